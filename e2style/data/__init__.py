@@ -1,0 +1,1 @@
+"""Pictures for training and evaluation; nothing here knows devices."""

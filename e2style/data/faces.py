@@ -1,0 +1,120 @@
+"""Aligned pictures from a folder or a zip, decoded once and kept small in memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from e2style.errors import DataError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def read_members(path: str | Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of every picture file in a folder or zip, sorted by name.
+
+    Raises
+    ------
+    DataError : `path` is neither a folder nor a zip
+    """
+    path = Path(path)
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in SUFFIXES:
+                yield str(file.relative_to(path)), file.read_bytes()
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if Path(name).suffix.lower() in SUFFIXES:
+                    yield name, archive.read(name)
+    else:
+        raise DataError(f"data {path}: neither a folder nor a zip of pictures")
+
+
+def decode(data: bytes, side: int) -> np.ndarray:
+    """Picture bytes -> (side, side, 3) uint8 RGB, area-averaged down, bicubic up."""
+    with Image.open(io.BytesIO(data)) as picture:
+        rgb = picture.convert("RGB")
+    if rgb.size != (side, side):
+        shrink = min(rgb.size) >= side
+        rgb = rgb.resize((side, side), Image.Resampling.BOX if shrink else Image.Resampling.BICUBIC)
+    return np.asarray(rgb)
+
+
+class FaceSet:
+    """All pictures of a source as one uint8 array.
+
+    Parameters
+    ----------
+    path : folder or zip
+    side : pictures are resized to (side, side)
+    progress : called with (done, total or 0)
+
+    Attributes
+    ----------
+    pictures : (N, side, side, 3) uint8, RGB
+    names : N member names
+    groups : N group labels, from an `index.csv` beside the source (columns file, set,
+        folder), else the parent folder
+    skipped : names of members that could not be decoded
+    """
+
+    def __init__(
+        self, path: str | Path, side: int, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        self.names: list[str] = []
+        self.skipped: list[str] = []
+        decoded = []
+        for name, data in read_members(path):
+            try:
+                decoded.append(decode(data, side))
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                log.warning("%s is skipped: %s", name, error)
+                self.skipped.append(name)
+                continue
+            self.names.append(name)
+            if progress:
+                progress(len(self.names), 0)
+        if not decoded:
+            raise DataError(f"data {path}: no picture could be read")
+        self.pictures = np.stack(decoded)
+        self.groups = _groups(Path(path), self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def weights(self, *, balance: bool) -> Tensor:
+        """(N,) sampling weights; `balance` draws groups by the square root of their size."""
+        if not balance:
+            return torch.ones(len(self), dtype=torch.float64)
+        sizes = Counter(self.groups)
+        return torch.tensor([sizes[g] ** -0.5 for g in self.groups], dtype=torch.float64)
+
+    def batch(self, indices: Tensor, flips: Tensor | None = None) -> Tensor:
+        """Pictures by index -> B 3 side side float in [-1, 1], channels_last."""
+        chosen = torch.from_numpy(self.pictures[indices.numpy()]).permute(0, 3, 1, 2)
+        x = chosen.float() / 127.5 - 1
+        if flips is not None:
+            x = torch.where(flips[:, None, None, None], x.flip(3), x)
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+def _groups(path: Path, names: list[str]) -> list[str]:
+    index = path.parent / "index.csv"
+    known: dict[str, str] = {}
+    if path.is_file() and index.is_file():
+        with index.open(newline="", encoding="utf-8") as file:
+            known = {row["file"]: f"{row['set']}/{row['folder']}" for row in csv.DictReader(file)}
+    return [known.get(Path(name).name, str(Path(name).parent)) for name in names]

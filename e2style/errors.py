@@ -1,0 +1,25 @@
+"""Errors of the package.
+
+E2StyleError
+├─ ConfigError      (ValueError)   a setting outside its range
+├─ CheckpointError                 missing | hash mismatch | incompatible
+└─ DataError        (ValueError)   no usable picture, wrong shape
+"""
+
+from __future__ import annotations
+
+
+class E2StyleError(Exception):
+    """Root of everything that this package raises on purpose."""
+
+
+class ConfigError(E2StyleError, ValueError):
+    """A setting is unknown or outside its range."""
+
+
+class CheckpointError(E2StyleError):
+    """A model file is missing, damaged, or does not fit."""
+
+
+class DataError(E2StyleError, ValueError):
+    """Training or evaluation data cannot be used."""

@@ -1,0 +1,129 @@
+"""The E2Style encoder: a shallow IR-SE trunk with one pooled head per tap.
+
+Paper, Sec. III-A. For the full-size model:
+
+  B 3 256 256 ─► stem ─► group ─┬─► group ─┬─► group ─┐      taps at 1/2, 1/4, 1/8
+                                ▼          ▼          ▼
+                             pool 3     pool 5     pool 7
+                                ▼          ▼          ▼
+                              linear     linear     linear
+                                ▼          ▼          ▼
+                             4 codes    5 codes    9 codes ──► B 18 512, deep rows first
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from e2style.config import EncoderConfig
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention (reduction 16), B C H W -> B C H W."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = max(channels // reduction, 1)
+        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.excite = nn.Conv2d(hidden, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale each channel by a gate in (0, 1)."""
+        gate = self.excite(torch.relu(self.squeeze(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(gate)
+
+
+class IRSEUnit(nn.Module):
+    """Improved residual unit of ArcFace with squeeze-and-excite.
+
+    BN, 3x3 conv, PReLU, strided 3x3 conv, BN, SE; the shortcut subsamples, through a 1x1
+    convolution where the channels change.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.BatchNorm2d(n_in),
+            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+            nn.PReLU(n_out),
+            nn.Conv2d(n_out, n_out, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            SqueezeExcite(n_out),
+        )
+        self.shortcut: nn.Module
+        if n_in == n_out:
+            self.shortcut = nn.MaxPool2d(1, stride)
+        else:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B I H W -> B O H/stride W/stride."""
+        return self.residual(x) + self.shortcut(x)
+
+
+class PooledHead(nn.Module):
+    """BN, adaptive average pool, flatten (C, H, W order), linear: one tap -> its codes."""
+
+    def __init__(self, channels: int, pool: int, codes: int, dim: int, rank: int = 0) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.pool = nn.AdaptiveAvgPool2d(pool)
+        n_in, n_out = channels * pool * pool, codes * dim
+        self.linear: nn.Module
+        if rank:
+            self.linear = nn.Sequential(nn.Linear(n_in, rank, bias=False), nn.Linear(rank, n_out))
+        else:
+            self.linear = nn.Linear(n_in, n_out)
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B C H W -> B codes 512, float32."""
+        pooled = self.pool(self.norm(x)).float()
+        # reshape, not view: the features may be channels_last.
+        return self.linear(pooled.reshape(len(x), -1)).float().reshape(len(x), -1, self.dim)
+
+
+class Encoder(nn.Module):
+    """Picture (or picture and reconstruction) -> W+ code.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    style_dim : length of one code
+    """
+
+    def __init__(self, config: EncoderConfig, style_dim: int = 512) -> None:
+        super().__init__()
+        self.config = config
+        width = config.widths[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(config.in_channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.PReLU(width),
+        )
+        self.groups = nn.ModuleList()
+        self.heads = nn.ModuleList()
+        deepest = len(config.widths) - 1
+        for level, (n_out, units) in enumerate(zip(config.widths, config.units, strict=True)):
+            strides = [2] + [1] * (units - 1)
+            group = nn.Sequential()
+            for stride in strides:
+                group.append(IRSEUnit(width, n_out, stride))
+                width = n_out
+            self.groups.append(group)
+            rank = config.head_rank if level == deepest else 0
+            self.heads.append(
+                PooledHead(n_out, config.pools[level], config.split[level], style_dim, rank)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B 3|6 S S in [-1, 1], RGB -> B n 512, deep rows first."""
+        x = self.stem(x)
+        rows = []
+        for group, head in zip(self.groups, self.heads, strict=True):
+            x = group(x)
+            rows.append(head(x))
+        return torch.cat(rows[::-1], dim=1)

@@ -1,0 +1,157 @@
+"""StyleGAN2 synthesis network (config-f with skip connections).
+
+Karras et al. 2020. Rows of a W+ code drive, in this order: the 4x4 convolution, its ToRGB,
+then for every doubling the upsampling convolution, the second convolution and the ToRGB.
+
+            w0        w1        w2     w3
+             │         │         │      │
+  const ──► conv ──┬─ conv↑ ──► conv ──┬─ ...
+                   ▼                   ▼
+                 ToRGB ────── ↑ ────►(+) ─ ... ──► B 3 R R
+                   w1                  w3
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from e2style.config import GeneratorConfig
+from e2style.models.ops import EqualLinear, modulated_conv, scaled_leaky_relu, upsample
+
+
+class ModulatedConv(nn.Module):
+    """Style-modulated convolution with equalised learning rate; B I H W -> B O H' W'."""
+
+    def __init__(
+        self, n_in: int, n_out: int, kernel: int, style_dim: int, *, up: bool, demodulate: bool
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel, kernel))
+        self.modulation = EqualLinear(style_dim, n_in, bias_init=1.0)
+        self.scale = 1.0 / math.sqrt(n_in * kernel * kernel)
+        self.up = up
+        self.demodulate = demodulate
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Convolve B I H W under the code B 512."""
+        style = self.modulation(w)
+        return modulated_conv(
+            x, self.weight * self.scale, style, demodulate=self.demodulate, up=self.up
+        )
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, stored noise, bias, activation."""
+
+    def __init__(self, n_in: int, n_out: int, side: int, style_dim: int, *, up: bool) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(n_in, n_out, 3, style_dim, up=up, demodulate=True)
+        self.noise_gain = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        self.noise: Tensor
+        self.register_buffer("noise", torch.zeros(1, 1, side, side))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Features B I H W and code B 512 -> features B O side side."""
+        y = self.conv(x, w)
+        y = y + (self.noise_gain * self.noise).to(y.dtype)
+        return scaled_leaky_relu(y + self.bias.to(y.dtype)[None, :, None, None])
+
+
+class ToRGB(nn.Module):
+    """1x1 modulated convolution without demodulation: features -> picture."""
+
+    def __init__(self, n_in: int, style_dim: int) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(n_in, 3, 1, style_dim, up=False, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Features B I H W -> B 3 H W, float32."""
+        return self.conv(x, w).float() + self.bias[None, :, None, None]
+
+
+class MappingNetwork(nn.Module):
+    """z -> w: pixel norm, then equalised linear layers with a hundredth of the rate."""
+
+    def __init__(self, style_dim: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            EqualLinear(style_dim, style_dim, lr_mul=0.01) for _ in range(layers)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B 512 -> B 512."""
+        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            x = scaled_leaky_relu(layer(x))
+        return x
+
+
+class Generator(nn.Module):
+    """W+ code -> picture, with stored noise maps so that two machines paint the same.
+
+    Parameters
+    ----------
+    config : GeneratorConfig
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.style_dim
+        self.mapping = MappingNetwork(dim, config.mapping_layers) if config.mapping_layers else None
+        self.const = nn.Parameter(torch.randn(1, config.channels(4), 4, 4))
+        self.first = StyledConv(config.channels(4), config.channels(4), 4, dim, up=False)
+        self.first_rgb = ToRGB(config.channels(4), dim)
+        self.up_convs = nn.ModuleList()
+        self.convs = nn.ModuleList()
+        self.to_rgbs = nn.ModuleList()
+        side = 8
+        while side <= config.size:
+            n_in, n_out = config.channels(side // 2), config.channels(side)
+            self.up_convs.append(StyledConv(n_in, n_out, side, dim, up=True))
+            self.convs.append(StyledConv(n_out, n_out, side, dim, up=False))
+            self.to_rgbs.append(ToRGB(n_out, dim))
+            side *= 2
+
+    @torch.no_grad()
+    def seed_noise(self, seed: int) -> None:
+        """Fill the noise maps from a seed; they are saved with the weights."""
+        source = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, StyledConv):
+                module.noise.copy_(torch.randn(module.noise.shape, generator=source))
+
+    def forward(self, codes: Tensor, side: int | None = None) -> Tensor:
+        """Paint.
+
+        Parameters
+        ----------
+        codes : B n 512
+        side : stop at this resolution (the skip picture there); None means the full size
+
+        Returns
+        -------
+        B 3 side side, float32, nominally [-1, 1], RGB, not clamped
+        """
+        target = side or self.config.size
+        x = self.const.expand(len(codes), -1, -1, -1).contiguous(
+            memory_format=torch.channels_last
+        )
+        x = self.first(x, codes[:, 0])
+        picture = self.first_rgb(x, codes[:, 1])
+        at = 4
+        for k, (up, conv, rgb) in enumerate(
+            zip(self.up_convs, self.convs, self.to_rgbs, strict=True)
+        ):
+            if at >= target:
+                break
+            x = up(x, codes[:, 2 * k + 1])
+            x = conv(x, codes[:, 2 * k + 2])
+            picture = upsample(picture) + rgb(x, codes[:, 2 * k + 3])
+            at *= 2
+        return picture

@@ -1,0 +1,78 @@
+"""Picture -> W+ code -> picture: encoder stages and a generator (paper, Sec. III-C).
+
+  x ─► E_1 ─► (+) w_avg ─► w_1 ─► G ─► pool ─┐
+  │                                          ▼
+  └────────────────────────────────► E_2(x, y_1) ─► (+) w_1 ─► w_2 ─► ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F  # the field's customary name
+from torch import Tensor, nn
+
+from e2style.config import InversionConfig
+from e2style.models.encoder import Encoder
+from e2style.models.generator import Generator
+
+
+class InversionNetwork(nn.Module):
+    """Encoder stages and generator of one config; the constructor touches no file.
+
+    Parameters
+    ----------
+    config : InversionConfig
+
+    Attributes
+    ----------
+    w_avg : (n, 512) buffer; the first stage predicts offsets from it
+    """
+
+    def __init__(self, config: InversionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = Generator(config.generator)
+        later = dataclasses.replace(config.encoder, in_channels=6)
+        dim = config.generator.style_dim
+        self.encoders = nn.ModuleList(
+            Encoder(config.encoder if stage == 0 else later, dim) for stage in range(config.stages)
+        )
+        self.w_avg: Tensor
+        self.register_buffer("w_avg", torch.zeros(config.generator.n_codes, dim))
+
+    def pool(self, pictures: Tensor) -> Tensor:
+        """Pictures of any side -> the side that the encoders work at.
+
+        Averages areas going down, bilinear going up.
+        """
+        side = self.config.encoder.image_size
+        if pictures.shape[-1] > side:
+            return F.adaptive_avg_pool2d(pictures, side)
+        if pictures.shape[-1] < side:
+            return F.interpolate(pictures, (side, side), mode="bilinear")
+        return pictures
+
+    def invert(self, pictures: Tensor, stages: int | None = None) -> Tensor:
+        """Invert pictures.
+
+        Parameters
+        ----------
+        pictures : B 3 S S in [-1, 1], RGB
+        stages : encoders used, 1 to config.stages; None means all
+
+        Returns
+        -------
+        B n 512, the codes of the last stage used
+        """
+        x = self.pool(pictures)
+        codes = self.w_avg + self.encoders[0](x)
+        for encoder in list(self.encoders)[1:stages]:
+            painted = self.pool(self.generator(codes))
+            codes = codes + encoder(torch.cat([x, painted], dim=1))
+        return codes
+
+    def synthesize(self, codes: Tensor, side: int | None = None) -> Tensor:
+        """Codes B n 512 -> pictures B 3 R R, nominally [-1, 1], stored noise."""
+        return self.generator(codes, side)

@@ -1,0 +1,169 @@
+"""Modulated convolution and resampling of StyleGAN2, without custom kernels.
+
+Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", Sec. 2 and
+appendix B. Two forms of each resampling step stand side by side: a literal reference
+(`*_reference`) and a polyphase form that computes the same with one ordinary convolution,
+which is what every device is fast at.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F  # the field's customary name
+from torch import Tensor, nn
+
+BLUR_TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def blur_kernel(gain: float = 1.0) -> Tensor:
+    """(4, 4) separable low-pass filter whose taps sum to `gain`."""
+    taps = torch.tensor(BLUR_TAPS)
+    kernel = torch.outer(taps, taps)
+    return kernel * (gain / kernel.sum())
+
+
+def upfirdn_reference(x: Tensor, kernel: Tensor, up: int, pad: tuple[int, int]) -> Tensor:
+    """Insert zeros, pad, filter: the textbook order of operations.
+
+    Parameters
+    ----------
+    x : B C H W
+    kernel : (k, k)
+    up : zero-insertion factor
+    pad : samples before and after, in both directions
+    """
+    b, c, h, w = x.shape
+    spread = x.new_zeros(b, c, h * up, w * up)
+    spread[:, :, ::up, ::up] = x
+    padded = F.pad(spread, (pad[0], pad[1], pad[0], pad[1]))
+    taps = kernel.flip(0, 1).to(x.dtype).expand(c, 1, -1, -1)
+    return F.conv2d(padded, taps, groups=c)
+
+
+def upsample_reference(x: Tensor) -> Tensor:
+    """Double the side of a skip picture; B C H W -> B C 2H 2W."""
+    return upfirdn_reference(x, blur_kernel(4.0).to(x.device), up=2, pad=(2, 1))
+
+
+def upsample(x: Tensor) -> Tensor:
+    """`upsample_reference` as one convolution with four phases and a pixel shuffle.
+
+    Each output row is (1/4, 3/4) of two neighbours; beyond the border stand zeros.
+    """
+    b, c, h, w = x.shape
+    rows = x.new_tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+    phases = torch.einsum("ai,bj->abij", rows, rows).reshape(4, 1, 3, 3)
+    y = F.conv2d(x.reshape(b * c, 1, h, w), phases, padding=1)
+    return F.pixel_shuffle(y, 2).reshape(b, c, 2 * h, 2 * w)
+
+
+@functools.cache
+def _phase_matrix() -> Tensor:
+    """(9, 36) map from a 3x3 kernel to the four 3x3 phases of the blurred transposed one.
+
+    A transposed 3x3 convolution followed by the 4x4 blur is a transposed 6x6 convolution;
+    its output phase a (per axis) sees the taps 4 + a, 2 + a and a.
+    """
+    full = F.conv2d(torch.eye(9).reshape(9, 1, 3, 3), blur_kernel(4.0)[None, None], padding=3)
+    taps = [[4 + a, 2 + a, a] for a in (0, 1)]
+    phases = [full[:, 0][:, rows][:, :, columns] for rows in taps for columns in taps]
+    return torch.stack(phases, dim=1).reshape(9, 36)
+
+
+def up_weight(weight: Tensor) -> Tensor:
+    """Fold the blur behind a stride-2 transposed convolution into its weight.
+
+    Parameters
+    ----------
+    weight : O I 3 3
+
+    Returns
+    -------
+    4O I 3 3, ordered for `pixel_shuffle`
+    """
+    o, i = weight.shape[:2]
+    matrix = _phase_matrix().to(weight)
+    phases = (weight.reshape(o * i, 9) @ matrix).reshape(o, i, 4, 9)
+    return phases.transpose(1, 2).reshape(4 * o, i, 3, 3)
+
+
+def modulated_conv(
+    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up: bool = False
+) -> Tensor:
+    """Convolution whose weight is scaled per sample, written as scaled activations.
+
+    Scaling the input channels by the style and the output channels by the demodulation
+    factor equals scaling the weight (appendix B), and keeps one shared weight for the batch.
+
+    Parameters
+    ----------
+    x : B I H W
+    weight : O I k k, already scaled by 1/sqrt(fan_in)
+    style : B I
+    demodulate : divide by the norm of each modulated filter, epsilon 1e-8
+    up : double the side, blur included
+
+    Returns
+    -------
+    B O H W, or B O 2H 2W
+    """
+    k = weight.shape[-1]
+    y = x * style.to(x.dtype)[:, :, None, None]
+    if up:
+        y = F.pixel_shuffle(F.conv2d(y, up_weight(weight).to(y.dtype), padding=1), 2)
+    else:
+        y = F.conv2d(y, weight.to(y.dtype), padding=k // 2)
+    if demodulate:
+        energy = style.float().square() @ weight.float().square().sum((2, 3)).t()
+        y = y * torch.rsqrt(energy + 1e-8).to(y.dtype)[:, :, None, None]
+    return y
+
+
+def modulated_conv_reference(
+    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up: bool = False
+) -> Tensor:
+    """`modulated_conv` by its definition: one weight per sample, grouped convolution."""
+    b, i, h, w = x.shape
+    o, k = weight.shape[0], weight.shape[-1]
+    per_sample = weight[None] * style[:, None, :, None, None]
+    if demodulate:
+        per_sample = per_sample * torch.rsqrt(per_sample.square().sum((2, 3, 4)) + 1e-8).reshape(
+            b, o, 1, 1, 1
+        )
+    grouped = x.reshape(1, b * i, h, w)
+    if up:
+        transposed = per_sample.transpose(1, 2).reshape(b * i, o, k, k)
+        y = F.conv_transpose2d(grouped, transposed, stride=2, groups=b)
+        y = y.reshape(b, o, 2 * h + 1, 2 * w + 1)
+        return upfirdn_reference(y, blur_kernel(4.0).to(y.device), up=1, pad=(1, 1))
+    y = F.conv2d(grouped, per_sample.reshape(b * o, i, k, k), padding=k // 2, groups=b)
+    return y.reshape(b, o, h, w)
+
+
+class EqualLinear(nn.Module):
+    """Linear layer with equalised learning rate: B in -> B out.
+
+    The stored weight has unit variance (divided by `lr_mul`); 1/sqrt(in) is applied in the
+    forward pass (Karras et al. 2018, Sec. 4.1).
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, bias_init: float = 0.0, lr_mul: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_mul)
+        self.bias = nn.Parameter(torch.full((n_out,), bias_init / lr_mul))
+        self.scale = lr_mul / math.sqrt(n_in)
+        self.lr_mul = lr_mul
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B in -> B out."""
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_mul)
+
+
+def scaled_leaky_relu(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2, times sqrt(2) so that variance stays."""
+    return F.leaky_relu(x, 0.2) * math.sqrt(2.0)

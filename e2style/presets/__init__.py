@@ -1,0 +1,1 @@
+"""Training presets as TOML files, one for each phase."""

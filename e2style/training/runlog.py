@@ -1,0 +1,79 @@
+"""Numbers and pictures of a run: stats.jsonl, samples, TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+class RunLog:
+    """Collects means between reports and writes them.
+
+    Parameters
+    ----------
+    folder : run folder; an existing stats.jsonl is cut back to `images` and continued
+    images : images seen when the run starts or resumes
+    """
+
+    def __init__(self, folder: Path, images: int) -> None:
+        self.path = folder / "stats.jsonl"
+        self.folder = folder
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        if self.path.exists():
+            lines = [json.loads(line) for line in self.path.read_text().splitlines()]
+            kept = [json.dumps(line) for line in lines if line["images"] <= images]
+            self.path.write_text("".join(line + "\n" for line in kept))
+        self._board = _tensorboard(folder)
+
+    def add(self, **values: float) -> None:
+        """Add one observation of each named number."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def report(self, images: int, **extra: float) -> dict[str, float]:
+        """Write the means since the last report as one JSON line."""
+        row: dict[str, float] = {"images": images}
+        row |= {name: self._sums[name] / self._counts[name] for name in self._sums} | extra
+        self._sums.clear()
+        self._counts.clear()
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(name, value, images)
+        return row
+
+    def grid(self, images: int, *columns: Tensor) -> None:
+        """Save pictures B 3 S S in [-1, 1], one row a sample, one column an argument."""
+        rows = [np.concatenate(list(row), axis=1) for row in zip(*map(to_uint8, columns), strict=True)]
+        picture = np.concatenate(rows, axis=0)
+        Image.fromarray(picture).save(self.folder / f"samples-{images:09d}.png")
+        if self._board is not None:
+            self._board.add_image("samples", picture, images, dataformats="HWC")
+
+
+def to_uint8(pictures: Tensor) -> np.ndarray:
+    """B 3 S S in [-1, 1], unbounded -> (B, S, S, 3) uint8, rounded."""
+    scaled = (pictures.detach().float().clamp(-1, 1) + 1) * 127.5
+    return scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A SummaryWriter, or None where tensorboard is not installed."""
+    try:
+        module = importlib.import_module("torch.utils.tensorboard")
+    except ImportError:
+        log.info("tensorboard is not installed; numbers go to stats.jsonl only")
+        return None
+    return module.SummaryWriter(str(folder))
