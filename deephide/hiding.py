@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import stc
 from deephide import container, crypto
-from deephide.container import Header, Zones
+from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
 from deephide.keystream import keyed_order, public_order
 

@@ -56,7 +56,7 @@ def check_quantizer(quantizer: Quantizer) -> int:
         raise ValueError("quantizer: w_avg, step and table_index differ in shape")
     if int(quantizer.table_index.max()) >= len(tables):
         raise ValueError("table_index: points behind the last table")
-    return (tables.shape[1] - 1) // 2
+    return int(tables.shape[1] - 1) // 2
 
 
 def quantise(codes: NDArray[np.float32], quantizer: Quantizer) -> NDArray[np.int32]:

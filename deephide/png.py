@@ -29,8 +29,9 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-_LEVELS = {0: (1, 0), 1: (2, 3, 4, 5), 2: (6,), 3: (9, 8, 7)}
-_LEVEL_PROBE_BYTES = 1 << 20
+# What the two level bits of a zlib header can stand for.
+_LEVELS = {0: (1, 0), 1: (2, 3, 4, 5), 2: (6,), 3: (9, 7)}
+_PROBE_BYTES = 1 << 18
 
 
 class PngFormatError(ValueError):
@@ -148,9 +149,7 @@ def replace_samples(file: PngFile, samples: NDArray[np.uint8]) -> bytes:
     return file.before + _idat(_deflate(file, old, bytes(new)), file.sizes) + file.after
 
 
-def _passes(
-    file: PngFile, samples: NDArray[np.uint8]
-) -> Iterator[tuple[NDArray[np.uint8], int]]:
+def _passes(file: PngFile, samples: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
     """Yield the rows of each (reduced) image as (rows, bytes), with the bytes per pixel."""
     grid = _ADAM7 if file.interlaced else ((0, 0, 1, 1),)
     for x0, y0, dx, dy in grid:
@@ -211,24 +210,30 @@ def _predict(
 
 
 def _deflate(file: PngFile, old: bytes, new: bytes) -> bytes:
-    """Compress with the level that best reproduces the cover's own stream."""
-    levels = _LEVELS[file.data[1] >> 6]
-    level = levels[0]
-    if len(levels) > 1:
-        probe = old[:_LEVEL_PROBE_BYTES]
-        whole = len(probe) == len(old)
-        target = file.data if whole else file.data[: len(file.data) * len(probe) // len(old)]
-        level = min(levels, key=lambda each: _mismatch(zlib.compress(probe, each), target))
-    encoder = zlib.compressobj(level)
-    return encoder.compress(new) + encoder.flush()
+    """Compress with the settings that best reproduce the beginning of the cover's own stream."""
+    probe = old[:_PROBE_BYTES]
+    target = file.data[: len(file.data) * len(probe) // len(old)]
+    candidates = [
+        (level, memory, strategy)
+        for level in _LEVELS[file.data[1] >> 6]
+        for memory in (8, 9)
+        for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)
+    ]
+    best = min(candidates, key=lambda each: _mismatch(_compress(probe, *each), target))
+    return _compress(new, *best)
 
 
-def _mismatch(stream: bytes, target: bytes) -> int:
-    """Return how far into the cover's stream the two agree, as a cost, then the size gap."""
+def _compress(data: bytes, level: int, memory: int, strategy: int) -> bytes:
+    encoder = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, memory, strategy)
+    return encoder.compress(data) + encoder.flush()
+
+
+def _mismatch(stream: bytes, target: bytes) -> tuple[int, int]:
+    """Rank settings: the longest common beginning in KiB first, then the nearest size."""
     size = min(len(stream), len(target))
     differs = np.frombuffer(stream, np.uint8, size) != np.frombuffer(target, np.uint8, size)
     agreed = int(differs.argmax()) if differs.any() else size
-    return abs(len(stream) - len(target)) - (agreed << 32)
+    return -(agreed >> 10), abs(len(stream) - len(target))
 
 
 def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:

@@ -1,0 +1,300 @@
+"""Lossless reading of covers and stegos, tolerant reading of secrets; no other file opens images.
+
+Headers are judged before pixels are decoded, so a file cannot claim more memory than its size
+limits allow.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from deephide import png
+from deephide.errors import InputImageError
+
+__all__ = ["Cover", "ImageSource", "encode_png", "load_cover", "load_secret", "to_pil"]
+
+ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"
+
+MAX_PIXELS = 1 << 26
+MAX_FILE_BYTES = 1 << 30
+MIN_COVER_ELEMENTS = 4096
+MIN_SECRET_SIDE = 64
+
+_log = logging.getLogger(__name__)
+
+_LOSSY = {"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF", "HEIF"}
+_CARRIERS = {"PNG", "BMP", "TIFF"}
+_LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp", "lerc", "jpeg2000"}
+_MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+_MODE_NAMES = {
+    "1": "a black-and-white picture",
+    "P": "a palette picture",
+    "PA": "a palette picture",
+    "LA": "a gray picture with transparency",
+    "CMYK": "a CMYK picture",
+    "I": "a picture with more than 8 bits per sample",
+    "I;16": "a 16-bit picture",
+    "I;16B": "a 16-bit picture",
+    "F": "a picture of floating-point samples",
+}
+_KINDS_HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format"
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """A cover or stego, ready to be worked on.
+
+    `samples` is (H, W, 1 or 3) uint8, alpha excluded; `alpha` is (H, W) uint8 or None; `fixed`
+    is (H, W) bool or None: pixels that must not change because nobody sees their colour, or
+    because a change would make them appear or vanish.  `source` is the PNG file it came from.
+    """
+
+    samples: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    fixed: NDArray[np.bool_] | None = None
+    source: png.PngFile | None = None
+    icc_profile: bytes | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Width, height and number of colour channels."""
+        height, width, channels = self.samples.shape
+        return width, height, channels
+
+
+def _read(path: Path, role: str) -> bytes:
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputImageError(f"the {role} is a directory: {path}")
+        if size == 0:
+            raise InputImageError(f"the {role} is an empty file: {path}")
+        if size > MAX_FILE_BYTES:
+            raise InputImageError(
+                f"the {role} is a file of {size} bytes, at most {MAX_FILE_BYTES} are allowed"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputImageError(f"the {role} does not exist: {path}") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputImageError(f"the {role} cannot be read: {path}: {reason}") from error
+
+
+def _open(raw: bytes, role: str) -> Image.Image:
+    """Read the header only."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(raw))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many_pixels(role, "") from None
+    except UnidentifiedImageError:
+        raise InputImageError(
+            f"the {role} is not a picture in a format that can be read",
+            hint=_KINDS_HINT if role != "secret" else "use PNG, JPEG, WebP, BMP or TIFF",
+        ) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder met bytes its authors did not think of
+        raise _damaged(role) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels(role, f" ({image.width} x {image.height})")
+    return image
+
+
+def _too_many_pixels(role: str, size: str) -> InputImageError:
+    return InputImageError(
+        f"the {role} has too many pixels{size}, at most {MAX_PIXELS} are allowed",
+        hint="scale or crop it before use",
+    )
+
+
+def _damaged(role: str) -> InputImageError:
+    return InputImageError(
+        f"the {role} is truncated or damaged", hint="copy or download the file again"
+    )
+
+
+def _decode(image: Image.Image, role: str) -> None:
+    try:
+        image.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # as in _open
+        raise _damaged(role) from error
+
+
+def _refuse_format(image: Image.Image, raw: bytes, role: str) -> png.PngFile | None:
+    """Refuse what cannot carry a message; return the parts of a PNG file."""
+    kind = str(image.format)
+    if kind in _LOSSY or (kind == "TIFF" and image.info.get("compression") in _LOSSY_TIFF):
+        name = "JPEG" if kind in ("MPO", "TIFF") else kind
+        raise InputImageError(
+            f"the {role} is lossy: {name} carriers are not supported yet",
+            hint="use a picture that was never compressed with loss, as PNG, BMP or TIFF",
+        )
+    if kind not in _CARRIERS:
+        raise InputImageError(f"the {role} is a {kind} file", hint=_KINDS_HINT)
+    parts = None
+    depths = {8}
+    if kind == "PNG":
+        try:
+            parts = png.parse(raw)
+        except png.PngFormatError as error:
+            raise _damaged(role) from error
+        depths = {parts.bit_depth}
+    elif kind == "TIFF":
+        depths = set(getattr(image, "tag_v2", {}).get(258, (1,)))
+    elif raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in _MODES:
+        depths = {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
+    if getattr(image, "n_frames", 1) > 1 or (parts is not None and parts.animated):
+        raise InputImageError(
+            f"the {role} is animated or has several pages", hint="use a picture with one frame"
+        )
+    if image.mode not in _MODES or depths != {8}:
+        wide = max(depths)
+        name = _MODE_NAMES.get(image.mode, f"a picture of {wide} bits per sample")
+        if image.mode in _MODES:
+            name = f"a picture of {wide} bits per sample"
+        raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
+    return parts
+
+
+def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
+    """Read a cover or a stego without any loss.
+
+    Parameters
+    ----------
+    source : PIL image of mode L, RGB or RGBA, or the path of a PNG, BMP or TIFF file
+    role : how messages call it
+
+    Returns
+    -------
+    Cover
+
+    Raises
+    ------
+    InputImageError : unreadable, lossy, animated, not 8-bit gray, RGB or RGBA, too large or small
+    """
+    parts = None
+    if isinstance(source, Image.Image):
+        image = source
+        if image.mode not in _MODES:
+            name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
+            raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_many_pixels(role, f" ({image.width} x {image.height})")
+        _decode(image, role)
+    else:
+        raw = _read(Path(source), role)
+        image = _open(raw, role)
+        parts = _refuse_format(image, raw, role)
+        _decode(image, role)
+    array = np.asarray(image, dtype=np.uint8)
+    array = array.reshape(image.height, image.width, -1)
+    samples = np.ascontiguousarray(array[:, :, : 1 if array.shape[2] == 1 else 3])
+    if samples.size < MIN_COVER_ELEMENTS:
+        raise InputImageError(
+            f"the {role} is too small ({image.width} x {image.height}): "
+            f"{samples.size} samples, at least {MIN_COVER_ELEMENTS} are needed",
+            hint="use an ordinary photo",
+        )
+    alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
+    profile = image.info.get("icc_profile")
+    fixed = _fixed_pixels(samples, alpha, image.info.get("transparency"))
+    return Cover(samples, alpha, fixed, parts, profile if isinstance(profile, bytes) else None)
+
+
+def _fixed_pixels(
+    samples: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, key: object
+) -> NDArray[np.bool_] | None:
+    if alpha is not None:
+        return np.asarray(alpha == 0)
+    if isinstance(key, int | tuple):
+        # One colour stands for "transparent": nothing may become that colour or leave it.
+        near = np.abs(samples.astype(np.int16) - np.asarray(key, dtype=np.int16)) <= 1
+        return np.asarray(near.all(axis=2))
+    return None
+
+
+def load_secret(source: ImageSource) -> Image.Image:
+    """Read a secret: any common format, turned upright, RGB, cropped to its central square.
+
+    Raises
+    ------
+    InputImageError : unreadable, too large, or a side below 64 pixels
+    """
+    if isinstance(source, Image.Image):
+        image = source
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_many_pixels("secret", f" ({image.width} x {image.height})")
+    else:
+        image = _open(_read(Path(source), "secret"), "secret")
+    _decode(image, "secret")
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
+        _log.info("the secret's orientation cannot be read: %s", error)
+    image = _to_rgb(image)
+    side = min(image.size)
+    if side < MIN_SECRET_SIDE:
+        raise InputImageError(
+            f"the secret is too small ({image.width} x {image.height}), "
+            f"at least {MIN_SECRET_SIDE} x {MIN_SECRET_SIDE} pixels are needed",
+            hint="use a larger picture of the face",
+        )
+    if image.width != image.height:
+        _log.info("the secret is not square: its central %d x %d pixels are used", side, side)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode; 16-bit gray is scaled, transparency laid on white."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        wide = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray((wide // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        colour = image.convert("RGBA")
+        white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, colour)
+    return image.convert("RGB")
+
+
+def to_pil(cover: Cover, samples: NDArray[np.uint8] | None = None) -> Image.Image:
+    """Return the picture with the given samples, alpha and colour profile as they were."""
+    colour = cover.samples if samples is None else samples
+    if cover.alpha is not None:
+        array = np.dstack((colour, cover.alpha))
+    else:
+        array = colour[:, :, 0] if colour.shape[2] == 1 else colour
+    image = Image.fromarray(array)
+    if cover.icc_profile is not None:
+        image.info["icc_profile"] = cover.icc_profile
+    return image
+
+
+def encode_png(cover: Cover, samples: NDArray[np.uint8]) -> bytes:
+    """Return a PNG file with the given samples and the metadata of the cover.
+
+    A PNG cover keeps every chunk but the image data byte for byte.  Other covers keep their
+    colour profile; their remaining metadata has no place in a PNG file.
+    """
+    if cover.source is not None:
+        full = samples if cover.alpha is None else np.dstack((samples, cover.alpha))
+        return png.replace_samples(cover.source, full)
+    buffer = io.BytesIO()
+    to_pil(cover, samples).save(buffer, "PNG", icc_profile=cover.icc_profile)
+    return buffer.getvalue()
