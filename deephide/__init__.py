@@ -1,0 +1,86 @@
+"""Hide a picture of a face inside an ordinary photo, and get it back.
+
+>>> import deephide
+>>> result = deephide.embed("face.png", "photo.png", passphrase="...")  # doctest: +SKIP
+>>> result.stego.save("stego.png")  # doctest: +SKIP
+>>> deephide.extract("stego.png", passphrase="...").image.show()  # doctest: +SKIP
+
+Importing this package is cheap; the codes and the networks are loaded on first use.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from deephide.errors import (
+    CapacityError,
+    CheckpointError,
+    DeephideError,
+    ExtractionError,
+    FormatVersionError,
+    InputImageError,
+    OutputError,
+    PassphraseError,
+)
+
+if TYPE_CHECKING:
+    from deephide.api import (
+        STAGES,
+        EmbedResult,
+        ExtractInfo,
+        ExtractResult,
+        capacity,
+        embed,
+        embed_file,
+        extract,
+        extract_file,
+    )
+
+__all__ = [
+    "STAGES",
+    "CapacityError",
+    "CheckpointError",
+    "DeephideError",
+    "EmbedResult",
+    "ExtractInfo",
+    "ExtractResult",
+    "ExtractionError",
+    "FormatVersionError",
+    "InputImageError",
+    "OutputError",
+    "PassphraseError",
+    "__version__",
+    "capacity",
+    "embed",
+    "embed_file",
+    "extract",
+    "extract_file",
+]
+
+__version__ = "0.1.0"
+
+_FROM_API = {
+    "STAGES",
+    "EmbedResult",
+    "ExtractInfo",
+    "ExtractResult",
+    "capacity",
+    "embed",
+    "embed_file",
+    "extract",
+    "extract_file",
+}
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM_API:
+        return getattr(import_module("deephide.api"), name)
+    raise AttributeError(f"module 'deephide' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,139 @@
+"""The bridge to `e2style`: one model in, NumPy arrays and pictures out; torch is loaded here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deephide import latent_codec
+from deephide.errors import CheckpointError, DeephideError
+
+__all__ = ["Model", "ModelSource", "agreement", "from_e2style", "invert", "load_model", "paint"]
+
+ACCEPT_SIDE = 64
+
+
+class Model(Protocol):
+    """What this package asks of a model that `e2style.load` returns."""
+
+    name: str
+    fingerprint: bytes
+    image_size: int
+    n_codes: int
+    quantizer: latent_codec.Quantizer
+    accept_psnr: float
+
+    def invert(self, images: Any) -> Any:
+        """Map (B, 3, S, S) in [-1, 1] to (B, n, 512)."""
+
+    def synthesize(self, codes: Any) -> Any:
+        """Map (B, n, 512) to (B, 3, R, R), [-1, 1] nominal."""
+
+
+ModelSource: TypeAlias = "Model | str | os.PathLike[str] | None"
+
+
+def from_e2style(error: Exception) -> DeephideError:
+    """Return the error of this package that an `e2style` error becomes."""
+    return CheckpointError(f"the model cannot be used: {error}")
+
+
+def load_model(model: ModelSource) -> Model:
+    """Load a model by name or path; None means the default one; a loaded one is passed through.
+
+    Raises
+    ------
+    CheckpointError : missing, damaged or incompatible
+    """
+    if model is None or isinstance(model, str | os.PathLike):
+        import e2style  # noqa: PLC0415  takes seconds, and most commands fail or answer before
+
+        try:
+            loaded = cast(Model, e2style.load() if model is None else e2style.load(model))
+        except e2style.E2StyleError as error:
+            raise from_e2style(error) from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CheckpointError(f"the model cannot be read: {reason}") from error
+    else:
+        loaded = model
+    if getattr(loaded, "quantizer", None) is None:
+        raise CheckpointError(
+            f"the model {loaded.name} has no quantizer, so its codes cannot be hidden",
+            hint="use a model that was calibrated; see `deephide models`",
+        )
+    try:
+        latent_codec.check_quantizer(loaded.quantizer)
+    except ValueError as error:
+        raise CheckpointError(f"the model {loaded.name} has an unusable quantizer: {error}") from (
+            error
+        )
+    return loaded
+
+
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    """Sum in one order: the number of threads must not decide how a code is rounded."""
+    import torch  # noqa: PLC0415
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
+    """Return the integers that stand for a square RGB picture.
+
+    Parameters
+    ----------
+    model : loaded
+    secret : square RGB picture
+
+    Returns
+    -------
+    integers : (n, 512) int32
+    """
+    import torch  # noqa: PLC0415
+
+    size = (model.image_size, model.image_size)
+    resized = secret.resize(size, Image.Resampling.LANCZOS)
+    array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
+    images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
+    with torch.no_grad(), _single_thread():
+        codes = model.invert(images)
+    return latent_codec.quantise(_numpy(codes)[0], model.quantizer)
+
+
+def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
+    """Return the picture that the generator paints from the integers."""
+    import torch  # noqa: PLC0415
+
+    codes = torch.from_numpy(latent_codec.dequantise(integers, model.quantizer)[None])
+    with torch.no_grad():
+        faces = _numpy(model.synthesize(codes))
+    levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+def _numpy(tensor: Any) -> NDArray[np.float32]:
+    return cast("NDArray[np.float32]", tensor.detach().cpu().float().numpy())
+
+
+def agreement(secret: Image.Image, painted: Image.Image) -> float:
+    """Return the PSNR in dB of two pictures, both area-averaged to 64 x 64."""
+    side = (ACCEPT_SIDE, ACCEPT_SIDE)
+    small = [
+        np.asarray(each.resize(side, Image.Resampling.BOX), dtype=np.float64)
+        for each in (secret, painted)
+    ]
+    error = float(np.mean((small[0] - small[1]) ** 2))
+    return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
