@@ -1,0 +1,55 @@
+"""Syndrome-trellis codes: hide bits in a vector of elements at the lowest summed cost.
+
+Arrays in, arrays out. Importing this package is cheap: numpy, numba and scipy are loaded when a
+function is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stc.errors import PayloadTooLargeError, StcError
+
+if TYPE_CHECKING:
+    from stc import costs
+    from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
+    from stc.codec import embed, extract, path_bytes
+    from stc.multilayer import embed_ternary, extract_ternary
+
+__all__ = [
+    "PayloadTooLargeError",
+    "StcError",
+    "bound_distortion",
+    "bound_distortion_ternary",
+    "costs",
+    "embed",
+    "embed_ternary",
+    "extract",
+    "extract_ternary",
+    "path_bytes",
+    "simulate",
+]
+
+_HOME = {
+    "bound_distortion": "stc.bounds",
+    "bound_distortion_ternary": "stc.bounds",
+    "embed": "stc.codec",
+    "embed_ternary": "stc.multilayer",
+    "extract": "stc.codec",
+    "extract_ternary": "stc.multilayer",
+    "path_bytes": "stc.codec",
+    "simulate": "stc.bounds",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "costs":
+        return import_module("stc.costs")
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'stc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,114 @@
+"""One trellis step as portable LLVM vectors; the twin of `kernels.step_plain`, bit for bit.
+
+Sixteen float32 metrics travel as one LLVM vector. XOR of the state by a column is then an
+exchange of whole vectors (the high bits) and a fixed shuffle of lanes (the low four), so the IR
+holds sixteen loops, one per shuffle, behind a switch. Only generic instructions are used: LLVM
+lowers them to whatever the processor has, from SSE2 and NEON to AVX-512.
+"""
+
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+__all__ = ["step_vector"]
+
+LANES = 16
+
+
+def _emit_pair_loop(builder: Any, flip: int, args: dict[str, Any]) -> None:
+    """Emit the loop over pairs of vectors whose lanes are exchanged by XOR with `flip`."""
+    i16, i64 = ir.IntType(16), ir.IntType(64)
+    vector = ir.VectorType(ir.FloatType(), LANES)
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [j ^ flip for j in range(LANES)])
+    one = ir.Constant(i64, 1)
+
+    def splat(value: Any) -> Any:
+        seed = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+        )
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(seed, seed, zeros)
+
+    def place(base: Any, block: Any, scale: int, kind: Any) -> Any:
+        address = builder.add(base, builder.mul(block, ir.Constant(i64, scale)))
+        return builder.inttoptr(address, kind.as_pointer())
+
+    def survive(stay: Any, come: Any, where: Any, back: Any) -> None:
+        # Ordered "<=": on a tie the stego bit is 1.
+        flipped = builder.fcmp_ordered("<=", come, stay)
+        store = builder.store(builder.select(flipped, come, stay), where)
+        store.align = 4
+        mark = builder.store(builder.bitcast(flipped, i16), back)
+        mark.align = 2
+
+    keep, flip_cost = splat(args["price0"]), splat(args["price1"])
+    below = builder.sub(args["top"], one)
+    above = builder.not_(below)
+    paired = builder.icmp_unsigned("!=", args["high"], ir.Constant(i64, 0))
+    with builder.if_else(paired) as (two, single):
+        with two:
+            half = builder.lshr(args["blocks"], one)
+            with cgutils.for_range(builder, half) as loop:
+                upper = builder.shl(builder.and_(loop.index, above), one)
+                first = builder.or_(upper, builder.and_(loop.index, below))
+                second = builder.xor(first, args["high"])
+                at_a = place(args["metrics"], first, 64, vector)
+                at_b = place(args["metrics"], second, 64, vector)
+                a, b = builder.load(at_a), builder.load(at_b)
+                a.align = b.align = 4
+                come_a = builder.fadd(builder.shuffle_vector(b, b, lanes), flip_cost)
+                come_b = builder.fadd(builder.shuffle_vector(a, a, lanes), flip_cost)
+                survive(builder.fadd(a, keep), come_a, at_a, place(args["path"], first, 2, i16))
+                survive(builder.fadd(b, keep), come_b, at_b, place(args["path"], second, 2, i16))
+        with single, cgutils.for_range(builder, args["blocks"]) as loop:
+            at_a = place(args["metrics"], loop.index, 64, vector)
+            a = builder.load(at_a)
+            a.align = 4
+            come_a = builder.fadd(builder.shuffle_vector(a, a, lanes), flip_cost)
+            survive(builder.fadd(a, keep), come_a, at_a, place(args["path"], loop.index, 2, i16))
+
+
+def _step_vector(
+    typingctx: Any,
+    metrics: Any,
+    path: Any,
+    blocks: Any,
+    column: Any,
+    top: Any,
+    price0: Any,
+    price1: Any,
+) -> Any:
+    """Add-compare-select over all states, in place.
+
+    `metrics` and `path` are addresses of 16 * blocks float32 and of blocks uint16; `top` is the
+    highest set bit of ``column >> 4``; `price0` and `price1` are the costs of stego bit 0 and 1.
+    """
+    signature = types.void(
+        types.uintp, types.uintp, types.int64, types.int64, types.int64, types.float32,
+        types.float32,
+    )  # fmt: skip
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        i64 = ir.IntType(64)
+        names = ("metrics", "path", "blocks", "column", "top", "price0", "price1")
+        args = dict(zip(names, values, strict=True))
+        args["high"] = builder.lshr(args["column"], ir.Constant(i64, 4))
+        low = builder.and_(args["column"], ir.Constant(i64, LANES - 1))
+        done = builder.append_basic_block("step.done")
+        choose = builder.switch(low, done)
+        for flip in range(LANES):
+            case = builder.append_basic_block(f"step.flip{flip}")
+            choose.add_case(ir.Constant(i64, flip), case)
+            builder.position_at_end(case)
+            _emit_pair_loop(builder, flip, args)
+            builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+# To mypy an intrinsic is its typing function, whose arguments are not those of a call.
+step_vector: Any = intrinsic(_step_vector)

@@ -1,0 +1,327 @@
+"""Binary syndrome-trellis coding: validation, the choice of live elements, verification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stc import submatrices
+from stc.errors import PayloadTooLargeError, StcError
+from stc.planning import Plan, plan_live
+
+__all__ = ["embed", "extract", "path_bytes"]
+
+Columns = tuple[npt.ArrayLike, npt.ArrayLike]
+
+# float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.
+_LARGEST_COST = 2.0**60
+_SMALLEST_MAXIMUM = 2.0**-40
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where blocks end, and the columns of the two block widths."""
+
+    ends: npt.NDArray[np.int64]
+    narrow: npt.NDArray[np.int64]
+    wide: npt.NDArray[np.int64]
+
+
+def _layout(n: int, n_message: int, height: int, submatrix: Columns | None) -> _Layout:
+    """Spread n elements over the message bits: block b ends at round((b + 1) n / m)."""
+    index = np.arange(n_message + 1, dtype=np.int64)
+    ends = (2 * index * n + n_message) // (2 * n_message)
+    floor, ceil = n // n_message, -(-n // n_message)
+    if submatrix is None:
+        pair = (submatrices.columns(height, floor), submatrices.columns(height, ceil))
+    else:
+        pair = (np.asarray(submatrix[0]), np.asarray(submatrix[1]))
+        for name, width, columns in zip(("floor", "ceil"), (floor, ceil), pair, strict=True):
+            if columns.shape != (width,) or not np.issubdtype(columns.dtype, np.integer):
+                raise ValueError(
+                    f"submatrix: the {name} columns have shape {columns.shape} and type "
+                    f"{columns.dtype}; allowed: ({width},) integers"
+                )
+            if columns.min() < 0 or columns.max() >= 1 << height:
+                raise ValueError(f"submatrix: columns must lie in 0..{(1 << height) - 1}")
+    return _Layout(ends, pair[0].astype(np.int64), pair[1].astype(np.int64))
+
+
+def check_bits(name: str, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Return `bits` as (n,) uint8, or raise ValueError naming the parameter."""
+    array = np.asarray(bits)
+    if array.ndim != 1 or array.dtype.kind not in "bui":
+        if array.shape == (0,):  # np.asarray([]) is float64
+            return np.zeros(0, np.uint8)
+        raise ValueError(
+            f"{name}: got shape {array.shape} and type {array.dtype}; "
+            "allowed: one dimension of integers 0 and 1"
+        )
+    if array.size and (array.min() < 0 or array.max() > 1):
+        raise ValueError(f"{name}: got values {array.min()}..{array.max()}; allowed: 0 and 1")
+    return np.ascontiguousarray(array, dtype=np.uint8)
+
+
+def check_cost(name: str, cost: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
+    """Return `cost` as (n,) float64, or raise ValueError naming the parameter."""
+    array = np.ascontiguousarray(cost, dtype=np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"{name}: got shape {array.shape}; allowed: ({n},), one per element")
+    if n and not array.min() >= 0:  # also true of NaN
+        bad = int(np.flatnonzero(~(array >= 0))[0])
+        raise ValueError(
+            f"{name}: got {array[bad]} at element {bad}; allowed: 0 or more, inf for wet"
+        )
+    return array
+
+
+def check_height(height: int) -> int:
+    """Return `height` as an int, or raise ValueError."""
+    if not submatrices.MIN_HEIGHT <= height <= submatrices.MAX_HEIGHT:
+        raise ValueError(
+            f"height: got {height}; allowed: {submatrices.MIN_HEIGHT}..{submatrices.MAX_HEIGHT}"
+        )
+    return int(height)
+
+
+def path_bytes(n_live: int, height: int = 10) -> int:
+    """Return the bytes of back-pointers that embedding takes.
+
+    Parameters
+    ----------
+    n_live : int >= 0
+        elements that take part in the trellis: at most the dry ones
+    height : int in 6..14
+        constraint height
+
+    Returns
+    -------
+    size : int, bytes; one bit per state and live element
+
+    Examples
+    --------
+    >>> import stc
+    >>> stc.path_bytes(1_000_000)
+    128000000
+
+    """
+    return n_live << (check_height(height) - 3)
+
+
+def embed(
+    cover_bits: npt.ArrayLike,
+    message_bits: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    height: int = 10,
+    *,
+    submatrix: Columns | None = None,
+    freeze: bool = True,
+    vector: bool | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Flip the cheapest set of bits so that the syndrome equals the message.
+
+    Filler, Judas and Fridrich, "Minimizing Additive Distortion in Steganography Using
+    Syndrome-Trellis Codes", IEEE TIFS 6(3), 2011: a Viterbi search over 2**height states.
+    The order of the elements is the caller's; a keyed random order is what makes the loss over
+    the bound small where costs are uneven.
+
+    Parameters
+    ----------
+    cover_bits : (n,) integers, values {0, 1}
+        bits of the cover
+    message_bits : (m,) integers, values {0, 1}, 0 <= m <= n
+        m = 0 returns a copy of the cover
+    cost : (n,) float >= 0
+        units of distortion; inf marks a wet element
+    height : int in 6..14
+        constraint height; time grows as n * 2**height
+    submatrix : None or two (width,) integer arrays
+        columns of widths n // m and ceil(n / m) in place of this package's own; the receiver
+        needs the same
+    freeze : bool
+        leave out of the trellis the elements that together would carry under 1 % of the
+        payload, where the problem is large enough for this to save time
+    vector : None or bool
+        which of two equal state updates runs; None takes the faster
+
+    Returns
+    -------
+    stego : (n,) uint8; `cover_bits` is not modified
+
+    Raises
+    ------
+    PayloadTooLargeError : the message is longer than the dry elements allow, or the wet ones
+        leave no solution in this order; another order may have one
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> rng = np.random.default_rng(1)
+    >>> cover, message = rng.integers(0, 2, 1000), rng.integers(0, 2, 100)
+    >>> stego = stc.embed(cover, message, rng.random(1000))
+    >>> bool((stc.extract(stego, 100) == message).all())
+    True
+
+    """
+    cover = check_bits("cover_bits", cover_bits)
+    message = check_bits("message_bits", message_bits)
+    price = check_cost("cost", cost, cover.size)
+    height = check_height(height)
+    if message.size == 0:
+        return cover.copy()
+    dry = price < np.inf
+    capacity = int(np.count_nonzero(dry))
+    if message.size > capacity:
+        raise PayloadTooLargeError(
+            f"message_bits: got {message.size} bits for {capacity} dry of {cover.size} elements; "
+            "allowed: no more bits than dry elements",
+            needed_bits=message.size,
+            capacity_bits=capacity,
+        )
+    layout = _layout(cover.size, message.size, height, submatrix)
+    plan = plan_live(price, dry, layout.ends, message.size, height) if freeze else Plan(dry)
+    stego = _search(cover, message, price, plan.live, layout, height, vector)
+    if plan.frozen and not (stego is not None and _distortion(cover, stego, price) <= plan.limit):
+        # The frozen elements were needed after all: an uneven order, or too many wet ones.
+        full = _search(cover, message, price, dry, layout, height, vector)
+        if full is not None and (
+            stego is None or _distortion(cover, full, price) < _distortion(cover, stego, price)
+        ):
+            stego = full
+    if stego is None:
+        raise PayloadTooLargeError(
+            f"message_bits: got {message.size} bits, which {capacity} dry of {cover.size} elements "
+            "cannot take in this order; try another order or a shorter message",
+            needed_bits=message.size,
+            capacity_bits=capacity,
+        )
+    _verify(cover, stego, message, dry, layout)
+    return stego
+
+
+def extract(
+    stego_bits: npt.ArrayLike,
+    n_message: int,
+    height: int = 10,
+    *,
+    submatrix: Columns | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Compute the syndrome: the message that `embed` put in. Integer arithmetic only.
+
+    Parameters
+    ----------
+    stego_bits : (n,) integers, values {0, 1}
+        bits of the stego
+    n_message : int in 0..n
+        bits of message
+    height : int in 6..14
+        as at embedding
+    submatrix : None or two (width,) integer arrays
+        as at embedding
+
+    Returns
+    -------
+    message : (n_message,) uint8, values {0, 1}
+
+    Raises
+    ------
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> stc.extract(np.zeros(8, np.uint8), 3)
+    array([0, 0, 0], dtype=uint8)
+
+    """
+    stego = check_bits("stego_bits", stego_bits)
+    height = check_height(height)
+    if not 0 <= n_message <= stego.size:
+        raise ValueError(f"n_message: got {n_message}; allowed: 0..{stego.size}")
+    if n_message == 0:
+        return np.zeros(0, np.uint8)
+    return _syndrome(stego, int(n_message), _layout(stego.size, n_message, height, submatrix))
+
+
+def _syndrome(
+    stego: npt.NDArray[np.uint8], n_message: int, layout: _Layout
+) -> npt.NDArray[np.uint8]:
+    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+
+    message = np.empty(n_message, np.uint8)
+    kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
+    return message
+
+
+def _metric_costs(price: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Convert to float32, scaled by a power of two only where float32 would not hold the range."""
+    finite_max = float(np.max(price, where=price < np.inf, initial=0.0))
+    exponent = 0
+    if finite_max > _LARGEST_COST or 0 < finite_max < _SMALLEST_MAXIMUM:
+        exponent = -int(np.frexp(finite_max)[1])
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(price, exponent) if exponent else price
+        return scaled.astype(np.float32)
+
+
+def _search(
+    cover: npt.NDArray[np.uint8],
+    message: npt.NDArray[np.uint8],
+    price: npt.NDArray[np.float64],
+    live: npt.NDArray[np.bool_],
+    layout: _Layout,
+    height: int,
+    vector: bool | None,
+) -> npt.NDArray[np.uint8] | None:
+    """Return the cheapest stego that changes live elements only, or None."""
+    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+
+    size = 1 << height
+    path = np.empty((int(np.count_nonzero(live)), size >> 4), np.uint16)
+    offsets = np.empty(message.size, np.int64)
+    # An allocation of whole cache lines, cut so that it starts on one.
+    store = np.empty(size + 16, np.float32)
+    start = (-store.ctypes.data % 64) // 4
+    metrics = store[start : start + size]
+    shape = (layout.ends, layout.narrow, layout.wide, height)
+    found = kernels.forward(
+        cover,
+        message,
+        _metric_costs(price),
+        live,
+        *shape,
+        metrics,
+        np.empty(size, np.float32),
+        np.empty(size, np.uint8),
+        path,
+        offsets,
+        kernels.HAS_VECTOR if vector is None else vector,
+    )
+    if not found:
+        return None
+    stego = cover.copy()
+    kernels.backward(cover, message, live, *shape, path, offsets, stego)
+    return stego
+
+
+def _distortion(
+    cover: npt.NDArray[np.uint8], stego: npt.NDArray[np.uint8], price: npt.NDArray[np.float64]
+) -> float:
+    return float(price[cover != stego].sum())
+
+
+def _verify(
+    cover: npt.NDArray[np.uint8],
+    stego: npt.NDArray[np.uint8],
+    message: npt.NDArray[np.uint8],
+    dry: npt.NDArray[np.bool_],
+    layout: _Layout,
+) -> None:
+    """Raise rather than hand out a stego that does not carry its message."""
+    carried = _syndrome(stego, message.size, layout)
+    if not np.array_equal(carried, message) or bool(np.any((cover != stego) & ~dry)):
+        raise StcError(
+            "internal error: the stego does not carry its message; nothing was returned. "
+            "Please report the cover, the message and the costs"
+        )

@@ -1,0 +1,10 @@
+"""Cost functions of the field: one picture in, one price per pixel out.
+
+Each scheme returns the plain price of changing a pixel; `wet` turns it into the prices of +1 and
+-1 with saturated pixels forbidden to leave their range.
+"""
+
+from stc.costs.hill import hill
+from stc.costs.wet import wet
+
+__all__ = ["hill", "wet"]

@@ -1,0 +1,219 @@
+"""±1 embedding in two layers of binary codes: the second-lowest bit first, then the lowest."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stc import bounds, codec
+from stc.errors import PayloadTooLargeError
+
+__all__ = ["close_dtype_limits", "embed_ternary", "extract_ternary"]
+
+
+def _check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
+    array = np.asarray(elements)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: got shape {array.shape} and type {array.dtype}; "
+            "allowed: one dimension of any integer type"
+        )
+    return array
+
+
+def close_dtype_limits(
+    cover: npt.NDArray[Any], cost_p1: npt.NDArray[np.float64], cost_m1: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Forbid the changes that would wrap around.
+
+    Parameters
+    ----------
+    cover : (n,) any integer dtype
+        elements
+    cost_p1, cost_m1 : (n,) float64
+        prices of +1 and -1
+
+    Returns
+    -------
+    cost_p1, cost_m1 : (n,) float64, with inf where the element is at its dtype's maximum or
+        minimum
+
+    """
+    limits = np.iinfo(cover.dtype)
+    return (
+        np.where(cover == limits.max, np.inf, cost_p1),
+        np.where(cover == limits.min, np.inf, cost_m1),
+    )
+
+
+def _split(n_message: int) -> tuple[int, int]:
+    """Return the bits of the lowest and of the second-lowest layer."""
+    return n_message - n_message // 2, n_message // 2
+
+
+def embed_ternary(
+    cover: npt.ArrayLike,
+    message_bits: npt.ArrayLike,
+    cost_p1: npt.ArrayLike,
+    cost_m1: npt.ArrayLike,
+    height: int = 10,
+    *,
+    freeze: bool = True,
+) -> npt.NDArray[Any]:
+    """Change elements by at most 1, at the lowest summed cost, so that they carry the message.
+
+    Filler, Judas and Fridrich 2011, Sec. VI. Of the m message bits the first ceil(m / 2) are
+    the syndrome of the lowest bits, the rest that of the second-lowest; bits are taken in two's
+    complement. The upper layer is coded first, with costs by the flipping lemma: for the
+    neighbour a that flips this bit and the neighbour b that does not, at Gibbs multiplier lam,
+
+        cost = cost_a + log(1 + exp(-lam * cost_b)) / lam.
+
+    In the lower layer an element that went to a has no choice left, and any other one goes to b
+    at its plain cost.
+
+    Parameters
+    ----------
+    cover : (n,) any integer dtype
+        elements; +1 at the dtype's maximum and -1 at its minimum are wet
+    message_bits : (m,) integers, values {0, 1}, 0 <= m <= 2 * n
+        m = 0 returns a copy of the cover
+    cost_p1, cost_m1 : (n,) float >= 0
+        units of distortion; inf forbids the change
+    height : int in 6..14
+        constraint height; time grows as n * 2**height
+    freeze : bool
+        as in `embed`
+
+    Returns
+    -------
+    stego : (n,) dtype of `cover`, which is not modified
+
+    Raises
+    ------
+    PayloadTooLargeError : no solution in this order of the elements; another may have one
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> rng = np.random.default_rng(1)
+    >>> cover = rng.integers(0, 256, 2000).astype(np.uint8)
+    >>> message, cost = rng.integers(0, 2, 500), rng.random(2000)
+    >>> stego = stc.embed_ternary(cover, message, cost, cost)
+    >>> bool((stc.extract_ternary(stego, 500) == message).all())
+    True
+
+    """
+    elements = _check_elements("cover", cover)
+    message = codec.check_bits("message_bits", message_bits)
+    up = codec.check_cost("cost_p1", cost_p1, elements.size)
+    down = codec.check_cost("cost_m1", cost_m1, elements.size)
+    codec.check_height(height)
+    if message.size == 0:
+        return elements.copy()
+    up, down = close_dtype_limits(elements, up, down)
+    n_low, _ = _split(message.size)
+    multiplier = _multiplier(up, down, message.size)
+    low_bit = (elements & 1).astype(np.uint8)
+    high_bit = ((elements >> 1) & 1).astype(np.uint8)
+    # From an even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3};
+    # from an odd one +1 does.
+    odd = low_bit.astype(np.bool_)
+    across, within = np.where(odd, up, down), np.where(odd, down, up)
+    new_high = _layer(
+        high_bit, message[n_low:], _flip_cost(across, within, multiplier), height, freeze, message
+    )
+    crossed = new_high != high_bit
+    # Crossing changes the lowest bit too: there it is the cover, and cannot move back.
+    low_cover = low_bit ^ crossed
+    new_low = _layer(
+        low_cover, message[:n_low], np.where(crossed, np.inf, within), height, freeze, message
+    )
+    moved = new_low != low_bit
+    rise = moved & (crossed == odd)
+    fall = moved & (crossed != odd)
+    stego = elements.copy()
+    stego[rise] += 1
+    stego[fall] -= 1
+    return stego
+
+
+def _layer(
+    bits: npt.NDArray[np.uint8],
+    part: npt.NDArray[np.uint8],
+    cost: npt.NDArray[np.float64],
+    height: int,
+    freeze: bool,
+    message: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.uint8]:
+    """Embed one layer's part, speaking of the whole message if it does not fit."""
+    try:
+        return codec.embed(bits, part, cost, height, freeze=freeze)
+    except PayloadTooLargeError as error:
+        raise PayloadTooLargeError(
+            f"message_bits: got {message.size} bits; one layer's half of {part.size} has "
+            f"no solution among {error.capacity_bits} dry elements in this order; "
+            "try another order or a shorter message",
+            needed_bits=message.size,
+            capacity_bits=None if error.capacity_bits is None else 2 * error.capacity_bits,
+        ) from error
+
+
+def _multiplier(
+    up: npt.NDArray[np.float64], down: npt.NDArray[np.float64], payload_bits: int
+) -> float:
+    """Return the Gibbs multiplier, rough: the coding loss dwarfs what 0.1 % of it costs."""
+    try:
+        bounds.check_payload((up, down), payload_bits)
+    except PayloadTooLargeError:
+        return 0.0
+    return bounds.solve_multiplier((up, down), payload_bits, 1e-3)
+
+
+def _flip_cost(
+    across: npt.NDArray[np.float64], within: npt.NDArray[np.float64], multiplier: float
+) -> npt.NDArray[np.float64]:
+    """Return what it costs to flip the second-lowest bit, by the flipping lemma."""
+    if multiplier == 0 or not np.isfinite(multiplier):
+        return across
+    with np.errstate(over="ignore"):
+        return across + np.log1p(np.exp(-multiplier * within)) / multiplier
+
+
+def extract_ternary(
+    stego: npt.ArrayLike, n_message: int, height: int = 10
+) -> npt.NDArray[np.uint8]:
+    """Read the message that `embed_ternary` put in. Integer arithmetic only.
+
+    Parameters
+    ----------
+    stego : (n,) any integer dtype
+        elements
+    n_message : int in 0..2 * n
+        bits of message
+    height : int in 6..14
+        as at embedding
+
+    Returns
+    -------
+    message : (n_message,) uint8, values {0, 1}
+
+    Raises
+    ------
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> stc.extract_ternary(np.zeros(8, np.int16), 3)
+    array([0, 0, 0], dtype=uint8)
+
+    """
+    elements = _check_elements("stego", stego)
+    if not 0 <= n_message <= 2 * elements.size:
+        raise ValueError(f"n_message: got {n_message}; allowed: 0..{2 * elements.size}")
+    n_low, n_high = _split(int(n_message))
+    low = codec.extract((elements & 1).astype(np.uint8), n_low, height)
+    high = codec.extract(((elements >> 1) & 1).astype(np.uint8), n_high, height)
+    return np.concatenate([low, high])

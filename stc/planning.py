@@ -1,0 +1,100 @@
+"""Which elements deserve trellis work: those that carry the payload at the optimum."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FROZEN_SHARE", "Plan", "plan_live"]
+
+# Share of the payload that frozen elements would carry at the optimum. Leaving it to the others
+# costs only a second-order amount: the frozen ones are those where a bit costs most changes.
+FROZEN_SHARE = 0.01
+
+# Below this many state updates, freezing saves nothing worth having.
+_MIN_WORK = 1 << 24
+
+# Elements looked at to place the threshold.
+_SAMPLE = 1 << 17
+
+# A frozen result this far above the bound is compared with an unfrozen one.
+_SUSPICIOUS = 2.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Elements that take part, and the distortion above which freezing is to be doubted."""
+
+    live: npt.NDArray[np.bool_]
+    limit: float = np.inf
+    frozen: bool = False
+
+
+def _entropy(scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Binary entropy in bits at change probability 1 / (1 + exp(scaled)), scaled >= 0."""
+    decay = np.exp(-scaled)
+    entropy: npt.NDArray[np.float64] = np.log1p(decay) + scaled * decay / (1.0 + decay)
+    return entropy / float(np.log(2.0))
+
+
+def _threshold(cost: npt.NDArray[np.float64], payload_bits: float) -> tuple[float, float]:
+    """Return the largest cost worth keeping and the bound's distortion, for sorted costs."""
+    tiny, huge = 0.0, 1.0 / max(float(cost[cost.size // 2]), 1e-300)
+    while _entropy(np.minimum(huge * cost, 700.0)).sum() > payload_bits and huge < 1e250:
+        huge *= 4.0
+    for _ in range(40):
+        middle = 0.5 * (tiny + huge)
+        if _entropy(np.minimum(middle * cost, 700.0)).sum() > payload_bits:
+            tiny = middle
+        else:
+            huge = middle
+    scaled = np.minimum(huge * cost, 700.0)
+    tail = np.cumsum(_entropy(scaled)[::-1])[::-1]
+    keep = int(np.count_nonzero(tail > FROZEN_SHARE * payload_bits))
+    distortion = float((cost / (1.0 + np.exp(scaled))).sum())
+    return float(cost[min(keep, cost.size - 1)]), distortion
+
+
+def plan_live(
+    cost: npt.NDArray[np.float64],
+    dry: npt.NDArray[np.bool_],
+    ends: npt.NDArray[np.int64],
+    payload_bits: int,
+    height: int,
+) -> Plan:
+    """Choose the live elements of an embedding.
+
+    Parameters
+    ----------
+    cost : (n,) float64 >= 0
+        units of distortion; inf for wet
+    dry : (n,) bool
+        where `cost` is finite
+    ends : (m + 1,) int64
+        block boundaries
+    payload_bits : int >= 1
+        bits
+    height : int
+        constraint height
+
+    Returns
+    -------
+    plan : Plan; each block keeps its two cheapest dry elements whatever they cost
+
+    """
+    n = cost.size
+    if int(np.count_nonzero(dry)) << height < _MIN_WORK:
+        return Plan(dry)
+    # An odd step visits every column of a picture in raster order.
+    step = max(1, n // _SAMPLE) | 1
+    sample = cost[::step]
+    share = sample.size / n
+    sample = np.sort(sample[sample < np.inf])
+    if sample.size <= payload_bits * share:
+        return Plan(dry)
+    worth, distortion = _threshold(sample, payload_bits * share)
+    live = dry & (cost <= worth)
+    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+
+    kernels.keep_cheapest(cost, ends, live)
+    return Plan(live, _SUSPICIOUS * distortion / share, frozen=True)

@@ -1,0 +1,101 @@
+"""Slow and plain syndrome-trellis coding, to hold `stc` against. Never imports `stc`.
+
+Everything is spelled out: the parity-check matrix is a matrix, the optimum is found by trying
+every stego, and the trellis is a dictionary of states.
+"""
+
+import itertools
+
+import numpy as np
+
+
+def block_ends(n, m):
+    """Return where each block ends: i * n / m rounded, halves up, in exact integers."""
+    return [(2 * i * n + m) // (2 * m) for i in range(m + 1)]
+
+
+def parity_check_matrix(n, m, columns_for_width):
+    """Return H, (m, n) uint8: column k of block b starts at row b and is cut at row m."""
+    matrix = np.zeros((m, n), np.uint8)
+    ends = block_ends(n, m)
+    for b in range(m):
+        columns = columns_for_width(ends[b + 1] - ends[b])
+        for k, element in enumerate(range(ends[b], ends[b + 1])):
+            for row in range(int(columns[k]).bit_length()):
+                if b + row < m:
+                    matrix[b + row, element] = (int(columns[k]) >> row) & 1
+    return matrix
+
+
+def syndrome(matrix, bits):
+    """Return H @ bits mod 2."""
+    return (matrix.astype(np.int64) @ np.asarray(bits, np.int64)) % 2
+
+
+def cheapest_by_trial(matrix, cover, message, cost):
+    """Try all 2**n stegos; return the least distortion, or None where nothing fits."""
+    best = None
+    for bits in itertools.product((0, 1), repeat=len(cover)):
+        if (syndrome(matrix, bits) == message).all():
+            paid = sum(c for c, x, y in zip(cost, cover, bits, strict=True) if x != y)
+            if np.isfinite(paid) and (best is None or paid < best):
+                best = paid
+    return best
+
+
+def cheapest_by_trellis(n, m, columns_for_width, cover, message, cost):
+    """Return the least distortion by dynamic programming in float64, or None."""
+    ends = block_ends(n, m)
+    states = {0: 0.0}
+    for b in range(m):
+        columns = columns_for_width(ends[b + 1] - ends[b])
+        for k, i in enumerate(range(ends[b], ends[b + 1])):
+            # Rows beyond the end of the message do not exist.
+            column = int(columns[k]) & ((1 << (m - b)) - 1)
+            following = {}
+            for state, paid in states.items():
+                for bit in (0, 1):
+                    price = paid + (cost[i] if bit != cover[i] else 0.0)
+                    goal = state ^ (column if bit else 0)
+                    if np.isfinite(price) and price < following.get(goal, np.inf):
+                        following[goal] = price
+            states = following
+        states = {s >> 1: paid for s, paid in states.items() if s & 1 == message[b]}
+        if not states:
+            return None
+    return states.get(0)
+
+
+def binary_bound(cost, payload_bits):
+    """Return the rate-distortion bound by plain bisection."""
+    cost = np.asarray(cost, np.float64)
+    cost = cost[np.isfinite(cost)]
+
+    def entropy(p):
+        p = np.clip(p, 1e-300, 1 - 1e-16)
+        return float((-p * np.log2(p) - (1 - p) * np.log2(1 - p)).sum())
+
+    low, high = 0.0, 1e12
+    for _ in range(200):
+        middle = (low + high) / 2
+        p = 1 / (1 + np.exp(np.minimum(middle * cost, 700)))
+        low, high = (middle, high) if entropy(p) > payload_bits else (low, middle)
+    p = 1 / (1 + np.exp(np.minimum(high * cost, 700)))
+    return float((p * cost).sum())
+
+
+def hill(image):
+    """Return HILL by explicit windows over a mirrored picture."""
+
+    def windowed(picture, size, weights):
+        padded = np.pad(picture, size // 2, mode="symmetric")
+        out = np.empty_like(picture)
+        for r in range(picture.shape[0]):
+            for c in range(picture.shape[1]):
+                out[r, c] = (padded[r : r + size, c : c + size] * weights).sum()
+        return out
+
+    kernel = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    residual = np.abs(windowed(np.asarray(image, np.float64), 3, kernel))
+    activity = windowed(residual, 3, np.full((3, 3), 1 / 9))
+    return windowed(1 / (activity + 2.0**-23), 15, np.full((15, 15), 1 / 225))

@@ -1,0 +1,245 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import stc
+from stc import codec
+from stc.submatrices import columns
+
+FAST = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def problem(seed, n, m, wet_share=0.0):
+    rng = np.random.default_rng(seed)
+    cost = rng.random(n)
+    cost[rng.random(n) < wet_share] = np.inf
+    return rng.integers(0, 2, n), rng.integers(0, 2, m), cost
+
+
+@pytest.mark.parametrize("vector", [True, False])
+@pytest.mark.parametrize(
+    ("n", "m", "height", "wet_share"),
+    [(12, 3, 6, 0.0), (13, 5, 7, 0.3), (11, 11, 10, 0.0), (9, 1, 14, 0.2), (14, 4, 12, 0.5)],
+)
+def test_distortion_equals_that_of_trying_everything(oracle, n, m, height, wet_share, vector):
+    for seed in range(3):
+        cover, message, cost = problem(seed, n, m, wet_share)
+        matrix = oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
+        best = oracle.cheapest_by_trial(matrix, cover, message, cost)
+        if best is None:
+            with pytest.raises(stc.PayloadTooLargeError):
+                stc.embed(cover, message, cost, height, vector=vector)
+            continue
+        stego = stc.embed(cover, message, cost, height, vector=vector)
+        assert (oracle.syndrome(matrix, stego) == message).all()
+        assert cost[stego != cover].sum() == pytest.approx(best, rel=1e-6)
+
+
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 120),
+    alpha=st.floats(0.01, 1.0),
+    height=st.integers(6, 8),
+    wet_share=st.sampled_from([0.0, 0.3, 0.7]),
+)
+def test_distortion_equals_that_of_a_slow_trellis(oracle, seed, n, alpha, height, wet_share):
+    m = max(1, int(alpha * n))
+    cover, message, cost = problem(seed, n, m, wet_share)
+    best = oracle.cheapest_by_trellis(n, m, lambda w: columns(height, w), cover, message, cost)
+    try:
+        stego = stc.embed(cover, message, cost, height)
+    except stc.PayloadTooLargeError as error:
+        # Longer than the dry elements is refused even where luck would have it carried.
+        assert best is None or m > np.isfinite(cost).sum()
+        assert error.needed_bits == m
+        assert error.capacity_bits == np.isfinite(cost).sum()
+        return
+    assert (stc.extract(stego, m, height) == message).all()
+    assert cost[stego != cover].sum() == pytest.approx(best, rel=1e-5, abs=1e-9)
+
+
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 3000),
+    alpha=st.floats(0.0, 1.0),
+    height=st.integers(6, 11),
+    wet_share=st.sampled_from([0.0, 0.1, 0.5, 0.95]),
+    exponents=st.sampled_from([(0, 0), (-12, 12), (-300, -290), (290, 300), (-320, 308)]),
+)
+def test_round_trip_or_typed_error(seed, n, alpha, height, wet_share, exponents):
+    m = int(alpha * n)
+    cover, message, cost = problem(seed, n, m, wet_share)
+    rng = np.random.default_rng(seed)
+    cost *= 10.0 ** rng.uniform(*exponents, n)
+    cost[rng.random(n) < 0.1] = 0.0
+    try:
+        stego = stc.embed(cover, message, cost, height)
+    except stc.PayloadTooLargeError:
+        assert m > 0
+        return
+    assert (stc.extract(stego, m, height) == message).all()
+    assert not (np.isinf(cost) & (stego != cover)).any()
+
+
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 2000),
+    alpha=st.floats(0.001, 1.0),
+    height=st.sampled_from([6, 7, 10, 13]),
+    levels=st.sampled_from([1, 3, 1 << 20]),
+)
+def test_both_state_updates_agree_to_the_bit(seed, n, alpha, height, levels):
+    m = max(1, int(alpha * n))
+    cover, message, cost = problem(seed, n, m, 0.1)
+    # Few cost levels make ties, where the two could differ.
+    cost = np.ceil(cost * levels)
+    results = []
+    for vector in (True, False):
+        try:
+            results.append(stc.embed(cover, message, cost, height, vector=vector).tobytes())
+        except stc.PayloadTooLargeError:
+            results.append(None)
+    assert results[0] == results[1]
+
+
+def test_sound_vectors_are_reproduced_to_the_bit(vectors):
+    for path in sorted(vectors.glob("stc_bin_*.npz")):
+        if "_09_" in path.name:
+            continue
+        case = np.load(path)
+        pair = (case["cols_floor"], case["cols_ceil"])
+        height = int(case["h"])
+        stego = stc.embed(
+            case["cover"], case["msg"], case["cost"], height, submatrix=pair, freeze=False
+        )
+        assert np.array_equal(stego, case["stego"]), path.name
+        again = stc.extract(case["stego"], case["msg"].size, height, submatrix=pair)
+        assert np.array_equal(again, case["msg"]), path.name
+
+
+def test_the_unsound_vector_is_beaten(vectors):
+    case = np.load(next(vectors.glob("stc_bin_09_*.npz")))
+    cover, message, cost = case["cover"], case["msg"], case["cost"]
+    stego = stc.embed(cover, message, cost, int(case["h"]))
+    assert cost[stego != cover].sum() < case["distortion"]
+    order = np.random.default_rng(9).permutation(cover.size)
+    stego = stc.embed(cover[order], message, cost[order], int(case["h"]))
+    assert cost[order][stego != cover[order]].sum() < 1.2 * case["bound"]
+
+
+def test_freezing_changes_the_distortion_little(rng):
+    n, m = 1 << 17, 1 << 10
+    cover, message = rng.integers(0, 2, n), rng.integers(0, 2, m)
+    cost = rng.lognormal(0.0, 1.5, n)
+    full = cost[stc.embed(cover, message, cost, freeze=False) != cover].sum()
+    stego = stc.embed(cover, message, cost)
+    assert (stc.extract(stego, m) == message).all()
+    assert cost[stego != cover].sum() < 1.02 * full
+
+
+def test_freezing_gives_way_where_the_order_is_uneven(rng):
+    # Every cheap element sits in the first half; the message bits of the second half must still
+    # be paid for with expensive ones, and paid as little as without freezing.
+    n, m = 1 << 15, 1 << 8
+    cover, message = rng.integers(0, 2, n), rng.integers(0, 2, m)
+    cost = rng.random(n)
+    cost[n // 2 :] += 1000.0
+    cost[-n // 4 :: 2] = np.inf
+    full = cost[stc.embed(cover, message, cost, freeze=False) != cover].sum()
+    assert cost[stc.embed(cover, message, cost) != cover].sum() <= 1.001 * full
+
+
+def test_one_forced_expensive_change_leaves_the_rest_precise(rng):
+    n, m = 4000, 400
+    cover, message, cost = problem(3, n, m)
+    first = cost.copy()
+    first[:10] = 1e12  # the first block has no cheap element
+    stego = stc.embed(cover, message, first)
+    rest = (cover[10:], message[1:], cost[10:])
+    expected = rest[2][stc.embed(*rest) != rest[0]].sum()
+    assert rest[2][stego[10:] != rest[0]].sum() < 1.1 * expected
+
+
+@pytest.mark.parametrize(
+    ("n", "m"), [(1, 1), (2, 1), (5, 5), (5, 2), (7, 6), (100_000, 1), (777, 777)]
+)
+def test_extreme_shapes(rng, n, m):
+    cover, message = rng.integers(0, 2, n), rng.integers(0, 2, m)
+    stego = stc.embed(cover, message, np.ones(n))
+    assert (stc.extract(stego, m) == message).all()
+
+
+def test_empty_message_returns_a_copy(rng):
+    cover = rng.integers(0, 2, 10).astype(np.uint8)
+    stego = stc.embed(cover, [], np.full(10, np.inf))
+    assert np.array_equal(stego, cover)
+    assert stego is not cover
+    assert stc.extract(stego, 0).size == 0
+    assert stc.embed([], [], []).size == 0
+
+
+def test_arguments_are_not_modified(rng):
+    cover = rng.integers(0, 2, 100).astype(np.uint8)
+    message, cost = rng.integers(0, 2, 30).astype(np.uint8), rng.random(100)
+    for array in (cover, message, cost):
+        array.flags.writeable = False
+    assert (stc.extract(stc.embed(cover, message, cost), 30) == message).all()
+
+
+def test_all_wet_is_a_typed_error():
+    with pytest.raises(stc.PayloadTooLargeError, match="dry") as caught:
+        stc.embed(np.zeros(8, int), [1], np.full(8, np.inf))
+    assert (caught.value.needed_bits, caught.value.capacity_bits) == (1, 0)
+    assert isinstance(caught.value, stc.StcError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_wet_block_is_a_typed_error():
+    # Enough dry elements, but none before the last message bit.
+    cost = np.full(40, np.inf)
+    cost[-5:] = 1.0
+    with pytest.raises(stc.PayloadTooLargeError, match="order"):
+        stc.embed(np.zeros(40, int), [1, 1, 1, 1], cost)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cover_bits": [0, 2, 1, 0]}, "cover_bits: got values 0..2"),
+        ({"cover_bits": [[0, 1], [1, 0]]}, "cover_bits: got shape"),
+        ({"cover_bits": [0.0, 1.0, 0.0, 1.0]}, "cover_bits: got shape .4,. and type float64"),
+        ({"message_bits": [-1]}, "message_bits: got values -1..-1"),
+        ({"cost": [1, 1, 1]}, "cost: got shape"),
+        ({"cost": [1, np.nan, 1, 1]}, "cost: got nan at element 1"),
+        ({"cost": [1, 1, -2, 1]}, "cost: got -2.0 at element 2"),
+        ({"height": 5}, "height: got 5; allowed: 6..14"),
+        ({"height": 15}, "height: got 15"),
+        ({"message_bits": [0] * 5}, "message_bits: got 5 bits for 4 dry"),
+        ({"submatrix": ([3, 3], [3, 3, 3])}, "submatrix: the floor columns have shape"),
+        ({"submatrix": ([1 << 10] * 4, [1] * 4)}, "submatrix: columns must lie in 0..1023"),
+    ],
+)
+def test_bad_arguments_are_named(change, words):
+    given = {"cover_bits": [0, 1, 1, 0], "message_bits": [1], "cost": [1.0] * 4} | change
+    with pytest.raises(ValueError, match=words):
+        stc.embed(**given)
+
+
+@pytest.mark.parametrize("n_message", [-1, 5])
+def test_extract_refuses_impossible_lengths(n_message):
+    with pytest.raises(ValueError, match="n_message: got"):
+        stc.extract([0, 1, 1, 0], n_message)
+
+
+def test_a_stego_that_does_not_verify_is_never_returned(monkeypatch, rng):
+    cover, message, cost = problem(1, 50, 5)
+    wrong = (1 - message).astype(np.uint8)
+    monkeypatch.setattr(codec, "_syndrome", lambda *_: wrong)
+    with pytest.raises(stc.StcError, match="nothing was returned"):
+        stc.embed(cover, message, cost)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import stc
+
+DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+def changes(cover, stego):
+    """Return -1, 0 or 1 per element, in Python integers: no dtype can wrap."""
+    delta = np.array([int(s) - int(c) for c, s in zip(cover, stego, strict=True)])
+    assert set(delta.tolist()) <= {-1, 0, 1}
+    return delta
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 600),
+    alpha=st.floats(0.0, 1.2),
+    dtype=st.sampled_from(DTYPES),
+    edge=st.booleans(),
+    wet_share=st.sampled_from([0.0, 0.2, 0.8]),
+)
+def test_round_trip_or_typed_error(seed, n, alpha, dtype, edge, wet_share):
+    rng = np.random.default_rng(seed)
+    limits = np.iinfo(dtype)
+    middle = limits.min // 2 + limits.max // 2
+    values = [limits.min, limits.min + 1, limits.max - 1, limits.max] if edge else []
+    values += [middle + k for k in range(5)]
+    cover = np.array(values, dtype=dtype)[rng.integers(0, len(values), n)]
+    message = rng.integers(0, 2, int(alpha * n))
+    p1, m1 = rng.random(n), rng.random(n)
+    p1[rng.random(n) < wet_share] = np.inf
+    m1[rng.random(n) < wet_share] = np.inf
+    before = cover.copy()
+    try:
+        stego = stc.embed_ternary(cover, message, p1, m1, 7)
+    except stc.PayloadTooLargeError as error:
+        assert error.needed_bits == message.size > 0
+        return
+    assert (cover == before).all()
+    assert stego.dtype == cover.dtype
+    assert (stc.extract_ternary(stego, message.size, 7) == message).all()
+    delta = changes(cover, stego)
+    assert not np.isinf(p1[delta == 1]).any()
+    assert not np.isinf(m1[delta == -1]).any()
+
+
+def test_the_receiver_splits_by_length_alone(rng):
+    cover = rng.integers(0, 256, 3000).astype(np.uint8)
+    message = rng.integers(0, 2, 301)
+    stego = stc.embed_ternary(cover, message, np.ones(3000), np.ones(3000))
+    assert (stc.extract(stego & 1, 151) == message[:151]).all()
+    assert (stc.extract((stego >> 1) & 1, 150) == message[151:]).all()
+
+
+def test_distortion_near_the_bound_and_the_peers(vectors):
+    for path in sorted(vectors.glob("stc_pm1_*.npz")):
+        case = np.load(path)
+        order = np.random.default_rng(5).permutation(case["cover"].size)
+        cover = case["cover"].ravel()[order]
+        p1, m1 = (case[k].ravel()[order].astype(np.float64) for k in ("rho_p1", "rho_m1"))
+        p1[p1 > 1e9], m1[m1 > 1e9] = np.inf, np.inf
+        message, height = case["msg"], int(case["h"])
+        assert stc.bound_distortion_ternary(p1, m1, message.size) == pytest.approx(
+            float(case["bound"]), rel=1e-9
+        )
+        stego = stc.embed_ternary(cover, message, p1, m1, height)
+        delta = changes(cover, stego)
+        paid = p1[delta == 1].sum() + m1[delta == -1].sum()
+        assert (stc.extract_ternary(stego, message.size, height) == message).all()
+        assert paid < 1.03 * case["distortion_half"]
+
+
+def test_asymmetric_costs_choose_the_sign(rng):
+    cover = rng.integers(10, 200, 4000).astype(np.int16)
+    message = rng.integers(0, 2, 200)
+    stego = stc.embed_ternary(cover, message, np.full(4000, 1.0), np.full(4000, 50.0))
+    delta = changes(cover, stego)
+    assert (delta == 1).sum() > 20 * (delta == -1).sum()
+
+
+def test_empty_message_returns_a_copy():
+    cover = np.arange(5, dtype=np.int8)
+    stego = stc.embed_ternary(cover, [], np.ones(5), np.ones(5))
+    assert np.array_equal(stego, cover)
+    assert stego is not cover
+    assert stc.extract_ternary(stego, 0).size == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cover": np.zeros((2, 2), int)}, "cover: got shape .2, 2."),
+        ({"cover": np.zeros(4)}, "cover: got shape .4,. and type float64"),
+        ({"message_bits": [2]}, "message_bits: got values"),
+        ({"cost_p1": [1, 1, 1]}, "cost_p1: got shape"),
+        ({"cost_m1": [1, 1, -1, 1]}, "cost_m1: got -1.0 at element 2"),
+        ({"height": 3}, "height: got 3"),
+        ({"message_bits": [0] * 9}, "message_bits: got 9 bits"),
+    ],
+)
+def test_bad_arguments_are_named(change, words):
+    given = {
+        "cover": np.arange(4),
+        "message_bits": [1],
+        "cost_p1": [1.0] * 4,
+        "cost_m1": [1.0] * 4,
+    } | change
+    with pytest.raises(ValueError, match=words):
+        stc.embed_ternary(**given)
+
+
+@pytest.mark.parametrize("n_message", [-1, 9])
+def test_extract_refuses_impossible_lengths(n_message):
+    with pytest.raises(ValueError, match="n_message: got"):
+        stc.extract_ternary(np.arange(4), n_message)
