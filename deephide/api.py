@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections.abc import Callable
@@ -231,7 +230,7 @@ def extract(
             hint="give the model it was made with; `deephide models` lists fingerprints",
         )
     try:
-        integers = latent_codec.decode(payload, loaded.quantizer)
+        integers = latent_codec.decode(payload, models.quantizer_of(loaded))
     except latent_codec.LatentFormatError as error:
         raise ExtractionError from error
     image = models.paint(loaded, integers)
@@ -266,9 +265,7 @@ def extract_file(
     path = Path(destination)
     output.check_output(path, _paths(stego, model), force=force)
     found = extract(stego, passphrase, model)
-    buffer = io.BytesIO()
-    found.image.save(buffer, "PNG")
-    output.write_atomically(path, buffer.getvalue(), force=force)
+    output.write_png(path, found.image, force=force)
     return found
 
 
@@ -314,7 +311,7 @@ def _hide(
     secret_psnr = models.agreement(face, preview)
     if codec == "auto":
         _require_face(loaded, secret_psnr)
-    payload = latent_codec.encode(integers, loaded.quantizer)
+    payload = latent_codec.encode(integers, models.quantizer_of(loaded))
     header = container.Header(container.CODEC_LATENT, loaded.fingerprint[: container.PREFIX_BYTES])
     plaintext = container.pack(header, payload)
 

@@ -33,10 +33,21 @@ class LatentFormatError(ValueError):
 class Quantizer(Protocol):
     """The numbers of a model that the codec needs."""
 
-    w_avg: NDArray[np.float32]  # (n, 512)
-    step: NDArray[np.float32]  # (n, 512), > 0
-    table_index: NDArray[np.uint8]  # (n, 512), which row of `tables`
-    tables: NDArray[np.uint32]  # (k, 2r + 1), frequencies of -r..r, rows sum to 2**24
+    @property
+    def w_avg(self) -> NDArray[np.float32]:
+        """(n, 512), what the integer 0 stands for."""
+
+    @property
+    def step(self) -> NDArray[np.float32]:
+        """(n, 512), distance of neighbouring integers, > 0."""
+
+    @property
+    def table_index(self) -> NDArray[np.uint8]:
+        """(n, 512), which row of `tables` a symbol uses."""
+
+    @property
+    def tables(self) -> NDArray[np.uint32]:
+        """(k, 2r + 1), frequencies of -r..r; each >= 1, rows sum to 2**24."""
 
 
 def check_quantizer(quantizer: Quantizer) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -14,7 +12,16 @@ from PIL import Image
 from deephide import latent_codec
 from deephide.errors import CheckpointError, DeephideError
 
-__all__ = ["Model", "ModelSource", "agreement", "from_e2style", "invert", "load_model", "paint"]
+__all__ = [
+    "Model",
+    "ModelSource",
+    "agreement",
+    "from_e2style",
+    "invert",
+    "load_model",
+    "paint",
+    "quantizer_of",
+]
 
 ACCEPT_SIDE = 64
 
@@ -22,12 +29,25 @@ ACCEPT_SIDE = 64
 class Model(Protocol):
     """What this package asks of a model that `e2style.load` returns."""
 
-    name: str
-    fingerprint: bytes
-    image_size: int
-    n_codes: int
-    quantizer: latent_codec.Quantizer
-    accept_psnr: float
+    @property
+    def name(self) -> str:
+        """Name in the zoo."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes, SHA-256 of generator and quantizer."""
+
+    @property
+    def image_size(self) -> int:
+        """Side at which pictures are handed to `invert`."""
+
+    @property
+    def quantizer(self) -> latent_codec.Quantizer | None:
+        """Steps and tables, or None where none was fitted."""
+
+    @property
+    def accept_psnr(self) -> float:
+        """Below this PSNR in dB at 64 x 64 a secret is no face to the model."""
 
     def invert(self, images: Any) -> Any:
         """Map (B, 3, S, S) in [-1, 1] to (B, n, 512)."""
@@ -63,31 +83,28 @@ def load_model(model: ModelSource) -> Model:
             raise CheckpointError(f"the model cannot be read: {reason}") from error
     else:
         loaded = model
-    if getattr(loaded, "quantizer", None) is None:
-        raise CheckpointError(
-            f"the model {loaded.name} has no quantizer, so its codes cannot be hidden",
-            hint="use a model that was calibrated; see `deephide models`",
-        )
     try:
-        latent_codec.check_quantizer(loaded.quantizer)
+        latent_codec.check_quantizer(quantizer_of(loaded))
     except ValueError as error:
-        raise CheckpointError(f"the model {loaded.name} has an unusable quantizer: {error}") from (
-            error
-        )
+        raise CheckpointError(
+            f"the model {loaded.name} has an unusable quantizer: {error}"
+        ) from error
     return loaded
 
 
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    """Sum in one order: the number of threads must not decide how a code is rounded."""
-    import torch  # noqa: PLC0415
+def quantizer_of(model: Model) -> latent_codec.Quantizer:
+    """Return the quantizer of a model.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    Raises
+    ------
+    CheckpointError : it has none
+    """
+    if model.quantizer is None:
+        raise CheckpointError(
+            f"the model {model.name} has no quantizer, so its codes cannot be hidden",
+            hint="use a model with a fitted quantizer",
+        )
+    return model.quantizer
 
 
 def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
@@ -108,16 +125,16 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     resized = secret.resize(size, Image.Resampling.LANCZOS)
     array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
     images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
-    with torch.no_grad(), _single_thread():
+    with torch.no_grad():
         codes = model.invert(images)
-    return latent_codec.quantise(_numpy(codes)[0], model.quantizer)
+    return latent_codec.quantise(_numpy(codes)[0], quantizer_of(model))
 
 
 def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
     """Return the picture that the generator paints from the integers."""
     import torch  # noqa: PLC0415
 
-    codes = torch.from_numpy(latent_codec.dequantise(integers, model.quantizer)[None])
+    codes = torch.from_numpy(latent_codec.dequantise(integers, quantizer_of(model))[None])
     with torch.no_grad():
         faces = _numpy(model.synthesize(codes))
     levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)

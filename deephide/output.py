@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from PIL import Image
+
 from deephide.errors import OutputError
 
-__all__ = ["check_output", "write_atomically"]
+__all__ = ["check_output", "write_atomically", "write_png"]
 
 _LOSSY_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".jp2", ".gif"}
 
@@ -103,6 +106,13 @@ def write_atomically(
     finally:
         # Also after an interrupt: a half-written or unverified file never stays.
         temporary.unlink(missing_ok=True)
+
+
+def write_png(path: Path, image: Image.Image, *, force: bool = False) -> None:
+    """Write a picture as a plain PNG file; see `write_atomically`."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue(), force=force)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""The command lines: they parse, call and print; the work is done elsewhere."""

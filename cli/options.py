@@ -1,0 +1,190 @@
+"""Decorators that the commands share: common options, and one way to fail."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from cli.exit_codes import ExitCode
+from cli.passphrase import VARIABLE, Sources
+from cli.render import Terminal
+
+__all__ = ["App", "Grouped", "command", "model_option", "output_options", "passphrase_options"]
+
+Function = Callable[..., Any]
+
+
+class App(click.Group):
+    """A group whose usage errors look like every other error and exit with status 2."""
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and leave through `sys.exit`."""
+        given = list(sys.argv[1:] if args is None else args)
+        name = prog_name or self.name or "deephide"
+        terminal = Terminal(name, as_json="--json" in given, debug="--debug" in given)
+        extra["standalone_mode"] = False
+        _exit_on_termination()
+        try:
+            code = super().main(given, prog_name=name, **extra)
+        except click.ClickException as error:
+            terminal.report(
+                ExitCode.USAGE, "UsageError", _plain(error.format_message()), _help_of(error, name)
+            )
+            code = ExitCode.USAGE
+        except (click.Abort, KeyboardInterrupt):
+            code = terminal.failure(KeyboardInterrupt())
+        except Exception as error:
+            code = terminal.failure(error)
+        sys.exit(int(code or 0) if isinstance(code, int) else 0)
+
+
+class Grouped(click.Command):
+    """A command whose options are listed by the word their help starts with."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section per group, in a fixed order."""
+        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _GROUPS}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                group, separator, text = record[1].partition(": ")
+                known = separator and group in groups
+                groups[group if known else _GROUPS[-1]].append(
+                    (record[0], text if known else record[1])
+                )
+        for name, rows in groups.items():
+            if rows:
+                with formatter.section(name):
+                    formatter.write_dl(rows)
+
+
+_GROUPS = ("Input", "Output", "Security", "Advanced", "General")
+
+
+def _plain(message: str) -> str:
+    text = " ".join(message.split()).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _help_of(error: click.ClickException, name: str) -> str | None:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else name
+    return f"see {path} --help"
+
+
+def _exit_on_termination() -> None:
+    """Let SIGTERM unwind the stack, so that temporary files are removed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(int(ExitCode.TERMINATED))
+
+
+def command(app: click.Group, program: str = "deephide") -> Callable[[Function], click.Command]:
+    """Register a function as a command with the common options and one way to fail.
+
+    The function gets a `Terminal` as its first argument, then its own options.
+    """
+
+    def decorate(function: Function) -> click.Command:
+        @functools.wraps(function)
+        def run(quiet: bool, verbose: bool, debug: bool, as_json: bool, **kwargs: Any) -> int:
+            if quiet and (verbose or debug):
+                raise click.UsageError("--quiet cannot be used with --verbose or --debug")
+            terminal = Terminal(program, quiet=quiet, verbose=verbose, debug=debug, as_json=as_json)
+            with terminal.logging():
+                try:
+                    function(terminal, **kwargs)
+                except (click.ClickException, click.exceptions.Exit):
+                    raise
+                except (Exception, KeyboardInterrupt) as error:
+                    return int(terminal.failure(error))
+            return int(ExitCode.OK)
+
+        wrapped: Function = run
+        for option in (
+            click.option("--debug", is_flag=True, help="Add tracebacks and versions to errors."),
+            click.option("-v", "--verbose", is_flag=True, help="Log what is being done."),
+            click.option("-q", "--quiet", is_flag=True, help="Output: print nothing but errors."),
+            click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
+        ):
+            wrapped = option(wrapped)
+        return app.command(cls=Grouped)(wrapped)
+
+    return decorate
+
+
+def passphrase_options(function: Function) -> Function:
+    """Add the passphrase options; the function gets them as `sources`."""
+
+    @functools.wraps(function)
+    def run(
+        *args: Any,
+        passphrase_file: str | None,
+        passphrase_fd: int | None,
+        passphrase: bool,
+        **kwargs: Any,
+    ) -> Any:
+        sources = Sources(passphrase_file, passphrase_fd, passphrase)
+        return function(*args, sources=sources, **kwargs)
+
+    wrapped: Function = run
+    for option in (
+        click.option(
+            "--passphrase-fd",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Security: read the passphrase from this open file descriptor.",
+        ),
+        click.option(
+            "--passphrase-file",
+            metavar="PATH",
+            help="Security: read the passphrase from this file; - is the first line of stdin. "
+            f"The variable {VARIABLE} works too, but other processes may read it.",
+        ),
+        click.option("-p", "--passphrase", is_flag=True, help="Security: ask for a passphrase."),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def model_option(function: Function) -> Function:
+    """Add the choice of a model."""
+    return click.option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Advanced: the model to use; both sides need the same one.  [default: built in]",
+    )(function)
+
+
+def output_options(default: str) -> Callable[[Function], Function]:
+    """Add the choice of the output file."""
+
+    def decorate(function: Function) -> Function:
+        function = click.option("--force", is_flag=True, help="Output: replace an existing file.")(
+            function
+        )
+        return click.option(
+            "-o",
+            "--output",
+            default=default,
+            show_default=True,
+            metavar="PATH",
+            help="Output: the PNG file to write; - is stdout.",
+        )(function)
+
+    return decorate

@@ -1,0 +1,115 @@
+"""Where a passphrase may come from, and that it comes from one place only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from deephide.errors import PassphraseError
+
+__all__ = ["VARIABLE", "Sources", "read_passphrase"]
+
+VARIABLE = "DEEPHIDE_PASSPHRASE"
+_MAX_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the command line says about the passphrase; never the passphrase itself."""
+
+    file: str | None = None
+    descriptor: int | None = None
+    prompt: bool = False
+
+
+def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
+    """Return the passphrase from its only source, or None if there is no source.
+
+    Parameters
+    ----------
+    sources : from the command line; the environment is looked at too
+    confirm : ask twice when prompting
+
+    Raises
+    ------
+    PassphraseError : two sources, empty, unreadable, or different the second time
+    """
+    variable = os.environ.get(VARIABLE)
+    named = {
+        "--passphrase-file": sources.file is not None,
+        "--passphrase-fd": sources.descriptor is not None,
+        "--passphrase": sources.prompt,
+        VARIABLE: variable is not None,
+    }
+    given = [name for name, is_given in named.items() if is_given]
+    if len(given) > 1:
+        raise PassphraseError(
+            f"the passphrase has two sources: {' and '.join(given)}", hint="keep one of them"
+        )
+    if not given:
+        return None
+    if variable is not None:
+        text = variable
+    elif sources.prompt:
+        text = _ask(confirm)
+    else:
+        text = _decode(_read(sources))
+    if not text:
+        raise PassphraseError(
+            f"the passphrase from {given[0]} is empty", hint="use a passphrase of several words"
+        )
+    return text
+
+
+def _ask(confirm: bool) -> str:
+    if not sys.stdin.isatty():
+        raise PassphraseError(
+            "there is no terminal to ask for a passphrase",
+            hint=f"use --passphrase-file, --passphrase-fd or {VARIABLE}",
+        )
+    first = _prompt("Passphrase")
+    if confirm and first and _prompt("Passphrase again") != first:
+        raise PassphraseError("the two passphrases differ", hint="try again")
+    return first
+
+
+def _prompt(text: str) -> str:
+    try:
+        answer = click.prompt(text, hide_input=True, default="", show_default=False, err=True)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return str(answer)
+
+
+def _read(sources: Sources) -> bytes:
+    try:
+        if sources.descriptor is not None:
+            with os.fdopen(sources.descriptor, "rb", closefd=False) as stream:
+                return stream.read(_MAX_BYTES + 1)
+        if sources.file == "-":
+            return sys.stdin.buffer.readline(_MAX_BYTES + 1)
+        with Path(str(sources.file)).open("rb") as stream:
+            return stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise PassphraseError(f"the passphrase cannot be read: {reason}") from error
+
+
+def _decode(raw: bytes) -> str:
+    """Strip one line ending; what remains must be one line of UTF-8."""
+    if len(raw) > _MAX_BYTES:
+        raise PassphraseError(f"the passphrase is longer than {_MAX_BYTES} bytes")
+    if raw.endswith(b"\n"):
+        raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
+    if b"\n" in raw:
+        raise PassphraseError(
+            "the passphrase has more than one line", hint="put it on one line of its own file"
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PassphraseError("the passphrase is not valid UTF-8 text") from None

@@ -1,0 +1,204 @@
+"""What reaches the screen: results, messages and progress; the only writer to the streams.
+
+stdout   the result alone: a path, the bytes for `-o -`, or one JSON object
+stderr   `PROGRAM: error: lower case, no full stop`, hints, warnings, progress
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+import click
+
+from cli.exit_codes import ExitCode, of_error
+from deephide.errors import DeephideError
+
+__all__ = ["SCHEMA", "Terminal"]
+
+SCHEMA = 1
+PROGRESS_DELAY_S = 0.5
+
+_LOGGERS = ("deephide", "stc", "e2style")
+_PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
+
+
+class Terminal:
+    """The streams of one run of one command.
+
+    Parameters
+    ----------
+    program : name in front of every message
+    quiet : nothing but errors
+    verbose : log what the library does
+    debug : as verbose, and tracebacks and versions with errors
+    as_json : one JSON object on stdout and nothing else
+    """
+
+    def __init__(
+        self,
+        program: str,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        debug: bool = False,
+        as_json: bool = False,
+    ) -> None:
+        self.program = program
+        self.quiet = quiet
+        self.verbose = verbose or debug
+        self.debug = debug
+        self.as_json = as_json
+        self.warnings: list[str] = []
+
+    def result(self, text: str, fields: dict[str, Any]) -> None:
+        """Print the result: `text`, or with --json the fields."""
+        if self.as_json:
+            click.echo(json.dumps({"schema": SCHEMA, "ok": True, **fields}, ensure_ascii=False))
+        else:
+            click.echo(text)
+
+    def binary(self, data: bytes) -> None:
+        """Write bytes to stdout."""
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def info(self, text: str) -> None:
+        """Say something that nobody needs to act on."""
+        if not self.quiet and not self.as_json:
+            click.echo(f"{self.program}: {text}", err=True)
+
+    def warning(self, text: str) -> None:
+        """Say something that somebody may want to act on; with --json it joins the object."""
+        self.warnings.append(text)
+        if not self.quiet and not self.as_json:
+            click.echo(f"{self.program}: warning: {text}", err=True)
+
+    def failure(self, error: BaseException) -> ExitCode:
+        """Report an exception and return the exit status for it."""
+        code = of_error(error)
+        hint: str | None = None
+        name = type(error).__name__
+        if isinstance(error, DeephideError):
+            message, hint = str(error), error.hint
+        elif code is ExitCode.INTERRUPTED:
+            message = "interrupted"
+        else:
+            message = f"unexpected {name}: {_first_line(error)}"
+            hint = "rerun with --debug and report what it prints"
+        self.report(code, name, message, hint)
+        if self.debug and not isinstance(error, KeyboardInterrupt):
+            click.echo(_details(error), err=True, nl=False)
+        return code
+
+    def report(self, code: ExitCode, name: str, message: str, hint: str | None) -> None:
+        """Print one error, as text or as JSON."""
+        if self.as_json:
+            problem = {"code": int(code), "name": name, "message": message, "hint": hint}
+            click.echo(json.dumps({"schema": SCHEMA, "ok": False, "error": problem}))
+            return
+        click.echo(f"{self.program}: error: {message}", err=True)
+        if hint:
+            click.echo(f"{self.program}: hint: {hint}", err=True)
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Show the library's log records as messages while the command runs."""
+        handler = _Handler(self)
+        level = logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.WARNING
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        before = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.addHandler(handler)
+            logger.setLevel(level)
+        try:
+            yield
+        finally:
+            for logger, old in zip(loggers, before, strict=True):
+                logger.removeHandler(handler)
+                logger.setLevel(old)
+
+    @contextmanager
+    def progress(self, stages: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
+        """Show the stage on a terminal, if the work takes longer than half a second."""
+        shown = not self.quiet and not self.as_json and sys.stderr.isatty()
+        bar = _Stages(stages, shown)
+        try:
+            yield bar.update
+        finally:
+            bar.close()
+
+
+class _Stages:
+    """A line that names the stage; it appears late and is cleared at the end."""
+
+    def __init__(self, stages: Sequence[str], shown: bool) -> None:
+        self._stages = stages
+        self._current = stages[0]
+        self._lock = threading.Lock()
+        self._status: Any = None
+        self._closed = False
+        self._timer: threading.Timer | None = None
+        if shown:
+            self._timer = threading.Timer(PROGRESS_DELAY_S, self._show)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _show(self) -> None:
+        from rich.console import Console  # noqa: PLC0415  heavy, and rarely needed
+
+        with self._lock:
+            if not self._closed:
+                self._status = Console(stderr=True).status(self._current)
+                self._status.start()
+
+    def update(self, done: int, total: int) -> None:
+        with self._lock:
+            if done < total:
+                self._current = self._stages[done]
+                if self._status is not None:
+                    self._status.update(self._current)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        with self._lock:
+            self._closed = True
+            if self._status is not None:
+                self._status.stop()
+
+
+class _Handler(logging.Handler):
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._terminal.warning(text)
+        else:
+            self._terminal.info(f"{record.levelname.lower()}: {text}")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else "no message"
+
+
+def _details(error: BaseException) -> str:
+    versions = [f"python {platform.python_version()}"]
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return "".join(traceback.format_exception(error)) + ", ".join(versions) + "\n"
