@@ -1,0 +1,135 @@
+"""What `e2style.load` returns: a network, its quantizer and its card, ready to use."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from e2style.config import InversionConfig
+from e2style.errors import DataError
+from e2style.models.inversion import InversionNetwork
+from e2style.quantizer import Quantizer
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What a model is, where it comes from, what it may be used for."""
+
+    name: str
+    description: str
+    train_data: str
+    images_seen: int
+    hardware: str
+    metrics: dict[str, float]
+    licence: str
+    intended_use: str
+    limits: str
+
+
+class InversionModel:
+    """A loaded model of the family.
+
+    Attributes
+    ----------
+    config : InversionConfig
+    card : ModelCard or None
+    quantizer : Quantizer or None where none was fitted
+    fingerprint : 32 bytes, SHA-256 of the generator and the quantizer
+    accept_psnr : dB at 64 x 64; a picture regenerated worse than this is no face to the model
+    device : where the network lives
+    """
+
+    image_size = 256  # side at which pictures are handed in; others are resampled
+
+    def __init__(
+        self,
+        network: InversionNetwork,
+        *,
+        fingerprint: bytes,
+        quantizer: Quantizer | None = None,
+        card: ModelCard | None = None,
+        accept_psnr: float = 0.0,
+        device: str = "cpu",
+    ) -> None:
+        self.network = network.eval().requires_grad_(False).to(device)
+        self.config: InversionConfig = network.config
+        self.fingerprint = fingerprint
+        self.quantizer = quantizer
+        self.card = card
+        self.accept_psnr = accept_psnr
+        self.device = torch.device(device)
+
+    @property
+    def name(self) -> str:
+        """Name in the zoo, or of the config."""
+        return self.config.name
+
+    @property
+    def n_codes(self) -> int:
+        """Rows n of a code."""
+        return self.config.generator.n_codes
+
+    @property
+    def output_size(self) -> int:
+        """Side R of a painted picture."""
+        return self.config.generator.size
+
+    @torch.inference_mode()
+    def invert(self, images: Tensor, stages: int | None = None) -> Tensor:
+        """Invert aligned pictures (paper, Sec. III).
+
+        Parameters
+        ----------
+        images : B 3 S S float in [-1, 1], RGB, aligned like FFHQ; 256 is the customary side
+        stages : encoders used; None means all
+
+        Returns
+        -------
+        B n 512 float32
+
+        Raises
+        ------
+        DataError : another shape, or more stages than the model has
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+            raise DataError(f"images: got shape {tuple(images.shape)}, needs (B, 3, S, S)")
+        if stages is not None and not 1 <= stages <= self.config.stages:
+            raise DataError(f"stages: got {stages}, allowed 1 to {self.config.stages}")
+        with _single_thread(self.device):
+            return self.network.invert(images.to(self.device, torch.float32), stages)
+
+    @torch.inference_mode()
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Paint codes B n 512 -> B 3 R R, nominally [-1, 1], stored noise.
+
+        Raises
+        ------
+        DataError : another shape
+        """
+        wanted = (self.n_codes, self.config.generator.style_dim)
+        if codes.ndim != 3 or tuple(codes.shape[1:]) != wanted:
+            raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
+        with _single_thread(self.device):
+            return self.network.synthesize(codes.to(self.device, torch.float32))
+
+
+@contextlib.contextmanager
+def _single_thread(device: torch.device) -> Iterator[None]:
+    """Keep the order of summation, and so the last bit, independent of the thread count.
+
+    A coefficient that lies on the edge between two integers must not depend on how many
+    cores the machine has. Batches go through `network` directly where speed counts more.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,134 @@
+"""How a W+ code becomes integers, and how probable each integer is; numpy only.
+
+A quantizer belongs to one model and travels in its file. Integers are
+`round((w - w_avg) / step)`, cut to -r..r; every coefficient points to one of k tables of
+integer frequencies, which the entropy coder uses as they are, so that no float decides a bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2style.errors import CheckpointError, DataError
+
+TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantizer:
+    """Step, centre and frequency tables of one model.
+
+    Attributes
+    ----------
+    w_avg : (n, 512) float32, the code of the mean face
+    step : (n, 512) float32, > 0
+    table_index : (n, 512) uint8, row of `tables` for each coefficient
+    tables : (k, 2r + 1) uint32, frequencies of -r..r, each >= 1, rows summing to 2**24
+    """
+
+    w_avg: NDArray[np.float32]
+    step: NDArray[np.float32]
+    table_index: NDArray[np.uint8]
+    tables: NDArray[np.uint32]
+
+    def __post_init__(self) -> None:
+        if not (self.w_avg.shape == self.step.shape == self.table_index.shape):
+            raise CheckpointError("quantizer: w_avg, step and table_index differ in shape")
+        if self.tables.ndim != 2 or self.tables.shape[1] % 2 == 0:
+            raise CheckpointError(f"quantizer: tables of shape {self.tables.shape}")
+        if int(self.table_index.max(initial=0)) >= len(self.tables):
+            raise CheckpointError("quantizer: table_index points behind the last table")
+        sums = self.tables.sum(1, dtype=np.uint64)
+        if self.tables.min() < 1 or (sums != 1 << TABLE_BITS).any():
+            raise CheckpointError("quantizer: a row of frequencies does not sum to 2**24")
+        if not (np.isfinite(self.step).all() and (self.step > 0).all()):
+            raise CheckpointError("quantizer: a step is not positive")
+
+    @property
+    def radius(self) -> int:
+        """Largest magnitude r that the tables hold."""
+        return self.tables.shape[1] // 2
+
+    def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Codes (..., n, 512) -> integers of the same shape in -r..r, halves to even."""
+        scaled = np.rint((codes - self.w_avg) / self.step)
+        return np.clip(scaled, -self.radius, self.radius).astype(np.int32)
+
+    def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Integers (..., n, 512) -> codes, float32."""
+        return (self.w_avg + integers * self.step).astype(np.float32)
+
+    def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Code length under the tables: integers (N, n, 512) -> (N,) bits."""
+        lengths = TABLE_BITS - np.log2(self.tables.astype(np.float64))
+        picked = lengths[self.table_index, integers + self.radius]
+        total: NDArray[np.float64] = picked.sum((1, 2))
+        return total
+
+
+def fit_quantizer(
+    codes: NDArray[np.float32],
+    *,
+    step: float = 1.0,
+    w_avg: NDArray[np.float32] | None = None,
+    classes: int = 64,
+    max_radius: int = 255,
+) -> Quantizer:
+    """Fit centre and tables to the codes of training faces.
+
+    Coefficients are sorted by how much they spread and cut into classes of about equal
+    total information; a class shares one table, its pooled histogram with Laplacian tails.
+
+    Parameters
+    ----------
+    codes : (N, n, 512) float32, codes of many faces
+    step : quantiser step of every coefficient
+    w_avg : (n, 512) centre; None takes the mean of `codes`
+    classes : tables at most, <= 256
+    max_radius : integers beyond it are cut
+
+    Raises
+    ------
+    DataError : fewer than two codes
+    """
+    if codes.ndim != 3 or len(codes) < 2:
+        raise DataError(f"codes: got shape {codes.shape}, needs (N >= 2, n, 512)")
+    centre = codes.mean(0, dtype=np.float64).astype(np.float32) if w_avg is None else w_avg
+    integers = np.rint((codes - centre) / step)
+    radius = int(min(max(np.abs(integers).max() + 2, 8), max_radius))
+    integers = np.clip(integers, -radius, radius).astype(np.int32)
+    flat = integers.reshape(len(codes), -1)
+
+    spread = np.abs(flat).mean(0)
+    order = np.argsort(spread, kind="stable")
+    # log2(1 + spread) grows like the entropy of a coefficient; dead ones weigh a little too.
+    effort = np.cumsum(np.log2(1 + spread[order]) + 1e-3)
+    rank = np.minimum((effort / effort[-1] * classes).astype(int), classes - 1)
+    index = np.empty(flat.shape[1], np.int64)
+    index[order] = np.unique(rank, return_inverse=True)[1]
+
+    tables = []
+    for k in range(int(index.max()) + 1):
+        values = flat[:, index == k]
+        counts = np.bincount((values + radius).ravel(), minlength=2 * radius + 1).astype(np.float64)
+        scale = max(float(np.abs(values).mean()), 1e-4)
+        tail = np.exp(-np.abs(np.arange(-radius, radius + 1)) / max(scale, 0.15))
+        smooth = counts + tail / tail.sum() * max(4.0, 2e-4 * counts.sum())
+        tables.append(_integer_frequencies(smooth))
+    return Quantizer(
+        w_avg=centre.astype(np.float32),
+        step=np.full(centre.shape, step, np.float32),
+        table_index=index.reshape(centre.shape).astype(np.uint8),
+        tables=np.stack(tables),
+    )
+
+
+def _integer_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Positive weights -> integers >= 1 that sum to 2**24; the largest takes the rounding."""
+    free = (1 << TABLE_BITS) - len(weights)
+    frequencies = 1 + np.floor(weights / weights.sum() * free).astype(np.int64)
+    frequencies[np.argmax(frequencies)] += (1 << TABLE_BITS) - frequencies.sum()
+    return frequencies.astype(np.uint32)

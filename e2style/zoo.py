@@ -1,0 +1,155 @@
+"""Model files: which ones ship, how they are written, read and verified.
+
+A model file is safetensors. Network tensors are half precision under `network.`, the
+quantizer lies under `quantizer.`, config and card are JSON in the header. Nothing is
+unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from e2style.config import InversionConfig, from_dict, to_json
+from e2style.errors import CheckpointError, E2StyleError
+from e2style.model import InversionModel, ModelCard
+from e2style.models.inversion import InversionNetwork
+from e2style.quantizer import Quantizer
+
+FORMAT = "e2style-1"
+DEFAULT = "face128"
+# Files inside the package, with the SHA-256 that they must have.
+SHIPPED = {
+    "face128": ("face128.safetensors", ""),
+}
+
+
+def names() -> list[str]:
+    """Names of the models that ship with the package."""
+    return sorted(SHIPPED)
+
+
+def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> InversionModel:
+    """Load a model by name or by file.
+
+    Parameters
+    ----------
+    path_or_name : name of a shipped model, a file, or a file name in DEEPHIDE_MODEL_DIR;
+        None means the default model
+    device : torch device
+
+    Raises
+    ------
+    CheckpointError : missing, hash mismatch, or incompatible; names what is wrong
+    """
+    name = DEFAULT if path_or_name is None else os.fspath(path_or_name)
+    if name in SHIPPED:
+        file, digest = SHIPPED[name]
+        path = Path(str(resources.files("e2style.weights") / file))
+        return _read(path, device, digest)
+    path = Path(name)
+    folder = os.environ.get("DEEPHIDE_MODEL_DIR")
+    if not path.exists() and folder:
+        path = Path(folder) / name
+    if not path.exists():
+        raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
+    return _read(path, device)
+
+
+def save(
+    path: str | os.PathLike[str],
+    network: InversionNetwork,
+    *,
+    quantizer: Quantizer | None = None,
+    card: ModelCard | None = None,
+    accept_psnr: float = 0.0,
+) -> None:
+    """Write a model file: half-precision weights, quantizer, config and card.
+
+    Running statistics of the batch norms stay float32: a variance may leave half precision.
+    """
+    tensors = {}
+    for key, value in network.state_dict().items():
+        keep = not value.is_floating_point() or "running_" in key
+        tensors[f"network.{key}"] = (value if keep else value.half()).contiguous()
+    if quantizer is not None:
+        for field in dataclasses.fields(quantizer):
+            array = getattr(quantizer, field.name)
+            tensors[f"quantizer.{field.name}"] = torch.from_numpy(array)
+    header = {
+        "format": FORMAT,
+        "config": to_json(network.config),
+        "card": json.dumps(dataclasses.asdict(card)) if card else "",
+        "accept_psnr": repr(accept_psnr),
+    }
+    target = Path(path)
+    partial = target.with_suffix(".partial")
+    safetensors.torch.save_file(tensors, partial, header)
+    os.replace(partial, target)
+
+
+def fingerprint(tensors: dict[str, Tensor]) -> bytes:
+    """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
+
+    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names.
+    """
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        if key.startswith(("network.generator.", "network.w_avg", "quantizer.")):
+            value = tensors[key].contiguous()
+            digest.update(f"{key}|{value.dtype}|{tuple(value.shape)}|".encode())
+            digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()
+
+
+def _read(path: Path, device: str, digest: str = "") -> InversionModel:
+    try:
+        if digest:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != digest:
+                raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")
+        with safetensors.safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"model {path}: {error}") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"model {path}: not a model file of this program")
+    try:
+        return _build(header, tensors, device)
+    except (E2StyleError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"model {path}: {error}") from error
+
+
+def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
+    config = from_dict(InversionConfig, json.loads(header["config"]))
+    with torch.device("meta"):
+        network = InversionNetwork(config)
+    state = {
+        key.removeprefix("network."): value.float() if value.is_floating_point() else value
+        for key, value in tensors.items()
+        if key.startswith("network.")
+    }
+    network.load_state_dict(state, strict=True, assign=True)
+    quantizer = None
+    if "quantizer.tables" in tensors:
+        fields = [field.name for field in dataclasses.fields(Quantizer)]
+        quantizer = Quantizer(**{name: tensors[f"quantizer.{name}"].numpy() for name in fields})
+    card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
+    return InversionModel(
+        network.to(memory_format=torch.channels_last),
+        fingerprint=fingerprint(tensors),
+        quantizer=quantizer,
+        card=card,
+        accept_psnr=float(header.get("accept_psnr", 0.0)),
+        device=device,
+    )
