@@ -16,6 +16,7 @@ __all__ = [
     "bound_distortion",
     "bound_distortion_ternary",
     "check_payload",
+    "rough_multiplier",
     "simulate",
     "solve_multiplier",
 ]
@@ -82,11 +83,8 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
         return np.inf
     # The entropy of free changes is reached only at lam = 0, where Newton's slope is flat.
     lam = min(1.0 / largest, high / 2)
-    n = costs[0].size
-    if n > 4 * _SAMPLE:
-        step = (n // _SAMPLE) | 1
-        sample = tuple(np.ascontiguousarray(cost[::step]) for cost in costs)
-        guess = _guess(sample, payload_bits * sample[0].size / n)
+    if costs[0].size > 4 * _SAMPLE:
+        guess = rough_multiplier(costs, payload_bits)
         lam = guess if low < guess < high else lam
     for _ in range(200):
         entropy, _, slope = sums(lam)
@@ -111,8 +109,16 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
     return lam
 
 
-def _guess(sample: Costs, payload_bits: float) -> float:
-    """Solve a sample that may, unlike the whole, be too small for its share of the payload."""
+def rough_multiplier(costs: Costs, payload_bits: float) -> float:
+    """Solve, to a part in a thousand, an evenly spaced sample of a large problem.
+
+    A coder needs no better: the distortion is flat around the optimum. Returns 0 where the
+    payload is above the capacity, of the whole or of the sample.
+    """
+    n = costs[0].size
+    step = max(1, n // _SAMPLE) | 1  # an odd step visits every column of a picture
+    sample = tuple(np.ascontiguousarray(cost[::step]) for cost in costs)
+    payload_bits *= sample[0].size / n
     try:
         check_payload(sample, payload_bits)
     except PayloadTooLargeError:

@@ -293,7 +293,6 @@ def _search(
         *shape,
         metrics,
         np.empty(size, np.float32),
-        np.empty(size, np.uint8),
         path,
         offsets,
         kernels.HAS_VECTOR if vector is None else vector,

@@ -36,7 +36,6 @@ Path = npt.NDArray[np.uint16]
 def step_plain(
     metrics: Metrics,
     moved: Metrics,
-    chosen: Bits,
     path: Path,
     column: int,
     price0: np.float32,
@@ -44,41 +43,20 @@ def step_plain(
 ) -> None:
     """Add-compare-select over all states with stego bit 1 on a tie.
 
-    `moved` (S,) float32 and `chosen` (S,) uint8 are scratch; `path` (S / 16,) uint16 receives
-    bit j of word b for state 16 * b + j.
+    `moved` (S,) float32 is scratch; `path` (S / 16,) uint16 receives bit j of word b for state
+    16 * b + j.
     """
-    size = metrics.size
-    low, high = column & 15, column & ~15
-    # moved[s] = metrics[s ^ low], by constant exchanges that a compiler can vectorise.
-    far = low >> 2
-    for base in range(0, size, 16):
-        for quad in range(4):
-            for j in range(4):
-                moved[base + 4 * quad + j] = metrics[base + 4 * (quad ^ far) + j]
-    if low & 2:
-        for base in range(0, size, 4):
-            a, b = moved[base], moved[base + 1]
-            moved[base], moved[base + 1] = moved[base + 2], moved[base + 3]
-            moved[base + 2], moved[base + 3] = a, b
-    if low & 1:
-        for base in range(0, size, 2):
-            a = moved[base]
-            moved[base] = moved[base + 1]
-            moved[base + 1] = a
-    for block in range(size >> 4):
-        base = block << 4
-        other = base ^ high
-        for j in range(16):
-            stay = metrics[base + j] + price0
-            come = moved[other + j] + price1
-            flipped = come <= stay
-            metrics[base + j] = come if flipped else stay
-            chosen[base + j] = flipped
-    for block in range(size >> 4):
+    for block in range(path.size):
         word = np.uint32(0)
         for j in range(16):
-            word |= np.uint32(chosen[16 * block + j]) << np.uint32(j)
+            s = 16 * block + j
+            stay = metrics[s] + price0
+            come = metrics[np.uintp(s ^ column)] + price1
+            moved[s] = min(stay, come)
+            if come <= stay:
+                word |= np.uint32(1) << np.uint32(j)
         path[block] = word
+    metrics[:] = moved
 
 
 @jit
@@ -93,7 +71,6 @@ def forward(
     height: int,
     metrics: Metrics,
     moved: Metrics,
-    chosen: Bits,
     path: Path,
     offsets: Whole,
     vector: bool,
@@ -139,7 +116,7 @@ def forward(
                         at_metrics, at_path + row * stride, size >> 4, column, top, price0, price1
                     )
                 else:
-                    step_plain(metrics, moved, chosen, path[row], column, price0, price1)
+                    step_plain(metrics, moved, path[row], column, price0, price1)
                 row += 1
             elif cover[i]:
                 offset ^= column

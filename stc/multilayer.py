@@ -114,7 +114,7 @@ def embed_ternary(
         return elements.copy()
     up, down = close_dtype_limits(elements, up, down)
     n_low, _ = _split(message.size)
-    multiplier = _multiplier(up, down, message.size)
+    multiplier = bounds.rough_multiplier((up, down), message.size)
     low_bit = (elements & 1).astype(np.uint8)
     high_bit = ((elements >> 1) & 1).astype(np.uint8)
     # From an even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3};
@@ -158,17 +158,6 @@ def _layer(
             needed_bits=message.size,
             capacity_bits=None if error.capacity_bits is None else 2 * error.capacity_bits,
         ) from error
-
-
-def _multiplier(
-    up: npt.NDArray[np.float64], down: npt.NDArray[np.float64], payload_bits: int
-) -> float:
-    """Return the Gibbs multiplier, rough: the coding loss dwarfs what 0.1 % of it costs."""
-    try:
-        bounds.check_payload((up, down), payload_bits)
-    except PayloadTooLargeError:
-        return 0.0
-    return bounds.solve_multiplier((up, down), payload_bits, 1e-3)
 
 
 def _flip_cost(
