@@ -64,6 +64,8 @@ def report(name, about, tables, path):
         print(f"\n{title}")
         print("  ".join(f"{key:>14}" for key in rows[0]))
         for row in rows:
-            print("  ".join(f"{v:>14.4g}" for v in row.values()))
+            print(
+                "  ".join(f"{v:>14}" if isinstance(v, str) else f"{v:>14.4g}" for v in row.values())
+            )
     if path:
         Path(path).write_text(json.dumps({"name": name, **about, "tables": tables}, indent=1))

@@ -5,6 +5,9 @@ Each scheme returns the plain price of changing a pixel; `wet` turns it into the
 """
 
 from stc.costs.hill import hill
+from stc.costs.mipod import mipod
+from stc.costs.suniward import suniward
 from stc.costs.wet import wet
+from stc.costs.wow import wow
 
-__all__ = ["hill", "wet"]
+__all__ = ["hill", "mipod", "suniward", "wet", "wow"]

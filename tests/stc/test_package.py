@@ -86,7 +86,9 @@ def test_path_bytes():
 
 
 @pytest.mark.parametrize(
-    "name", ["bounds", "codec", "costs.hill", "costs.wet", "multilayer", "submatrices"]
+    "name",
+    ["bounds", "codec", "multilayer", "submatrices"]
+    + [f"costs.{name}" for name in ("hill", "mipod", "suniward", "wet", "wow")],
 )
 def test_examples_in_docstrings(name):
     results = doctest.testmod(importlib.import_module(f"stc.{name}"))
