@@ -21,19 +21,27 @@ from deephide.errors import DeephideError, OutputError
 __all__ = ["app", "main"]
 
 
-@click.group("deephide", cls=App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "deephide",
+    cls=App,
+    examples=(
+        "deephide embed --secret face.png --carrier photo.png -p -o stego.png",
+        "deephide extract stego.png -p -o secret.png",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="deephide", message="%(prog)s %(version)s")
 def app() -> None:
-    r"""Hide a picture of a face inside an ordinary photo, and get it back.
-
-    \b
-    Examples:
-      deephide embed --secret face.png --carrier photo.png -p -o stego.png
-      deephide extract stego.png -p -o secret.png
-    """
+    """Hide a picture of a face inside an ordinary photo, and get it back."""
 
 
-@command(app)
+@command(
+    app,
+    examples=(
+        "deephide embed --secret face.png --carrier photo.png -p",
+        "deephide embed --secret face.png --carrier photo.png -o - > stego.png",
+    ),
+)
 @click.option("--secret", required=True, metavar="PATH", help="Input: the picture of the face.")
 @click.option(
     "--carrier", required=True, metavar="PATH", help="Input: the photo, as PNG, BMP or TIFF."
@@ -70,14 +78,9 @@ def embed(
     cost: str,
     preview: str | None,
 ) -> None:
-    r"""Hide a face in a photo and write the stego as PNG.
+    """Hide a face in a photo and write the stego as PNG.
 
     The file appears only after the face was extracted from it again; a failure leaves no file.
-
-    \b
-    Examples:
-      deephide embed --secret face.png --carrier photo.png -p
-      deephide embed --secret face.png --carrier photo.png -o - > stego.png
     """
     start = time.monotonic()
     _refuse_terminal(terminal, output)
@@ -121,7 +124,13 @@ def _embed_fields(terminal: Terminal, result: Any, output: str, start: float) ->
     }
 
 
-@command(app)
+@command(
+    app,
+    examples=(
+        "deephide extract stego.png -p",
+        "deephide extract stego.png --passphrase-file key.txt -o face.png",
+    ),
+)
 @click.argument("stego", metavar="STEGO")
 @output_options("secret.png")
 @passphrase_options
@@ -134,14 +143,9 @@ def extract(
     sources: Sources,
     model: str | None,
 ) -> None:
-    r"""Get a hidden face back and write it as PNG.
+    """Get a hidden face back and write it as PNG.
 
     Nothing hidden, a wrong passphrase and an altered picture give the same error and no file.
-
-    \b
-    Examples:
-      deephide extract stego.png -p
-      deephide extract stego.png --passphrase-file key.txt -o face.png
     """
     start = time.monotonic()
     _refuse_terminal(terminal, output)
@@ -165,18 +169,19 @@ def extract(
     terminal.result(output, fields)
 
 
-@command(app)
+@command(
+    app,
+    examples=(
+        "deephide capacity photo.png",
+        "deephide capacity photo.png --json",
+    ),
+)
 @click.argument("carrier", metavar="CARRIER")
 def capacity(terminal: Terminal, carrier: str) -> None:
-    r"""Say how many bits a photo can take, and how many are advisable.
+    """Say how many bits a photo can take, and how many are advisable.
 
     Both numbers count the payload alone; safe means that one sample in two hundred changes,
     which is a rule of thumb and not a promise.
-
-    \b
-    Examples:
-      deephide capacity photo.png
-      deephide capacity photo.png --json
     """
     import deephide  # noqa: PLC0415
 
@@ -198,16 +203,17 @@ def capacity(terminal: Terminal, carrier: str) -> None:
     terminal.result(text, fields)
 
 
-@command(app)
+@command(
+    app,
+    examples=(
+        "deephide models",
+        "deephide models --json",
+    ),
+)
 def models(terminal: Terminal) -> None:
-    r"""List the models that are installed, with their fingerprints.
+    """List the models that are installed, with their fingerprints.
 
     Sender and receiver need the same model; equal fingerprints say that they have it.
-
-    \b
-    Examples:
-      deephide models
-      deephide models --json
     """
     import e2style  # noqa: PLC0415
     from deephide.models import load_model  # noqa: PLC0415

@@ -21,7 +21,22 @@ __all__ = ["App", "Grouped", "command", "model_option", "output_options", "passp
 Function = Callable[..., Any]
 
 
-class App(click.Group):
+class _WithExamples(click.Command):
+    """A command or group that ends its help with lines to paste."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self._examples:
+            with formatter.section("Examples"):
+                for line in self._examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class App(_WithExamples, click.Group):
     """A group whose usage errors look like every other error and exit with status 2."""
 
     def main(  # type: ignore[override]
@@ -50,7 +65,7 @@ class App(click.Group):
         sys.exit(int(code or 0) if isinstance(code, int) else 0)
 
 
-class Grouped(click.Command):
+class Grouped(_WithExamples):
     """A command whose options are listed by the word their help starts with."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -58,12 +73,13 @@ class Grouped(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _GROUPS}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 group, separator, text = record[1].partition(": ")
                 known = separator and group in groups
-                groups[group if known else _GROUPS[-1]].append(
-                    (record[0], text if known else record[1])
-                )
+                if known:
+                    groups[group].append((record[0], text[:1].upper() + text[1:]))
+                else:
+                    groups[_GROUPS[-1]].append(record)
         for name, rows in groups.items():
             if rows:
                 with formatter.section(name):
@@ -94,7 +110,9 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(int(ExitCode.TERMINATED))
 
 
-def command(app: click.Group, program: str = "deephide") -> Callable[[Function], click.Command]:
+def command(
+    app: click.Group, program: str = "deephide", examples: Sequence[str] = ()
+) -> Callable[[Function], click.Command]:
     """Register a function as a command with the common options and one way to fail.
 
     The function gets a `Terminal` as its first argument, then its own options.
@@ -123,7 +141,7 @@ def command(app: click.Group, program: str = "deephide") -> Callable[[Function],
             click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
         ):
             wrapped = option(wrapped)
-        return app.command(cls=Grouped)(wrapped)
+        return app.command(cls=Grouped, examples=examples)(wrapped)
 
     return decorate
 

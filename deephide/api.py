@@ -286,7 +286,9 @@ def capacity(carrier: ImageSource, cost: str = "hill") -> Capacity:
     InputImageError : the carrier cannot be used
     """
     cover = image_io.load_cover(carrier)
-    return measure_capacity(*cover_costs(cover, cost), cover_warnings(cover))
+    return measure_capacity(
+        cover.samples.reshape(-1), *cover_costs(cover, cost), cover_warnings(cover)
+    )
 
 
 def _hide(

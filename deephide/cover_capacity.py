@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide import container
+from deephide.hiding import limit_bits
 
 __all__ = ["Capacity", "measure_capacity"]
 
@@ -45,6 +46,7 @@ class Capacity:
 
 
 def measure_capacity(
+    elements: NDArray[np.uint8],
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     warnings: tuple[str, ...] = (),
@@ -53,6 +55,7 @@ def measure_capacity(
 
     Parameters
     ----------
+    elements : (n,) uint8, the cover
     cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
     warnings : passed on
 
@@ -63,11 +66,7 @@ def measure_capacity(
     n = cost_p1.size
     dry = np.flatnonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))
     overhead = 8 * container.OVERHEAD_BYTES
-    hard = 0
-    if n >= container.MIN_ELEMENTS:
-        framing = 8 * (container.SALT_BYTES + container.LENGTH_BYTES)
-        hard = min(8 * container.Zones(n).max_body_bytes + framing, dry.size) - overhead
-    hard = max(0, hard)
+    hard = max(0, limit_bits(elements, cost_p1, cost_m1) - overhead)
     safe = 0
     if dry.size:
         # A stride that shares no factor with the three channels.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
 from deephide.keystream import keyed_order, public_order
 
-__all__ = ["Hidden", "check_capacity", "hide", "reveal"]
+__all__ = ["Hidden", "Locked", "check_capacity", "hide", "limit_bits", "lock", "reveal", "unlock"]
 
 HEIGHT = 10  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh salts tried when wet elements leave a zone no solution
@@ -38,6 +38,46 @@ class Hidden:
     changes: int
 
 
+@dataclass(frozen=True)
+class Locked:
+    """The bytes of the three zones, and the key of the order they go in."""
+
+    salt: bytes
+    length: bytes
+    body: bytes
+    order_key: bytes = field(repr=False)
+
+
+def lock(
+    plaintext: bytes, key_input: bytes, salt: bytes, zones: Zones, associated: bytes
+) -> Locked:
+    """Return what the zones carry; NEVER with the same salt and key twice."""
+    keys = crypto.derive_keys(key_input, salt)
+    body = crypto.seal(keys, plaintext, associated)
+    length = container.mask_length(len(body), keys.length_pad, zones)
+    return Locked(salt, length, body, keys.order)
+
+
+def unlock(
+    keys: crypto.Keys,
+    length: bytes,
+    read_body: Callable[[int], bytes],
+    zones: Zones,
+    associated: bytes,
+) -> bytes:
+    """Return the plaintext, given the masked length and a way to read so many bytes of body.
+
+    Raises
+    ------
+    ExtractionError : not authentic, for whatever reason
+    """
+    body_bytes, canonical = container.unmask_length(length, keys.length_pad, zones)
+    plaintext = crypto.open_sealed(keys, read_body(body_bytes), associated)
+    if not canonical:
+        raise ExtractionError
+    return plaintext
+
+
 def _split(n: int) -> tuple[Zones, NDArray[np.int64], NDArray[np.int64]]:
     """Return the zones, the places of the salt, and all other places in raster order."""
     zones = Zones(n)
@@ -47,8 +87,28 @@ def _split(n: int) -> tuple[Zones, NDArray[np.int64], NDArray[np.int64]]:
     return zones, salt_places, np.flatnonzero(others)
 
 
+def limit_bits(
+    elements: NDArray[np.uint8], cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
+) -> int:
+    """Return the largest message, container included, that could possibly be hidden.
+
+    Half of every message lies in the second-lowest bits, and only some changes reach those: -1
+    from an even value, +1 from an odd one.
+    """
+    if elements.size < container.MIN_ELEMENTS:
+        return 0
+    framing = container.SALT_BYTES + container.LENGTH_BYTES
+    room = 8 * (Zones(elements.size).max_body_bytes + framing)
+    dry = np.isfinite(cost_p1) | np.isfinite(cost_m1)
+    crossing = np.isfinite(np.where(elements & 1, cost_p1, cost_m1))
+    return min(room, int(np.count_nonzero(dry)), 2 * int(np.count_nonzero(crossing)))
+
+
 def check_capacity(
-    payload_bytes: int, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
+    payload_bytes: int,
+    elements: NDArray[np.uint8],
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
 ) -> None:
     """Refuse a payload that cannot fit, before any expensive work.
 
@@ -56,14 +116,8 @@ def check_capacity(
     ------
     CapacityError : too few elements, or too few that may change
     """
-    n = cost_p1.size
     needed = 8 * (container.OVERHEAD_BYTES + payload_bytes)
-    dry = int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1)))
-    limit = 0
-    if n >= container.MIN_ELEMENTS:
-        zones = Zones(n)
-        framing = container.SALT_BYTES + container.LENGTH_BYTES
-        limit = min(8 * (zones.max_body_bytes + framing), dry)
+    limit = limit_bits(elements, cost_p1, cost_m1)
     if needed > limit:
         raise _too_small(needed, limit)
 
@@ -103,20 +157,20 @@ def hide(
     ------
     CapacityError : no solution, also after several fresh salts
     """
-    check_capacity(len(plaintext) - container.HEADER_BYTES, cost_p1, cost_m1)
+    payload_bytes = len(plaintext) - container.HEADER_BYTES
+    check_capacity(payload_bytes, elements, cost_p1, cost_m1)
+    needed = 8 * (container.OVERHEAD_BYTES + payload_bytes)
     zones, salt_places, others = _split(elements.size)
     for attempt in range(MAX_ATTEMPTS):
         salt = draw_salt(container.SALT_BYTES)
-        keys = crypto.derive_keys(key_input, salt)
-        order = others[keyed_order(keys.order, others.size)]
-        sealed = crypto.seal(keys, plaintext, associated)
-        length = container.mask_length(len(sealed), keys.length_pad, zones)
+        locked = lock(plaintext, key_input, salt, zones, associated)
+        order = others[keyed_order(locked.order_key, others.size)]
         stego = elements.copy()
         try:
             for places, data in (
-                (salt_places, salt),
-                (order[: zones.length], length),
-                (order[zones.length :], sealed),
+                (salt_places, locked.salt),
+                (order[: zones.length], locked.length),
+                (order[zones.length :], locked.body),
             ):
                 stego[places] = stc.embed_ternary(
                     elements[places],
@@ -128,10 +182,14 @@ def hide(
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
-        return _measure(elements, stego, cost_p1, cost_m1, 8 * (len(sealed) + 20))
-    needed = 8 * (container.OVERHEAD_BYTES + len(plaintext) - container.HEADER_BYTES)
-    # What failed is the best estimate there is: less than what was asked for does fit.
-    raise _too_small(needed, needed - 1)
+        return _measure(elements, stego, cost_p1, cost_m1, needed)
+    raise CapacityError(
+        f"the carrier cannot take {needed} bits: its even and saturated areas leave no solution "
+        f"({MAX_ATTEMPTS} attempts)",
+        needed_bits=needed,
+        capacity_bits=limit_bits(elements, cost_p1, cost_m1),
+        hint="take a larger photo with more texture",
+    )
 
 
 def _measure(
@@ -162,13 +220,9 @@ def reveal(elements: NDArray[np.uint8], key_input: bytes, associated: bytes) -> 
     salt = _extract(elements[salt_places], container.SALT_BYTES)
     keys = crypto.derive_keys(key_input, salt)
     order = others[keyed_order(keys.order, others.size)]
-    masked = _extract(elements[order[: zones.length]], container.LENGTH_BYTES)
-    body_bytes, canonical = container.unmask_length(masked, keys.length_pad, zones)
-    sealed = _extract(elements[order[zones.length :]], body_bytes)
-    plaintext = crypto.open_sealed(keys, sealed, associated)
-    if not canonical:
-        raise ExtractionError
-    return plaintext
+    length = _extract(elements[order[: zones.length]], container.LENGTH_BYTES)
+    places = order[zones.length :]
+    return unlock(keys, length, lambda n: _extract(elements[places], n), zones, associated)
 
 
 def _extract(elements: NDArray[np.uint8], n_bytes: int) -> bytes:

@@ -37,7 +37,7 @@ def keyed_order(key: bytes, n: int) -> NDArray[np.int64]:
     Examples
     --------
     >>> keyed_order(bytes(32), 8).tolist()
-    [1, 0, 5, 7, 6, 2, 3, 4]
+    [2, 6, 1, 5, 7, 4, 0, 3]
     """
     if not 0 <= n <= MAX_ELEMENTS:
         raise ValueError(f"n: got {n}, allowed 0..{MAX_ELEMENTS}")

@@ -2,7 +2,9 @@
 
 The receiver only ever handles integers.  Symbols are coded with asymmetric numeral systems
 (rANS; `constriction`'s stack coder: 64-bit state, 32-bit words, 24-bit frequencies) under the
-integer tables that travel with the model.
+integer tables that travel with the model.  Value v is symbol 2v - 1 if v > 0, else -2v, so that
+the value 0 is symbol 0; the state starts at 1, which symbol 0 leaves as it is: the zeros that
+are coded first cost nothing, and bytes that are missing or left over do not lead back to 1.
 
 Why no rounding can differ between machines: `constriction` builds a table of k symbols from
 float weights by giving each symbol one unit and sharing the remaining 2**24 - k units in
@@ -24,6 +26,7 @@ __all__ = ["LatentFormatError", "Quantizer", "decode", "dequantise", "encode", "
 FREQUENCY_BITS = 24
 _TOTAL = 1 << FREQUENCY_BITS
 _WORD_BYTES = 4
+_START = np.array([1], dtype=np.uint32)
 
 
 class LatentFormatError(ValueError):
@@ -99,16 +102,30 @@ def dequantise(integers: NDArray[np.int32], quantizer: Quantizer) -> NDArray[np.
 
 
 def _groups(quantizer: Quantizer) -> list[tuple[NDArray[np.int64], object]]:
-    """Return, for each table in use, the flat places of its symbols and the coder's model."""
+    """Return the flat places and the coder's model of each table in use, last row first.
+
+    Rows are sorted by spread, so the most certain symbols are decoded last and coded first.
+    """
     flat = quantizer.table_index.ravel()
+    tables = np.asarray(quantizer.tables, dtype=np.int64)
+    radius = (tables.shape[1] - 1) // 2
+    columns = _values(np.arange(tables.shape[1])) + radius
     groups = []
-    for row, table in enumerate(np.asarray(quantizer.tables, dtype=np.int64)):
+    for row in range(len(tables) - 1, -1, -1):
         places = np.flatnonzero(flat == row)
         if places.size:
-            weights = (table - 1).astype(np.float64)
+            weights = (tables[row, columns] - 1).astype(np.float64)
             model = constriction.stream.model.Categorical(weights, perfect=False)
             groups.append((places, model))
     return groups
+
+
+def _symbols(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.where(values > 0, 2 * values - 1, -2 * values).astype(np.int32)
+
+
+def _values(symbols: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.where(symbols % 2 == 1, (symbols + 1) // 2, -(symbols // 2)).astype(np.int32)
 
 
 def encode(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
@@ -134,8 +151,8 @@ def encode(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
         )
     if np.any(np.abs(integers.astype(np.int64)) > radius):
         raise ValueError(f"integers: allowed -{radius}..{radius}")
-    symbols = (integers.ravel() + radius).astype(np.int32)
-    coder = constriction.stream.stack.AnsCoder()
+    symbols = _symbols(integers.ravel())
+    coder = constriction.stream.stack.AnsCoder(_START)
     # The coder is a stack: what goes in last comes out first.
     for places, model in reversed(_groups(quantizer)):
         coder.encode_reverse(symbols[places], model)
@@ -150,7 +167,7 @@ def decode(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
     ------
     LatentFormatError : bytes are missing, left over or not in canonical form
     """
-    radius = check_quantizer(quantizer)
+    check_quantizer(quantizer)
     symbols = np.empty(quantizer.table_index.size, dtype=np.int32)
     # No symbol can take more than 24 bits, and the final state adds at most 8 bytes.
     if len(data) > symbols.size * FREQUENCY_BITS // 8 + 2 * _WORD_BYTES:
@@ -162,7 +179,7 @@ def decode(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
     coder = constriction.stream.stack.AnsCoder(words)
     for places, model in _groups(quantizer):
         symbols[places] = coder.decode(model, int(places.size))
-    integers = (symbols - radius).reshape(quantizer.table_index.shape)
+    integers = _values(symbols).reshape(quantizer.table_index.shape)
     # Whatever is missing or left over shows as a difference when the integers are coded again.
     if encode(integers, quantizer) != data:
         raise LatentFormatError("the compressed code is not in canonical form")

@@ -1,0 +1,202 @@
+"""The `e2style` command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.options import App, command, model_option
+from cli.render import Terminal
+from deephide import __version__
+
+__all__ = ["app", "main"]
+
+
+@click.group(
+    "e2style",
+    cls=App,
+    examples=(
+        "e2style train --data faces.zip --features weights --run runs/face128",
+        "e2style export runs/face128 -o face128.safetensors",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="e2style", message="%(prog)s %(version)s")
+def app() -> None:
+    """Train, export and evaluate networks that invert faces."""
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style train --data faces.zip --features weights --run runs/face128",
+        "e2style train --data faces --features weights --run runs/try --set images=2000 --dry-run",
+    ),
+)
+@click.option(
+    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
+)
+@click.option(
+    "--features",
+    default="",
+    metavar="PATH",
+    help="Input: folder with the feature networks of the losses, as .npz files.",
+)
+@click.option(
+    "--validation", default="", metavar="PATH", help="Input: faces that samples are shown of."
+)
+@click.option(
+    "--init", default="", metavar="PATH", help="Input: run folder whose weights to start from."
+)
+@click.option("--run", "run_folder", required=True, metavar="PATH", help="Output: run folder.")
+@click.option(
+    "--preset",
+    default="face128",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Advanced: preset of the package, or a TOML file.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Advanced: change a setting of the preset, as in images=2000 or loss.rate=1e-6.",
+)
+@click.option("--dry-run", is_flag=True, help="Advanced: print the resolved config and stop.")
+def train(
+    terminal: Terminal,
+    data: str,
+    features: str,
+    validation: str,
+    init: str,
+    run_folder: str,
+    preset: str,
+    changes: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Train a model, or go on where a run stopped.
+
+    To resume, run the same command again: a resumed run ends as an uninterrupted one.
+    """
+    from e2style.config import load_toml, to_dict  # noqa: PLC0415
+
+    config = load_toml(_preset(preset))
+    config = dataclasses.replace(
+        config, data=data, validation=validation, feature_networks=features, init=init
+    )
+    for change in changes:
+        config = _changed(config, change)
+    if dry_run:
+        resolved = to_dict(config)
+        terminal.result(json.dumps(resolved, indent=1), {"config": resolved})
+        return
+    from e2style.training.loop import train as run  # noqa: PLC0415
+
+    with terminal.bar("training", "images") as progress:
+        snapshot = run(config, Path(run_folder), progress=progress)
+    terminal.result(str(snapshot), {"output": str(snapshot)})
+
+
+@command(app, "e2style", examples=("e2style export runs/face128 -o face128.safetensors",))
+@click.argument("run_folder", metavar="RUN")
+@click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
+@click.option("--card", metavar="PATH", help="Input: model card as a JSON file.")
+def export(terminal: Terminal, run_folder: str, output: str, card: str | None) -> None:
+    """Write the model file of a training run.
+
+    Weights are stored in half precision; the quantizer and its tables are fitted to the
+    training pictures.
+    """
+    from e2style.model import ModelCard  # noqa: PLC0415
+    from e2style.training.export import export as write  # noqa: PLC0415
+
+    stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8"))) if card else None
+    path = write(Path(run_folder), Path(output), stored)
+    terminal.result(str(path), {"output": str(path)})
+
+
+@command(
+    app,
+    "e2style",
+    examples=("e2style evaluate --data val.zip", "e2style evaluate --data val.zip --json"),
+)
+@click.option(
+    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
+)
+@click.option("--stages", type=click.IntRange(1, 3), help="Advanced: encoders used.")
+@model_option
+def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | None) -> None:
+    """Measure how well a model regenerates faces, and in how many bits.
+
+    Pictures are compared at 256 x 256 after the integers that would be sent.
+    """
+    from e2style.data.faces import FaceSet  # noqa: PLC0415
+    from e2style.evaluation import COMPARED_SIDE, order0_entropy, reconstruct  # noqa: PLC0415
+    from e2style.zoo import load  # noqa: PLC0415
+
+    start = time.monotonic()
+    loaded = load(model)
+    faces = FaceSet(data, COMPARED_SIDE)
+    with terminal.bar("evaluating", "pictures") as progress:
+        found = reconstruct(loaded, faces, stages=stages, progress=progress)
+    fields: dict[str, Any] = {
+        "model": loaded.name,
+        "pictures": len(faces),
+        "skipped": faces.skipped,
+        "psnr": float(found.psnr.mean()),
+        "ssim": float(found.ssim.mean()),
+        "bits": float(found.ideal_bits.mean()),
+        "order0_bits": float(order0_entropy(found.integers).mean()),
+        "elapsed_s": round(time.monotonic() - start, 3),
+    }
+    text = (
+        f"pictures  {fields['pictures']}\n"
+        f"PSNR      {fields['psnr']:.2f} dB\n"
+        f"SSIM      {fields['ssim']:.3f}\n"
+        f"bits      {fields['bits']:.0f} a face under the model's tables\n"
+        f"entropy   {fields['order0_bits']:.0f} bits a face, order 0"
+    )
+    terminal.result(text, fields)
+
+
+def _preset(name: str) -> Path:
+    """Path of a preset: one of the package by name, else a file."""
+    shipped = Path(str(resources.files("e2style.presets") / f"{name}.toml"))
+    return shipped if shipped.is_file() else Path(name)
+
+
+def _changed(config: Any, change: str) -> Any:
+    """Apply one KEY=VALUE, where KEY may be dotted, to a nested config."""
+    from e2style.config import from_dict, to_dict  # noqa: PLC0415
+
+    key, separator, text = change.partition("=")
+    if not separator:
+        raise click.UsageError(f"--set {change}: expected KEY=VALUE")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    values = to_dict(config)
+    place = values
+    *path, last = key.split(".")
+    for part in path:
+        if not isinstance(place.get(part), dict):
+            raise click.UsageError(f"--set {key}: there is no setting {part!r}")
+        place = place[part]
+    if last not in place:
+        raise click.UsageError(f"--set {key}: there is no setting {last!r}")
+    place[last] = value
+    return from_dict(type(config), values)
+
+
+def main() -> None:
+    """Run the command; the entry point of the installed script."""
+    app.main(prog_name="e2style")

@@ -1,0 +1,240 @@
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import deephide
+from deephide import api, container, cover_capacity, cover_costs, hiding, image_io, models
+
+
+def pixels(picture):
+    return np.asarray(picture).astype(int)
+
+
+@pytest.fixture
+def files(tmp_path, photo, face):
+    photo.save(tmp_path / "photo.png")
+    face.save(tmp_path / "face.png")
+    return tmp_path
+
+
+def test_a_face_comes_back_as_previewed(photo, face, model):
+    result = deephide.embed(face, photo, "passphrase", model)
+    found = deephide.extract(result.stego, "passphrase", model)
+    assert np.array_equal(pixels(found.image), pixels(result.preview))
+    assert found.info.model == "fake" and found.info.codec == "latent"
+    assert result.payload_bits == 8 * (46 + found.info.payload_bytes)
+    difference = pixels(result.stego) - pixels(photo)
+    assert np.abs(difference).max() == 1
+    assert result.changes == np.count_nonzero(difference)
+    assert result.change_rate == result.changes / difference.size
+    assert result.alpha == result.payload_bits / difference.size
+    assert result.psnr == pytest.approx(10 * np.log10(255**2 / np.mean(difference**2)))
+    assert result.secret_psnr > model.accept_psnr
+
+
+def test_without_a_passphrase_the_model_is_the_key(photo, face, model):
+    result = deephide.embed(face, photo, model=model)
+    assert deephide.extract(result.stego, model=model).info.version == 1
+    model.fingerprint = bytes(32)
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(result.stego, model=model)
+
+
+def test_with_a_passphrase_another_model_is_named(photo, face, model):
+    result = deephide.embed(face, photo, "p", model)
+    model.fingerprint = b"\xff" * 32
+    with pytest.raises(deephide.CheckpointError, match="model 0001020304050607, not with fake"):
+        deephide.extract(result.stego, "p", model)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_modes_stay(photo, face, model, mode, make_texture):
+    cover = Image.fromarray(make_texture(200, 200, 3)).convert(mode)
+    result = deephide.embed(face, cover, "p", model)
+    assert result.stego.mode == mode
+    assert deephide.extract(result.stego, "p", model).image.size == (64, 64)
+
+
+def test_what_nobody_sees_does_not_change(face, model, make_texture):
+    cover = np.dstack((make_texture(160, 160, 3), np.full((160, 160), 255, np.uint8)))
+    cover[:80, :, 3] = 0
+    cover[80:100, :40, :3] = 77
+    result = deephide.embed(face, Image.fromarray(cover), "p", model)
+    changed = (pixels(result.stego) != cover).any(axis=2)
+    assert not changed[:80].any() and not changed[81:99, 1:39].any() and changed.any()
+    assert np.array_equal(pixels(result.stego)[:, :, 3], cover[:, :, 3])
+
+
+def test_saturated_samples_only_go_inwards(face, model):
+    rng = np.random.default_rng(0)
+    cover = rng.choice(np.array([0, 0, 255, 255, 100, 101], np.uint8), (150, 150, 3))
+    stego = pixels(deephide.embed(face, Image.fromarray(cover), "p", model).stego)
+    assert np.abs(stego - cover.astype(int)).max() == 1
+
+
+def test_progress_names_every_stage(photo, face, model):
+    seen = []
+    deephide.embed(face, photo, None, model, progress=lambda *step: seen.append(step))
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert deephide.STAGES == ("inverting", "costs", "embedding", "verifying")
+
+
+def test_auto_refuses_what_the_model_cannot_paint(photo, noise, model):
+    with pytest.raises(deephide.InputImageError, match="aligned face") as caught:
+        deephide.embed(noise, photo, None, model)
+    assert "--codec latent" in caught.value.hint
+    result = deephide.embed(noise, photo, None, model, codec="latent")
+    assert result.secret_psnr < model.accept_psnr
+
+
+@pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("cost", "cheap")])
+def test_unknown_choices_are_refused(photo, face, model, option, value):
+    with pytest.raises(ValueError, match=f"{option}: got '{value}', allowed: "):
+        deephide.embed(face, photo, None, model, **{option: value})
+
+
+def test_an_empty_passphrase_is_refused(photo, face, model):
+    with pytest.raises(deephide.PassphraseError):
+        deephide.embed(face, photo, "", model)
+
+
+def test_even_carriers_are_refused(face, model):
+    for value in (0, 128, 255):
+        carrier = Image.new("RGB", (300, 300), (value,) * 3)
+        with pytest.raises(deephide.CapacityError, match="too small or too flat"):
+            deephide.embed(face, carrier, None, model)
+        found = deephide.capacity(carrier)
+        assert (found.safe_bits, found.hard_bits) == (0, 0)
+
+
+def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
+    carrier = Image.fromarray(make_texture(38, 38, 3))
+    with pytest.raises(deephide.CapacityError) as caught:
+        deephide.embed(face, carrier, None, model)
+    assert caught.value.needed_bits > caught.value.capacity_bits > 0
+
+
+def test_poor_covers_are_named():
+    cover = image_io.load_cover(Image.new("RGB", (100, 100), "white"))
+    assert len(cover_costs.cover_warnings(cover)) == 3
+    rng = np.random.default_rng(0)
+    good = rng.integers(1, 255, (300, 300, 3)).astype(np.uint8)
+    assert cover_costs.cover_warnings(image_io.load_cover(Image.fromarray(good))) == ()
+
+
+def test_warnings_reach_the_result_and_the_log(photo, face, model, caplog):
+    result = deephide.embed(face, photo, None, model)
+    assert len(result.warnings) == 1 and "tiny" in result.warnings[0]
+    assert result.warnings[0] in caplog.text
+
+
+def test_files_are_written_and_verified(files, model):
+    result = deephide.embed_file(
+        files / "face.png", files / "photo.png", files / "stego.png", "p", model
+    )
+    assert np.array_equal(pixels(Image.open(files / "stego.png")), pixels(result.stego))
+    deephide.extract_file(files / "stego.png", files / "secret.png", "p", model)
+    assert np.array_equal(pixels(Image.open(files / "secret.png")), pixels(result.preview))
+    assert sorted(os.listdir(files)) == ["face.png", "photo.png", "secret.png", "stego.png"]
+
+
+def test_failures_leave_no_file(files, model, monkeypatch):
+    before = sorted(os.listdir(files))
+    arguments = (files / "face.png", files / "photo.png", files / "stego.png", "p", model)
+
+    monkeypatch.setattr(hiding, "reveal", lambda *_: b"something else")
+    with pytest.raises(deephide.DeephideError, match="failed its own verification"):
+        deephide.embed_file(*arguments)
+    monkeypatch.undo()
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    for place in ("paint", "invert"):
+        monkeypatch.setattr(models, place, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            deephide.embed_file(*arguments)
+        monkeypatch.undo()
+    monkeypatch.setattr(hiding, "reveal", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        deephide.embed_file(*arguments)
+    assert sorted(os.listdir(files)) == before
+
+
+def test_wrong_passphrase_writes_nothing(files, model):
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract_file(files / "photo.png", files / "secret.png", "p", model)
+    assert not (files / "secret.png").exists()
+
+
+@pytest.mark.parametrize("how", ["one pixel", "jpeg", "resized"])
+def test_altered_stegos_are_refused(photo, face, model, how):
+    stego = deephide.embed(face, photo, "p", model).stego
+    if how == "one pixel":
+        altered = np.asarray(stego).copy()
+        altered[50, 60, 1] ^= 1
+        stego = Image.fromarray(altered)
+    elif how == "jpeg":
+        buffer = io.BytesIO()
+        stego.save(buffer, "JPEG", quality=95)
+        stego = Image.open(buffer).convert("RGB")
+    else:
+        stego = stego.resize((119, 95))
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(stego, "p", model)
+
+
+def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
+    def plaintext(codec, payload):
+        header = container.Header(codec, model.fingerprint[:8])
+        return lambda *_: container.pack(header, payload)
+
+    monkeypatch.setattr(api, "_reveal", plaintext(9, b""))
+    with pytest.raises(deephide.FormatVersionError, match="codec 9"):
+        deephide.extract(photo, "p", model)
+    monkeypatch.setattr(api, "_reveal", plaintext(1, b"\x00"))
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(photo, "p", model)
+
+
+def test_models_without_a_usable_quantizer_are_refused(photo, face, model):
+    model.quantizer.tables = np.ones((1, 3), np.uint32)
+    with pytest.raises(deephide.CheckpointError, match="unusable quantizer"):
+        deephide.embed(face, photo, None, model)
+    model.quantizer = None
+    with pytest.raises(deephide.CheckpointError, match="has no quantizer"):
+        deephide.embed(face, photo, None, model)
+
+
+def test_a_missing_model_is_named(photo, face, tmp_path):
+    with pytest.raises(deephide.CheckpointError, match=r"none\.safetensors"):
+        deephide.embed(face, photo, None, tmp_path / "none.safetensors")
+
+
+def test_capacity_grows_with_texture_and_safe_is_less_than_hard(make_texture):
+    found = [deephide.capacity(Image.fromarray(make_texture(side, side, 3))) for side in (100, 200)]
+    assert found[0].safe_bits < found[1].safe_bits < found[1].hard_bits
+    assert found[1].safe_bytes == found[1].safe_bits // 8
+    assert found[1].hard_bytes == found[1].hard_bits // 8
+    assert found[1].elements == found[1].dry_elements == 120_000
+
+
+def test_the_safe_amount_changes_the_promised_share(make_texture):
+    # Uniform costs: entropy at a change rate of 1/200 has a closed form.
+    n = 1 << 20
+    found = cover_capacity.measure_capacity(np.full(n, 9, np.uint8), np.ones(n), np.ones(n))
+    rate = 0.005
+    entropy = -(1 - rate) * np.log2(1 - rate) - rate * np.log2(rate / 2)
+    assert found.safe_bits == pytest.approx(0.9 * entropy * n - 8 * 46, rel=1e-3)
+
+
+def test_only_mipod_looks_at_the_payload(photo, monkeypatch):
+    import stc
+
+    seen = []
+    monkeypatch.setattr(stc.costs, "mipod", lambda c, bits: seen.append(bits) or c + 1.0, False)
+    cover_costs.cover_costs(image_io.load_cover(photo), "mipod", 300)
+    assert seen == [100, 100, 100]

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import stc
+from deephide import container, crypto, hiding
+from deephide.errors import CapacityError, ExtractionError
+
+KEY = b"key input"
+SHAPE = container.associated_data(64, 64, 1)
+N = 4096
+
+
+def elements(n=N, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, n).astype(np.uint8)
+
+
+def costs(n=N, wet=0.0, seed=1):
+    rng = np.random.default_rng(seed)
+    cost = rng.random(n) + 0.05
+    cost[rng.random(n) < wet] = np.inf
+    return cost
+
+
+def hide(payload=b"payload", n=N, wet=0.0, **options):
+    cover, cost = elements(n), costs(n, wet)
+    p1, m1 = stc.costs.wet(cover, cost)
+    plaintext = container.pack(container.Header(1, bytes(8)), payload)
+    return cover, hiding.hide(cover, p1, m1, KEY, plaintext, SHAPE, **options), plaintext
+
+
+@pytest.mark.usefixtures("cheap_kdf")
+class TestRoundTrip:
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(st.binary(max_size=120), st.sampled_from([0.0, 0.2, 0.5]))
+    def test_what_is_hidden_is_revealed(self, payload, wet):
+        cover, hidden, plaintext = hide(payload, wet=wet)
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+        changed = hidden.elements.astype(int) - cover
+        assert np.abs(changed).max() <= 1
+        assert hidden.changes == np.count_nonzero(changed)
+        assert np.isfinite(hidden.distortion)
+        assert hidden.message_bits == 8 * (46 + len(payload))
+
+    def test_larger_pictures_use_larger_zones(self):
+        _, hidden, plaintext = hide(bytes(400), n=200_000)
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+
+    def test_the_salt_decides_everything_and_is_fresh(self):
+        same = [hide(draw_salt=bytes)[1].elements for _ in range(2)]
+        assert np.array_equal(same[0], same[1])
+        fresh = [hide()[1].elements for _ in range(2)]
+        assert not np.array_equal(fresh[0], fresh[1])
+
+    def test_wet_elements_stay(self):
+        cover, hidden, _ = hide(wet=0.5)
+        wet = np.isinf(costs(wet=0.5))
+        assert np.array_equal(cover[wet], hidden.elements[wet])
+
+    def test_any_element_changed_by_one_is_detected(self):
+        _, hidden, _ = hide()
+        for place in np.random.default_rng(5).choice(N, 60, replace=False):
+            damaged = hidden.elements.copy()
+            damaged[place] += 1 if damaged[place] < 255 else -1
+            with pytest.raises(ExtractionError):
+                hiding.reveal(damaged, KEY, SHAPE)
+
+    def test_wrong_key_wrong_shape_and_nothing_hidden_are_one_error(self):
+        _, hidden, _ = hide()
+        cases = [
+            (hidden.elements, b"another key", SHAPE),
+            (hidden.elements, KEY, container.associated_data(32, 128, 1)),
+            (elements(), KEY, SHAPE),
+            (elements(100), KEY, SHAPE),
+            (np.zeros(N, np.uint8), KEY, SHAPE),
+        ]
+        messages = set()
+        for case in cases:
+            with pytest.raises(ExtractionError) as caught:
+                hiding.reveal(*case)
+            messages.add(str(caught.value))
+        assert len(messages) == 1
+
+    def test_a_zone_without_a_solution_is_retried_then_reported(self, monkeypatch):
+        calls = []
+
+        def refuse(*args, **kwargs):
+            calls.append(1)
+            raise stc.PayloadTooLargeError("no solution")
+
+        monkeypatch.setattr(stc, "embed_ternary", refuse)
+        with pytest.raises(CapacityError, match="8 attempts") as caught:
+            hide()
+        assert len(calls) == hiding.MAX_ATTEMPTS
+        assert caught.value.needed_bits == 8 * 53
+
+    def test_a_retry_succeeds_with_a_fresh_salt(self, monkeypatch):
+        real, failures = stc.embed_ternary, [1]
+
+        def refuse_once(*args, **kwargs):
+            if failures:
+                failures.pop()
+                raise stc.PayloadTooLargeError("no solution")
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(stc, "embed_ternary", refuse_once)
+        _, hidden, plaintext = hide()
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+
+    def test_the_full_hard_capacity_can_be_used(self):
+        size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES
+        _, hidden, plaintext = hide(bytes(size))
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+
+
+class TestCapacity:
+    def test_too_long_a_payload_is_refused_before_any_work(self):
+        size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES + 1
+        with pytest.raises(CapacityError, match="too small or too flat") as caught:
+            hide(bytes(size))
+        assert caught.value.needed_bits == caught.value.capacity_bits + 8
+
+    def test_too_few_dry_elements_are_refused(self):
+        with pytest.raises(CapacityError) as caught:
+            hide(wet=0.97)
+        assert caught.value.capacity_bits < 300
+
+    def test_elements_that_cannot_reach_their_second_bit_carry_nothing(self):
+        cover = np.repeat(np.array([0, 255], np.uint8), N // 2)
+        assert hiding.limit_bits(cover, *stc.costs.wet(cover, np.ones(N))) == 0
+
+    def test_a_picture_without_elements_is_refused(self):
+        with pytest.raises(CapacityError):
+            hiding.check_capacity(1, elements(100), np.ones(100), np.ones(100))
+
+
+def test_the_order_key_is_not_shown(cheap_kdf):
+    keys = crypto.derive_keys(KEY, bytes(16))
+    assert keys.order.hex() not in repr(keys)

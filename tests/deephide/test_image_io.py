@@ -1,0 +1,203 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deephide import image_io
+from deephide.errors import InputImageError
+
+
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png_header(width, height, depth=8, colour=2):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+
+
+def huge(side=20000):
+    """A header that claims many pixels, with next to no data."""
+    return png_header(side, side) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+
+
+def deep_rgb():
+    data = zlib.compress(bytes(1 + 6 * 80) * 80)
+    return png_header(80, 80, depth=16) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def encode(picture, kind, **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def frames(picture, kind):
+    other = picture.point(lambda value: 255 - value)
+    return encode(picture, kind, save_all=True, append_images=[other])
+
+
+BAD_COVERS = {
+    "text": (lambda p: b"hello, I am not a picture", "not a picture"),
+    "empty": (lambda p: b"", "empty file"),
+    "truncated png": (lambda p: encode(p, "PNG")[:2000], "truncated or damaged"),
+    "truncated header": (lambda p: encode(p, "PNG")[:20], "(not a picture|truncated)"),
+    "truncated tiff": (lambda p: encode(p, "TIFF")[:2000], "truncated or damaged"),
+    "truncated bmp": (lambda p: encode(p, "BMP")[:2000], "truncated or damaged"),
+    "1 x 1": (lambda p: encode(p.resize((1, 1)), "PNG"), "too small"),
+    "16-bit gray": (
+        lambda p: encode(Image.fromarray(np.zeros((80, 80), np.uint16)), "PNG"),
+        "16-bit|16 bits",
+    ),
+    "16-bit rgb": (lambda p: deep_rgb(), "16 bits per sample"),
+    "palette": (lambda p: encode(p.convert("P"), "PNG"), "palette"),
+    "palette bmp": (lambda p: encode(p.convert("P"), "BMP"), "palette"),
+    "bilevel": (lambda p: encode(p.convert("1"), "PNG"), "black-and-white|1 bits"),
+    "gray alpha": (lambda p: encode(p.convert("LA"), "PNG"), "gray picture with transparency"),
+    "cmyk": (lambda p: encode(p.convert("CMYK"), "TIFF"), "CMYK"),
+    "float": (lambda p: encode(p.convert("F"), "TIFF"), "floating-point"),
+    "animated png": (lambda p: frames(p, "PNG"), "animated"),
+    "animated gif": (lambda p: frames(p.convert("P"), "GIF"), "GIF file"),
+    "pages": (lambda p: frames(p, "TIFF"), "several pages"),
+    "jpeg": (lambda p: encode(p, "JPEG"), "JPEG carriers are not supported yet"),
+    "webp": (lambda p: encode(p, "WEBP"), "WEBP carriers are not supported yet"),
+    "jpeg in tiff": (lambda p: encode(p, "TIFF", compression="jpeg"), "JPEG carriers"),
+    "20,000 x 20,000": (lambda p: huge(), "too many pixels"),
+    "too many for us": (lambda p: huge(8200), "too many pixels"),
+    "between the limits": (lambda p: huge(10000), "too many pixels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COVERS)
+def test_bad_covers_are_refused_in_one_sentence(tmp_path, photo, name):
+    make, message = BAD_COVERS[name]
+    path = tmp_path / "cover.bin"
+    path.write_bytes(make(photo))
+    with pytest.raises(InputImageError, match=message) as caught:
+        image_io.load_cover(path)
+    assert str(caught.value).startswith("the carrier ")
+    assert caught.value.__suppress_context__ or caught.value.hint or "empty" in str(caught.value)
+
+
+def test_missing_files_and_directories_are_refused(tmp_path):
+    with pytest.raises(InputImageError, match="does not exist"):
+        image_io.load_cover(tmp_path / "none.png")
+    with pytest.raises(InputImageError, match="is a directory"):
+        image_io.load_cover(tmp_path)
+
+
+def test_files_that_are_too_large_are_not_read(tmp_path, monkeypatch, photo):
+    monkeypatch.setattr(image_io, "MAX_FILE_BYTES", 100)
+    photo.save(tmp_path / "a.png")
+    with pytest.raises(InputImageError, match="at most 100 are allowed"):
+        image_io.load_cover(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_covers_are_read_without_loss(tmp_path, photo, kind, mode):
+    if (kind, mode) == ("BMP", "RGBA"):
+        pytest.skip("Pillow takes the fourth byte for padding")
+    picture = photo.convert(mode)
+    path = tmp_path / f"cover.{kind.lower()}"
+    picture.save(path, kind)
+    cover = image_io.load_cover(path)
+    assert cover.shape == (120, 96, 1 if mode == "L" else 3)
+    written = Image.open(io.BytesIO(image_io.encode_png(cover, cover.samples ^ 1)))
+    expected = np.asarray(picture).copy().reshape(96, 120, -1)
+    expected[:, :, : cover.shape[2]] ^= 1
+    assert np.array_equal(np.asarray(written).reshape(96, 120, -1), expected)
+    assert np.array_equal(np.asarray(image_io.to_pil(cover)), np.asarray(picture))
+
+
+def test_pictures_in_memory_are_taken_as_they_are(photo):
+    assert np.array_equal(image_io.load_cover(photo).samples, np.asarray(photo))
+    with pytest.raises(InputImageError, match="palette"):
+        image_io.load_cover(photo.convert("P"))
+    with pytest.raises(InputImageError, match="of mode YCbCr"):
+        image_io.load_cover(photo.convert("YCbCr"))
+
+
+def test_pixel_limit_holds_for_pictures_in_memory(monkeypatch, photo):
+    monkeypatch.setattr(image_io, "MAX_PIXELS", 100)
+    for load in (image_io.load_cover, image_io.load_secret):
+        with pytest.raises(InputImageError, match="too many pixels"):
+            load(photo)
+
+
+def test_transparent_pixels_are_fixed(photo):
+    picture = photo.convert("RGBA")
+    picture.putalpha(Image.fromarray(np.tile(np.arange(120, dtype=np.uint8) % 2, (96, 1))))
+    cover = image_io.load_cover(picture)
+    assert np.array_equal(cover.fixed, np.asarray(picture)[:, :, 3] == 0)
+
+
+def test_a_transparent_colour_is_neither_reached_nor_left(tmp_path, photo):
+    path = tmp_path / "key.png"
+    key = photo.getpixel((5, 6))
+    photo.save(path, transparency=key)
+    cover = image_io.load_cover(path)
+    near = np.abs(cover.samples.astype(int) - key).max(axis=2) <= 1
+    assert cover.fixed[6, 5] and np.array_equal(cover.fixed, near)
+
+
+def test_colour_profiles_of_other_formats_are_kept(tmp_path, photo):
+    photo.save(tmp_path / "a.tif", icc_profile=b"profile")
+    cover = image_io.load_cover(tmp_path / "a.tif")
+    written = Image.open(io.BytesIO(image_io.encode_png(cover, cover.samples)))
+    assert written.info["icc_profile"] == b"profile"
+    assert image_io.to_pil(cover).info["icc_profile"] == b"profile"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_secrets_may_have_any_common_format(tmp_path, face, kind):
+    face.save(tmp_path / "secret", kind)
+    secret = image_io.load_secret(tmp_path / "secret")
+    assert (secret.mode, secret.size) == ("RGB", (100, 100))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "I;16", "F"])
+def test_secrets_may_have_any_mode(face, mode):
+    picture = face.convert("L").convert("I").convert(mode) if mode == "I;16" else face.convert(mode)
+    assert image_io.load_secret(picture).mode == "RGB"
+
+
+def test_secrets_are_turned_upright(tmp_path, face):
+    exif = Image.Exif()
+    exif[274] = 6
+    face.save(tmp_path / "turned.png", exif=exif)
+    upright = image_io.load_secret(tmp_path / "turned.png")
+    assert np.array_equal(np.asarray(upright), np.asarray(face.transpose(Image.ROTATE_270)))
+
+
+def test_secrets_are_cropped_to_the_middle(caplog, face):
+    wide = Image.new("RGB", (140, 100))
+    wide.paste(face, (20, 0))
+    with caplog.at_level("INFO", logger="deephide"):
+        assert np.array_equal(np.asarray(image_io.load_secret(wide)), np.asarray(face))
+    assert "not square" in caplog.text
+
+
+def test_transparent_secrets_are_laid_on_white(face):
+    picture = face.convert("RGBA")
+    picture.putalpha(0)
+    assert np.asarray(image_io.load_secret(picture)).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: encode(p.resize((63, 200)), "PNG"), "too small"),
+        (lambda p: b"text", "not a picture"),
+        (lambda p: encode(p, "JPEG")[:300], "truncated"),
+        (lambda p: huge(), "too many pixels"),
+    ],
+)
+def test_bad_secrets_are_refused(tmp_path, face, make, message):
+    (tmp_path / "secret").write_bytes(make(face))
+    with pytest.raises(InputImageError, match=message):
+        image_io.load_secret(tmp_path / "secret")

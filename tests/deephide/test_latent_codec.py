@@ -1,0 +1,148 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deephide import latent_codec
+from deephide.latent_codec import LatentFormatError
+
+RELAXED = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def random_quantizer(seed, tables, radius, concentration):
+    """Any tables the format allows, from nearly flat to nearly certain."""
+    rng = np.random.default_rng(seed)
+    size = 2 * radius + 1
+    rows = []
+    for _ in range(tables):
+        shares = rng.dirichlet(np.full(size, concentration))
+        row = 1 + np.floor(shares * (2**24 - size)).astype(np.int64)
+        row[rng.integers(size)] += 2**24 - row.sum()
+        rows.append(row)
+    shape = (1, 512)
+    return SimpleNamespace(
+        w_avg=np.zeros(shape, np.float32),
+        step=np.ones(shape, np.float32),
+        table_index=rng.integers(0, tables, shape).astype(np.uint8),
+        tables=np.array(rows, dtype=np.uint32),
+    )
+
+
+def draw(quantizer, seed, likely=True):
+    rng = np.random.default_rng(seed)
+    radius = (quantizer.tables.shape[1] - 1) // 2
+    out = rng.integers(-radius, radius + 1, quantizer.table_index.shape)
+    if likely:
+        for k, table in enumerate(quantizer.tables):
+            mine = quantizer.table_index == k
+            out[mine] = rng.choice(2 * radius + 1, p=table / 2**24, size=mine.sum()) - radius
+    return out.astype(np.int32)
+
+
+@RELAXED
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 9),
+    st.integers(1, 60),
+    st.sampled_from([0.01, 0.3, 30.0]),
+    st.booleans(),
+)
+def test_coding_follows_the_specification(rans, seed, tables, radius, concentration, likely):
+    quantizer = random_quantizer(seed, tables, radius, concentration)
+    integers = draw(quantizer, seed + 1, likely)
+    data = latent_codec.encode(integers, quantizer)
+    assert data == rans.encode(integers, quantizer)
+    assert np.array_equal(latent_codec.decode(data, quantizer), integers)
+    assert rans.decode(data, quantizer) == (integers.ravel().tolist(), True)
+
+
+def test_the_size_is_the_information_content(quantizer):
+    integers = draw(quantizer, 1)
+    radius = (quantizer.tables.shape[1] - 1) // 2
+    shares = quantizer.tables[quantizer.table_index, integers + radius] / 2**24
+    ideal = -np.log2(shares).sum() / 8
+    assert len(latent_codec.encode(integers, quantizer)) <= ideal + 4
+
+
+def test_the_mean_face_costs_one_byte(quantizer):
+    zeros = np.zeros((2, 512), np.int32)
+    assert latent_codec.encode(zeros, quantizer) == b"\x01"
+    assert not latent_codec.decode(b"\x01", quantizer).any()
+
+
+@pytest.mark.parametrize("change", ["empty", "shorter", "longer", "zero", "long"])
+def test_other_lengths_are_rejected(quantizer, change):
+    data = latent_codec.encode(draw(quantizer, 2), quantizer)
+    damaged = {
+        "empty": b"",
+        "shorter": data[:-1],
+        "longer": data + b"\x01",
+        "zero": data + b"\x00",
+        "long": b"\x01" * 4000,
+    }[change]
+    with pytest.raises(LatentFormatError):
+        latent_codec.decode(damaged, quantizer)
+
+
+@RELAXED
+@given(st.binary(max_size=300))
+def test_any_bytes_are_rejected_or_are_a_code_of_their_own(quantizer, data):
+    try:
+        integers = latent_codec.decode(data, quantizer)
+    except LatentFormatError:
+        return
+    assert latent_codec.encode(integers, quantizer) == data
+
+
+def test_quantising_rounds_clips_and_comes_back(quantizer):
+    integers = draw(quantizer, 3)
+    codes = latent_codec.dequantise(integers, quantizer)
+    assert codes.dtype == np.float32
+    assert np.array_equal(latent_codec.quantise(codes, quantizer), integers)
+    far = np.full_like(codes, 1e9)
+    assert np.all(latent_codec.quantise(far, quantizer) == 40)
+    assert np.all(latent_codec.quantise(-far, quantizer) == -40)
+
+
+def test_halves_are_rounded_to_even():
+    quantizer = random_quantizer(0, 1, 5, 1.0)
+    codes = np.resize(np.array([0.5, 1.5, -0.5, -1.5, 2.5], np.float32), (1, 512))
+    assert latent_codec.quantise(codes, quantizer)[0, :5].tolist() == [0, 2, 0, -2, 2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_codes_that_are_no_numbers_are_refused(quantizer, value):
+    codes = np.full(quantizer.w_avg.shape, value, np.float32)
+    with pytest.raises(ValueError, match="not a finite number"):
+        latent_codec.quantise(codes, quantizer)
+
+
+def test_wrong_shapes_and_ranges_are_refused(quantizer):
+    with pytest.raises(ValueError, match="codes: got shape"):
+        latent_codec.quantise(np.zeros((3, 512), np.float32), quantizer)
+    with pytest.raises(ValueError, match="integers: got shape"):
+        latent_codec.encode(np.zeros((3, 512), np.int32), quantizer)
+    with pytest.raises(ValueError, match=r"allowed -40\.\.40"):
+        latent_codec.encode(np.full((2, 512), 41, np.int32), quantizer)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("tables", np.ones((2, 4), np.uint32), "expected"),
+        ("tables", np.ones((2, 5), np.uint32), "every row sum"),
+        ("tables", np.array([[2**24, 0, 0]], np.uint32), ">= 1"),
+        ("step", np.ones((1, 512), np.float32), "differ in shape"),
+        ("table_index", np.full((2, 512), 2, np.uint8), "behind the last table"),
+    ],
+)
+def test_unusable_quantizers_are_refused(quantizer, field, value, message):
+    setattr(quantizer, field, value)
+    with pytest.raises(ValueError, match=message):
+        latent_codec.check_quantizer(quantizer)
