@@ -1,33 +1,19 @@
 """Binary syndrome-trellis coding: validation, the choice of live elements, verification."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.planning import Plan, plan_live
+from stc.search import Layout, search
 
 __all__ = ["embed", "extract", "path_bytes"]
 
 Columns = tuple[npt.ArrayLike, npt.ArrayLike]
 
-# float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.
-_LARGEST_COST = 2.0**60
-_SMALLEST_MAXIMUM = 2.0**-40
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where blocks end, and the columns of the two block widths."""
-
-    ends: npt.NDArray[np.int64]
-    narrow: npt.NDArray[np.int64]
-    wide: npt.NDArray[np.int64]
-
-
-def _layout(n: int, n_message: int, height: int, submatrix: Columns | None) -> _Layout:
+def _layout(n: int, n_message: int, height: int, submatrix: Columns | None) -> Layout:
     """Spread n elements over the message bits: block b ends at round((b + 1) n / m)."""
     index = np.arange(n_message + 1, dtype=np.int64)
     ends = (2 * index * n + n_message) // (2 * n_message)
@@ -44,7 +30,7 @@ def _layout(n: int, n_message: int, height: int, submatrix: Columns | None) -> _
                 )
             if columns.min() < 0 or columns.max() >= 1 << height:
                 raise ValueError(f"submatrix: columns must lie in 0..{(1 << height) - 1}")
-    return _Layout(ends, pair[0].astype(np.int64), pair[1].astype(np.int64))
+    return Layout(ends, pair[0].astype(np.int64), pair[1].astype(np.int64))
 
 
 def check_bits(name: str, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -181,10 +167,10 @@ def embed(
         )
     layout = _layout(cover.size, message.size, height, submatrix)
     plan = plan_live(price, dry, layout.ends, message.size, height) if freeze else Plan(dry)
-    stego = _search(cover, message, price, plan.live, layout, height, vector)
+    stego = search(cover, message, price, plan.live, layout, height, vector)
     if plan.frozen and not (stego is not None and _distortion(cover, stego, price) <= plan.limit):
         # The frozen elements were needed after all: an uneven order, or too many wet ones.
-        full = _search(cover, message, price, dry, layout, height, vector)
+        full = search(cover, message, price, dry, layout, height, vector)
         if full is not None and (
             stego is None or _distortion(cover, full, price) < _distortion(cover, stego, price)
         ):
@@ -245,63 +231,13 @@ def extract(
 
 
 def _syndrome(
-    stego: npt.NDArray[np.uint8], n_message: int, layout: _Layout
+    stego: npt.NDArray[np.uint8], n_message: int, layout: Layout
 ) -> npt.NDArray[np.uint8]:
     from stc import kernels  # noqa: PLC0415  numba is imported on first use
 
     message = np.empty(n_message, np.uint8)
     kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
     return message
-
-
-def _metric_costs(price: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Convert to float32, scaled by a power of two only where float32 would not hold the range."""
-    finite_max = float(np.max(price, where=price < np.inf, initial=0.0))
-    exponent = 0
-    if finite_max > _LARGEST_COST or 0 < finite_max < _SMALLEST_MAXIMUM:
-        exponent = -int(np.frexp(finite_max)[1])
-    with np.errstate(under="ignore"):
-        scaled = np.ldexp(price, exponent) if exponent else price
-        return scaled.astype(np.float32)
-
-
-def _search(
-    cover: npt.NDArray[np.uint8],
-    message: npt.NDArray[np.uint8],
-    price: npt.NDArray[np.float64],
-    live: npt.NDArray[np.bool_],
-    layout: _Layout,
-    height: int,
-    vector: bool | None,
-) -> npt.NDArray[np.uint8] | None:
-    """Return the cheapest stego that changes live elements only, or None."""
-    from stc import kernels  # noqa: PLC0415  numba is imported on first use
-
-    size = 1 << height
-    path = np.empty((int(np.count_nonzero(live)), size >> 4), np.uint16)
-    offsets = np.empty(message.size, np.int64)
-    # An allocation of whole cache lines, cut so that it starts on one.
-    store = np.empty(size + 16, np.float32)
-    start = (-store.ctypes.data % 64) // 4
-    metrics = store[start : start + size]
-    shape = (layout.ends, layout.narrow, layout.wide, height)
-    found = kernels.forward(
-        cover,
-        message,
-        _metric_costs(price),
-        live,
-        *shape,
-        metrics,
-        np.empty(size, np.float32),
-        path,
-        offsets,
-        kernels.HAS_VECTOR if vector is None else vector,
-    )
-    if not found:
-        return None
-    stego = cover.copy()
-    kernels.backward(cover, message, live, *shape, path, offsets, stego)
-    return stego
 
 
 def _distortion(
@@ -315,7 +251,7 @@ def _verify(
     stego: npt.NDArray[np.uint8],
     message: npt.NDArray[np.uint8],
     dry: npt.NDArray[np.bool_],
-    layout: _Layout,
+    layout: Layout,
 ) -> None:
     """Raise rather than hand out a stego that does not carry its message."""
     carried = _syndrome(stego, message.size, layout)

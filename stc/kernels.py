@@ -73,13 +73,16 @@ def forward(
     moved: Metrics,
     path: Path,
     offsets: Whole,
+    start: int,
+    stop: int,
     vector: bool,
 ) -> bool:
-    """Run the trellis; fill `path` (live, S / 16) and `offsets` (m,); return feasibility.
+    """Run the trellis over blocks start .. stop - 1; return whether any path survives.
 
-    `narrow` and `wide` are the columns of the two block widths, floor(n/m) and ceil(n/m).
-    Metrics are float32 and renormalised after each block, so neither length nor one forced
-    expensive change takes precision from what follows.
+    `metrics` (S,) comes in as the previous block left it. `path` (live elements, S / 16) and
+    `offsets` (m,) are filled. `narrow` and `wide` are the columns of the two block widths,
+    floor(n/m) and ceil(n/m). Metrics are float32 and renormalised after each block, so neither
+    length nor one forced expensive change takes precision from what follows.
     """
     size = metrics.size
     half = size >> 1
@@ -95,11 +98,9 @@ def forward(
     least_value = np.empty(1, np.float32)
     least_bits = least_value.view(np.int32)
     infinity_bits = np.int32(0x7F800000)
-    metrics[:] = infinity
-    metrics[0] = zero
-    offset = 0
+    offset = offsets[start - 1] >> 1 if start else 0
     row = 0
-    for b in range(n_message):
+    for b in range(start, stop):
         first, last = ends[b], ends[b + 1]
         mask = (1 << min(height, n_message - b)) - 1
         columns = narrow if last - first == narrow.size else wide
@@ -150,13 +151,19 @@ def backward(
     height: int,
     path: Path,
     offsets: Whole,
+    start: int,
+    stop: int,
+    rows: int,
+    state: int,
     stego: Bits,
-) -> None:
-    """Walk the surviving path back and write the stego bits, the last element first."""
-    row = path.shape[0]
+) -> int:
+    """Walk back from `state` after block stop - 1; return the state before block start.
+
+    Writes the stego bits, the last element first; `rows` of `path` are in use.
+    """
+    row = rows
     n_message = message.size
-    state = 0
-    for b in range(n_message - 1, -1, -1):
+    for b in range(stop - 1, start - 1, -1):
         first, last = ends[b], ends[b + 1]
         mask = (1 << min(height, n_message - b)) - 1
         columns = narrow if last - first == narrow.size else wide
@@ -174,6 +181,7 @@ def backward(
             elif cover[i]:
                 offset ^= column
                 state ^= column
+    return state
 
 
 @jit

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from stc import codec
+from stc import codec, planning, search
 from stc.submatrices import columns
 
 FAST = settings(
@@ -243,3 +243,13 @@ def test_a_stego_that_does_not_verify_is_never_returned(monkeypatch, rng):
     monkeypatch.setattr(codec, "_syndrome", lambda *_: wrong)
     with pytest.raises(stc.StcError, match="nothing was returned"):
         stc.embed(cover, message, cost)
+
+
+@pytest.mark.parametrize("limit", [0, 5_000, 60_000])
+@pytest.mark.parametrize("freeze", [True, False])
+def test_segments_change_nothing_but_the_memory(monkeypatch, limit, freeze):
+    cover, message, cost = problem(4, 3000, 250, 0.3)
+    monkeypatch.setattr(planning, "_MIN_WORK", 0)
+    whole = stc.embed(cover, message, cost, 8, freeze=freeze)
+    monkeypatch.setattr(search, "PATH_LIMIT", limit)
+    assert np.array_equal(stc.embed(cover, message, cost, 8, freeze=freeze), whole)
