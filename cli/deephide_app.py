@@ -85,8 +85,8 @@ def embed(
     start = time.monotonic()
     _refuse_terminal(terminal, output)
     passphrase = read_passphrase(sources, confirm=True)
-    import deephide  # noqa: PLC0415
-    from deephide.output import check_output, write_png  # noqa: PLC0415
+    import deephide
+    from deephide.output import check_output, write_png
 
     if preview is not None:
         check_output(Path(preview), [Path(secret), Path(carrier), Path(output)], force=force)
@@ -150,7 +150,7 @@ def extract(
     start = time.monotonic()
     _refuse_terminal(terminal, output)
     passphrase = read_passphrase(sources, confirm=False)
-    import deephide  # noqa: PLC0415
+    import deephide
 
     with _destination(output) as path, terminal.progress(("extracting",)):
         found = deephide.extract_file(stego, path, passphrase, model, force=force)
@@ -183,7 +183,7 @@ def capacity(terminal: Terminal, carrier: str) -> None:
     Both numbers count the payload alone; safe means that one sample in two hundred changes,
     which is a rule of thumb and not a promise.
     """
-    import deephide  # noqa: PLC0415
+    import deephide
 
     found = deephide.capacity(carrier)
     for note in found.warnings:
@@ -215,8 +215,8 @@ def models(terminal: Terminal) -> None:
 
     Sender and receiver need the same model; equal fingerprints say that they have it.
     """
-    import e2style  # noqa: PLC0415
-    from deephide.models import load_model  # noqa: PLC0415
+    import e2style
+    from deephide.models import load_model
 
     rows, lines = [], []
     for name in e2style.names():

@@ -86,7 +86,7 @@ def train(
 
     To resume, run the same command again: a resumed run ends as an uninterrupted one.
     """
-    from e2style.config import load_toml, to_dict  # noqa: PLC0415
+    from e2style.config import load_toml, to_dict
 
     config = load_toml(_preset(preset))
     config = dataclasses.replace(
@@ -98,7 +98,7 @@ def train(
         resolved = to_dict(config)
         terminal.result(json.dumps(resolved, indent=1), {"config": resolved})
         return
-    from e2style.training.loop import train as run  # noqa: PLC0415
+    from e2style.training.loop import train as run
 
     with terminal.bar("training", "images") as progress:
         snapshot = run(config, Path(run_folder), progress=progress)
@@ -115,8 +115,8 @@ def export(terminal: Terminal, run_folder: str, output: str, card: str | None) -
     Weights are stored in half precision; the quantizer and its tables are fitted to the
     training pictures.
     """
-    from e2style.model import ModelCard  # noqa: PLC0415
-    from e2style.training.export import export as write  # noqa: PLC0415
+    from e2style.model import ModelCard
+    from e2style.training.export import export as write
 
     stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8"))) if card else None
     path = write(Path(run_folder), Path(output), stored)
@@ -138,9 +138,9 @@ def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | Non
 
     Pictures are compared at 256 x 256 after the integers that would be sent.
     """
-    from e2style.data.faces import FaceSet  # noqa: PLC0415
-    from e2style.evaluation import COMPARED_SIDE, order0_entropy, reconstruct  # noqa: PLC0415
-    from e2style.zoo import load  # noqa: PLC0415
+    from e2style.data.faces import FaceSet
+    from e2style.evaluation import COMPARED_SIDE, order0_entropy, reconstruct
+    from e2style.zoo import load
 
     start = time.monotonic()
     loaded = load(model)
@@ -175,7 +175,7 @@ def _preset(name: str) -> Path:
 
 def _changed(config: Any, change: str) -> Any:
     """Apply one KEY=VALUE, where KEY may be dotted, to a nested config."""
-    from e2style.config import from_dict, to_dict  # noqa: PLC0415
+    from e2style.config import from_dict, to_dict
 
     key, separator, text = change.partition("=")
     if not separator:

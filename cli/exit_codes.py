@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, unique
 
 from deephide.errors import DeephideError
+from e2style.errors import ConfigError, DataError, E2StyleError
 
 __all__ = ["ExitCode", "of_error"]
 
@@ -27,10 +28,21 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+# What the `e2style` command meets without `deephide` in between.
+_OF_E2STYLE: dict[type[Exception], ExitCode] = {
+    ConfigError: ExitCode.USAGE,
+    DataError: ExitCode.INPUT_IMAGE,
+    E2StyleError: ExitCode.CHECKPOINT,
+}
+
+
 def of_error(error: BaseException) -> ExitCode:
     """Return the exit status that an exception becomes."""
     if isinstance(error, DeephideError):
         return ExitCode(error.exit_code)
+    for kind, code in _OF_E2STYLE.items():
+        if isinstance(error, kind):
+            return code
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return ExitCode.BUG

@@ -21,6 +21,7 @@ import click
 
 from cli.exit_codes import ExitCode, of_error
 from deephide.errors import DeephideError
+from e2style.errors import E2StyleError
 
 __all__ = ["SCHEMA", "Terminal"]
 
@@ -89,6 +90,8 @@ class Terminal:
         name = type(error).__name__
         if isinstance(error, DeephideError):
             message, hint = str(error), error.hint
+        elif isinstance(error, E2StyleError):
+            message = str(error)
         elif code is ExitCode.INTERRUPTED:
             message = "interrupted"
         else:
@@ -136,6 +139,32 @@ class Terminal:
         finally:
             bar.close()
 
+    @contextmanager
+    def bar(self, label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """Show counted work on a terminal: a bar, the rate and what is left."""
+        if self.quiet or self.as_json or not sys.stderr.isatty():
+            yield lambda done, total: None
+            return
+        from rich import progress as rich_progress
+        from rich.console import Console
+
+        columns = (
+            rich_progress.TextColumn(label),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TextColumn("{task.fields[rate]}"),
+            rich_progress.TimeRemainingColumn(),
+        )
+        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=None, rate="")
+
+            def update(done: int, total: int) -> None:
+                speed = bar.tasks[task].speed
+                rate = f"{speed:.1f} {unit}/s" if speed else ""
+                bar.update(task, completed=done, total=total, rate=rate)
+
+            yield update
+
 
 class _Stages:
     """A line that names the stage; it appears late and is cleared at the end."""
@@ -153,7 +182,7 @@ class _Stages:
             self._timer.start()
 
     def _show(self) -> None:
-        from rich.console import Console  # noqa: PLC0415  heavy, and rarely needed
+        from rich.console import Console
 
         with self._lock:
             if not self._closed:

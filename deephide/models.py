@@ -72,7 +72,7 @@ def load_model(model: ModelSource) -> Model:
     CheckpointError : missing, damaged or incompatible
     """
     if model is None or isinstance(model, str | os.PathLike):
-        import e2style  # noqa: PLC0415  takes seconds, and most commands fail or answer before
+        import e2style
 
         try:
             loaded = cast(Model, e2style.load() if model is None else e2style.load(model))
@@ -119,7 +119,7 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     -------
     integers : (n, 512) int32
     """
-    import torch  # noqa: PLC0415
+    import torch
 
     size = (model.image_size, model.image_size)
     resized = secret.resize(size, Image.Resampling.LANCZOS)
@@ -132,7 +132,7 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
 
 def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
     """Return the picture that the generator paints from the integers."""
-    import torch  # noqa: PLC0415
+    import torch
 
     codes = torch.from_numpy(latent_codec.dequantise(integers, quantizer_of(model))[None])
     with torch.no_grad():

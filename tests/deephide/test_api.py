@@ -8,6 +8,8 @@ from PIL import Image
 import deephide
 from deephide import api, container, cover_capacity, cover_costs, hiding, image_io, models
 
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
+
 
 def pixels(picture):
     return np.asarray(picture).astype(int)

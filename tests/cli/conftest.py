@@ -1,0 +1,66 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import e2style
+from cli.deephide_app import app
+from deephide import crypto
+
+FAKE = Path(__file__).parents[1] / "deephide" / "fake_model.py"
+
+
+def load_fake():
+    spec = importlib.util.spec_from_file_location("fake_model", FAKE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def fake_path():
+    return FAKE
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a photo and a face."""
+    rng = np.random.default_rng(11)
+    coarse = rng.normal(128, 25, (30, 40, 3)).repeat(4, 0).repeat(4, 1)
+    photo = np.clip(coarse + rng.normal(0, 8, coarse.shape), 1, 254).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    y, x = np.mgrid[0:100, 0:100] / 100
+    face = np.stack((200 * x, 200 * y, 120 + 60 * np.sin(3 * (x + y))), axis=2)
+    Image.fromarray(face.clip(0, 255).astype(np.uint8)).save(tmp_path / "face.png")
+    noise = rng.integers(0, 2, (100, 100, 3)) * 255
+    Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "noise.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DEEPHIDE_PASSPHRASE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, monkeypatch):
+    """Run the command in this process with the fake model and a quick key derivation."""
+    module = load_fake()
+    monkeypatch.setattr(e2style, "load", lambda *_: module.FakeModel(), raising=False)
+    monkeypatch.setattr(e2style, "names", lambda: ["fake"], raising=False)
+    monkeypatch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
+
+    def call(*args, **options):
+        return CliRunner().invoke(app, [str(each) for each in args], **options)
+
+    return call
+
+
+@pytest.fixture
+def run_json(run):
+    def call(*args, **options):
+        result = run(*args, "--json", **options)
+        return result, json.loads(result.stdout)
+
+    return call

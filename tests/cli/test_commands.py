@@ -1,0 +1,257 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import deephide
+from cli import deephide_app
+from cli.exit_codes import ExitCode, of_error
+from deephide import errors
+
+EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
+INPUTS = ["face.png", "noise.png", "photo.png"]
+NO_PASSPHRASE = "deephide: warning: no passphrase is set: anyone who has the model can extract"
+
+
+def listing():
+    return sorted(os.listdir())
+
+
+def test_embed_and_extract_with_default_names(run):
+    done = run(*EMBED)
+    assert (done.exit_code, done.stdout) == (0, "stego.png\n")
+    assert done.stderr.count(NO_PASSPHRASE) == 1
+    done = run("extract", "stego.png")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "secret.png\n", "")
+    with Image.open("secret.png") as picture:
+        assert picture.size == (64, 64)
+    assert listing() == sorted([*INPUTS, "secret.png", "stego.png"])
+
+
+def test_stderr_speaks_in_whole_lines_behind_the_name(run):
+    done = run(*EMBED, "-v")
+    assert all(line.startswith("deephide: ") for line in done.stderr.splitlines())
+
+
+def test_quiet_says_nothing_but_the_result(run):
+    done = run(*EMBED, "-q")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "stego.png\n", "")
+
+
+def test_json_reports_what_was_done(run_json):
+    done, found = run_json(*EMBED)
+    assert done.exit_code == 0 and done.stderr == ""
+    assert found["schema"] == 1 and found["ok"] is True and found["output"] == "stego.png"
+    assert found["payload_bits"] > 8 * 46
+    assert 0 < found["change_rate"] < found["alpha"] < 0.5
+    assert found["elapsed_s"] > 0
+    assert any("no passphrase" in note for note in found["warnings"])
+    done, found = run_json("extract", "stego.png")
+    assert found["ok"] and found["output"] == "secret.png" and found["model"] == "fake"
+
+
+def test_json_reports_failures_with_the_same_exit_code(run_json):
+    done, found = run_json("extract", "photo.png")
+    assert done.exit_code == 5 and done.stderr == ""
+    assert found["ok"] is False
+    assert found["error"]["code"] == 5 and found["error"]["name"] == "ExtractionError"
+    assert found["error"]["hint"]
+    done, found = run_json("extract")
+    assert done.exit_code == found["error"]["code"] == 2
+
+
+def test_stdout_can_carry_the_picture(run):
+    done = run(*EMBED, "-o", "-")
+    assert done.exit_code == 0 and done.stdout_bytes.startswith(b"\x89PNG")
+    assert listing() == INPUTS
+    Path("piped.png").write_bytes(done.stdout_bytes)
+    done = run("extract", "piped.png", "-o", "-")
+    assert done.exit_code == 0 and done.stdout_bytes.startswith(b"\x89PNG")
+    assert run(*EMBED, "-o", "-", "--json").exit_code == 2
+
+
+def test_preview_is_what_the_receiver_sees(run):
+    assert run(*EMBED, "--preview", "preview.png").exit_code == 0
+    assert run("extract", "stego.png").exit_code == 0
+    assert Path("preview.png").read_bytes() == Path("secret.png").read_bytes()
+    assert run(*EMBED, "-o", "b.png", "--preview", "preview.png").exit_code == 8
+    assert not os.path.exists("b.png")
+
+
+def test_an_existing_output_needs_force(run):
+    assert run(*EMBED).exit_code == 0
+    before = Path("stego.png").read_bytes()
+    done = run(*EMBED)
+    assert done.exit_code == 8
+    assert "deephide: error: the output stego.png exists\n" in done.stderr
+    assert "--force" in done.stderr
+    assert Path("stego.png").read_bytes() == before
+    assert run(*EMBED, "--force").exit_code == 0
+    assert Path("stego.png").read_bytes() != before
+
+
+@pytest.mark.parametrize("output", ["photo.png", "face.png", "./photo.png", "link.png"])
+def test_the_output_is_never_an_input(run, output):
+    os.symlink("photo.png", "link.png")
+    before = Path("photo.png").read_bytes()
+    done = run(*EMBED, "-o", output, "--force")
+    assert done.exit_code == 8 and "is the input" in done.stderr
+    assert Path("photo.png").read_bytes() == before
+
+
+def test_lossy_outputs_are_refused_with_the_right_name(run):
+    done = run(*EMBED, "-o", "stego.jpg")
+    assert done.exit_code == 8
+    assert "deephide: hint: use stego.png; JPG would destroy what is hidden" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written(run, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    done = run(*EMBED)
+    assert done.exit_code == 8 and "cannot be written" in done.stderr
+
+
+def test_a_system_that_refuses_to_write(run, monkeypatch):
+    def refuse(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    done = run(*EMBED)
+    assert done.exit_code == 8 and "read-only file system" in done.stderr
+    assert listing() == INPUTS
+
+
+def test_a_secret_without_a_face(run):
+    done = run("embed", "--secret", "noise.png", "--carrier", "photo.png")
+    assert done.exit_code == 3 and "aligned face" in done.stderr
+    assert "--codec latent" in done.stderr and listing() == INPUTS
+    done = run("embed", "--secret", "noise.png", "--carrier", "photo.png", "--codec", "latent")
+    assert done.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda: Path("bad.png").write_bytes(b"no picture"), 3, "not a picture"),
+        (lambda: Path("bad.png").touch(), 3, "empty file"),
+        (lambda: None, 3, "does not exist"),
+        (lambda: Image.new("RGB", (1, 1)).save("bad.png"), 3, "too small"),
+        (lambda: Image.new("P", (90, 90)).save("bad.png"), 3, "palette"),
+        (lambda: Image.new("RGB", (90, 90), "white").save("bad.png"), 4, "too small or too flat"),
+        (lambda: Image.new("RGB", (90, 90)).save("bad.png", "JPEG"), 3, "JPEG carriers are not"),
+    ],
+)
+def test_bad_carriers_give_one_sentence_and_no_file(run, make, code, message):
+    make()
+    before = listing()
+    done = run("embed", "--secret", "face.png", "--carrier", "bad.png", "-q")
+    assert done.exit_code == code
+    errors_said = [line for line in done.stderr.splitlines() if line.startswith("deephide: error")]
+    assert len(errors_said) == 1 and message in errors_said[0]
+    assert listing() == before
+
+
+def test_extraction_failures_are_indistinguishable(run):
+    run(*EMBED, "--passphrase-file", "-", input="right\n")
+    with Image.open("stego.png") as stego:
+        altered = np.asarray(stego).copy()
+    altered[3, 4, 2] ^= 1
+    Image.fromarray(altered).save("altered.png")
+    said = set()
+    for stego, passphrase in (("stego.png", "wrong"), ("photo.png", "x"), ("altered.png", "right")):
+        done = run("extract", stego, "--passphrase-file", "-", input=f"{passphrase}\n")
+        assert done.exit_code == 5 and not os.path.exists("secret.png")
+        said.add((done.stdout, done.stderr))
+    assert len(said) == 1
+    done = run("extract", "stego.png", "--passphrase-file", "-", input="right\n")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_capacity(run, run_json):
+    done = run("capacity", "photo.png")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0].startswith("safe  ")
+    assert "warning: the carrier is tiny" in done.stderr
+    _, found = run_json("capacity", "photo.png")
+    assert 0 < found["safe_bits"] < found["hard_bits"] < found["elements"]
+
+
+def test_models(run, run_json, monkeypatch):
+    assert run("models").stdout == "fake  0001020304050607  no card\n"
+    _, found = run_json("models")
+    assert found["models"][0]["fingerprint"] == bytes(range(32)).hex()
+
+    import e2style
+
+    def missing(*_):
+        raise e2style.CheckpointError("no such file")
+
+    monkeypatch.setattr(e2style, "load", missing)
+    done = run("models")
+    assert done.stdout == "fake  unusable\n" and "no such file" in done.stderr
+    done = run(*EMBED)
+    assert done.exit_code == 7 and listing() == INPUTS
+
+
+def test_unexpected_errors_are_one_line(run, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(deephide.api, "_hide", fail)
+    done = run(*EMBED)
+    assert done.exit_code == 1
+    assert "deephide: error: unexpected RuntimeError: first line\n" in done.stderr
+    assert "--debug" in done.stderr and "Traceback" not in done.stderr
+    done = run(*EMBED, "--debug")
+    assert "Traceback" in done.stderr and "numpy" in done.stderr
+
+
+def test_interrupts_exit_with_130(run, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deephide.api, "_hide", interrupt)
+    done = run(*EMBED)
+    assert done.exit_code == 130 and done.stderr.endswith("deephide: error: interrupted\n")
+
+
+def test_usage_errors_look_like_all_others(run):
+    done = run("embed", "--secret", "face.png")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        "deephide: error: missing option '--carrier'\ndeephide: hint: see deephide embed --help\n"
+    )
+    assert run("hide").exit_code == 2
+    assert run(*EMBED, "-q", "-v").exit_code == 2
+    assert run().exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [("-h",), ("embed", "--help"), ("models", "-h")])
+def test_help(run, arguments):
+    done = run(*arguments)
+    assert done.exit_code == 0 and "Examples:" in done.stdout and done.stderr == ""
+
+
+def test_every_command_has_a_short_first_line_and_examples():
+    for command in deephide_app.app.commands.values():
+        first = command.help.splitlines()[0]
+        assert len(first) <= 70 and first.endswith(".")
+        assert len(command._examples) == 2
+        for example in command._examples:
+            assert f"{example} ".startswith(f"deephide {command.name} ")
+
+
+def test_version(run):
+    done = run("--version")
+    assert done.stdout == f"deephide {deephide.__version__}\n"
+
+
+def test_exit_codes_are_those_of_the_errors():
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        assert kind.exit_code in set(ExitCode)
+    assert of_error(errors.ExtractionError()) is ExitCode.EXTRACTION
+    assert of_error(KeyboardInterrupt()) is ExitCode.INTERRUPTED
+    assert of_error(RuntimeError()) is ExitCode.BUG

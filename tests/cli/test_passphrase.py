@@ -1,0 +1,94 @@
+import os
+
+import pytest
+
+from cli.passphrase import VARIABLE, Sources, read_passphrase
+from deephide.errors import PassphraseError
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+def read(**sources):
+    return read_passphrase(Sources(**sources), confirm=True)
+
+
+def test_no_source_is_no_passphrase():
+    assert read() is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"two words", "two words"),
+        (b"two words\n", "two words"),
+        (b"two words\r\n", "two words"),
+        (b" kept \n", " kept "),
+        ("größe\n".encode(), "größe"),
+    ],
+)
+def test_one_line_ending_is_stripped(tmp_path, raw, text):
+    (tmp_path / "key").write_bytes(raw)
+    assert read(file=str(tmp_path / "key")) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"one\ntwo\n", "more than one line"),
+        (b"\xff\xfe", "not valid UTF-8"),
+        (b"x" * 70000, "longer than"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path, raw, message):
+    (tmp_path / "key").write_bytes(raw)
+    with pytest.raises(PassphraseError, match=message):
+        read(file=str(tmp_path / "key"))
+
+
+def test_missing_files_and_closed_descriptors_are_refused(tmp_path):
+    with pytest.raises(PassphraseError, match="no such file"):
+        read(file=str(tmp_path / "none"))
+    with pytest.raises(PassphraseError, match="bad file descriptor"):
+        read(descriptor=999)
+
+
+def test_a_descriptor_is_read_and_left_open():
+    reader, writer = os.pipe()
+    os.write(writer, b"from a pipe\n")
+    os.close(writer)
+    assert read(descriptor=reader) == "from a pipe"
+    os.close(reader)
+
+
+def test_the_variable_is_read_and_must_not_be_empty(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "from outside")
+    assert read() == "from outside"
+    monkeypatch.setenv(VARIABLE, "")
+    with pytest.raises(PassphraseError, match="DEEPHIDE_PASSPHRASE is empty"):
+        read()
+
+
+@pytest.mark.parametrize(
+    "sources", [{"file": "x", "descriptor": 3}, {"file": "x", "prompt": True}, {"variable": 1}]
+)
+def test_two_sources_are_refused(monkeypatch, sources):
+    if sources.pop("variable", None):
+        monkeypatch.setenv(VARIABLE, "x")
+        sources = {"prompt": True}
+    with pytest.raises(PassphraseError, match=r"two sources: .* and "):
+        read(**sources)
+
+
+def test_prompting_needs_a_terminal(run):
+    done = run("extract", "photo.png", "-p")
+    assert done.exit_code == 9
+    assert "no terminal to ask" in done.stderr and "--passphrase-file" in done.stderr
+
+
+def test_the_command_line_never_takes_a_value(run):
+    assert run("extract", "photo.png", "--passphrase=secret").exit_code == 2

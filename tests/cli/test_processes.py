@@ -1,0 +1,131 @@
+"""Whole processes: start-up, terminals, signals."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import deephide
+
+ROOT = os.path.dirname(os.path.dirname(deephide.__file__))
+
+DRIVER = """
+import importlib.util, sys
+sys.path.insert(0, {root!r})
+spec = importlib.util.spec_from_file_location("fake_model", {fake!r})
+fake = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fake)
+import e2style
+from deephide import crypto
+crypto.ARGON2_MEMORY_KIB = 32
+e2style.load = lambda *_: fake.FakeModel()
+{extra}
+from cli.deephide_app import main
+main()
+"""
+
+# Stop where the stego is written but not verified, and say so.
+PAUSE = """
+import time
+from deephide import api
+def pause(*_):
+    print("paused", flush=True)
+    time.sleep(60)
+api._verify = pause
+"""
+
+SLOW = """
+import time
+from deephide import models
+models.agreement = lambda *_: time.sleep(1) or 99
+"""
+
+EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
+
+
+@pytest.fixture
+def command(folder, fake_path):
+    def build(*arguments, extra=""):
+        code = DRIVER.format(root=ROOT, fake=str(fake_path), extra=extra)
+        return [sys.executable, "-c", code, *arguments]
+
+    return build
+
+
+def talk(arguments, answers, timeout=60):
+    """Run on a pseudo-terminal; answer each prompt; return the exit status and what was shown."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(arguments[0], arguments)
+    shown, answers, asked = b"", list(answers), 0
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+        if answers and shown.count(b"assphrase") > asked and shown.rstrip().endswith(b":"):
+            asked = shown.count(b"assphrase")
+            os.write(terminal, answers.pop(0).encode() + b"\n")
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = (
+        f"import sys; sys.path.insert(0, {ROOT!r})\n"
+        "from cli.deephide_app import main\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'numba', 'scipy', 'PIL', 'numpy', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "Usage" in done.stdout, done.stderr
+    assert time.monotonic() - start < 2  # 0.1 s alone; other work may share the machine
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
+def test_a_signal_in_the_middle_leaves_no_file(command, number, status):
+    before = sorted(os.listdir())
+    process = subprocess.Popen(
+        command(*EMBED, extra=PAUSE), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "paused\n"
+    assert len(os.listdir()) == len(before) + 1  # the temporary file
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in said
+    assert sorted(os.listdir()) == before
+
+
+def test_a_terminal_is_asked_for_passphrases_and_told_the_stage(command, run):
+    status, shown = talk(command(*EMBED, "-p", extra=SLOW), ["zebra lamp", "zebra lamp"])
+    assert status == 0 and "stego.png" in shown and "zebra" not in shown
+    assert "inverting" in shown  # the work takes longer than half a second
+    done = run("extract", "stego.png", "--passphrase-file", "-", input="zebra lamp")
+    assert done.exit_code == 0 and os.path.exists("secret.png")
+
+
+def test_different_passphrases_are_refused(command):
+    status, shown = talk(command(*EMBED, "-p"), ["zebra", "cobra"])
+    assert status == 9 and "the two passphrases differ" in shown
+
+
+def test_pictures_are_not_written_to_a_terminal(command):
+    status, shown = talk(command(*EMBED, "-o", "-"), [])
+    assert status == 8 and "not written to a terminal" in shown
