@@ -94,3 +94,9 @@ def test_examples_in_docstrings(name):
     results = doctest.testmod(importlib.import_module(f"stc.{name}"))
     assert results.attempted
     assert not results.failed
+
+
+def test_examples_in_the_page():
+    results = doctest.testfile(str(ROOT / "docs" / "stc.md"), module_relative=False)
+    assert results.attempted > 10
+    assert not results.failed
