@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from e2style.errors import ConfigError
 
@@ -120,7 +120,7 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     ------
     ConfigError : an unknown key, named with the keys that are allowed
     """
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields: dict[str, Any] = {f.name: f for f in dataclasses.fields(cast(Any, kind))}
     unknown = sorted(set(values) - set(fields))
     if unknown:
         allowed = ", ".join(sorted(fields))
@@ -129,7 +129,7 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     for key, value in values.items():
         default = fields[key].default
         if dataclasses.is_dataclass(default):
-            built[key] = from_dict(type(default), value)  # type: ignore[arg-type]
+            built[key] = from_dict(cast(type[Any], type(default)), value)
         elif isinstance(default, tuple):
             built[key] = tuple(value)
         elif isinstance(default, bool) and not isinstance(value, bool):

@@ -139,7 +139,9 @@ def _rename_encoder(state: State) -> State:
             if place is not None:
                 inside = inside.replace("res_layer.5.fc1", "residual.5.squeeze")
                 inside = inside.replace("res_layer.5.fc2", "residual.5.excite")
-                inside = inside.replace("res_layer", "residual").replace("shortcut_layer", "shortcut")
+                inside = inside.replace("res_layer", "residual").replace(
+                    "shortcut_layer", "shortcut"
+                )
                 ours[f"groups.{place[0]}.{place[1]}.{inside}"] = value
         else:
             raise CheckpointError(f"encoder: key {key!r} is not known")

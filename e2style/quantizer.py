@@ -50,12 +50,13 @@ class Quantizer:
     @property
     def radius(self) -> int:
         """Largest magnitude r that the tables hold."""
-        return self.tables.shape[1] // 2
+        return int(self.tables.shape[1]) // 2
 
     def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
         """Codes (..., n, 512) -> integers of the same shape in -r..r, halves to even."""
         scaled = np.rint((codes - self.w_avg) / self.step)
-        return np.clip(scaled, -self.radius, self.radius).astype(np.int32)
+        integers: NDArray[np.int32] = np.clip(scaled, -self.radius, self.radius).astype(np.int32)
+        return integers
 
     def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
         """Integers (..., n, 512) -> codes, float32."""
@@ -131,4 +132,5 @@ def _integer_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint32]:
     free = (1 << TABLE_BITS) - len(weights)
     frequencies = 1 + np.floor(weights / weights.sum() * free).astype(np.int64)
     frequencies[np.argmax(frequencies)] += (1 << TABLE_BITS) - frequencies.sum()
-    return frequencies.astype(np.uint32)
+    table: NDArray[np.uint32] = frequencies.astype(np.uint32)
+    return table

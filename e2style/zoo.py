@@ -11,17 +11,21 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from e2style import official
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError, E2StyleError
 from e2style.model import InversionModel, ModelCard
+from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
 
@@ -62,7 +66,20 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
         path = Path(folder) / name
     if not path.exists():
         raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
+    if path.suffix in {".pt", ".pth"}:
+        return _read_official(path, device)
     return _read(path, device)
+
+
+def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generator:
+    """Load a StyleGAN2 generator of any size from a rosinality-format file.
+
+    Raises
+    ------
+    CheckpointError : not such a file, or a key is missing
+    """
+    generator, _ = official.read_generator(_unpickle(Path(path)))
+    return generator.eval().requires_grad_(False).to(device)
 
 
 def save(
@@ -116,10 +133,12 @@ def _read(path: Path, device: str, digest: str = "") -> InversionModel:
         if digest:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if found != digest:
-                raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")
+                raise CheckpointError(
+                    f"model {path}: hash {found[:12]}… differs from {digest[:12]}…"
+                )
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"model {path}: {error}") from error
     if header.get("format") != FORMAT:
@@ -128,6 +147,24 @@ def _read(path: Path, device: str, digest: str = "") -> InversionModel:
         return _build(header, tensors, device)
     except (E2StyleError, RuntimeError, TypeError, ValueError, KeyError) as error:
         raise CheckpointError(f"model {path}: {error}") from error
+
+
+def _unpickle(path: Path) -> Any:
+    """Content of a `.pt` file; tensors and plain containers only, never code."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"model {path}: {str(error).splitlines()[0]}") from error
+
+
+def _read_official(path: Path, device: str) -> InversionModel:
+    """An official E2Style file; it has no quantizer of its own."""
+    content = _unpickle(path)
+    if not official.is_official(content):
+        raise CheckpointError(f"model {path}: not an E2Style checkpoint")
+    network = official.read_inversion(content)
+    stored = {f"network.{key}": value for key, value in network.state_dict().items()}
+    return InversionModel(network, fingerprint=fingerprint(stored), device=device)
 
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
@@ -146,7 +183,7 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         quantizer = Quantizer(**{name: tensors[f"quantizer.{name}"].numpy() for name in fields})
     card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
     return InversionModel(
-        network.to(memory_format=torch.channels_last),
+        network.channels_last(),
         fingerprint=fingerprint(tensors),
         quantizer=quantizer,
         card=card,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.errors import CheckpointError
@@ -56,7 +56,8 @@ class _InvertedResidual(nn.Module):
         self.residual = stride == 1 and n_in == n_out
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.residual else self.conv(x)
+        y: Tensor = self.conv(x)
+        return x + y if self.residual else y
 
 
 class _GlobalDepthwise(nn.Module):
@@ -66,7 +67,8 @@ class _GlobalDepthwise(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.depthwise(x))
+        y: Tensor = self.bn(self.depthwise(x))
+        return y
 
 
 class MobileFaceNet(nn.Module):

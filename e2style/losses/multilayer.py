@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 

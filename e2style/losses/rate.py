@@ -8,7 +8,7 @@ is trained along.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -23,7 +23,9 @@ class RateModel(nn.Module):
 
     def __init__(self, n_codes: int, style_dim: int = 512, init: float = 1.0) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.full((n_codes, style_dim), float(torch.tensor(init).log())))
+        self.log_scale = nn.Parameter(
+            torch.full((n_codes, style_dim), float(torch.tensor(init).log()))
+        )
 
     def perturb(self, codes: Tensor) -> Tensor:
         """Stand-in for rounding while training: add noise in (-1/2, 1/2)."""

@@ -61,7 +61,8 @@ class IRSEUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B I H W -> B O H/stride W/stride."""
-        return self.residual(x) + self.shortcut(x)
+        y: Tensor = self.residual(x) + self.shortcut(x)
+        return y
 
 
 class PooledHead(nn.Module):
@@ -83,7 +84,8 @@ class PooledHead(nn.Module):
         """B C H W -> B codes 512, float32."""
         pooled = self.pool(self.norm(x)).float()
         # reshape, not view: the features may be channels_last.
-        return self.linear(pooled.reshape(len(x), -1)).float().reshape(len(x), -1, self.dim)
+        rows: Tensor = self.linear(pooled.reshape(len(x), -1))
+        return rows.float().reshape(len(x), -1, self.dim)
 
 
 class Encoder(nn.Module):

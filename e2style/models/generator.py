@@ -71,7 +71,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W -> B 3 H W, float32."""
-        return self.conv(x, w).float() + self.bias[None, :, None, None]
+        y: Tensor = self.conv(x, w)
+        return y.float() + self.bias[None, :, None, None]
 
 
 class MappingNetwork(nn.Module):
@@ -139,11 +140,9 @@ class Generator(nn.Module):
         B 3 side side, float32, nominally [-1, 1], RGB, not clamped
         """
         target = side or self.config.size
-        x = self.const.expand(len(codes), -1, -1, -1).contiguous(
-            memory_format=torch.channels_last
-        )
+        x = self.const.expand(len(codes), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.first(x, codes[:, 0])
-        picture = self.first_rgb(x, codes[:, 1])
+        picture: Tensor = self.first_rgb(x, codes[:, 1])
         at = 4
         for k, (up, conv, rgb) in enumerate(
             zip(self.up_convs, self.convs, self.to_rgbs, strict=True)

@@ -1,16 +1,17 @@
 """Picture -> W+ code -> picture: encoder stages and a generator (paper, Sec. III-C).
 
-  x ─► E_1 ─► (+) w_avg ─► w_1 ─► G ─► pool ─┐
-  │                                          ▼
-  └────────────────────────────────► E_2(x, y_1) ─► (+) w_1 ─► w_2 ─► ...
+x ─► E_1 ─► (+) w_avg ─► w_1 ─► G ─► pool ─┐
+│                                          ▼
+└────────────────────────────────► E_2(x, y_1) ─► (+) w_1 ─► w_2 ─► ...
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Self, cast
 
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import InversionConfig
@@ -42,6 +43,10 @@ class InversionNetwork(nn.Module):
         self.w_avg: Tensor
         self.register_buffer("w_avg", torch.zeros(config.generator.n_codes, dim))
 
+    def channels_last(self) -> Self:
+        """Lay weights out as the fast convolutions of CPUs and GPUs want them; returns self."""
+        return cast(Self, cast(Any, self).to(memory_format=torch.channels_last))
+
     def pool(self, pictures: Tensor) -> Tensor:
         """Pictures of any side -> the side that the encoders work at.
 
@@ -67,7 +72,7 @@ class InversionNetwork(nn.Module):
         B n 512, the codes of the last stage used
         """
         x = self.pool(pictures)
-        codes = self.w_avg + self.encoders[0](x)
+        codes: Tensor = self.w_avg + self.encoders[0](x)
         for encoder in list(self.encoders)[1:stages]:
             painted = self.pool(self.generator(codes))
             codes = codes + encoder(torch.cat([x, painted], dim=1))
@@ -75,4 +80,5 @@ class InversionNetwork(nn.Module):
 
     def synthesize(self, codes: Tensor, side: int | None = None) -> Tensor:
         """Codes B n 512 -> pictures B 3 R R, nominally [-1, 1], stored noise."""
-        return self.generator(codes, side)
+        pictures: Tensor = self.generator(codes, side)
+        return pictures

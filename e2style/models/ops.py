@@ -12,7 +12,7 @@ import functools
 import math
 
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 BLUR_TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -150,9 +150,7 @@ class EqualLinear(nn.Module):
     forward pass (Karras et al. 2018, Sec. 4.1).
     """
 
-    def __init__(
-        self, n_in: int, n_out: int, bias_init: float = 0.0, lr_mul: float = 1.0
-    ) -> None:
+    def __init__(self, n_in: int, n_out: int, bias_init: float = 0.0, lr_mul: float = 1.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_mul)
         self.bias = nn.Parameter(torch.full((n_out,), bias_init / lr_mul))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # the field's customary name
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import TrainConfig, to_dict
@@ -25,6 +25,9 @@ from e2style.training.runlog import RunLog
 from e2style.training.state import TrainingState, load_weights
 
 log = logging.getLogger(__name__)
+
+# Settings that may differ when a run goes on: they change its length or speed, not its course.
+FREE_KEYS = {"images", "threads", "snapshot_images", "report_images"}
 
 
 class CodedInversion(nn.Module):
@@ -48,7 +51,7 @@ class CodedInversion(nn.Module):
         return self.network.synthesize(self.network.w_avg + noisy, side), self.rate.bits(noisy)
 
 
-def train(
+def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
     config: TrainConfig, run: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Path:
     """Train one phase; running it again on the same folder goes on where it stopped.
@@ -78,13 +81,15 @@ def train(
     faces = FaceSet(config.data, config.model.encoder.image_size)
     log.info("%d pictures, %d skipped", len(faces), len(faces.skipped))
     weights = faces.weights(balance=config.balance)
-    probe = FaceSet(config.validation, config.model.encoder.image_size) if config.validation else None
+    probe = (
+        FaceSet(config.validation, config.model.encoder.image_size) if config.validation else None
+    )
 
     # Networks; the initial weights come from the seed alone.
     torch.manual_seed(config.seed)
-    network = InversionNetwork(config.model)
+    network = InversionNetwork(config.model).channels_last()
     network.generator.seed_noise(config.seed)
-    model = CodedInversion(network).to(memory_format=torch.channels_last)
+    model = CodedInversion(network)
     if config.init:
         load_weights(model, Path(config.init))
     network.generator.requires_grad_(config.train_generator)
@@ -117,7 +122,7 @@ def train(
         # Backward and update.
         optimizer.param_groups[0]["lr"] = learning_rate(config, state.images)
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(parameters, config.clip)
         optimizer.step()
         state.images += config.batch
@@ -148,7 +153,7 @@ def _claim(config: TrainConfig, run: Path) -> None:
     values = json.loads(json.dumps(to_dict(config)))
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
-        changed = [k for k in values if k not in {"images", "threads"} and stored[k] != values[k]]
+        changed = [k for k in values if k not in FREE_KEYS and stored.get(k) != values[k]]
         if changed:
             raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -161,7 +166,7 @@ def _feature_losses(config: TrainConfig) -> dict[str, tuple[MultiLayerCosineLoss
     the parsing a quarter; batches are drawn at random, so the gradient stays unbiased.
     """
     folder = Path(config.feature_networks)
-    losses = {}
+    losses: dict[str, tuple[MultiLayerCosineLoss, int]] = {}
     if config.loss.identity:
         network = load_state(MobileFaceNet(), folder / "mobilefacenet.npz")
         losses["identity"] = (MultiLayerCosineLoss(network), max(config.batch // 2, 1))

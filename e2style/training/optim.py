@@ -19,7 +19,7 @@ def learning_rate(config: TrainConfig, images: int) -> float:
 
 def make_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Adam:
     """Adam with the betas that suit networks whose weights are demodulated."""
-    return torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.99), eps=1e-8, foreach=True)
+    return torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.99), eps=1e-8, fused=True)
 
 
 @torch.no_grad()
@@ -32,5 +32,5 @@ def update_average(average: nn.Module, model: nn.Module, config: TrainConfig, im
     keep = 0.5 ** (config.batch / half_life)
     for mean, value in zip(average.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
-    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)
+    for held, current in zip(average.buffers(), model.buffers(), strict=True):
+        held.copy_(current)

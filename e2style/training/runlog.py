@@ -56,7 +56,9 @@ class RunLog:
 
     def grid(self, images: int, *columns: Tensor) -> None:
         """Save pictures B 3 S S in [-1, 1], one row a sample, one column an argument."""
-        rows = [np.concatenate(list(row), axis=1) for row in zip(*map(to_uint8, columns), strict=True)]
+        rows = [
+            np.concatenate(list(row), axis=1) for row in zip(*map(to_uint8, columns), strict=True)
+        ]
         picture = np.concatenate(rows, axis=0)
         Image.fromarray(picture).save(self.folder / f"samples-{images:09d}.png")
         if self._board is not None:

@@ -1,0 +1,103 @@
+"""From a training run to a model file: averaged weights, fitted quantizer, card."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from e2style.config import TrainConfig, from_dict
+from e2style.data.faces import FaceSet
+from e2style.errors import CheckpointError
+from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.model import InversionModel, ModelCard
+from e2style.models.inversion import InversionNetwork
+from e2style.quantizer import fit_quantizer
+from e2style.training.loop import CodedInversion
+from e2style.training.runlog import to_uint8
+from e2style.training.state import TrainingState
+from e2style.zoo import save
+
+log = logging.getLogger(__name__)
+
+ACCEPT_SIDE = 64  # side at which a regenerated picture is compared with the secret
+ACCEPT_MARGIN_DB = 1.0
+
+
+def export(run: Path, target: Path, card: ModelCard | None = None) -> Path:
+    """Write the model of a run, ready for hiding.
+
+    The quantizer is fitted to the training pictures, flipped ones included, with the weights
+    as they are stored. The acceptance limit lies a little below the worst of them.
+
+    Parameters
+    ----------
+    run : folder of `train`
+    target : file to write
+    card : what is known about the model; `images_seen` is filled in
+
+    Raises
+    ------
+    CheckpointError : the run holds no snapshot
+    """
+    try:
+        stored = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"run {run}: {error}") from error
+    config = from_dict(TrainConfig, stored)
+    coded = CodedInversion(InversionNetwork(config.model))
+    snapshots = TrainingState.snapshots(run)
+    if not snapshots:
+        raise CheckpointError(f"run {run}: no state-*.pt to export")
+    state = TrainingState(run, {"average": coded})
+    state.load(snapshots[-1])
+    network = coded.network.channels_last()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+    model = InversionModel(network, fingerprint=bytes(32))
+
+    faces = FaceSet(config.data, COMPARED_SIDE)
+    codes = encode_set(model, faces)
+    faces.pictures = np.ascontiguousarray(faces.pictures[:, :, ::-1])
+    quantizer = fit_quantizer(np.concatenate([codes, encode_set(model, faces)]))
+    integers = quantizer.quantise(codes)
+    log.info("%.0f bits a face under the fitted tables", quantizer.ideal_bits(integers).mean())
+
+    faces.pictures = np.ascontiguousarray(faces.pictures[:, :, ::-1])
+    agreement = _agreement(model, faces, quantizer.dequantise(integers))
+    log.info("regenerated at %d px: %.1f to %.1f dB", ACCEPT_SIDE, agreement.min(), agreement.max())
+    if card is not None:
+        card = ModelCard(**{**vars(card), "images_seen": state.images})
+    save(
+        target,
+        network,
+        quantizer=quantizer,
+        card=card,
+        accept_psnr=round(float(np.quantile(agreement, 0.001)) - ACCEPT_MARGIN_DB, 1),
+    )
+    return target
+
+
+@torch.inference_mode()
+def _agreement(model: InversionModel, faces: FaceSet, codes: np.ndarray) -> np.ndarray:
+    """PSNR in dB of each regenerated picture, both area-averaged to ACCEPT_SIDE."""
+    values = []
+    for start in range(0, len(faces), 64):
+        part = torch.from_numpy(codes[start : start + 64])
+        painted = to_uint8(model.network.synthesize(part))
+        for got, picture in zip(painted, faces.pictures[start : start + 64], strict=True):
+            small = [_shrink(got), _shrink(picture)]
+            error = np.square(small[0] - small[1]).mean()
+            values.append(10 * np.log10(255.0**2 / max(error, 1e-9)))
+    return np.array(values)
+
+
+def _shrink(picture: np.ndarray) -> np.ndarray:
+    factor = picture.shape[0] // ACCEPT_SIDE
+    shaped = picture.reshape(ACCEPT_SIDE, factor, ACCEPT_SIDE, factor, 3)
+    small: np.ndarray = shaped.astype(np.float64).mean((1, 3))
+    return small
