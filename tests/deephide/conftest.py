@@ -35,6 +35,11 @@ def rans():
     return load_neighbour("rans_oracle")
 
 
+@pytest.fixture
+def second_receiver():
+    return load_neighbour("format_oracle")
+
+
 def texture(height, width, channels, seed=7):
     """Seeded noise with structure at several scales, away from the ends of the range."""
     rng = np.random.default_rng(seed)

@@ -72,3 +72,23 @@ def test_the_picture():
     associated = container.associated_data(*stego.shape)
     plaintext = hiding.reveal(stego.samples.reshape(-1), key_input, associated)
     assert plaintext.hex() == entry["plaintext"]
+
+
+def test_a_receiver_written_from_the_specification_alone(second_receiver, face, model, photo):
+    text = (FOLDER.parents[2] / "docs" / "format.md").read_text()
+    stego = image_io.load_cover(FOLDER / "stego.png", "stego")
+    entry = next(each for each in CONTAINERS if each["name"] == "passphrase")
+    plaintext = second_receiver.receive(
+        stego.samples.ravel().tolist(),
+        stego.shape,
+        entry["passphrase"],
+        bytes.fromhex(entry["fingerprint"]),
+        text,
+    )
+    assert plaintext.hex() == entry["plaintext"]
+
+    result = deephide.embed(face, photo, None, model)
+    samples = np.asarray(result.stego).ravel().tolist()
+    plaintext = second_receiver.receive(samples, (120, 96, 3), None, model.fingerprint, text)
+    payload = latent_codec.encode(result.integers, model.quantizer)
+    assert plaintext == b"\x01\x01" + model.fingerprint[:8] + payload

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import stc
 from PIL import Image
 
+import stc
 from deephide import container, crypto, hiding, latent_codec
 from deephide.keystream import keyed_order, public_order
 
