@@ -38,7 +38,7 @@ def machine():
 
 def photo(side):
     """Return a (side, side, 3) mosaic of the photos that scikit-image ships."""
-    from skimage import data  # noqa: PLC0415  the speed of other tables does not need it
+    from skimage import data  # the speed of other tables does not need it
 
     half = side // 2
     tiles = []

@@ -28,7 +28,7 @@ _SAMPLE = 1 << 16
 
 def _sums(costs: Costs) -> Callable[[float], tuple[float, float, float]]:
     """Return the function lam -> (entropy in bits, distortion, slope of the entropy)."""
-    from stc import kernels_gibbs  # noqa: PLC0415  numba is imported on first use
+    from stc import kernels_gibbs  # numba is imported on first use
 
     kernel = kernels_gibbs.gibbs_sums_binary
     if len(costs) == 2:
@@ -241,7 +241,7 @@ def simulate(
     [6, 7, 8]
 
     """
-    from stc.multilayer import close_dtype_limits  # noqa: PLC0415  multilayer imports this file
+    from stc.multilayer import close_dtype_limits  # multilayer imports this file
 
     flat = np.asarray(cover).ravel()
     costs = close_dtype_limits(flat, *_two_costs(cost_p1, cost_m1))

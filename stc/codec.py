@@ -233,7 +233,7 @@ def extract(
 def _syndrome(
     stego: npt.NDArray[np.uint8], n_message: int, layout: Layout
 ) -> npt.NDArray[np.uint8]:
-    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+    from stc import kernels  # numba is imported on first use
 
     message = np.empty(n_message, np.uint8)
     kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)

@@ -99,7 +99,7 @@ def plan_live(
     if np.count_nonzero(sample <= worth) > _WORTHWHILE * sample.size:
         return Plan(dry)
     live = dry & (cost <= worth)
-    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+    from stc import kernels  # numba is imported on first use
 
     kernels.keep_cheapest(cost, ends, live)
     return Plan(live, _SUSPICIOUS * distortion / share, frozen=True)

@@ -86,7 +86,7 @@ def search(
     stego : (n,) uint8 or None where no path survives
 
     """
-    from stc import kernels  # noqa: PLC0415  numba is imported on first use
+    from stc import kernels  # numba is imported on first use
 
     size = 1 << height
     row_bytes = size >> 3

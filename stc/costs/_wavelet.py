@@ -29,7 +29,7 @@ _BANK = ((_LOW, _HIGH), (_HIGH, _LOW), (_HIGH, _HIGH))
 
 def _correlate(plane: Plane, taps: Plane, axis: int) -> Plane:
     """Correlate along one axis, keeping only positions where all taps lie inside."""
-    from scipy.ndimage import correlate1d  # noqa: PLC0415  costs 0.1 s to import
+    from scipy.ndimage import correlate1d  # costs 0.1 s to import
 
     before = taps.size // 2
     full: Plane = correlate1d(plane, taps, axis=axis, mode="constant")

@@ -40,7 +40,7 @@ def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     True
 
     """
-    from scipy.ndimage import correlate1d, uniform_filter  # noqa: PLC0415  costs 0.1 s to import
+    from scipy.ndimage import correlate1d, uniform_filter  # costs 0.1 s to import
 
     x = check_image(image)
     # [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]] / 4 is minus the outer square of (1, -2, 1) / 2.

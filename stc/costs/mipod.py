@@ -37,7 +37,7 @@ def _variance(residual: Plane) -> Plane:
     The model holds the two-dimensional cosines whose orders sum to less than 9. They are
     orthonormal, so what is left over is the energy of the other cosines.
     """
-    from scipy.ndimage import correlate1d  # noqa: PLC0415  costs 0.1 s to import
+    from scipy.ndimage import correlate1d  # costs 0.1 s to import
 
     order, place = np.arange(_BLOCK)[:, None], np.arange(_BLOCK)[None, :]
     cosines = np.cos(np.pi * order * (2 * place + 1) / (2 * _BLOCK)) * np.sqrt(2.0 / _BLOCK)
@@ -68,7 +68,7 @@ def fisher_information(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     ValueError : not one channel, or not finite
 
     """
-    from scipy.ndimage import correlate1d  # noqa: PLC0415  costs 0.1 s to import
+    from scipy.ndimage import correlate1d  # costs 0.1 s to import
 
     x = check_image(image)
     variance = np.maximum(_variance(x - _denoised(x)), _SMALLEST_VARIANCE)
@@ -120,7 +120,7 @@ def change_rates(information: Plane, payload_bits: float) -> npt.NDArray[np.floa
     ValueError : names the parameter, what was got and what is allowed
 
     """
-    from scipy.optimize import brentq  # noqa: PLC0415  costs 0.2 s to import
+    from scipy.optimize import brentq  # costs 0.2 s to import
 
     capacity = information.size * np.log2(3.0)
     if not payload_bits > 0:
