@@ -25,6 +25,9 @@ Costs = tuple[npt.NDArray[np.float64], ...]
 
 _SAMPLE = 1 << 16
 
+# Costs under 1e-298 of a unit count as free.
+_LARGEST_MULTIPLIER = 1e300
+
 
 def _sums(costs: Costs) -> Callable[[float], tuple[float, float, float]]:
     """Return the function lam -> (entropy in bits, distortion, slope of the entropy)."""
@@ -77,7 +80,7 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
     largest = max(float(np.max(c, where=c < np.inf, initial=0.0)) for c in costs)
     if largest == 0 or not np.isfinite(smallest):
         return np.inf
-    low, high = 0.0, 80.0 / smallest
+    low, high = 0.0, min(80.0 / smallest, _LARGEST_MULTIPLIER)
     sums = _sums(costs)
     if sums(high)[0] > payload_bits:
         return np.inf
@@ -97,15 +100,13 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
         if high - low <= 4e-16 * high:
             break
         # Newton on log(entropy) against log(lam), which is nearly straight.
-        log_step = (
-            np.log(payload_bits / entropy) * entropy / (lam * slope)
-            if slope < 0 and entropy > 0
-            else np.inf
-        )
-        nearer = lam * np.exp(np.clip(log_step, -3.0, 3.0)) if np.isfinite(log_step) else 0.0
+        nearer, tilt = 0.0, lam * slope
+        if entropy > 0 and -np.inf < tilt < -1e-300:
+            log_step = float(np.log(payload_bits / entropy)) * entropy / tilt
+            nearer = lam * float(np.exp(np.clip(log_step, -3.0, 3.0)))
         if not low < nearer < high:
-            nearer = np.sqrt(low * high) if low > 0 else high * 2.0**-6
-        lam = float(nearer)
+            nearer = float(np.sqrt(low) * np.sqrt(high)) if low > 0 else high * 2.0**-6
+        lam = nearer
     return lam
 
 
@@ -248,7 +249,7 @@ def simulate(
     check_payload(costs, payload_bits)
     stego = flat.copy()
     if payload_bits > 0:
-        lam = min(solve_multiplier(costs, payload_bits), 1e300)
+        lam = min(solve_multiplier(costs, payload_bits), _LARGEST_MULTIPLIER)
         with np.errstate(over="ignore", invalid="ignore"):
             # A free change stays free however large the multiplier is.
             rise, fall = (np.exp(-np.where(c == 0, 0.0, lam * c)) for c in costs)

@@ -243,7 +243,8 @@ def _syndrome(
 def _distortion(
     cover: npt.NDArray[np.uint8], stego: npt.NDArray[np.uint8], price: npt.NDArray[np.float64]
 ) -> float:
-    return float(price[cover != stego].sum())
+    with np.errstate(over="ignore"):
+        return float(price[cover != stego].sum())
 
 
 def _verify(

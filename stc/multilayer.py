@@ -112,7 +112,7 @@ def embed_ternary(
     codec.check_height(height)
     if message.size == 0:
         return elements.copy()
-    up, down = close_dtype_limits(elements, up, down)
+    up, down = _comfortable(*close_dtype_limits(elements, up, down))
     n_low, _ = _split(message.size)
     multiplier = bounds.rough_multiplier((up, down), message.size)
     low_bit = (elements & 1).astype(np.uint8)
@@ -137,6 +137,18 @@ def embed_ternary(
     stego[rise] += 1
     stego[fall] -= 1
     return stego
+
+
+def _comfortable(
+    up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Scale both costs by one power of two if sums and multipliers could leave float64."""
+    largest = max(float(np.max(c, where=c < np.inf, initial=0.0)) for c in (up, down))
+    if largest == 0 or 2.0**-300 < largest < 2.0**300:
+        return up, down
+    exponent = -int(np.frexp(largest)[1])
+    with np.errstate(under="ignore"):
+        return np.ldexp(up, exponent), np.ldexp(down, exponent)
 
 
 def _layer(

@@ -42,19 +42,29 @@ def _entropy(scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _threshold(cost: npt.NDArray[np.float64], payload_bits: float) -> tuple[float, float]:
     """Return the largest cost worth keeping and the bound's distortion, for sorted costs."""
-    tiny, huge = 0.0, 1.0 / max(float(cost[cost.size // 2]), 1e-300)
-    while _entropy(np.minimum(huge * cost, 700.0)).sum() > payload_bits and huge < 1e250:
-        huge *= 4.0
-    for _ in range(10):  # to a third of a percent of the span, a factor of 4
-        middle = 0.5 * (tiny + huge)
-        if _entropy(np.minimum(middle * cost, 700.0)).sum() > payload_bits:
-            tiny = middle
+    positive = cost[int(np.searchsorted(cost, 0.0, side="right")) :]
+    if positive.size == 0:
+        return 0.0, 0.0
+
+    def scaled(log_multiplier: float) -> npt.NDArray[np.float64]:
+        with np.errstate(over="ignore"):
+            capped: npt.NDArray[np.float64] = np.minimum(np.exp(log_multiplier) * cost, 700.0)
+        return capped
+
+    # Between almost free changes and almost none; beyond 700 exp is not a float64.
+    low = -float(np.log(positive[-1])) - 10.0
+    high = min(4.0 - float(np.log(positive[0])), 700.0)
+    while high - low > 0.01:
+        middle = 0.5 * (low + high)
+        if _entropy(scaled(middle)).sum() > payload_bits:
+            low = middle
         else:
-            huge = middle
-    scaled = np.minimum(huge * cost, 700.0)
-    tail = np.cumsum(_entropy(scaled)[::-1])[::-1]
+            high = middle
+    optimum = scaled(high)
+    tail = np.cumsum(_entropy(optimum)[::-1])[::-1]
     keep = int(np.count_nonzero(tail > FROZEN_SHARE * payload_bits))
-    distortion = float((cost / (1.0 + np.exp(scaled))).sum())
+    with np.errstate(over="ignore"):
+        distortion = float((cost / (1.0 + np.exp(optimum))).sum())
     return float(cost[min(keep, cost.size - 1)]), distortion
 
 

@@ -90,3 +90,15 @@ def test_simulation_of_free_changes(rng):
     stego = stc.simulate(cover, p1, np.full(1000, np.inf), 100, rng)
     assert not stego[500:].any()
     assert 150 < stego[:500].sum() < 350
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e305])
+def test_bound_of_costs_near_the_ends_of_float64(rng, scale):
+    cost = rng.random(100) * scale
+    once = stc.bound_distortion(cost, 20)
+    assert 0 <= once < 100 * scale
+    cover = rng.integers(10, 20, 100)
+    message = rng.integers(0, 2, 20)
+    stego = stc.embed_ternary(cover, message, cost, cost)
+    assert (stc.extract_ternary(stego, 20) == message).all()
+    assert np.abs(stc.simulate(cover, cost, cost, 20, rng) - cover).max() <= 1

@@ -253,3 +253,36 @@ def test_segments_change_nothing_but_the_memory(monkeypatch, limit, freeze):
     whole = stc.embed(cover, message, cost, 8, freeze=freeze)
     monkeypatch.setattr(search, "PATH_LIMIT", limit)
     assert np.array_equal(stc.embed(cover, message, cost, 8, freeze=freeze), whole)
+
+
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 3000),
+    alpha=st.floats(0.001, 1.0),
+    wet_share=st.sampled_from([0.0, 0.5, 0.9]),
+    kind=st.sampled_from(["uniform", "free", "equal", "uneven", "float64"]),
+)
+def test_freezing_never_decides_what_fits(monkeypatch, seed, n, alpha, wet_share, kind):
+    monkeypatch.setattr(planning, "_MIN_WORK", 0)
+    cover, message, cost = problem(seed, n, max(1, int(alpha * n)), wet_share)
+    rng = np.random.default_rng(seed)
+    dry = np.isfinite(cost)
+    cost[dry] = {
+        "uniform": cost,
+        "free": np.where(rng.random(n) < 0.5, 0.0, cost),
+        "equal": np.full(n, 3.0),
+        "uneven": np.sort(cost) ** 8,
+        "float64": 10.0 ** rng.uniform(-320, 308, n),
+    }[kind][dry]
+    paid = []
+    for freeze in (True, False):
+        try:
+            stego = stc.embed(cover, message, cost, 7, freeze=freeze)
+        except stc.PayloadTooLargeError:
+            paid.append(None)
+            continue
+        assert (stc.extract(stego, message.size, 7) == message).all()
+        with np.errstate(over="ignore"):
+            paid.append(cost[stego != cover].sum())
+    assert (paid[0] is None) == (paid[1] is None)
