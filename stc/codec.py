@@ -7,6 +7,7 @@ from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.planning import Plan, plan_live
 from stc.search import Layout, search
+from stc.syndrome import syndrome
 
 __all__ = ["embed", "extract", "path_bytes"]
 
@@ -227,17 +228,7 @@ def extract(
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{stego.size}")
     if n_message == 0:
         return np.zeros(0, np.uint8)
-    return _syndrome(stego, int(n_message), _layout(stego.size, n_message, height, submatrix))
-
-
-def _syndrome(
-    stego: npt.NDArray[np.uint8], n_message: int, layout: Layout
-) -> npt.NDArray[np.uint8]:
-    from stc import kernels  # numba is imported on first use
-
-    message = np.empty(n_message, np.uint8)
-    kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
-    return message
+    return syndrome(stego, int(n_message), _layout(stego.size, n_message, height, submatrix))
 
 
 def _distortion(
@@ -255,7 +246,7 @@ def _verify(
     layout: Layout,
 ) -> None:
     """Raise rather than hand out a stego that does not carry its message."""
-    carried = _syndrome(stego, message.size, layout)
+    carried = syndrome(stego, message.size, layout)
     if not np.array_equal(carried, message) or bool(np.any((cover != stego) & ~dry)):
         raise StcError(
             "internal error: the stego does not carry its message; nothing was returned. "

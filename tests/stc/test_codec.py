@@ -4,8 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from stc import codec, planning, search
+from stc import codec, kernels, planning, search
 from stc.submatrices import columns
+from stc.syndrome import syndrome_numpy
 
 FAST = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -240,7 +241,7 @@ def test_extract_refuses_impossible_lengths(n_message):
 def test_a_stego_that_does_not_verify_is_never_returned(monkeypatch, rng):
     cover, message, cost = problem(1, 50, 5)
     wrong = (1 - message).astype(np.uint8)
-    monkeypatch.setattr(codec, "_syndrome", lambda *_: wrong)
+    monkeypatch.setattr(codec, "syndrome", lambda *_: wrong)
     with pytest.raises(stc.StcError, match="nothing was returned"):
         stc.embed(cover, message, cost)
 
@@ -286,3 +287,41 @@ def test_freezing_never_decides_what_fits(monkeypatch, seed, n, alpha, wet_share
         with np.errstate(over="ignore"):
             paid.append(cost[stego != cover].sum())
     assert (paid[0] is None) == (paid[1] is None)
+
+
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 300),
+    alpha=st.floats(0.0, 1.0),
+    height=st.integers(6, 14),
+)
+def test_every_syndrome_equals_the_matrix_product(oracle, seed, n, alpha, height):
+    m = max(1, int(alpha * n))
+    stego = np.random.default_rng(seed).integers(0, 2, n).astype(np.uint8)
+    matrix = oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
+    expected = oracle.syndrome(matrix, stego)
+    layout = codec._layout(n, m, height, None)
+    message = np.empty(m, np.uint8)
+    kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
+    assert (message == expected).all()
+    assert (syndrome_numpy(stego, m, layout) == expected).all()
+    assert (stc.extract(stego, m, height) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "height", "expected"),
+    [
+        (100, 64, 7, "5c08e92b2c0785ef"),
+        (1000, 64, 10, "cbf2d223061babf6"),
+        (5000, 63, 12, "3629b780a43fd6dc"),
+        (40000, 64, 14, "9ccc6a743264872b"),
+        (999, 64, 6, "a92d6817108887d9"),
+    ],
+)
+def test_old_stegos_stay_readable(n, m, height, expected):
+    # Matrix, layout and split are part of every stego: these answers never change.
+    z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    message = stc.extract_ternary((z >> np.uint64(56)).astype(np.uint8), m, height)
+    assert np.packbits(message).tobytes().hex() == expected

@@ -64,7 +64,8 @@ dir(stc)
 heavy = {"numba", "numpy", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 stc.embed
-assert "numba" not in sys.modules
+assert not stc.extract_ternary(range(1000), 20)[:0].size
+assert "numba" not in sys.modules, "extraction alone needs no compiler"
 """
     run(code)
 
