@@ -24,6 +24,7 @@ __all__ = ["Hidden", "Locked", "check_capacity", "hide", "limit_bits", "lock", "
 
 HEIGHT = 10  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh salts tried when wet elements leave a zone no solution
+LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +162,10 @@ def hide(
     check_capacity(payload_bytes, elements, cost_p1, cost_m1)
     needed = 8 * (container.OVERHEAD_BYTES + payload_bytes)
     zones, salt_places, others = _split(elements.size)
+    priciest = _priciest(cost_p1, cost_m1)
     for attempt in range(MAX_ATTEMPTS):
+        if attempt == MAX_ATTEMPTS // 2:
+            priciest = np.inf
         salt = draw_salt(container.SALT_BYTES)
         locked = lock(plaintext, key_input, salt, zones, associated)
         order = others[keyed_order(locked.order_key, others.size)]
@@ -172,12 +176,11 @@ def hide(
                 (order[: zones.length], locked.length),
                 (order[zones.length :], locked.body),
             ):
+                p1, m1 = cost_p1[places], cost_m1[places]
+                p1[p1 > priciest] = np.inf
+                m1[m1 > priciest] = np.inf
                 stego[places] = stc.embed_ternary(
-                    elements[places],
-                    container.to_bits(data),
-                    cost_p1[places],
-                    cost_m1[places],
-                    height=HEIGHT,
+                    elements[places], container.to_bits(data), p1, m1, height=HEIGHT
                 )
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
@@ -190,6 +193,18 @@ def hide(
         capacity_bits=limit_bits(elements, cost_p1, cost_m1),
         hint="take a larger photo with more texture",
     )
+
+
+def _priciest(cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]) -> float:
+    """Return the price above which a change is not worth the time and memory it takes.
+
+    A few bits in a picture of many megapixels go to its cheapest elements anyway.
+    """
+    if cost_p1.size <= LIVE_ELEMENTS:
+        return np.inf
+    cheapest = np.minimum(cost_p1, cost_m1)
+    cheapest.partition(LIVE_ELEMENTS)
+    return float(cheapest[LIVE_ELEMENTS])
 
 
 def _measure(
