@@ -61,7 +61,7 @@ ModelSource: TypeAlias = "Model | str | os.PathLike[str] | None"
 
 def from_e2style(error: Exception) -> DeephideError:
     """Return the error of this package that an `e2style` error becomes."""
-    return CheckpointError(f"the model cannot be used: {error}")
+    return CheckpointError(f"the model cannot be used: {' '.join(str(error).split())}")
 
 
 def load_model(model: ModelSource) -> Model:

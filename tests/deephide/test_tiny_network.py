@@ -1,0 +1,107 @@
+"""The whole chain with a real, tiny network of random weights, through a model file."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deephide
+
+ROOT = Path(deephide.__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    import torch
+
+    import e2style
+    from e2style.models.inversion import InversionNetwork
+    from e2style.quantizer import fit_quantizer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = e2style.InversionConfig(
+            name="tiny",
+            generator=e2style.GeneratorConfig(
+                size=32, mapping_layers=0, channel_base=512, channel_max=16
+            ),
+            encoder=e2style.EncoderConfig(
+                image_size=64, widths=(8, 8, 8), units=(1, 1, 1), pools=(1, 1, 1), split=(2, 2, 4)
+            ),
+        )
+        network = InversionNetwork(config).eval()
+        with torch.no_grad():
+            codes = network.invert(torch.rand(8, 3, 64, 64) * 2 - 1, None).numpy()
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    quantizer = fit_quantizer(codes, step=float(codes.std()), classes=4)
+    e2style.save(path, network, quantizer=quantizer)
+    return path
+
+
+def test_a_secret_survives_a_model_file(model_file, photo, face, make_texture, tmp_path):
+    from PIL import Image
+
+    Image.fromarray(make_texture(200, 200, 3)).save(tmp_path / "photo.png")
+    result = deephide.embed_file(
+        face, tmp_path / "photo.png", tmp_path / "stego.png", "p", model_file
+    )
+    found = deephide.extract(tmp_path / "stego.png", "p", model_file)
+    assert found.info.model == "tiny" and found.image.size == (32, 32)
+    assert np.array_equal(np.asarray(found.image), np.asarray(result.preview))
+
+
+def test_the_model_itself_is_never_overwritten(model_file, photo, face):
+    link = model_file.with_suffix(".png")
+    link.symlink_to(model_file)
+    with pytest.raises(deephide.OutputError, match="is the input"):
+        deephide.embed_file(face, photo, link, "p", model_file, force=True)
+
+
+def test_threads_do_not_decide_integers(model_file, face):
+    import torch
+
+    from deephide import image_io, models
+
+    model = models.load_model(model_file)
+    secret = image_io.load_secret(face)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            found.append(models.invert(model, secret))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].any()
+    assert all(np.array_equal(found[0], each) for each in found)
+
+
+@pytest.mark.slow
+def test_processes_agree_on_integers(model_file, face, tmp_path):
+    face.save(tmp_path / "face.png")
+    code = (
+        "import hashlib, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from deephide import image_io, models\n"
+        f"model = models.load_model({str(model_file)!r})\n"
+        f"secret = image_io.load_secret({str(tmp_path / 'face.png')!r})\n"
+        "print(hashlib.sha256(models.invert(model, secret).tobytes()).hexdigest())\n"
+    )
+    found = set()
+    for seed, threads in (("0", "1"), ("123", "2")):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        found.add(done.stdout.strip())
+    assert len(found) == 1 and len(found.pop()) == len(hashlib.sha256().hexdigest())
