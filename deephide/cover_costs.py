@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 import stc
 from deephide.image_io import Cover
+from deephide.jpeg_history import looks_decompressed
 
 __all__ = ["COSTS", "cover_costs", "cover_warnings", "flat_samples"]
 
@@ -84,5 +85,10 @@ def cover_warnings(cover: Cover) -> tuple[str, ...]:
     if saturated > _SATURATED_SHARE:
         found.append(
             f"{100 * saturated:.0f} % of the carrier's samples are fully black or fully white"
+        )
+    if looks_decompressed(samples):
+        found.append(
+            "the carrier was a JPEG picture before: changes of single samples stand out against "
+            "its quantisation; scale it down to half its size, or take a photo that never was one"
         )
     return tuple(found)
