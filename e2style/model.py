@@ -6,13 +6,18 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from e2style.config import InversionConfig
 from e2style.errors import DataError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
+
+AGREEMENT_SIDE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +120,20 @@ class InversionModel:
             raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
         with _single_thread(self.device):
             return self.network.synthesize(codes.to(self.device, torch.float32))
+
+
+def agreement(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
+    """PSNR in dB of two square pictures (S, S, 3), both area-averaged to 64 x 64.
+
+    Coarse on purpose: it tells a face that the model knows from a picture that it does not.
+    """
+    side = (AGREEMENT_SIDE, AGREEMENT_SIDE)
+    a, b = (
+        np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BOX), dtype=np.float64)
+        for p in (original, painted)
+    )
+    error = float(np.square(a - b).mean())
+    return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
 
 
 @contextlib.contextmanager

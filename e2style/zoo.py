@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import pickle
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -153,8 +152,9 @@ def _unpickle(path: Path) -> Any:
     """Content of a `.pt` file; tensors and plain containers only, never code."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"model {path}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        reason = str(error).splitlines()[:1] or [type(error).__name__]
+        raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error
 
 
 def _read_official(path: Path, device: str) -> InversionModel:

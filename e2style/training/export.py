@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from e2style.config import TrainConfig, from_dict
 from e2style.data.faces import FaceSet
 from e2style.errors import CheckpointError
 from e2style.evaluation import COMPARED_SIDE, encode_set
-from e2style.model import InversionModel, ModelCard
+from e2style.model import InversionModel, ModelCard, agreement
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
 from e2style.training.loop import CodedInversion
@@ -23,7 +24,6 @@ from e2style.zoo import save
 
 log = logging.getLogger(__name__)
 
-ACCEPT_SIDE = 64  # side at which a regenerated picture is compared with the secret
 ACCEPT_MARGIN_DB = 1.0
 
 
@@ -68,8 +68,8 @@ def export(run: Path, target: Path, card: ModelCard | None = None) -> Path:
     log.info("%.0f bits a face under the fitted tables", quantizer.ideal_bits(integers).mean())
 
     faces.pictures = np.ascontiguousarray(faces.pictures[:, :, ::-1])
-    agreement = _agreement(model, faces, quantizer.dequantise(integers))
-    log.info("regenerated at %d px: %.1f to %.1f dB", ACCEPT_SIDE, agreement.min(), agreement.max())
+    found = _agreement(model, faces, quantizer.dequantise(integers))
+    log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
     if card is not None:
         card = ModelCard(**{**vars(card), "images_seen": state.images})
     save(
@@ -77,27 +77,20 @@ def export(run: Path, target: Path, card: ModelCard | None = None) -> Path:
         network,
         quantizer=quantizer,
         card=card,
-        accept_psnr=round(float(np.quantile(agreement, 0.001)) - ACCEPT_MARGIN_DB, 1),
+        accept_psnr=round(float(np.quantile(found, 0.001)) - ACCEPT_MARGIN_DB, 1),
     )
     return target
 
 
 @torch.inference_mode()
-def _agreement(model: InversionModel, faces: FaceSet, codes: np.ndarray) -> np.ndarray:
-    """PSNR in dB of each regenerated picture, both area-averaged to ACCEPT_SIDE."""
+def _agreement(
+    model: InversionModel, faces: FaceSet, codes: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Agreement in dB of each regenerated picture with its original."""
     values = []
     for start in range(0, len(faces), 64):
         part = torch.from_numpy(codes[start : start + 64])
         painted = to_uint8(model.network.synthesize(part))
-        for got, picture in zip(painted, faces.pictures[start : start + 64], strict=True):
-            small = [_shrink(got), _shrink(picture)]
-            error = np.square(small[0] - small[1]).mean()
-            values.append(10 * np.log10(255.0**2 / max(error, 1e-9)))
+        originals = faces.pictures[start : start + 64]
+        values += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
     return np.array(values)
-
-
-def _shrink(picture: np.ndarray) -> np.ndarray:
-    factor = picture.shape[0] // ACCEPT_SIDE
-    shaped = picture.reshape(ACCEPT_SIDE, factor, ACCEPT_SIDE, factor, 3)
-    small: np.ndarray = shaped.astype(np.float64).mean((1, 3))
-    return small

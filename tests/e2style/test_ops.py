@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from e2style.models.ops import (
+    modulated_conv,
+    modulated_conv_reference,
+    upsample,
+    upsample_reference,
+)
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("demodulate", [False, True])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_scaled_activations_equal_scaled_weights(up, demodulate, kernel):
+    if up and kernel == 1:
+        pytest.skip("only 3x3 convolutions double the side")
+    source = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 5, 6, 6, generator=source, dtype=torch.float64)
+    weight = torch.randn(4, 5, kernel, kernel, generator=source, dtype=torch.float64)
+    style = torch.randn(2, 5, generator=source, dtype=torch.float64)
+    got = modulated_conv(x, weight, style, demodulate=demodulate, up=up)
+    wanted = modulated_conv_reference(x, weight, style, demodulate=demodulate, up=up)
+    # Demodulation is computed in float32 on purpose, whatever the features are in.
+    torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_polyphase_upsampling_equals_zero_insertion_and_filter():
+    x = torch.randn(2, 3, 7, 7, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(upsample(x), upsample_reference(x))
+
+
+def test_gradients_agree_with_the_reference():
+    source = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 3, 4, 4, generator=source)
+    style = torch.randn(1, 3, generator=source)
+    weight = torch.randn(2, 3, 3, 3, generator=source)
+    grads = []
+    for conv in (modulated_conv, modulated_conv_reference):
+        w = weight.clone().requires_grad_()
+        conv(x, w, style, up=True).square().sum().backward()
+        grads.append(w.grad)
+    torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,155 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import e2style
+from e2style.data.faces import FaceSet
+from e2style.errors import CheckpointError, ConfigError, DataError
+from e2style.evaluation import order0_entropy, reconstruct
+from e2style.training.export import export
+from e2style.training.loop import train
+from e2style.training.state import TrainingState
+
+
+def _final(run):
+    path = TrainingState.snapshots(run)[-1]
+    return torch.load(path, weights_only=True)["parts"]
+
+
+def _assert_equal(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        if isinstance(value, dict):
+            _assert_equal(value, b[key])
+        elif isinstance(value, torch.Tensor):
+            assert torch.equal(value, b[key]), key
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(train_config, tmp_path):
+    train(train_config, tmp_path / "whole")
+    # The first half ends in a snapshot; the schedule knows the full length from the start.
+    stop = _Stop(12)
+    with pytest.raises(KeyboardInterrupt):
+        train(train_config, tmp_path / "halves", progress=stop)
+    train(train_config, tmp_path / "halves")
+    _assert_equal(_final(tmp_path / "whole"), _final(tmp_path / "halves"))
+    rows = [
+        (tmp_path / name / "stats.jsonl").read_text().splitlines() for name in ("whole", "halves")
+    ]
+    for whole, halves in zip(*rows, strict=True):
+        a, b = json.loads(whole), json.loads(halves)
+        assert a["images"] == b["images"]
+
+
+class _Stop:
+    """Interrupts the loop in the step after the snapshot at `images`."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __call__(self, done, total):
+        if done > self.images:
+            raise KeyboardInterrupt
+
+
+def test_training_lowers_the_loss(train_config, tmp_path):
+    config = dataclasses.replace(
+        train_config, images=400, report_images=40, snapshot_images=40, lr=3e-3
+    )
+    train(config, tmp_path / "run")
+    rows = [json.loads(r) for r in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
+    assert rows[-1]["l2"] < 0.7 * rows[0]["l2"]
+    assert (tmp_path / "run" / "samples-000000400.png").exists()
+
+
+def test_a_frozen_generator_stays_as_it_was(train_config, trained, tmp_path):
+    before = _final(trained)["average"]
+    config = dataclasses.replace(train_config, init=str(trained), train_generator=False)
+    train(config, tmp_path / "encoder")
+    after = _final(tmp_path / "encoder")["model"]
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved
+    assert not any(key.startswith("network.generator.") for key in moved)
+
+
+def test_a_folder_of_another_config_is_not_overwritten(train_config, trained):
+    with pytest.raises(ConfigError, match="loss"):
+        train(
+            dataclasses.replace(
+                train_config, loss=dataclasses.replace(train_config.loss, rate=1e-3)
+            ),
+            trained,
+        )
+
+
+def test_damaged_pictures_are_named_and_skipped(faces_zip, caplog):
+    faces = FaceSet(faces_zip, 16)
+    assert len(faces) == 11
+    assert faces.skipped == ["f07.png"]
+    assert "f07.png" in caplog.text
+
+
+def test_data_that_is_no_data_is_refused(tmp_path):
+    (tmp_path / "note.txt").write_text("no picture")
+    with pytest.raises(DataError):
+        FaceSet(tmp_path / "note.txt", 16)
+    with pytest.raises(DataError):
+        FaceSet(tmp_path, 16)
+
+
+def test_sampling_balances_the_groups(tmp_path):
+    from PIL import Image
+
+    for name in ("a/1.png", "b/1.png", "b/2.png", "b/3.png", "b/4.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
+    weights = FaceSet(tmp_path, 16).weights(balance=True)
+    assert weights.tolist() == pytest.approx([1.0, 0.5, 0.5, 0.5, 0.5])
+
+
+def test_an_exported_model_inverts_and_paints(trained, faces_zip, tmp_path):
+    path = export(trained, tmp_path / "tiny.safetensors")
+    model = e2style.load(path)
+    faces = FaceSet(faces_zip, 256)
+    found = reconstruct(model, faces)
+    assert found.integers.shape == (11, 6, 512)
+    assert found.painted.shape == (11, 256, 256, 3)
+    assert np.isfinite(found.psnr).all()
+    assert (found.ssim <= 1).all()
+    assert (found.ideal_bits > 0).all()
+    codes = model.invert(torch.zeros(1, 3, 256, 256))
+    assert codes.shape == (1, 6, 512)
+    assert model.synthesize(codes).shape == (1, 3, 16, 16)
+
+
+def test_order0_entropy_is_that_of_the_histogram():
+    code = np.repeat(np.array([0, 0, 1, -1], np.int32), 128).reshape(1, 1, 512)
+    assert order0_entropy(code)[0] == pytest.approx(512 * 1.5)
+
+
+def test_integers_do_not_depend_on_the_number_of_threads(trained, tmp_path):
+    model = e2style.load(export(trained, tmp_path / "tiny.safetensors"))
+    x = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    before = torch.get_num_threads()
+    codes = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            codes.append(model.invert(x))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*codes)
+
+
+def test_export_of_an_empty_run_is_refused(tmp_path):
+    with pytest.raises(CheckpointError):
+        export(tmp_path, tmp_path / "x.safetensors")
+
+
+def test_snapshots_are_limited_in_number(trained):
+    assert len(TrainingState.snapshots(trained)) == 2
+    assert not list(trained.glob("*.partial"))

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+import e2style
+from e2style import zoo
+from e2style.errors import CheckpointError, DataError
+from e2style.model import ModelCard
+from e2style.models.inversion import InversionNetwork
+from e2style.quantizer import fit_quantizer
+
+CARD = ModelCard("tiny", "a test", "none", 3, "none", {"psnr": 1.0}, "none", "tests", "all")
+
+
+@pytest.fixture
+def network(tiny):
+    torch.manual_seed(3)
+    built = InversionNetwork(tiny)
+    built.generator.seed_noise(3)
+    return built.eval()
+
+
+@pytest.fixture
+def stored(network, tmp_path):
+    codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
+    path = tmp_path / "tiny.safetensors"
+    zoo.save(path, network, quantizer=fit_quantizer(codes), card=CARD, accept_psnr=12.5)
+    return path
+
+
+def test_a_model_file_brings_everything_back(stored, network, tiny):
+    model = e2style.load(stored)
+    assert model.config == tiny
+    assert model.card == CARD
+    assert model.accept_psnr == 12.5
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = network.invert(x)
+    torch.testing.assert_close(model.invert(x), wanted, rtol=0.02, atol=0.02)
+
+
+def test_the_fingerprint_covers_generator_and_quantizer_only(stored, tmp_path):
+    before = e2style.load(stored).fingerprint
+    for key, changes in (
+        ("network.encoders.0.stem.0.weight", False),
+        ("network.generator.const", True),
+        ("network.generator.first.noise", True),
+        ("quantizer.step", True),
+    ):
+        with safetensors.safe_open(stored, "pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors[key] = tensors[key] * 2
+        changed = tmp_path / "changed.safetensors"
+        safetensors.torch.save_file(tensors, changed, header)
+        assert (e2style.load(changed).fingerprint != before) == changes, key
+
+
+def test_damaged_and_foreign_files_are_refused(stored, tmp_path, monkeypatch):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(stored.read_bytes()[:-100])
+    text = tmp_path / "text.pt"
+    text.write_text("hello")
+    foreign = tmp_path / "foreign.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(1)}, foreign)
+    other = tmp_path / "other.pt"
+    torch.save({"state_dict": {}}, other)
+    for path in (cut, text, foreign, other, tmp_path / "missing.safetensors", "no-such-name"):
+        with pytest.raises(CheckpointError):
+            e2style.load(path)
+    monkeypatch.setitem(zoo.SHIPPED, "tiny", (str(stored), "0" * 64))
+    with pytest.raises(CheckpointError, match="hash"):
+        e2style.load("tiny")
+
+
+def test_a_file_that_lacks_a_tensor_names_it(stored, tmp_path):
+    with safetensors.safe_open(stored, "pt") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    del tensors["network.generator.const"]
+    safetensors.torch.save_file(tensors, tmp_path / "less.safetensors", header)
+    with pytest.raises(CheckpointError, match=r"generator\.const"):
+        e2style.load(tmp_path / "less.safetensors")
+    header["config"] = json.dumps({"stages": 7})
+    safetensors.torch.save_file(tensors, tmp_path / "wrong.safetensors", header)
+    with pytest.raises(CheckpointError, match="stages"):
+        e2style.load(tmp_path / "wrong.safetensors")
+
+
+def test_models_are_found_in_the_model_folder(stored, monkeypatch):
+    monkeypatch.setenv("DEEPHIDE_MODEL_DIR", str(stored.parent))
+    assert e2style.load(stored.name).name == "tiny"
+
+
+def test_wrong_shapes_are_refused(stored):
+    model = e2style.load(stored)
+    with pytest.raises(DataError, match="images"):
+        model.invert(torch.zeros(1, 1, 16, 16))
+    with pytest.raises(DataError, match="stages"):
+        model.invert(torch.zeros(1, 3, 16, 16), stages=2)
+    with pytest.raises(DataError, match="codes"):
+        model.synthesize(torch.zeros(1, 5, 512))
+
+
+def test_shipped_models_load_by_name():
+    for name in e2style.names():
+        model = e2style.load(name)
+        assert model.name == name
+        assert model.quantizer is not None
+        assert model.card is not None
+        assert model.card.images_seen > 0
