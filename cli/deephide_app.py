@@ -12,7 +12,14 @@ from typing import Any
 
 import click
 
-from cli.options import App, command, model_option, output_options, passphrase_options
+from cli.options import (
+    App,
+    command,
+    exit_on_termination,
+    model_option,
+    output_options,
+    passphrase_options,
+)
 from cli.passphrase import Sources, read_passphrase
 from cli.render import Terminal
 from deephide import __version__
@@ -257,4 +264,5 @@ def _destination(output: str) -> Iterator[Path]:
 
 def main() -> None:
     """Run the command; the entry point of the installed script."""
+    exit_on_termination()
     app.main(prog_name="deephide")

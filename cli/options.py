@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -16,7 +15,15 @@ from cli.exit_codes import ExitCode
 from cli.passphrase import VARIABLE, Sources
 from cli.render import Terminal
 
-__all__ = ["App", "Grouped", "command", "model_option", "output_options", "passphrase_options"]
+__all__ = [
+    "App",
+    "Grouped",
+    "command",
+    "exit_on_termination",
+    "model_option",
+    "output_options",
+    "passphrase_options",
+]
 
 Function = Callable[..., Any]
 
@@ -50,7 +57,6 @@ class App(_WithExamples, click.Group):
         name = prog_name or self.name or "deephide"
         terminal = Terminal(name, as_json="--json" in given, debug="--debug" in given)
         extra["standalone_mode"] = False
-        _exit_on_termination()
         try:
             code = super().main(given, prog_name=name, **extra)
         except click.ClickException as error:
@@ -100,10 +106,9 @@ def _help_of(error: click.ClickException, name: str) -> str | None:
     return f"see {path} --help"
 
 
-def _exit_on_termination() -> None:
+def exit_on_termination() -> None:
     """Let SIGTERM unwind the stack, so that temporary files are removed."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

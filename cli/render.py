@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 import sys
 import threading
@@ -63,9 +64,10 @@ class Terminal:
     def result(self, text: str, fields: dict[str, Any]) -> None:
         """Print the result: `text`, or with --json the fields."""
         if self.as_json:
-            click.echo(json.dumps({"schema": SCHEMA, "ok": True, **fields}, ensure_ascii=False))
+            finite = {name: _finite(value) for name, value in fields.items()}
+            click.echo(json.dumps({"schema": SCHEMA, "ok": True, **finite}))
         else:
-            click.echo(text)
+            click.echo(click.format_filename(text))
 
     def binary(self, data: bytes) -> None:
         """Write bytes to stdout."""
@@ -216,6 +218,11 @@ class _Handler(logging.Handler):
             self._terminal.warning(text)
         else:
             self._terminal.info(f"{record.levelname.lower()}: {text}")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: the PSNR of equal pictures becomes null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _first_line(error: BaseException) -> str:

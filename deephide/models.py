@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -64,6 +66,20 @@ def from_e2style(error: Exception) -> DeephideError:
     return CheckpointError(f"the model cannot be used: {' '.join(str(error).split())}")
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the errors of `e2style`, and of reading its files, into this package's own."""
+    import e2style
+
+    try:
+        yield
+    except e2style.E2StyleError as error:
+        raise from_e2style(error) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"the model cannot be read: {reason}") from error
+
+
 def load_model(model: ModelSource) -> Model:
     """Load a model by name or path; None means the default one; a loaded one is passed through.
 
@@ -74,13 +90,8 @@ def load_model(model: ModelSource) -> Model:
     if model is None or isinstance(model, str | os.PathLike):
         import e2style
 
-        try:
+        with _translated():
             loaded = cast(Model, e2style.load() if model is None else e2style.load(model))
-        except e2style.E2StyleError as error:
-            raise from_e2style(error) from error
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise CheckpointError(f"the model cannot be read: {reason}") from error
     else:
         loaded = model
     try:
@@ -125,7 +136,7 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     resized = secret.resize(size, Image.Resampling.LANCZOS)
     array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
     images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
-    with torch.no_grad():
+    with torch.no_grad(), _translated():
         codes = model.invert(images)
     return latent_codec.quantise(_numpy(codes)[0], quantizer_of(model))
 
@@ -135,7 +146,7 @@ def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
     import torch
 
     codes = torch.from_numpy(latent_codec.dequantise(integers, quantizer_of(model))[None])
-    with torch.no_grad():
+    with torch.no_grad(), _translated():
         faces = _numpy(model.synthesize(codes))
     levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 import deephide
 from cli import deephide_app
 from cli.exit_codes import ExitCode, of_error
+from cli.render import Terminal
 from deephide import errors
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
@@ -255,3 +257,8 @@ def test_exit_codes_are_those_of_the_errors():
     assert of_error(errors.ExtractionError()) is ExitCode.EXTRACTION
     assert of_error(KeyboardInterrupt()) is ExitCode.INTERRUPTED
     assert of_error(RuntimeError()) is ExitCode.BUG
+
+
+def test_json_has_no_infinity(capsys):
+    Terminal("deephide", as_json=True).result("", {"psnr": float("inf"), "alpha": 0.5})
+    assert json.loads(capsys.readouterr().out)["psnr"] is None

@@ -240,3 +240,25 @@ def test_only_mipod_looks_at_the_payload(photo, monkeypatch):
     monkeypatch.setattr(stc.costs, "mipod", lambda c, bits: seen.append(bits) or c + 1.0, False)
     cover_costs.cover_costs(image_io.load_cover(photo), "mipod", 300)
     assert seen == [100, 100, 100]
+
+
+def test_errors_of_the_network_are_translated(photo, face, model, monkeypatch):
+    import e2style
+
+    def fail(_):
+        raise e2style.DataError("a strange picture")
+
+    monkeypatch.setattr(model, "invert", fail)
+    with pytest.raises(deephide.CheckpointError, match="a strange picture"):
+        deephide.embed(face, photo, None, model)
+
+
+def test_files_of_models_that_cannot_be_read_are_named(photo, face, monkeypatch):
+    import e2style
+
+    def fail(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(e2style, "load", fail, raising=False)
+    with pytest.raises(deephide.CheckpointError, match="permission denied"):
+        deephide.embed(face, photo)
