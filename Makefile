@@ -1,0 +1,39 @@
+# Two commands set everything up on a machine with Python, make and pip:
+# `make demo` and `make test`. Both may be run again at any time.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## Say what each command does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@echo "== installing into $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: $(READY) ## Hide a face in a photo and get it back; pictures in demo/
+	@echo "== hiding a face and getting it back"
+	@$(BIN)/python benchmarks/demo.py --output demo
+
+test: $(READY) lint ## Lint, then run all tests
+	@echo "== running the tests"
+	@$(BIN)/python -m pytest -q -m "not gpu"
+
+lint: $(READY) ## Check style and types
+	@echo "== checking style and types"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## Measure the main job on data nobody tuned on (needs ../shared)
+	@$(BIN)/python benchmarks/main_job.py
+
+clean: ## Remove what the other commands made
+	rm -rf $(VENV) demo build dist *.egg-info
