@@ -112,6 +112,28 @@ class TestRoundTrip:
         _, hidden, plaintext = hide()
         assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
 
+    def test_large_pictures_use_their_cheapest_elements(self, monkeypatch):
+        monkeypatch.setattr(hiding, "LIVE_ELEMENTS", 2000)
+        cover, hidden, plaintext = hide()
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+        changed = hidden.elements != cover
+        assert costs()[changed].max() <= np.sort(costs())[2000]
+
+    def test_too_few_cheap_elements_bring_the_others_back(self, monkeypatch):
+        monkeypatch.setattr(hiding, "LIVE_ELEMENTS", 50)
+        _, hidden, plaintext = hide()
+        assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
+
+    def test_trouble_in_the_decoder_is_the_same_error(self, monkeypatch):
+        _, hidden, _ = hide()
+
+        def fail(*args, **kwargs):
+            raise stc.StcError("trouble")
+
+        monkeypatch.setattr(stc, "extract_ternary", fail)
+        with pytest.raises(ExtractionError):
+            hiding.reveal(hidden.elements, KEY, SHAPE)
+
     def test_the_full_hard_capacity_can_be_used(self):
         size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES
         _, hidden, plaintext = hide(bytes(size))
