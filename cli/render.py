@@ -124,9 +124,13 @@ class Terminal:
         for logger in loggers:
             logger.addHandler(handler)
             logger.setLevel(level)
+        # Pillow's remarks on damaged files would reach stderr raw.
+        silent = logging.NullHandler()
+        logging.getLogger("PIL").addHandler(silent)
         try:
             yield
         finally:
+            logging.getLogger("PIL").removeHandler(silent)
             for logger, old in zip(loggers, before, strict=True):
                 logger.removeHandler(handler)
                 logger.setLevel(old)

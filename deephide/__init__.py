@@ -37,9 +37,11 @@ if TYPE_CHECKING:
         extract,
         extract_file,
     )
+    from deephide.cover_capacity import Capacity
 
 __all__ = [
     "STAGES",
+    "Capacity",
     "CapacityError",
     "CheckpointError",
     "DeephideError",
@@ -63,6 +65,7 @@ __version__ = "0.1.0"
 
 _FROM_API = {
     "STAGES",
+    "Capacity",
     "EmbedResult",
     "ExtractInfo",
     "ExtractResult",

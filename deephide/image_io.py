@@ -10,6 +10,8 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -91,12 +93,21 @@ def _read(path: Path, role: str) -> bytes:
         raise InputImageError(f"the {role} cannot be read: {path}: {reason}") from error
 
 
-def _open(raw: bytes, role: str) -> Image.Image:
-    """Read the header only."""
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep a decoder's remarks off the screen; too many pixels become an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _open(raw: bytes, role: str) -> tuple[Image.Image, int]:
+    """Read the headers only; return the picture and how many frames the file has."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _no_warnings():
             image = Image.open(io.BytesIO(raw))
+            frames = int(getattr(image, "n_frames", 1))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels(role, "") from None
     except UnidentifiedImageError:
@@ -110,7 +121,7 @@ def _open(raw: bytes, role: str) -> Image.Image:
         raise _damaged(role) from error
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels(role, f" ({image.width} x {image.height})")
-    return image
+    return image, frames
 
 
 def _too_many_pixels(role: str, size: str) -> InputImageError:
@@ -128,14 +139,15 @@ def _damaged(role: str) -> InputImageError:
 
 def _decode(image: Image.Image, role: str) -> None:
     try:
-        image.load()
+        with _no_warnings():
+            image.load()
     except MemoryError:
         raise
     except Exception as error:  # as in _open
         raise _damaged(role) from error
 
 
-def _refuse_format(image: Image.Image, raw: bytes, role: str) -> png.PngFile | None:
+def _refuse_format(image: Image.Image, frames: int, raw: bytes, role: str) -> png.PngFile | None:
     """Refuse what cannot carry a message; return the parts of a PNG file."""
     kind = str(image.format)
     if kind in _LOSSY or (kind == "TIFF" and image.info.get("compression") in _LOSSY_TIFF):
@@ -158,7 +170,7 @@ def _refuse_format(image: Image.Image, raw: bytes, role: str) -> png.PngFile | N
         depths = set(getattr(image, "tag_v2", {}).get(258, (1,)))
     elif raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in _MODES:
         depths = {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
-    if getattr(image, "n_frames", 1) > 1 or (parts is not None and parts.animated):
+    if frames > 1 or (parts is not None and parts.animated):
         raise InputImageError(
             f"the {role} is animated or has several pages", hint="use a picture with one frame"
         )
@@ -198,8 +210,8 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
         _decode(image, role)
     else:
         raw = _read(Path(source), role)
-        image = _open(raw, role)
-        parts = _refuse_format(image, raw, role)
+        image, frames = _open(raw, role)
+        parts = _refuse_format(image, frames, raw, role)
         _decode(image, role)
     array = np.asarray(image, dtype=np.uint8)
     array = array.reshape(image.height, image.width, -1)
@@ -240,10 +252,11 @@ def load_secret(source: ImageSource) -> Image.Image:
         if image.width * image.height > MAX_PIXELS:
             raise _too_many_pixels("secret", f" ({image.width} x {image.height})")
     else:
-        image = _open(_read(Path(source), "secret"), "secret")
+        image, _ = _open(_read(Path(source), "secret"), "secret")
     _decode(image, "secret")
     try:
-        image = ImageOps.exif_transpose(image)
+        with _no_warnings():
+            image = ImageOps.exif_transpose(image)
     except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
         _log.info("the secret's orientation cannot be read: %s", error)
     image = _to_rgb(image)

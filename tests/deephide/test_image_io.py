@@ -1,9 +1,12 @@
+import contextlib
 import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from deephide import image_io
@@ -201,3 +204,22 @@ def test_bad_secrets_are_refused(tmp_path, face, make, message):
     (tmp_path / "secret").write_bytes(make(face))
     with pytest.raises(InputImageError, match=message):
         image_io.load_secret(tmp_path / "secret")
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(["PNG", "BMP", "TIFF"]),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),
+    st.booleans(),
+)
+def test_damaged_files_give_a_picture_or_one_error(tmp_path, photo, kind, damage, early):
+    raw = bytearray(encode(photo.crop((0, 0, 70, 60)), kind))
+    for place, value in damage:
+        raw[place % (200 if early else len(raw))] = value
+    path = tmp_path / "damaged"
+    path.write_bytes(raw)
+    for load in (image_io.load_cover, image_io.load_secret):
+        with contextlib.suppress(InputImageError):
+            load(path)
