@@ -56,7 +56,7 @@ def command(folder, fake_path):
     return build
 
 
-def talk(arguments, answers, timeout=60):
+def talk(arguments, answers, timeout=240):
     """Run on a pseudo-terminal; answer each prompt; return the exit status and what was shown."""
     process, terminal = pty.fork()
     if process == 0:
@@ -87,12 +87,15 @@ def test_help_is_quick_and_loads_nothing_heavy():
         "heavy = {'torch', 'numba', 'scipy', 'PIL', 'numpy', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 and "Usage" in done.stdout, done.stderr
-    assert time.monotonic() - start < 2  # 0.1 s alone; other work may share the machine
+    best = 9.0
+    for _ in range(3):  # other work may share the machine
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0 and "Usage" in done.stdout, done.stderr
+        best = min(best, time.monotonic() - start)
+    assert best < 1  # 0.1 s on an idle machine
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_a_signal_in_the_middle_leaves_no_file(command, number, status):
     assert process.stdout.readline() == "paused\n"
     assert len(os.listdir()) == len(before) + 1  # the temporary file
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == status
     assert "Traceback" not in said
     assert sorted(os.listdir()) == before
