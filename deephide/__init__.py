@@ -28,9 +28,6 @@ from deephide.errors import (
 if TYPE_CHECKING:
     from deephide.api import (
         STAGES,
-        EmbedResult,
-        ExtractInfo,
-        ExtractResult,
         capacity,
         embed,
         embed_file,
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
         extract_file,
     )
     from deephide.cover_capacity import Capacity
+    from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [
     "STAGES",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import stc
 from deephide import container, crypto, hiding, image_io, latent_codec, models, output
@@ -27,6 +26,7 @@ from deephide.errors import (
 )
 from deephide.image_io import Cover, ImageSource
 from deephide.models import Model, ModelSource
+from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [
     "STAGES",
@@ -47,58 +47,6 @@ Progress: TypeAlias = "Callable[[int, int], None] | None"
 PathSource: TypeAlias = "str | os.PathLike[str]"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class EmbedResult:
-    """A stego and what is worth knowing about it.
-
-    `payload_bits` is everything that was hidden, container included; `alpha` is that per
-    element; `change_rate` is the share of elements that changed; `psnr` compares stego and
-    cover, `secret_psnr` the secret and `preview` (both at 64 x 64), in dB; `preview` is the
-    picture that the receiver will see.
-    """
-
-    stego: Image.Image = field(repr=False)
-    preview: Image.Image = field(repr=False)
-    payload_bits: int
-    elements: int
-    changes: int
-    distortion: float
-    psnr: float
-    secret_psnr: float
-    codec: str
-    model: str
-    integers: NDArray[np.int32] = field(repr=False)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def alpha(self) -> float:
-        """Bits per element."""
-        return self.payload_bits / self.elements
-
-    @property
-    def change_rate(self) -> float:
-        """Changed elements per element."""
-        return self.changes / self.elements
-
-
-@dataclass(frozen=True)
-class ExtractInfo:
-    """What the authenticated container says."""
-
-    version: int
-    codec: str
-    model: str
-    payload_bytes: int
-
-
-@dataclass(frozen=True, eq=False)
-class ExtractResult:
-    """The picture that was hidden, painted again, and what its container says."""
-
-    image: Image.Image = field(repr=False)
-    info: ExtractInfo
 
 
 @dataclass(frozen=True, eq=False)
