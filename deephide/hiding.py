@@ -22,7 +22,7 @@ from deephide.keystream import keyed_order, public_order
 
 __all__ = ["Hidden", "Locked", "check_capacity", "hide", "limit_bits", "lock", "reveal", "unlock"]
 
-HEIGHT = 10  # constraint height, fixed by format version 1
+HEIGHT = 12  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh salts tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 

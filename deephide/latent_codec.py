@@ -1,4 +1,4 @@
-"""W+ codes to integers to bytes: a fixed-point quantiser and an entropy coder.
+"""Integers of a W+ code to bytes and back: the entropy coder.
 
 The receiver only ever handles integers.  Symbols are coded with asymmetric numeral systems
 (rANS; `constriction`'s stack coder: 64-bit state, 32-bit words, 24-bit frequencies) under the
@@ -15,90 +15,24 @@ arithmetic is exact, and the coder's table is the model's table.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LatentFormatError", "Quantizer", "decode", "dequantise", "encode", "quantise"]
+if TYPE_CHECKING:
+    from e2style.quantizer import Quantizer
+
+__all__ = ["LatentFormatError", "decode", "encode"]
 
 FREQUENCY_BITS = 24
-_TOTAL = 1 << FREQUENCY_BITS
 _WORD_BYTES = 4
 _START = np.array([1], dtype=np.uint32)
 
 
 class LatentFormatError(ValueError):
     """The bytes are not what `encode` would have written."""
-
-
-class Quantizer(Protocol):
-    """The numbers of a model that the codec needs."""
-
-    @property
-    def w_avg(self) -> NDArray[np.float32]:
-        """(n, 512), what the integer 0 stands for."""
-
-    @property
-    def step(self) -> NDArray[np.float32]:
-        """(n, 512), distance of neighbouring integers, > 0."""
-
-    @property
-    def table_index(self) -> NDArray[np.uint8]:
-        """(n, 512), which row of `tables` a symbol uses."""
-
-    @property
-    def tables(self) -> NDArray[np.uint32]:
-        """(k, 2r + 1), frequencies of -r..r; each >= 1, rows sum to 2**24."""
-
-
-def check_quantizer(quantizer: Quantizer) -> int:
-    """Return r, the largest integer the tables can code.
-
-    Raises
-    ------
-    ValueError : shapes disagree, a frequency is zero, or a row does not sum to 2**24
-    """
-    tables = np.asarray(quantizer.tables, dtype=np.int64)
-    if tables.ndim != 2 or tables.shape[1] < 3 or tables.shape[1] % 2 == 0:
-        raise ValueError(f"tables: got shape {tables.shape}, expected (k, 2r + 1) with r >= 1")
-    if tables.min() < 1 or np.any(tables.sum(axis=1) != _TOTAL):
-        raise ValueError(f"tables: every frequency must be >= 1 and every row sum to {_TOTAL}")
-    shape = quantizer.table_index.shape
-    if quantizer.w_avg.shape != shape or quantizer.step.shape != shape:
-        raise ValueError("quantizer: w_avg, step and table_index differ in shape")
-    if int(quantizer.table_index.max()) >= len(tables):
-        raise ValueError("table_index: points behind the last table")
-    return int(tables.shape[1] - 1) // 2
-
-
-def quantise(codes: NDArray[np.float32], quantizer: Quantizer) -> NDArray[np.int32]:
-    """Round codes to integers, halves to even, clipped to what the tables can code.
-
-    Parameters
-    ----------
-    codes : (n, 512) float32, finite
-    quantizer : the model's
-
-    Returns
-    -------
-    integers : (n, 512) int32 in -r..r
-    """
-    radius = check_quantizer(quantizer)
-    if codes.shape != quantizer.w_avg.shape:
-        raise ValueError(f"codes: got shape {codes.shape}, expected {quantizer.w_avg.shape}")
-    offsets = codes.astype(np.float64) - quantizer.w_avg.astype(np.float64)
-    scaled = np.rint(offsets / quantizer.step.astype(np.float64))
-    if not np.all(np.isfinite(scaled)):
-        raise ValueError("codes: got a value that is not a finite number")
-    return np.clip(scaled, -radius, radius).astype(np.int32)
-
-
-def dequantise(integers: NDArray[np.int32], quantizer: Quantizer) -> NDArray[np.float32]:
-    """Return the codes that the integers stand for, `w_avg + step * integer`, in float32."""
-    product = quantizer.step.astype(np.float64) * integers
-    return (quantizer.w_avg.astype(np.float64) + product).astype(np.float32)
 
 
 def _groups(quantizer: Quantizer) -> list[tuple[NDArray[np.int64], object]]:
@@ -108,8 +42,7 @@ def _groups(quantizer: Quantizer) -> list[tuple[NDArray[np.int64], object]]:
     """
     flat = quantizer.table_index.ravel()
     tables = np.asarray(quantizer.tables, dtype=np.int64)
-    radius = (tables.shape[1] - 1) // 2
-    columns = _values(np.arange(tables.shape[1])) + radius
+    columns = _values(np.arange(tables.shape[1])) + quantizer.radius
     groups = []
     for row in range(len(tables) - 1, -1, -1):
         places = np.flatnonzero(flat == row)
@@ -144,7 +77,7 @@ def encode(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
     ------
     ValueError : wrong shape, or an integer outside the range of the tables
     """
-    radius = check_quantizer(quantizer)
+    radius = quantizer.radius
     if integers.shape != quantizer.table_index.shape:
         raise ValueError(
             f"integers: got shape {integers.shape}, expected {quantizer.table_index.shape}"
@@ -167,7 +100,6 @@ def decode(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
     ------
     LatentFormatError : bytes are missing, left over or not in canonical form
     """
-    check_quantizer(quantizer)
     symbols = np.empty(quantizer.table_index.size, dtype=np.int32)
     # No symbol can take more than 24 bits, and the final state adds at most 8 bytes.
     if len(data) > symbols.size * FREQUENCY_BITS // 8 + 2 * _WORD_BYTES:

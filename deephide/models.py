@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import latent_codec
 from deephide.errors import CheckpointError, DeephideError
+
+if TYPE_CHECKING:
+    from e2style.quantizer import Quantizer
 
 __all__ = [
     "Model",
@@ -24,8 +26,6 @@ __all__ = [
     "paint",
     "quantizer_of",
 ]
-
-ACCEPT_SIDE = 64
 
 
 class Model(Protocol):
@@ -44,7 +44,7 @@ class Model(Protocol):
         """Side at which pictures are handed to `invert`."""
 
     @property
-    def quantizer(self) -> latent_codec.Quantizer | None:
+    def quantizer(self) -> Quantizer | None:
         """Steps and tables, or None where none was fitted."""
 
     @property
@@ -94,16 +94,11 @@ def load_model(model: ModelSource) -> Model:
             loaded = cast(Model, e2style.load() if model is None else e2style.load(model))
     else:
         loaded = model
-    try:
-        latent_codec.check_quantizer(quantizer_of(loaded))
-    except ValueError as error:
-        raise CheckpointError(
-            f"the model {loaded.name} has an unusable quantizer: {error}"
-        ) from error
+    quantizer_of(loaded)
     return loaded
 
 
-def quantizer_of(model: Model) -> latent_codec.Quantizer:
+def quantizer_of(model: Model) -> Quantizer:
     """Return the quantizer of a model.
 
     Raises
@@ -138,14 +133,14 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
     with torch.no_grad(), _translated():
         codes = model.invert(images)
-    return latent_codec.quantise(_numpy(codes)[0], quantizer_of(model))
+        return quantizer_of(model).quantise(_numpy(codes)[0])
 
 
 def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
     """Return the picture that the generator paints from the integers."""
     import torch
 
-    codes = torch.from_numpy(latent_codec.dequantise(integers, quantizer_of(model))[None])
+    codes = torch.from_numpy(quantizer_of(model).dequantise(integers)[None])
     with torch.no_grad(), _translated():
         faces = _numpy(model.synthesize(codes))
     levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
@@ -158,10 +153,6 @@ def _numpy(tensor: Any) -> NDArray[np.float32]:
 
 def agreement(secret: Image.Image, painted: Image.Image) -> float:
     """Return the PSNR in dB of two pictures, both area-averaged to 64 x 64."""
-    side = (ACCEPT_SIDE, ACCEPT_SIDE)
-    small = [
-        np.asarray(each.resize(side, Image.Resampling.BOX), dtype=np.float64)
-        for each in (secret, painted)
-    ]
-    error = float(np.mean((small[0] - small[1]) ** 2))
-    return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
+    from e2style.model import agreement as compare
+
+    return compare(np.asarray(secret), np.asarray(painted))

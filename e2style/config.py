@@ -102,6 +102,7 @@ class TrainConfig:
     images: int = 100_000  # training length; progress is counted in images
     batch: int = 16
     lr: float = 1e-3  # Adam; decayed to a tenth along a cosine
+    generator_lr: float = 1.0  # factor on lr for the generator, whose weights have unit variance
     warmup_images: int = 2_000
     ema_images: int = 5_000  # half-life of the averaged weights
     precision: str = "bf16"  # autocast: "bf16" or "fp32"

@@ -37,13 +37,13 @@ class Quantizer:
     def __post_init__(self) -> None:
         if not (self.w_avg.shape == self.step.shape == self.table_index.shape):
             raise CheckpointError("quantizer: w_avg, step and table_index differ in shape")
-        if self.tables.ndim != 2 or self.tables.shape[1] % 2 == 0:
+        if self.tables.ndim != 2 or self.tables.shape[1] < 3 or self.tables.shape[1] % 2 == 0:
             raise CheckpointError(f"quantizer: tables of shape {self.tables.shape}")
-        if int(self.table_index.max(initial=0)) >= len(self.tables):
-            raise CheckpointError("quantizer: table_index points behind the last table")
         sums = self.tables.sum(1, dtype=np.uint64)
         if self.tables.min() < 1 or (sums != 1 << TABLE_BITS).any():
             raise CheckpointError("quantizer: a row of frequencies does not sum to 2**24")
+        if int(self.table_index.max(initial=0)) >= len(self.tables):
+            raise CheckpointError("quantizer: table_index points behind the last table")
         if not (np.isfinite(self.step).all() and (self.step > 0).all()):
             raise CheckpointError("quantizer: a step is not positive")
 
@@ -53,14 +53,25 @@ class Quantizer:
         return int(self.tables.shape[1]) // 2
 
     def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Codes (..., n, 512) -> integers of the same shape in -r..r, halves to even."""
-        scaled = np.rint((codes - self.w_avg) / self.step)
+        """Codes (..., n, 512) -> integers of the same shape in -r..r, halves to even.
+
+        Raises
+        ------
+        DataError : another shape, or a value that is not finite
+        """
+        if codes.shape[-2:] != self.w_avg.shape:
+            raise DataError(f"codes: got shape {codes.shape}, needs (..., {self.w_avg.shape})")
+        offsets = codes.astype(np.float64) - self.w_avg.astype(np.float64)
+        scaled = np.rint(offsets / self.step.astype(np.float64))
+        if not np.isfinite(scaled).all():
+            raise DataError("codes: got a value that is not a finite number")
         integers: NDArray[np.int32] = np.clip(scaled, -self.radius, self.radius).astype(np.int32)
         return integers
 
     def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
         """Integers (..., n, 512) -> codes, float32."""
-        return (self.w_avg + integers * self.step).astype(np.float32)
+        offsets = self.step.astype(np.float64) * integers
+        return (self.w_avg.astype(np.float64) + offsets).astype(np.float32)
 
     def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
         """Code length under the tables: integers (N, n, 512) -> (N,) bits."""

@@ -98,7 +98,7 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
 
     # State: a fresh start or the newest snapshot.
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = make_optimizer(config, parameters)
+    optimizer = make_optimizer(config, model)
     state = TrainingState(run, {"model": model, "average": average, "optimizer": optimizer})
     state.resume()
     stats = RunLog(run, state.images)
@@ -120,7 +120,8 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
         total = torch.stack([getattr(config.loss, k) * v for k, v in terms.items()]).sum()
 
         # Backward and update.
-        optimizer.param_groups[0]["lr"] = learning_rate(config, state.images)
+        for group in optimizer.param_groups:
+            group["lr"] = group["factor"] * learning_rate(config, state.images)
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(parameters, config.clip)

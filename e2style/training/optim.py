@@ -17,9 +17,20 @@ def learning_rate(config: TrainConfig, images: int) -> float:
     return config.lr * warm * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def make_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Adam:
-    """Adam with the betas that suit networks whose weights are demodulated."""
-    return torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.99), eps=1e-8, fused=True)
+def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Adam:
+    """Adam over everything that wants a gradient, in groups with rates of their own.
+
+    The generator has a factor because its weights are stored with unit variance (equalised
+    learning rate); the log-scales of the rate model follow the codes four times as fast.
+    """
+    factors = {"network.generator.": config.generator_lr, "rate.": 4.0, "": 1.0}
+    groups: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in factors}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            prefix = next(p for p in factors if name.startswith(p))
+            groups[prefix].append(parameter)
+    found = [{"params": v, "factor": factors[k]} for k, v in groups.items() if v]
+    return torch.optim.Adam(found, lr=config.lr, betas=(0.9, 0.99), eps=1e-8, fused=True)
 
 
 @torch.no_grad()

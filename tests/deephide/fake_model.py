@@ -4,9 +4,9 @@ Everything `deephide` needs of a model is there, and painting a secret is exact 
 a smooth picture from noise.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
+
+from e2style.quantizer import Quantizer
 
 SIDE = 64
 CELLS = 8
@@ -25,7 +25,7 @@ def make_quantizer(rows=ROWS, radius=RADIUS):
         tables.append(table)
     used = np.zeros((rows, 512), dtype=bool)
     used.reshape(-1)[: 3 * CELLS * CELLS] = True
-    return SimpleNamespace(
+    return Quantizer(
         w_avg=np.full((rows, 512), 0.125, dtype=np.float32),
         step=np.full((rows, 512), 0.025, dtype=np.float32),
         table_index=np.where(used, 0, 1).astype(np.uint8),

@@ -32,11 +32,11 @@ def make_columns(width, table):
     if width in table:
         return table[width]
     columns = []
-    for group in range(-(-width // 256)):
-        seed = mix(256 * width + 10)
-        draws = [mix(seed + (256 * group + j + 1) * 0x9E3779B97F4A7C15 & M64) for j in range(256)]
-        ranked = sorted(range(256), key=lambda j: (draws[j], j))
-        columns += [1 + 2 * ranked[j] + 512 for j in range(256)]
+    for group in range(-(-width // 1024)):
+        seed = mix(256 * width + 12)
+        draws = [mix(seed + (1024 * group + j + 1) * 0x9E3779B97F4A7C15 & M64) for j in range(1024)]
+        ranked = sorted(range(1024), key=lambda j: (draws[j], j))
+        columns += [1 + 2 * ranked[j] + 2048 for j in range(1024)]
     return columns[:width]
 
 

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import deephide
 from deephide import container, crypto, hiding, image_io, keystream, latent_codec
+from e2style.quantizer import Quantizer
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"
 CONTAINERS = json.loads((FOLDER / "container.json").read_text())
@@ -41,7 +41,7 @@ def test_containers(entry):
 @pytest.mark.parametrize("entry", LATENT["cases"], ids=lambda entry: entry["name"])
 def test_compressed_codes(entry):
     shape = (1, 512)
-    quantizer = SimpleNamespace(
+    quantizer = Quantizer(
         w_avg=np.zeros(shape, np.float32),
         step=np.ones(shape, np.float32),
         table_index=np.array(LATENT["table_index"], np.uint8).reshape(shape),

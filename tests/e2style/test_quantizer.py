@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from e2style.errors import CheckpointError, DataError
 from e2style.losses.rate import RateModel
-from e2style.quantizer import Quantizer, fit_quantizer
+from e2style.quantizer import fit_quantizer
 
 
 def _codes(seed, spread=3.0):
@@ -46,16 +48,24 @@ def test_far_codes_are_cut_to_the_tables():
     assert (far == quantizer.radius).all()
 
 
-def test_broken_quantizers_are_refused():
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("tables", np.ones((2, 4), np.uint32), "shape"),
+        ("tables", np.ones((2, 5), np.uint32), "sum"),
+        ("tables", np.array([[2**24, 0, 0]], np.uint32), "sum"),
+        ("step", np.ones((1, 512), np.float32), "differ in shape"),
+        ("step", np.zeros((3, 512), np.float32), "not positive"),
+        ("table_index", np.full((3, 512), 255, np.uint8), "behind the last table"),
+    ],
+)
+def test_broken_quantizers_are_refused(field, value, message):
     good = fit_quantizer(_codes(2))
-    tables = good.tables.copy()
-    tables[0, 0] += 1
-    with pytest.raises(CheckpointError):
-        Quantizer(good.w_avg, good.step, good.table_index, tables)
-    with pytest.raises(CheckpointError):
-        Quantizer(good.w_avg, -good.step, good.table_index, good.tables)
-    with pytest.raises(CheckpointError):
-        Quantizer(good.w_avg, good.step, good.table_index + 200, good.tables)
+    with pytest.raises(CheckpointError, match=message):
+        dataclasses.replace(good, **{field: value})
+
+
+def test_one_code_is_too_few_to_fit():
     with pytest.raises(DataError):
         fit_quantizer(_codes(2)[:1])
 

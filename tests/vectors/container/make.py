@@ -9,7 +9,6 @@ they do not change when the code does.  Faults are one each.
 import io
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,7 @@ from PIL import Image
 import stc
 from deephide import container, crypto, hiding, latent_codec
 from deephide.keystream import keyed_order, public_order
+from e2style.quantizer import Quantizer
 
 HERE = Path(__file__).parent
 FINGERPRINT = bytes(range(32))
@@ -98,7 +98,7 @@ def containers():
 def quantizer():
     size = (1, 512)
     tables = np.array([[10, 100, 2**24 - 220, 100, 10], [2**22, 2**22, 2**22, 2**21, 2**21]])
-    return SimpleNamespace(
+    return Quantizer(
         w_avg=np.zeros(size, np.float32),
         step=np.ones(size, np.float32),
         table_index=(np.arange(512) % 16 == 3).astype(np.uint8).reshape(size),
