@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import logging
 import zipfile
 from collections import Counter
@@ -60,6 +61,7 @@ class FaceSet:
     ----------
     path : folder or zip
     side : pictures are resized to (side, side)
+    every : take every n-th member only
     progress : called with (done, total or 0)
 
     Attributes
@@ -72,12 +74,17 @@ class FaceSet:
     """
 
     def __init__(
-        self, path: str | Path, side: int, progress: Callable[[int, int], None] | None = None
+        self,
+        path: str | Path,
+        side: int,
+        *,
+        every: int = 1,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.names: list[str] = []
         self.skipped: list[str] = []
         decoded = []
-        for name, data in read_members(path):
+        for name, data in itertools.islice(read_members(path), 0, None, every):
             try:
                 decoded.append(decode(data, side))
             except (OSError, ValueError, Image.DecompressionBombError) as error:

@@ -27,17 +27,17 @@ log = logging.getLogger(__name__)
 ACCEPT_MARGIN_DB = 1.0
 
 
-def export(run: Path, target: Path, card: ModelCard | None = None) -> Path:
+def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int = 3) -> Path:
     """Write the model of a run, ready for hiding.
 
-    The quantizer is fitted to the training pictures, flipped ones included, with the weights
-    as they are stored. The acceptance limit lies a little below the worst of them.
+    The quantizer is fitted to training pictures, with the weights as they are stored. The acceptance limit lies a little below the worst of them.
 
     Parameters
     ----------
     run : folder of `train`
     target : file to write
     card : what is known about the model; `images_seen` is filled in
+    every : use every n-th picture; thousands are plenty for a few dozen shared tables
 
     Raises
     ------
@@ -60,14 +60,12 @@ def export(run: Path, target: Path, card: ModelCard | None = None) -> Path:
             parameter.copy_(parameter.half().float())
     model = InversionModel(network, fingerprint=bytes(32))
 
-    faces = FaceSet(config.data, COMPARED_SIDE)
+    faces = FaceSet(config.data, COMPARED_SIDE, every=every)
     codes = encode_set(model, faces)
-    faces.pictures = np.ascontiguousarray(faces.pictures[:, :, ::-1])
-    quantizer = fit_quantizer(np.concatenate([codes, encode_set(model, faces)]))
+    quantizer = fit_quantizer(codes)
     integers = quantizer.quantise(codes)
     log.info("%.0f bits a face under the fitted tables", quantizer.ideal_bits(integers).mean())
 
-    faces.pictures = np.ascontiguousarray(faces.pictures[:, :, ::-1])
     found = _agreement(model, faces, quantizer.dequantise(integers))
     log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
     if card is not None:
