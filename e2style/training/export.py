@@ -30,7 +30,8 @@ ACCEPT_MARGIN_DB = 1.0
 def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int = 3) -> Path:
     """Write the model of a run, ready for hiding.
 
-    The quantizer is fitted to training pictures, with the weights as they are stored. The acceptance limit lies a little below the worst of them.
+    The quantizer is fitted to training pictures, with the weights as they are stored. The
+    acceptance limit lies a little below the worst of them.
 
     Parameters
     ----------
