@@ -83,8 +83,6 @@ class LossConfig:
     identity: float = 0.5  # multi-layer identity, 1 - cosine summed over levels
     parsing: float = 1.0  # multi-layer parsing, 1 - cosine summed over levels
     rate: float = 0.0  # per transmitted bit: the price of the code itself
-    adversarial: float = 0.0  # non-saturating GAN loss on the painted picture
-    r1: float = 1.0  # gradient penalty of the discriminator on real pictures
 
 
 @dataclasses.dataclass(frozen=True)
