@@ -72,7 +72,9 @@ def main() -> None:
     """Hide every bundled face, get it back, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("demo"))
-    folder = parser.parse_args().output
+    parser.add_argument("--strip", type=pathlib.Path, help="also write the first row here")
+    arguments = parser.parse_args()
+    folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     photos = pathlib.Path(skimage.data.__file__).parent
     rows = []
@@ -96,6 +98,8 @@ def main() -> None:
         )
         print(f"  stego      {stego}\n  recovered  {recovered}")
     sheet(rows, folder / "contact-sheet.png")
+    if arguments.strip:
+        sheet(rows[:1], arguments.strip)
     print(f"contact sheet  {folder / 'contact-sheet.png'}")
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
-from cli.options import App, command, model_option
+from cli.options import App, command, exit_on_termination, model_option
 from cli.render import Terminal
 from deephide import __version__
+from deephide.errors import OutputError
+from e2style.errors import ConfigError
 
 __all__ = ["app", "main"]
 
@@ -109,7 +111,8 @@ def train(
 @click.argument("run_folder", metavar="RUN")
 @click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
 @click.option("--card", metavar="PATH", help="Input: model card as a JSON file.")
-def export(terminal: Terminal, run_folder: str, output: str, card: str | None) -> None:
+@click.option("--force", is_flag=True, help="Output: replace an existing file.")
+def export(terminal: Terminal, run_folder: str, output: str, card: str | None, force: bool) -> None:
     """Write the model file of a training run.
 
     Weights are stored in half precision; the quantizer and its tables are fitted to the
@@ -118,8 +121,19 @@ def export(terminal: Terminal, run_folder: str, output: str, card: str | None) -
     from e2style.model import ModelCard
     from e2style.training.export import export as write
 
-    stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8"))) if card else None
-    path = write(Path(run_folder), Path(output), stored)
+    target = Path(output)
+    if target.exists() and not force:
+        raise OutputError(f"the output {output} exists", hint="use --force to replace it")
+    stored = None
+    if card:
+        try:
+            stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8")))
+        except (OSError, TypeError, ValueError) as error:
+            raise ConfigError(f"card {card}: {error}") from error
+    try:
+        path = write(Path(run_folder), target, stored)
+    except OSError as error:
+        raise OutputError(f"the output {output} cannot be written: {error.strerror}") from error
     terminal.result(str(path), {"output": str(path)})
 
 
@@ -199,4 +213,5 @@ def _changed(config: Any, change: str) -> Any:
 
 def main() -> None:
     """Run the command; the entry point of the installed script."""
+    exit_on_termination()
     app.main(prog_name="e2style")

@@ -94,7 +94,7 @@ class TrainConfig:
     data: str = ""  # folder or zip of aligned faces
     validation: str = ""  # the same, never trained on; empty means none
     feature_networks: str = ""  # folder with mobilefacenet.npz and face_parsing_unet.npz
-    init: str = ""  # model file or run folder to start from; empty means from nothing
+    init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     side: int = 0  # train the generator up to this side only; 0 means its full size
     train_generator: bool = True  # False is the paper's way: the encoder on a frozen generator
     images: int = 100_000  # training length; progress is counted in images
@@ -110,6 +110,14 @@ class TrainConfig:
     report_images: int = 500  # a line of stats.jsonl this often
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     threads: int = 0  # 0 leaves torch's own choice
+    device: str = "cpu"  # torch device, as in "cuda"
+
+    def __post_init__(self) -> None:
+        if self.precision not in {"bf16", "fp32"}:
+            raise ConfigError(f"precision: got {self.precision!r}, allowed are 'bf16' and 'fp32'")
+        for name in ("images", "batch", "lr", "clip", "snapshot_images", "report_images"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, must be positive")
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -134,7 +142,10 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
         elif isinstance(default, bool) and not isinstance(value, bool):
             raise ConfigError(f"{kind.__name__}.{key}: got {value!r}, allowed are true and false")
         else:
-            built[key] = type(default)(value)
+            try:
+                built[key] = type(default)(value)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"{kind.__name__}.{key}: got {value!r}: {error}") from error
     return kind(**built)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from e2style.data.faces import FaceSet
-from e2style.errors import CheckpointError
+from e2style.errors import CheckpointError, ConfigError
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer
 from e2style.training.runlog import to_uint8
@@ -66,8 +66,8 @@ def encode_set(
     """Codes (N, n, 512) of every picture of a set."""
     parts = []
     for start in range(0, len(faces), batch):
-        x = faces.batch(torch.arange(start, min(start + batch, len(faces))))
-        parts.append(model.network.invert(x, stages).numpy())
+        x = faces.batch(torch.arange(start, min(start + batch, len(faces)))).to(model.device)
+        parts.append(model.network.invert(x, stages).cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -94,7 +94,8 @@ def reconstruct(
     integers = quantizer.quantise(encode_set(model, faces, batch=batch, stages=stages))
     painted, ssims = [], []
     for start in range(0, len(faces), batch):
-        codes = torch.from_numpy(quantizer.dequantise(integers[start : start + batch]))
+        part = quantizer.dequantise(integers[start : start + batch])
+        codes = torch.from_numpy(part).to(model.device)
         shown = [_enlarge(p) for p in to_uint8(model.network.synthesize(codes))]
         painted.extend(shown)
         ssims.append(_ssim(faces.pictures[start : start + batch], np.stack(shown)))
@@ -132,9 +133,12 @@ def _enlarge(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    from torchmetrics.functional.image import (
-        structural_similarity_index_measure,
-    )
+    try:
+        from torchmetrics.functional.image import structural_similarity_index_measure
+    except ImportError as error:
+        raise ConfigError(
+            "evaluation needs torchmetrics; install the extra: pip install 'deephide[train]'"
+        ) from error
 
     x, y = (torch.from_numpy(v.copy()).permute(0, 3, 1, 2).float() for v in (a, b))
     value = structural_similarity_index_measure(x, y, data_range=255.0, reduction="none")

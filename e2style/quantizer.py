@@ -104,8 +104,10 @@ def fit_quantizer(
 
     Raises
     ------
-    DataError : fewer than two codes
+    DataError : fewer than two codes, or classes outside 1 to 256
     """
+    if not 1 <= classes <= 256:
+        raise DataError(f"classes: got {classes}, allowed 1 to 256")
     if codes.ndim != 3 or len(codes) < 2:
         raise DataError(f"codes: got shape {codes.shape}, needs (N >= 2, n, 512)")
     centre = codes.mean(0, dtype=np.float64).astype(np.float32) if w_avg is None else w_avg

@@ -89,14 +89,11 @@ def save(
     card: ModelCard | None = None,
     accept_psnr: float = 0.0,
 ) -> None:
-    """Write a model file: half-precision weights, quantizer, config and card.
-
-    Running statistics of the batch norms stay float32: a variance may leave half precision.
-    """
+    """Write a model file: half-precision weights, quantizer, config and card."""
     tensors = {}
     for key, value in network.state_dict().items():
-        keep = not value.is_floating_point() or "running_" in key
-        tensors[f"network.{key}"] = (value if keep else value.half()).contiguous()
+        stored = value.half() if stored_as_half(key, value) else value
+        tensors[f"network.{key}"] = stored.contiguous()
     if quantizer is not None:
         for field in dataclasses.fields(quantizer):
             array = getattr(quantizer, field.name)
@@ -113,6 +110,14 @@ def save(
     os.replace(partial, target)
 
 
+def stored_as_half(key: str, value: Tensor) -> bool:
+    """Whether a network tensor is stored in half precision.
+
+    Running statistics of the batch norms are not: a variance may leave its range.
+    """
+    return value.is_floating_point() and "running_" not in key
+
+
 def fingerprint(tensors: dict[str, Tensor]) -> bytes:
     """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
 
@@ -127,9 +132,9 @@ def fingerprint(tensors: dict[str, Tensor]) -> bytes:
     return digest.digest()
 
 
-def _read(path: Path, device: str, digest: str = "") -> InversionModel:
+def _read(path: Path, device: str, digest: str | None = None) -> InversionModel:
     try:
-        if digest:
+        if digest is not None:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if found != digest:
                 raise CheckpointError(

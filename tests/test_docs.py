@@ -80,6 +80,14 @@ def test_the_python_of_the_readme_runs(place):
     assert (place / "recovered.png").exists()
 
 
+def test_the_training_commands_of_the_readme_resolve(place):
+    lines = [r for b in _blocks("sh") for r in b.splitlines() if r.startswith("e2style train")]
+    assert lines
+    for line in lines:
+        done = _run(f"{line} --dry-run", place)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
 def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"make (\w+)", README))

@@ -8,7 +8,7 @@ import itertools
 import logging
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,6 @@ class FaceSet:
     path : folder or zip
     side : pictures are resized to (side, side)
     every : take every n-th member only
-    progress : called with (done, total or 0)
 
     Attributes
     ----------
@@ -79,7 +78,6 @@ class FaceSet:
         side: int,
         *,
         every: int = 1,
-        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.names: list[str] = []
         self.skipped: list[str] = []
@@ -92,8 +90,6 @@ class FaceSet:
                 self.skipped.append(name)
                 continue
             self.names.append(name)
-            if progress:
-                progress(len(self.names), 0)
         if not decoded:
             raise DataError(f"data {path}: no picture could be read")
         self.pictures = np.stack(decoded)

@@ -20,7 +20,7 @@ from e2style.quantizer import fit_quantizer
 from e2style.training.loop import CodedInversion
 from e2style.training.runlog import to_uint8
 from e2style.training.state import TrainingState
-from e2style.zoo import save
+from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,9 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     state.load(snapshots[-1])
     network = coded.network.channels_last()
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().float())
+        for name, value in network.state_dict().items():
+            if stored_as_half(name, value):
+                value.copy_(value.half().float())
     model = InversionModel(network, fingerprint=bytes(32))
 
     faces = FaceSet(config.data, COMPARED_SIDE, every=every)
@@ -70,7 +71,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     found = _agreement(model, faces, quantizer.dequantise(integers))
     log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
     if card is not None:
-        card = ModelCard(**{**vars(card), "images_seen": state.images})
+        card = ModelCard(**{**vars(card), "images_seen": state.images + state.inherited})
     save(
         target,
         network,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +28,9 @@ from e2style.training.state import TrainingState, load_weights
 
 log = logging.getLogger(__name__)
 
-# Settings that may differ when a run goes on: they change its length or speed, not its course.
-FREE_KEYS = {"images", "threads", "snapshot_images", "report_images"}
+# Settings that may differ when a run goes on. All but `images`, which stretches the schedule of
+# the rate, leave its course as it was, up to the order of sums on other threads or devices.
+FREE_KEYS = {"images", "threads", "device", "snapshot_images", "report_images"}
 
 
 class CodedInversion(nn.Module):
@@ -75,6 +78,7 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
     _claim(config, run)
     if config.threads:
         torch.set_num_threads(config.threads)
+    device = torch.device(config.device)
 
     # Data: everything decoded once.
     side = config.side or config.model.generator.size
@@ -90,9 +94,9 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
     network = InversionNetwork(config.model).channels_last()
     network.generator.seed_noise(config.seed)
     model = CodedInversion(network)
-    if config.init:
-        load_weights(model, Path(config.init))
+    inherited = load_weights(model, Path(config.init)) if config.init else 0
     network.generator.requires_grad_(config.train_generator)
+    model.to(device)
     average = copy.deepcopy(model).requires_grad_(False).eval()
     losses = _feature_losses(config)
 
@@ -100,6 +104,7 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = make_optimizer(config, model)
     state = TrainingState(run, {"model": model, "average": average, "optimizer": optimizer})
+    state.inherited = inherited
     state.resume()
     stats = RunLog(run, state.images)
     began, first = time.monotonic(), state.images
@@ -107,12 +112,13 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
     while state.images < config.images:
         # Every step draws from (seed, images seen), so a resumed run matches.
         torch.manual_seed(config.seed * 1_000_003 + state.images)
-        x = faces.batch(torch.multinomial(weights, config.batch), torch.rand(config.batch) < 0.5)
+        chosen = torch.multinomial(weights, config.batch)
+        x = faces.batch(chosen, torch.rand(config.batch) < 0.5).to(device)
         target = x if side == x.shape[-1] else F.interpolate(x, (side, side), mode="area")
 
         # Forward: paint from the perturbed code, then price errors and bits.
         model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             painted, bits = model(x, side)
             terms = {"l2": F.mse_loss(painted, target), "rate": bits.mean()}
             for name, (loss, samples) in losses.items():
@@ -130,6 +136,8 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
         update_average(average, model, config, state.images)
         terms |= {"total": total, "norm": norm}
         stats.add(**{name: value.item() for name, value in terms.items()})
+        if not math.isfinite(norm):
+            raise ConfigError(f"training diverged after {state.images} images; try a lower lr")
 
         # Report, save, show.
         if progress:
@@ -153,11 +161,16 @@ def _claim(config: TrainConfig, run: Path) -> None:
     path = run / "config.json"
     values = json.loads(json.dumps(to_dict(config)))
     if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"run {run}: config.json is damaged: {error}") from error
         changed = [k for k in values if k not in FREE_KEYS and stored.get(k) != values[k]]
         if changed:
             raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
-    path.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    os.replace(partial, path)
 
 
 def _feature_losses(config: TrainConfig) -> dict[str, tuple[MultiLayerCosineLoss, int]]:
@@ -170,18 +183,24 @@ def _feature_losses(config: TrainConfig) -> dict[str, tuple[MultiLayerCosineLoss
     losses: dict[str, tuple[MultiLayerCosineLoss, int]] = {}
     if config.loss.identity:
         network = load_state(MobileFaceNet(), folder / "mobilefacenet.npz")
-        losses["identity"] = (MultiLayerCosineLoss(network), max(config.batch // 2, 1))
+        losses["identity"] = (
+            MultiLayerCosineLoss(network).to(config.device),
+            max(config.batch // 2, 1),
+        )
     if config.loss.parsing:
         network = load_state(ParsingEncoder(), folder / "face_parsing_unet.npz")
-        losses["parsing"] = (MultiLayerCosineLoss(network), max(config.batch // 4, 1))
+        losses["parsing"] = (
+            MultiLayerCosineLoss(network).to(config.device),
+            max(config.batch // 4, 1),
+        )
     return losses
 
 
 @torch.no_grad()
 def _show(stats: RunLog, average: CodedInversion, probe: FaceSet, images: int, side: int) -> None:
     """Save input and rounded reconstruction of eight pictures, spread over the set."""
-    x = probe.batch(torch.linspace(0, len(probe) - 1, 8).long())
     network = average.network
+    x = probe.batch(torch.linspace(0, len(probe) - 1, 8).long()).to(network.w_avg.device)
     rounded = network.w_avg + (network.invert(x) - network.w_avg).round()
     painted = network.synthesize(rounded, side)
     stats.grid(images, F.interpolate(x, (side, side), mode="area"), painted)

@@ -30,9 +30,9 @@ class RunLog:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         if self.path.exists():
-            lines = [json.loads(line) for line in self.path.read_text().splitlines()]
-            kept = [json.dumps(line) for line in lines if line["images"] <= images]
-            self.path.write_text("".join(line + "\n" for line in kept))
+            rows = [_row(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+            kept = [json.dumps(row) for row in rows if row and row["images"] <= images]
+            self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._board = _tensorboard(folder)
 
     def add(self, **values: float) -> None:
@@ -69,6 +69,15 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
     """B 3 S S in [-1, 1], unbounded -> (B, S, S, 3) uint8, rounded."""
     scaled = (pictures.detach().float().clamp(-1, 1) + 1) * 127.5
     return scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _row(line: str) -> dict[str, float] | None:
+    """One line of the log, or None for one that was cut off in the middle."""
+    try:
+        row: dict[str, float] = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return row
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -25,6 +25,11 @@ class TrainingState:
     folder : run folder; snapshots are `state-<images>.pt` in it
     parts : anything with state_dict and load_state_dict, by name
     keep : snapshots that stay
+
+    Attributes
+    ----------
+    images : images seen in this run
+    inherited : images that the runs before it saw, along the chain of `init`
     """
 
     def __init__(self, folder: Path, parts: dict[str, Any], keep: int = 2) -> None:
@@ -32,25 +37,41 @@ class TrainingState:
         self.parts = parts
         self.keep = keep
         self.images = 0
+        self.inherited = 0
 
     def save(self) -> Path:
         """Write a snapshot under a temporary name, rename it, drop the oldest."""
         path = self.folder / f"state-{self.images:09d}.pt"
         partial = path.with_suffix(".partial")
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        torch.save({"images": self.images, "parts": state}, partial)
+        with partial.open("wb") as file:
+            torch.save({"images": self.images, "inherited": self.inherited, "parts": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
         for old in self.snapshots(self.folder)[: -self.keep]:
             old.unlink()
         return path
 
     def resume(self) -> bool:
-        """Load the newest snapshot of the run folder; False where there is none."""
-        found = self.snapshots(self.folder)
-        if not found:
-            return False
-        self.load(found[-1])
-        return True
+        """Load the newest snapshot that is whole; False where there is none.
+
+        Raises
+        ------
+        CheckpointError : there are snapshots, and none can be loaded
+        """
+        failure: CheckpointError | None = None
+        for path in reversed(self.snapshots(self.folder)):
+            try:
+                self.load(path)
+            except CheckpointError as error:
+                log.warning("%s", error)
+                failure = error
+            else:
+                return True
+        if failure is not None:
+            raise failure
+        return False
 
     def load(self, path: Path) -> None:
         """Load one snapshot.
@@ -63,9 +84,10 @@ class TrainingState:
             stored = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in self.parts.items():
                 part.load_state_dict(stored["parts"][name])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+            self.images = int(stored["images"])
+            self.inherited = int(stored.get("inherited", 0))
+        except Exception as error:  # a damaged pickle can raise nearly anything
             raise CheckpointError(f"training state {path}: {error}") from error
-        self.images = int(stored["images"])
         log.info("resumed from %s", path)
 
     @staticmethod
@@ -74,14 +96,18 @@ class TrainingState:
         return sorted(folder.glob("state-*.pt"))
 
 
-def load_weights(module: nn.Module, run: Path, part: str = "average") -> None:
+def load_weights(module: nn.Module, run: Path, part: str = "average") -> int:
     """Fill a module from the newest snapshot of another run folder.
+
+    Returns
+    -------
+    Images that were seen up to it, along the chain of runs.
 
     Raises
     ------
     CheckpointError : no snapshot, or of another shape
     """
-    found = TrainingState.snapshots(run)
-    if not found:
-        raise CheckpointError(f"init {run}: no state-*.pt in this folder")
-    TrainingState(run, {part: module}).load(found[-1])
+    state = TrainingState(run, {part: module})
+    if not state.resume():
+        raise CheckpointError(f"run {run}: no state-*.pt in this folder")
+    return state.images + state.inherited

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ import e2style
 from e2style.data.faces import FaceSet
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.evaluation import order0_entropy, reconstruct
+from e2style.model import ModelCard
 from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.state import TrainingState
+
+WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "weights"
 
 
 def _final(run):
@@ -148,6 +152,47 @@ def test_integers_do_not_depend_on_the_number_of_threads(trained, tmp_path):
 def test_export_of_an_empty_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError):
         export(tmp_path, tmp_path / "x.safetensors")
+
+
+def test_a_damaged_snapshot_gives_way_to_the_one_before(train_config, trained):
+    older, newest = TrainingState.snapshots(trained)
+    wanted = _final(trained)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    log = trained / "stats.jsonl"
+    log.write_text(log.read_text()[:-9])
+    train(train_config, trained)
+    _assert_equal(_final(trained), wanted)
+    for path in TrainingState.snapshots(trained):
+        path.write_bytes(b"no snapshot")
+    with pytest.raises(CheckpointError):
+        train(train_config, trained)
+    assert older.exists()
+
+
+def test_a_diverging_run_stops_before_it_saves(train_config, tmp_path):
+    with pytest.raises(ConfigError, match="diverged"):
+        train(dataclasses.replace(train_config, lr=1e30, warmup_images=1), tmp_path / "run")
+    assert not TrainingState.snapshots(tmp_path / "run")
+
+
+def test_images_are_counted_along_the_chain_of_runs(train_config, trained, tmp_path):
+    card = ModelCard("t", "", "", 0, "", {}, "", "", "")
+    run = tmp_path / "next"
+    train(dataclasses.replace(train_config, init=str(trained)), run)
+    assert e2style.load(export(run, tmp_path / "m.safetensors", card)).card.images_seen == 48
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no feature networks")
+def test_identity_and_parsing_losses_train(train_config, tmp_path):
+    loss = dataclasses.replace(train_config.loss, identity=0.1, parsing=0.1)
+    config = dataclasses.replace(
+        train_config, loss=loss, feature_networks=str(WEIGHTS), precision="bf16", images=8
+    )
+    train(config, tmp_path / "run")
+    row = json.loads((tmp_path / "run" / "stats.jsonl").read_text().splitlines()[-1])
+    assert 0 < row["identity"] < 10
+    assert 0 < row["parsing"] < 6
 
 
 def test_snapshots_are_limited_in_number(trained):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import safetensors.torch
@@ -106,6 +107,7 @@ def test_wrong_shapes_are_refused(stored):
 
 def test_shipped_models_load_by_name():
     for name in e2style.names():
+        assert re.fullmatch("[0-9a-f]{64}", zoo.SHIPPED[name][1])
         model = e2style.load(name)
         assert model.name == name
         assert model.quantizer is not None

@@ -1,0 +1,100 @@
+"""The `e2style` command on a member of the family that trains in milliseconds."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cli.e2style_app import app
+
+PRESET = """
+images = 8
+batch = 4
+precision = "fp32"
+threads = 1
+snapshot_images = 4
+[model]
+name = "tiny"
+[model.generator]
+size = 16
+mapping_layers = 0
+channel_base = 128
+channel_max = 8
+[model.encoder]
+image_size = 16
+widths = [4, 6, 8]
+units = [1, 1, 1]
+pools = [2, 2, 2]
+split = [1, 1, 4]
+[loss]
+identity = 0.0
+parsing = 0.0
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    rng = np.random.default_rng(2)
+    (tmp_path / "faces").mkdir()
+    for k in range(6):
+        small = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        small.resize((256, 256), Image.Resampling.BICUBIC).save(tmp_path / "faces" / f"{k}.png")
+    (tmp_path / "tiny.toml").write_text(PRESET)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+TRAIN = ["train", "--preset", "tiny.toml", "--data", "faces", "--run", "run"]
+
+
+def _run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_train_export_evaluate(place):
+    done = _run(*TRAIN)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == "run/state-000000008.pt"
+    assert _run("export", "run", "-o", "m.safetensors").exit_code == 0
+    assert _run("export", "run", "-o", "m.safetensors").exit_code == 8
+    found = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--json")
+    assert found.exit_code == 0, found.output
+    fields = json.loads(found.stdout)
+    assert fields["pictures"] == 6
+    assert fields["psnr"] > 0
+    assert fields["bits"] > 0
+
+
+def test_a_dry_run_prints_the_settings_and_trains_nothing(place):
+    done = _run(*TRAIN, "--dry-run", "--set", "loss.rate=0.5", "--set", "images=99")
+    settings = json.loads(done.stdout)
+    assert settings["loss"]["rate"] == 0.5
+    assert settings["images"] == 99
+    assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((*TRAIN, "--set", "loss.rat=1"), 2),
+        ((*TRAIN, "--set", "images"), 2),
+        ((*TRAIN, "--set", "batch=many"), 2),
+        (("train", "--preset", "none", "--data", "faces", "--run", "run"), 2),
+        (("train", "--preset", "tiny.toml", "--data", "none", "--run", "run"), 3),
+        (("export", "none", "-o", "m.safetensors"), 7),
+        (("evaluate", "--data", "faces", "--model", "none"), 7),
+    ],
+)
+def test_mistakes_have_their_exit_code_and_one_sentence(place, arguments, code):
+    done = _run(*arguments)
+    assert done.exit_code == code, done.output
+    assert "unexpected" not in done.stderr
+    assert not (place / "m.safetensors").exists()
+
+
+def test_a_card_that_is_no_card_is_refused(place):
+    assert _run(*TRAIN).exit_code == 0
+    (place / "card.json").write_text("[1]")
+    assert _run("export", "run", "-o", "m.safetensors", "--card", "card.json").exit_code == 2
