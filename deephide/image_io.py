@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deephide import png
-from deephide.errors import InputImageError
+from deephide.errors import ExtractionError, InputImageError
 
 __all__ = ["Cover", "ImageSource", "encode_png", "load_cover", "load_secret", "to_pil"]
 
@@ -189,7 +189,7 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
     Parameters
     ----------
     source : PIL image of mode L, RGB or RGBA, or the path of a PNG, BMP or TIFF file
-    role : how messages call it
+    role : "carrier" or "stego", as messages call it
 
     Returns
     -------
@@ -198,6 +198,7 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
     Raises
     ------
     InputImageError : unreadable, lossy, animated, not 8-bit gray, RGB or RGBA, too large or small
+    ExtractionError : a stego too small to hold anything
     """
     parts = None
     if isinstance(source, Image.Image):
@@ -213,15 +214,18 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
         image, frames = _open(raw, role)
         parts = _refuse_format(image, frames, raw, role)
         _decode(image, role)
-    array = np.asarray(image, dtype=np.uint8)
-    array = array.reshape(image.height, image.width, -1)
-    samples = np.ascontiguousarray(array[:, :, : 1 if array.shape[2] == 1 else 3])
-    if samples.size < MIN_COVER_ELEMENTS:
+    channels = min(_MODES[image.mode], 3)
+    elements = image.width * image.height * channels
+    if elements < MIN_COVER_ELEMENTS:
+        if role == "stego":
+            raise ExtractionError  # the format knows one error for whatever holds nothing
         raise InputImageError(
             f"the {role} is too small ({image.width} x {image.height}): "
-            f"{samples.size} samples, at least {MIN_COVER_ELEMENTS} are needed",
+            f"{elements} samples, at least {MIN_COVER_ELEMENTS} are needed",
             hint="use an ordinary photo",
         )
+    array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
+    samples = np.ascontiguousarray(array[:, :, :channels])
     alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
     profile = image.info.get("icc_profile")
     fixed = _fixed_pixels(samples, alpha, image.info.get("transparency"))
@@ -235,7 +239,8 @@ def _fixed_pixels(
         return np.asarray(alpha == 0)
     if isinstance(key, int | tuple):
         # One colour stands for "transparent": nothing may become that colour or leave it.
-        near = np.abs(samples.astype(np.int16) - np.asarray(key, dtype=np.int16)) <= 1
+        # A file may name one that no 8-bit sample has: tRNS values have 16 bits.
+        near = np.abs(samples.astype(np.int32) - np.asarray(key, dtype=np.int32)) <= 1
         return np.asarray(near.all(axis=2))
     return None
 

@@ -148,6 +148,18 @@ def test_a_transparent_colour_is_neither_reached_nor_left(tmp_path, photo):
     assert cover.fixed[6, 5] and np.array_equal(cover.fixed, near)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("value", [256, 0x8000, 0xFFFF])
+def test_a_transparent_colour_out_of_range_fixes_nothing(tmp_path, photo, mode, value):
+    raw = encode(photo.convert(mode), "PNG")
+    end = raw.index(b"IDAT") - 4
+    key = chunk(b"tRNS", struct.pack(">H", value) * len(mode))
+    (tmp_path / "key.png").write_bytes(raw[:end] + key + raw[end:])
+    cover = image_io.load_cover(tmp_path / "key.png")
+    assert cover.fixed is not None and not cover.fixed.any()
+    assert key in image_io.encode_png(cover, cover.samples)
+
+
 def test_colour_profiles_of_other_formats_are_kept(tmp_path, photo):
     photo.save(tmp_path / "a.tif", icc_profile=b"profile")
     cover = image_io.load_cover(tmp_path / "a.tif")
