@@ -5,30 +5,34 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
 
 from deephide.errors import OutputError
 
-__all__ = ["check_output", "write_atomically", "write_png"]
+__all__ = ["check_output", "png_bytes", "write_atomically", "write_png", "write_together"]
 
 _LOSSY_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".jp2", ".gif"}
 
 
-def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool = False) -> None:
+def check_output(
+    path: Path, inputs: Iterable[Path] = (), outputs: Iterable[Path] = (), *, force: bool = False
+) -> None:
     """Refuse an output that could not or should not be written, before any work is done.
 
     Parameters
     ----------
     path : where the PNG file is to go
     inputs : files that must not be overwritten, whatever the path that leads to them
+    outputs : files that are to be written too
     force : allow an existing file to be replaced
 
     Raises
     ------
-    OutputError : wrong suffix, exists, is an input, or its folder cannot be written
+    OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
     """
     suffix = path.suffix.lower()
     if suffix in _LOSSY_SUFFIXES:
@@ -48,12 +52,15 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool = False
                 f"the output {path} is the input {other}",
                 hint="choose another name; the original is best kept or deleted, not replaced",
             )
+    for other in outputs:
+        if _same_file(path, other):
+            raise OutputError(
+                f"the outputs {other} and {path} are the same file", hint="choose two names"
+            )
     if path.is_dir():
         raise OutputError(f"the output {path} is a directory")
     if os.path.lexists(path) and not force:
-        raise OutputError(
-            f"the output {path} exists", hint="choose another name, or use --force to replace it"
-        )
+        raise _exists(path)
     folder = path.parent
     if not folder.is_dir():
         raise OutputError(f"the folder {folder} does not exist", hint="create it first")
@@ -90,12 +97,58 @@ def write_atomically(
     ------
     OutputError : the system refused to write, or the name was taken meanwhile
     """
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}.part.png")
+    write_together([(path, data)], force=force, verify=verify)
+
+
+def write_together(
+    files: Sequence[tuple[Path, bytes]],
+    *,
+    force: bool = False,
+    verify: Callable[[Path], None] | None = None,
+) -> None:
+    """Write several files as `write_atomically` writes one: all of them get their names or none.
+
+    Parameters
+    ----------
+    files : final name and content of each; the first one is verified, and gets its name last
+    force : replace existing files; after a failure such a file may be gone
+    verify : called with the temporary name of the first file; whatever it raises leaves no file
+
+    Raises
+    ------
+    OutputError : the system refused to write, or a name was taken meanwhile
+    """
+    staged = [
+        (path, path.with_name(f".{path.stem}-{secrets.token_hex(6)}.part.png")) for path, _ in files
+    ]
+    published: list[Path] = []
     try:
-        _write(temporary, data)
+        for (path, temporary), (_, data) in zip(staged, files, strict=True):
+            with _translated(path):
+                _write(temporary, data)
         if verify is not None:
-            verify(temporary)
-        _rename(temporary, path, force)
+            with _translated(staged[0][0]):
+                verify(staged[0][1])
+        for path, temporary in reversed(staged):
+            with _translated(path):
+                _rename(temporary, path, force)
+            published.append(path)
+        for path in published:
+            _sync_folder(path.parent)
+    except BaseException:
+        for path in published:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        # Also after an interrupt: a half-written or unverified file never stays.
+        for _, temporary in staged:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
@@ -103,16 +156,18 @@ def write_atomically(
         raise OutputError(
             f"the output {path} cannot be written: {reason}", hint="choose another place with -o"
         ) from error
-    finally:
-        # Also after an interrupt: a half-written or unverified file never stays.
-        temporary.unlink(missing_ok=True)
 
 
 def write_png(path: Path, image: Image.Image, *, force: bool = False) -> None:
     """Write a picture as a plain PNG file; see `write_atomically`."""
+    write_atomically(path, png_bytes(image), force=force)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """Return a picture as a plain PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    write_atomically(path, buffer.getvalue(), force=force)
+    return buffer.getvalue()
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -126,25 +181,42 @@ def _write(path: Path, data: bytes) -> None:
 def _rename(temporary: Path, path: Path, force: bool) -> None:
     if force:
         os.replace(temporary, path)
-    else:
-        try:
-            # Unlike a rename, a hard link fails if the name was taken meanwhile.
-            os.link(temporary, path)
-        except FileExistsError:
-            raise OutputError(
-                f"the output {path} exists",
-                hint="choose another name, or use --force to replace it",
-            ) from None
-        except OSError:
-            os.rename(temporary, path)  # a file system without hard links
-    _sync_folder(path.parent)
+        return
+    try:
+        # Unlike a rename, a hard link fails if the name was taken meanwhile.
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:
+        _reserve_and_replace(temporary, path)  # a file system without hard links
+
+
+def _reserve_and_replace(temporary: Path, path: Path) -> None:
+    """Take the name with an empty file of our own, then put the real one over it."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        raise _exists(path) from None
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(
+        f"the output {path} exists", hint="choose another name, or use --force to replace it"
+    )
 
 
 def _sync_folder(folder: Path) -> None:
+    """Ask that the new name survive a power cut; the file is there even where that is refused."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

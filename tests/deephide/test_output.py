@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 
 import pytest
 
@@ -97,6 +98,70 @@ def test_without_hard_links_a_rename_serves(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     output.write_atomically(tmp_path / "a.png", b"data")
     assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("link", ["taken", "dangling"])
+def test_without_hard_links_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch, link):
+    path = tmp_path / "a.png"
+
+    def refuse(*_):
+        if link == "taken":
+            path.write_bytes(b"theirs")
+        else:
+            path.symlink_to(tmp_path / "nowhere.png")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OutputError, match="exists"):
+        output.write_atomically(path, b"data")
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert path.is_symlink() if link == "dangling" else path.read_bytes() == b"theirs"
+
+
+def test_without_hard_links_a_failed_rename_leaves_no_file(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match="not permitted"):
+        output.write_atomically(tmp_path / "a.png", b"data")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path, monkeypatch):
+    sync, seen = os.fsync, []
+
+    def refuse(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            seen.append(handle)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    output.write_atomically(tmp_path / "a.png", b"data")
+    assert len(seen) == 1 and os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("taken", ["a.png", "b.png"])
+def test_files_written_together_appear_together(tmp_path, taken):
+    one, two = tmp_path / "a.png", tmp_path / "b.png"
+    files = [(one, b"one"), (two, b"two")]
+    with pytest.raises(OutputError, match=taken):
+        output.write_together(
+            files, verify=lambda _: (tmp_path / taken).write_bytes(b"theirs") and None
+        )
+    assert os.listdir(tmp_path) == [taken]
+    assert (tmp_path / taken).read_bytes() == b"theirs"
+    output.write_together(files, force=True)
+    assert (one.read_bytes(), two.read_bytes()) == (b"one", b"two")
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+def test_outputs_must_differ(tmp_path):
+    path = tmp_path / "a.png"
+    with pytest.raises(OutputError, match="are the same file"):
+        output.check_output(tmp_path / "." / "a.png", [], [path], force=True)
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, SystemExit])
