@@ -77,12 +77,12 @@ def key_input(passphrase: str | None, fingerprint: bytes) -> bytes:
         raise PassphraseError("the passphrase is not valid UTF-8 text") from None
 
 
-def derive_keys(secret: bytes, salt: bytes) -> Keys:
+def derive_keys(key_input: bytes, salt: bytes) -> Keys:
     """Derive every key of one container; slow and memory-hungry on purpose.
 
     Parameters
     ----------
-    secret : what `key_input` returned
+    key_input : what the function `key_input` returned
     salt : 16 bytes
 
     Returns
@@ -97,7 +97,7 @@ def derive_keys(secret: bytes, salt: bytes) -> Keys:
         iterations=ARGON2_ITERATIONS,
         lanes=ARGON2_LANES,
         memory_cost=ARGON2_MEMORY_KIB,
-    ).derive(secret)
+    ).derive(key_input)
     return Keys(
         order=_expand(root, b"deephide/1 order", 32),
         length_pad=_expand(root, b"deephide/1 length", 4),

@@ -35,7 +35,7 @@ def looks_decompressed(samples: NDArray[np.uint8]) -> bool:
     count = rows * columns
     if count == 0:
         return False
-    # Evenly spread blocks; a stride that shares no factor with the row length mixes columns.
+    # Blocks spread evenly over the picture in raster order.
     picked = np.unique(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
     blocks = samples[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, channels)
     chosen = blocks.transpose(0, 2, 1, 3, 4)[picked // columns, picked % columns]
