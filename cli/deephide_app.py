@@ -87,25 +87,29 @@ def embed(
 ) -> None:
     """Hide a face in a photo and write the stego as PNG.
 
-    The file appears only after the face was extracted from it again; a failure leaves no file.
+    No file appears before the face was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
     _refuse_terminal(terminal, output)
     passphrase = read_passphrase(sources, confirm=True)
     import deephide
-    from deephide.output import check_output, write_png
 
-    if preview is not None:
-        check_output(Path(preview), [Path(secret), Path(carrier), Path(output)], force=force)
     if passphrase is None:
         terminal.warning("no passphrase is set: anyone who has the model can extract the face")
     with _destination(output) as path, terminal.progress(deephide.STAGES) as progress:
         result = deephide.embed_file(
-            secret, carrier, path, passphrase, model, cost, codec, progress, force=force
+            secret,
+            carrier,
+            path,
+            passphrase,
+            model,
+            cost,
+            codec,
+            progress,
+            preview=preview,
+            force=force,
         )
         data = path.read_bytes() if output == "-" else b""
-    if preview is not None:
-        write_png(Path(preview), result.preview, force=force)
     if output == "-":
         terminal.binary(data)
     terminal.info(
@@ -169,7 +173,7 @@ def extract(
         "output": output,
         "codec": found.info.codec,
         "model": found.info.model,
-        "payload_bytes": found.info.payload_bytes,
+        "payload_bits": found.info.payload_bits,
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }
@@ -187,8 +191,8 @@ def extract(
 def capacity(terminal: Terminal, carrier: str) -> None:
     """Say how many bits a photo can take, and how many are advisable.
 
-    Both numbers count the payload alone; safe means that one sample in two hundred changes,
-    which is a rule of thumb and not a promise.
+    Both numbers count everything that is hidden, as the report of embed does; safe means that
+    one sample in two hundred changes, which is a rule of thumb and not a promise.
     """
     import deephide
 

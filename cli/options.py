@@ -142,7 +142,12 @@ def command(
         for option in (
             click.option("--debug", is_flag=True, help="Add tracebacks and versions to errors."),
             click.option("-v", "--verbose", is_flag=True, help="Log what is being done."),
-            click.option("-q", "--quiet", is_flag=True, help="Output: print nothing but errors."),
+            click.option(
+                "-q",
+                "--quiet",
+                is_flag=True,
+                help="Output: no messages but errors; the result still goes to stdout.",
+            ),
             click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
         ):
             wrapped = option(wrapped)
@@ -190,7 +195,9 @@ def model_option(function: Function) -> Function:
     return click.option(
         "--model",
         metavar="NAME|PATH",
-        help="Advanced: the model to use; both sides need the same one.  [default: built in]",
+        help="Advanced: the model to use; both sides need the same one. A file that is not here "
+        "is looked for in the folder that the variable DEEPHIDE_MODEL_DIR names.  "
+        "[default: built in]",
     )(function)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -54,10 +54,10 @@ class _Job:
     """An embedding that is done but not verified."""
 
     result: EmbedResult
-    cover: Cover
-    samples: NDArray[np.uint8]
-    plaintext: bytes
-    key_input: bytes
+    cover: Cover = field(repr=False)
+    samples: NDArray[np.uint8] = field(repr=False)
+    plaintext: bytes = field(repr=False)
+    key_input: bytes = field(repr=False)
 
 
 def embed(
@@ -109,18 +109,20 @@ def embed_file(
     codec: str = "auto",
     progress: Progress = None,
     *,
+    preview: PathSource | None = None,
     force: bool = False,
 ) -> EmbedResult:
     """Hide a face in a photo and write the stego as a PNG file.
 
-    The file appears under its name only after the face was extracted from it; any failure
-    leaves no file.
+    No file appears under its name before the face was extracted from the stego; any
+    failure leaves no file.
 
     Parameters
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
     destination : path of the PNG file to write
-    force : replace an existing file
+    preview : path of a second PNG file, for the face as the receiver will see it
+    force : replace existing files
 
     Returns
     -------
@@ -128,14 +130,19 @@ def embed_file(
 
     Raises
     ------
-    OutputError : the file exists, is one of the inputs, or cannot be written
+    OutputError : a file exists, is one of the inputs or the other output, or cannot be written
     DeephideError : as in `embed`
     """
     path = Path(destination)
-    output.check_output(path, _paths(secret, carrier, model), force=force)
+    inputs = _paths(secret, carrier, model)
+    output.check_output(path, inputs, force=force)
+    if preview is not None:
+        output.check_output(Path(preview), inputs, [path], force=force)
     job = _hide(secret, carrier, passphrase, model, cost, codec, progress, os.urandom)
-    data = image_io.encode_png(job.cover, job.samples)
-    output.write_atomically(path, data, force=force, verify=lambda file: _verify(job, file))
+    files = [(path, image_io.encode_png(job.cover, job.samples))]
+    if preview is not None:
+        files.append((Path(preview), output.png_bytes(job.result.preview)))
+    output.write_together(files, force=force, verify=lambda file: _verify(job, file))
     _report(progress, 4)
     return job.result
 
@@ -182,7 +189,8 @@ def extract(
     except latent_codec.LatentFormatError as error:
         raise ExtractionError from error
     image = models.paint(loaded, integers)
-    return ExtractResult(image, ExtractInfo(header.version, "latent", loaded.name, len(payload)))
+    payload_bits = 8 * (container.OVERHEAD_BYTES + len(payload))
+    return ExtractResult(image, ExtractInfo(header.version, "latent", loaded.name, payload_bits))
 
 
 def extract_file(
@@ -218,7 +226,7 @@ def extract_file(
 
 
 def capacity(carrier: ImageSource, cost: str = "hill") -> Capacity:
-    """Say how much a photo can take.
+    """Say how much a photo can take, in bits that compare with `EmbedResult.payload_bits`.
 
     Parameters
     ----------
@@ -267,11 +275,10 @@ def _hide(
 
     _report(progress, 1)
     message_bits = 8 * (container.OVERHEAD_BYTES + len(payload))
-    cost_p1, cost_m1 = cover_costs(cover, cost, message_bits)
-
-    _report(progress, 2)
     associated = container.associated_data(*cover.shape)
     try:
+        cost_p1, cost_m1 = cover_costs(cover, cost, message_bits)
+        _report(progress, 2)
         hidden = hiding.hide(
             cover.samples.reshape(-1),
             cost_p1,

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide import container
 from deephide.hiding import limit_bits
 
 __all__ = ["Capacity", "measure_capacity"]
 
 # One element in two hundred: with HILL costs on photos about 0.05 bits per element.
 SAFE_CHANGE_RATE = 0.005
-CODING_LOSS = 0.10  # of the payload, at constraint height 10; rounded up
+# Of the payload; an estimate for constraint height 10, not measured again at the format's 12, which
+# loses less (docs/stc.md has the distortion of both).
+CODING_LOSS = 0.10
 _SAMPLE = 1 << 17
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a cover can take, in bits and bytes of payload (the container's own bytes excluded).
+    """What a cover can take, in bits and bytes of everything that is hidden.
+
+    The container counts, so both compare with `EmbedResult.payload_bits` and with the numbers of
+    a `CapacityError`; the smallest container takes 8 * 46 bits.
 
     `hard` is the most that the format and the elements that may change allow; such a stego is
     easy to detect.  `safe` is what the optimal use of the cover's own costs hides while it
@@ -65,16 +69,15 @@ def measure_capacity(
     """
     n = cost_p1.size
     dry = np.flatnonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))
-    overhead = 8 * container.OVERHEAD_BYTES
-    hard = max(0, limit_bits(elements, cost_p1, cost_m1) - overhead)
+    hard = limit_bits(elements, cost_p1, cost_m1)
     safe = 0
     if dry.size:
         # A stride that shares no factor with the three channels.
         stride = max(1, dry.size // _SAMPLE) * 6 + 1 if dry.size > 7 * _SAMPLE else 1
         picked = dry[::stride]
         entropy = _entropy_at(cost_p1[picked], cost_m1[picked], SAFE_CHANGE_RATE * n / dry.size)
-        safe = int(entropy * dry.size * (1.0 - CODING_LOSS)) - overhead
-    return Capacity(n, int(dry.size), max(0, min(safe, hard)), hard, warnings)
+        safe = int(entropy * dry.size * (1.0 - CODING_LOSS))
+    return Capacity(n, int(dry.size), min(safe, hard), hard, warnings)
 
 
 def _entropy_at(

@@ -48,16 +48,16 @@ def cover_costs(
     cost_p1, cost_m1 : (n,) float64; inf where a change would leave 0..255, touch a pixel whose
         colour nobody sees, or disturb a perfectly even area
     """
-    if name not in COSTS or not hasattr(stc.costs, name):
-        known = ", ".join(each for each in COSTS if hasattr(stc.costs, each))
-        raise ValueError(f"cost: got {name!r}, allowed: {known}")
+    if name not in COSTS:
+        raise ValueError(f"cost: got {name!r}, allowed: {', '.join(COSTS)}")
     function = getattr(stc.costs, name)
     channels = cover.samples.shape[2]
     cost_p1 = np.empty(cover.samples.shape)
     cost_m1 = np.empty(cover.samples.shape)
     for index in range(channels):
         channel = np.ascontiguousarray(cover.samples[:, :, index])
-        share = max(1, payload_bits // channels)
+        # Nothing above one bit per element fits the format; `hiding` says so in its own words.
+        share = max(1, min(payload_bits // channels, channel.size))
         rho = function(channel, share) if name == "mipod" else function(channel)
         rho[flat_samples(channel)] = np.inf
         if cover.fixed is not None:

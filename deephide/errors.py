@@ -62,8 +62,8 @@ class CapacityError(DeephideError, ValueError):
     Parameters
     ----------
     message, hint : see DeephideError
-    needed_bits : bits the payload occupies, container included
-    capacity_bits : bits the cover can take
+    needed_bits : everything to be hidden, container included, as `EmbedResult.payload_bits`
+    capacity_bits : the most the cover can take, counted alike, as `Capacity.hard_bits`
     """
 
     exit_code = 4

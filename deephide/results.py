@@ -47,12 +47,15 @@ class EmbedResult:
 
 @dataclass(frozen=True)
 class ExtractInfo:
-    """What the authenticated container says."""
+    """What the authenticated container says.
+
+    `payload_bits` is everything that was hidden, container included, as in `EmbedResult`.
+    """
 
     version: int
     codec: str
     model: str
-    payload_bytes: int
+    payload_bits: int
 
 
 @dataclass(frozen=True, eq=False)

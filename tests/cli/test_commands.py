@@ -46,12 +46,14 @@ def test_json_reports_what_was_done(run_json):
     done, found = run_json(*EMBED)
     assert done.exit_code == 0 and done.stderr == ""
     assert found["schema"] == 1 and found["ok"] is True and found["output"] == "stego.png"
-    assert found["payload_bits"] > 8 * 46
+    hidden = found["payload_bits"]
+    assert hidden > 8 * 46
     assert 0 < found["change_rate"] < found["alpha"] < 0.5
     assert found["elapsed_s"] > 0
     assert any("no passphrase" in note for note in found["warnings"])
     done, found = run_json("extract", "stego.png")
     assert found["ok"] and found["output"] == "secret.png" and found["model"] == "fake"
+    assert found["payload_bits"] == hidden
 
 
 def test_json_reports_failures_with_the_same_exit_code(run_json):
@@ -80,6 +82,23 @@ def test_preview_is_what_the_receiver_sees(run):
     assert Path("preview.png").read_bytes() == Path("secret.png").read_bytes()
     assert run(*EMBED, "-o", "b.png", "--preview", "preview.png").exit_code == 8
     assert not os.path.exists("b.png")
+
+
+def test_a_preview_that_cannot_be_written_leaves_no_stego(run, monkeypatch):
+    link = os.link
+
+    def refuse(source, target):
+        if Path(target).name == "preview.png":
+            raise OSError(28, os.strerror(28))
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    done = run(*EMBED, "--preview", "preview.png")
+    assert done.exit_code == 8 and "preview.png cannot be written" in done.stderr
+    assert done.stdout == "" and listing() == INPUTS
+    assert run(*EMBED, "--preview", "stego.png", "--force").exit_code == 8
+    assert listing() == INPUTS
 
 
 def test_an_existing_output_needs_force(run):
@@ -161,8 +180,14 @@ def test_extraction_failures_are_indistinguishable(run):
         altered = np.asarray(stego).copy()
     altered[3, 4, 2] ^= 1
     Image.fromarray(altered).save("altered.png")
+    Image.new("RGB", (9, 9)).save("small.png")
     said = set()
-    for stego, passphrase in (("stego.png", "wrong"), ("photo.png", "x"), ("altered.png", "right")):
+    for stego, passphrase in (
+        ("stego.png", "wrong"),
+        ("photo.png", "x"),
+        ("altered.png", "right"),
+        ("small.png", "x"),
+    ):
         done = run("extract", stego, "--passphrase-file", "-", input=f"{passphrase}\n")
         assert done.exit_code == 5 and not os.path.exists("secret.png")
         said.add((done.stdout, done.stderr))

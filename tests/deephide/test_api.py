@@ -6,7 +6,16 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import api, container, cover_capacity, cover_costs, hiding, image_io, models
+from deephide import (
+    api,
+    container,
+    cover_capacity,
+    cover_costs,
+    hiding,
+    image_io,
+    latent_codec,
+    models,
+)
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
@@ -27,7 +36,8 @@ def test_a_face_comes_back_as_previewed(photo, face, model):
     found = deephide.extract(result.stego, "passphrase", model)
     assert np.array_equal(pixels(found.image), pixels(result.preview))
     assert found.info.model == "fake" and found.info.codec == "latent"
-    assert result.payload_bits == 8 * (46 + found.info.payload_bytes)
+    payload = latent_codec.encode(result.integers, models.quantizer_of(model))
+    assert result.payload_bits == found.info.payload_bits == 8 * (46 + len(payload))
     difference = pixels(result.stego) - pixels(photo)
     assert np.abs(difference).max() == 1
     assert result.changes == np.count_nonzero(difference)
@@ -117,6 +127,36 @@ def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
     with pytest.raises(deephide.CapacityError) as caught:
         deephide.embed(face, carrier, None, model)
     assert caught.value.needed_bits > caught.value.capacity_bits > 0
+    assert caught.value.capacity_bits == deephide.capacity(carrier).hard_bits
+
+
+@pytest.mark.parametrize("size", [(64, 64, 1), (38, 38, 3)])
+def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, monkeypatch, size):
+    monkeypatch.setattr(latent_codec, "encode", lambda *_: bytes(2000))
+    texture = make_texture(*size)
+    carrier = Image.fromarray(texture[:, :, 0] if size[2] == 1 else texture)
+    said = set()
+    for cost in ("hill", "mipod"):
+        with pytest.raises(deephide.CapacityError) as caught:
+            deephide.embed(face, carrier, None, model, cost)
+        said.add((str(caught.value), caught.value.needed_bits, caught.value.capacity_bits))
+    assert len(said) == 1
+
+
+def test_mipod_is_never_asked_for_more_than_it_prices(make_texture):
+    cover = image_io.load_cover(Image.fromarray(make_texture(38, 38, 3)))
+    assert np.isfinite(cover_costs.cover_costs(cover, "mipod", 10**6)[0]).any()
+
+
+def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
+    import stc
+
+    def fail(*_):
+        raise stc.PayloadTooLargeError("too much", needed_bits=9, capacity_bits=7)
+
+    monkeypatch.setattr(api, "cover_costs", fail)
+    with pytest.raises(deephide.CapacityError, match="too much"):
+        deephide.embed(face, photo, None, model)
 
 
 def test_poor_covers_are_named():
@@ -143,6 +183,41 @@ def test_files_are_written_and_verified(files, model):
     assert sorted(os.listdir(files)) == ["face.png", "photo.png", "secret.png", "stego.png"]
 
 
+def test_the_preview_is_written_with_the_stego_or_neither_is(files, model, monkeypatch):
+    arguments = (files / "face.png", files / "photo.png", files / "stego.png", "p", model)
+    before = sorted(os.listdir(files))
+    for name, message in (
+        ("stego.png", "are the same file"),
+        ("photo.png", "is the input"),
+        ("preview.jpg", "lossy"),
+    ):
+        with pytest.raises(deephide.OutputError, match=message):
+            deephide.embed_file(*arguments, preview=files / name, force=True)
+    weights = files / "model.png"
+    weights.touch()
+    monkeypatch.setattr(models, "load_model", lambda _: model)
+    with pytest.raises(deephide.OutputError, match="is the input"):
+        deephide.embed_file(*arguments[:4], weights, preview=weights, force=True)
+    weights.unlink()
+
+    monkeypatch.setattr(hiding, "reveal", lambda *_: b"something else")
+    with pytest.raises(deephide.DeephideError, match="failed its own verification"):
+        deephide.embed_file(*arguments, preview=files / "preview.png")
+    monkeypatch.undo()
+    assert sorted(os.listdir(files)) == before
+
+    result = deephide.embed_file(*arguments, preview=files / "preview.png")
+    assert np.array_equal(pixels(Image.open(files / "preview.png")), pixels(result.preview))
+    assert sorted(os.listdir(files)) == sorted([*before, "preview.png", "stego.png"])
+
+
+def test_a_job_shows_neither_key_nor_contents(photo, face, model):
+    job = api._hide(face, photo, "correct horse", model, "hill", "auto", None, os.urandom)
+    shown = repr(job)
+    assert "correct horse" not in shown and repr(job.plaintext) not in shown
+    assert shown.startswith("_Job(result=EmbedResult(") and len(shown) < 1000
+
+
 def test_failures_leave_no_file(files, model, monkeypatch):
     before = sorted(os.listdir(files))
     arguments = (files / "face.png", files / "photo.png", files / "stego.png", "p", model)
@@ -164,6 +239,16 @@ def test_failures_leave_no_file(files, model, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         deephide.embed_file(*arguments)
     assert sorted(os.listdir(files)) == before
+
+
+@pytest.mark.parametrize("size", [(1, 1), (63, 65), (36, 37)])
+def test_pictures_too_small_to_hold_anything_get_the_one_error(tmp_path, model, size):
+    Image.new("L" if size == (63, 65) else "RGB", size).save(tmp_path / "small.png")
+    for stego in (tmp_path / "small.png", Image.open(tmp_path / "small.png")):
+        with pytest.raises(deephide.ExtractionError):
+            deephide.extract(stego, "p", model)
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(Image.new("RGB", (0, 0)), "p", model)
 
 
 def test_wrong_passphrase_writes_nothing(files, model):
@@ -227,7 +312,7 @@ def test_the_safe_amount_changes_the_promised_share(make_texture):
     found = cover_capacity.measure_capacity(np.full(n, 9, np.uint8), np.ones(n), np.ones(n))
     rate = 0.005
     entropy = -(1 - rate) * np.log2(1 - rate) - rate * np.log2(rate / 2)
-    assert found.safe_bits == pytest.approx(0.9 * entropy * n - 8 * 46, rel=1e-3)
+    assert found.safe_bits == pytest.approx(0.9 * entropy * n, rel=1e-3)
 
 
 def test_only_mipod_looks_at_the_payload(photo, monkeypatch):
