@@ -106,6 +106,8 @@ def quality(model: str | None) -> dict:
         "dlib_share_under_0.5": float((distances < 0.5).mean()),
         "dlib_mean_by_group": groups,
         "payload_bits_everything": float(sizes.mean()),
+        "payload_bits_median": float(np.median(sizes)),
+        "payload_share_over_8000": float((sizes > 8000).mean()),
         "payload_bits_max": int(sizes.max()),
         "order0_entropy_bits": float(order0_entropy(found.integers).mean()),
         "table_ideal_bits": float(found.ideal_bits.mean()),
