@@ -40,18 +40,27 @@ def tile(image: Image.Image) -> Image.Image:
     image = image.convert("RGB")
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     if max(image.size) < SIDE:
-        image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        scale = SIDE / max(image.size)
+        size = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BICUBIC)
     square = Image.new("RGB", (SIDE, SIDE), "white")
     square.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
     return square
 
 
 def difference(cover: Image.Image, stego: Image.Image) -> Image.Image:
-    """Stego minus cover, times 20, around mid-gray; cut from the middle at full size."""
+    """Stego minus cover, times 20, around mid-gray.
+
+    Shrunk by keeping the largest change of each block: an average would hide single samples.
+    """
     a, b = (np.asarray(i.convert("RGB"), dtype=np.int16) for i in (cover, stego))
-    amplified = Image.fromarray(np.clip(128 + 20 * (b - a), 0, 255).astype(np.uint8))
-    left, top = (amplified.width - SIDE) // 2, (amplified.height - SIDE) // 2
-    return amplified.crop((left, top, left + SIDE, top + SIDE))
+    k = -(-max(a.shape) // SIDE)
+    change = (b - a)[: a.shape[0] // k * k, : a.shape[1] // k * k]
+    blocks = change.reshape(change.shape[0] // k, k, change.shape[1] // k, k, 3)
+    blocks = blocks.transpose(0, 2, 4, 1, 3).reshape(*blocks.shape[:3:2], 3, k * k)
+    where = np.abs(blocks).argmax(-1)[..., None]
+    largest = np.take_along_axis(blocks, where, -1)[..., 0]
+    return Image.fromarray(np.clip(128 + 20 * largest, 0, 255).astype(np.uint8))
 
 
 def sheet(rows: list[list[Image.Image]], path: pathlib.Path) -> None:
@@ -87,9 +96,7 @@ def main() -> None:
         hidden = command("embed", "--secret", secret, "--carrier", cover, "-o", stego, "--force")
         found = command("extract", stego, "-o", recovered, "--force")
         images = [Image.open(p) for p in (cover, stego, secret, recovered)]
-        rows.append(
-            [tile(images[0]), tile(images[1]), difference(*images[:2]), *map(tile, images[2:])]
-        )
+        rows.append([*map(tile, images[:2]), tile(difference(*images[:2])), *map(tile, images[2:])])
         print(
             f"{photo}: {hidden['payload_bits']} bits ({hidden['payload_bits'] / 8:.0f} bytes) in "
             f"{images[0].width}x{images[0].height}, change rate {hidden['change_rate']:.4%}, "

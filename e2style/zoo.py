@@ -32,7 +32,10 @@ FORMAT = "e2style-1"
 DEFAULT = "face128"
 # Files inside the package, with the SHA-256 that they must have.
 SHIPPED = {
-    "face128": ("face128.safetensors", ""),
+    "face128": (
+        "face128.safetensors",
+        "519804da647cd22ff724a413448fb9358e565fae2cfd1792e5a2982e1e028213",
+    ),
 }
 
 
