@@ -11,8 +11,10 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 BLUR_TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -61,16 +63,22 @@ def upsample(x: Tensor) -> Tensor:
 
 
 @functools.cache
-def _phase_matrix() -> Tensor:
+def _phase_matrix() -> NDArray[np.float32]:
     """(9, 36) map from a 3x3 kernel to the four 3x3 phases of the blurred transposed one.
 
     A transposed 3x3 convolution followed by the 4x4 blur is a transposed 6x6 convolution;
-    its output phase a (per axis) sees the taps 4 + a, 2 + a and a.
+    its output phase a (per axis) sees the taps 4 + a, 2 + a and a. An array and not a tensor:
+    a tensor that is first made in inference mode could never be trained through.
     """
-    full = F.conv2d(torch.eye(9).reshape(9, 1, 3, 3), blur_kernel(4.0)[None, None], padding=3)
-    taps = [[4 + a, 2 + a, a] for a in (0, 1)]
-    phases = [full[:, 0][:, rows][:, :, columns] for rows in taps for columns in taps]
-    return torch.stack(phases, dim=1).reshape(9, 36)
+    taps = np.array(BLUR_TAPS) / 4  # per axis; the blur has gain 4
+    axis = np.zeros((3, 2, 3))
+    for i in range(3):
+        full = np.convolve(np.eye(3)[i], taps)
+        for a in (0, 1):
+            axis[i, a] = full[[4 + a, 2 + a, a]]
+    phases = np.einsum("iax,jby->ijabxy", axis, axis).reshape(9, 36)
+    matrix: NDArray[np.float32] = phases.astype(np.float32)
+    return matrix
 
 
 def up_weight(weight: Tensor) -> Tensor:
@@ -85,7 +93,7 @@ def up_weight(weight: Tensor) -> Tensor:
     4O I 3 3, ordered for `pixel_shuffle`
     """
     o, i = weight.shape[:2]
-    matrix = _phase_matrix().to(weight)
+    matrix = torch.from_numpy(_phase_matrix()).to(weight)
     phases = (weight.reshape(o * i, 9) @ matrix).reshape(o, i, 4, 9)
     return phases.transpose(1, 2).reshape(4 * o, i, 3, 3)
 

@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from e2style.models.ops import (
+    _phase_matrix,
     modulated_conv,
     modulated_conv_reference,
+    up_weight,
     upsample,
     upsample_reference,
 )
@@ -28,6 +30,15 @@ def test_scaled_activations_equal_scaled_weights(up, demodulate, kernel):
 def test_polyphase_upsampling_equals_zero_insertion_and_filter():
     x = torch.randn(2, 3, 7, 7, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(upsample(x), upsample_reference(x))
+
+
+def test_training_works_after_inference_in_one_process():
+    _phase_matrix.cache_clear()
+    weight = torch.ones(1, 1, 3, 3, requires_grad=True)
+    with torch.inference_mode():
+        up_weight(torch.ones(1, 1, 3, 3))
+    up_weight(weight).sum().backward()
+    assert weight.grad is not None
 
 
 def test_gradients_agree_with_the_reference():
