@@ -111,7 +111,12 @@ def quality(model: str | None) -> dict:
         "payload_bits_max": int(sizes.max()),
         "order0_entropy_bits": float(order0_entropy(found.integers).mean()),
         "table_ideal_bits": float(found.ideal_bits.mean()),
-        "refused_by_auto": int(sum(a < loaded.accept_psnr for a in agreements)),
+        "refused_by_auto": int(
+            sum(
+                a < loaded.accept_psnr or b > loaded.accept_bits
+                for a, b in zip(agreements, found.ideal_bits, strict=True)
+            )
+        ),
         "nonzero_integers": float((found.integers != 0).mean(0).sum()),
     }
 

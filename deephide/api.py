@@ -268,7 +268,7 @@ def _hide(
     preview = models.paint(loaded, integers)
     secret_psnr = models.agreement(face, preview)
     if codec == "auto":
-        _require_face(loaded, secret_psnr)
+        _require_face(loaded, secret_psnr, integers)
     payload = latent_codec.encode(integers, models.quantizer_of(loaded))
     header = container.Header(container.CODEC_LATENT, loaded.fingerprint[: container.PREFIX_BYTES])
     plaintext = container.pack(header, payload)
@@ -318,13 +318,18 @@ def _psnr_of_changes(changes: int, elements: int) -> float:
     return float("inf") if not changes else float(10 * np.log10(255.0**2 * elements / changes))
 
 
-def _require_face(model: Model, secret_psnr: float) -> None:
+def _require_face(model: Model, secret_psnr: float, integers: NDArray[np.int32]) -> None:
+    bits = float(models.quantizer_of(model).ideal_bits(integers[None])[0])
     if secret_psnr < model.accept_psnr:
-        raise InputImageError(
-            "the secret does not look like an aligned face that the model can paint "
-            f"({secret_psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected)",
-            hint="crop it to one upright frontal face, or use --codec latent to hide it anyway",
-        )
+        reason = f"{secret_psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected"
+    elif bits > model.accept_bits:
+        reason = f"its code takes {bits:.0f} bits, at most {model.accept_bits:.0f} are expected"
+    else:
+        return
+    raise InputImageError(
+        f"the secret does not look like an aligned face that the model can paint ({reason})",
+        hint="crop it to one upright frontal face, or use --codec latent to hide it anyway",
+    )
 
 
 def _reveal(stego: Cover, key_input: bytes) -> bytes:

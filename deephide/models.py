@@ -51,6 +51,10 @@ class Model(Protocol):
     def accept_psnr(self) -> float:
         """Below this PSNR in dB at 64 x 64 a secret is no face to the model."""
 
+    @property
+    def accept_bits(self) -> float:
+        """Above this length of its code in bits a secret is no face to the model."""
+
     def invert(self, images: Any) -> Any:
         """Map (B, 3, S, S) in [-1, 1] to (B, n, 512)."""
 

@@ -45,7 +45,8 @@ def card(name: str) -> str:
         "generator": f"side {model.output_size}, {counts['generator']:,} parameters",
         "encoder": f"{model.config.stages} stage, {counts['encoder']:,} parameters",
         "code": f"{model.n_codes} x 512 integers, unit step",
-        "refused below": f"{model.accept_psnr} dB at 64 x 64 between secret and regenerated face",
+        "refuses": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose code "
+        f"takes more than {model.accept_bits:.0f} bits",
     }
     rows |= {key.replace("_", " "): value for key, value in found.items() if key != "name"}
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())

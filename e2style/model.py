@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,6 +46,7 @@ class InversionModel:
     quantizer : Quantizer or None where none was fitted
     fingerprint : 32 bytes, SHA-256 of the generator and the quantizer
     accept_psnr : dB at 64 x 64; a picture regenerated worse than this is no face to the model
+    accept_bits : bits under the tables; a picture whose code takes more is no face to the model
     device : where the network lives
     """
 
@@ -58,6 +60,7 @@ class InversionModel:
         quantizer: Quantizer | None = None,
         card: ModelCard | None = None,
         accept_psnr: float = 0.0,
+        accept_bits: float = math.inf,
         device: str = "cpu",
     ) -> None:
         self.network = network.eval().requires_grad_(False).to(device)
@@ -66,6 +69,7 @@ class InversionModel:
         self.quantizer = quantizer
         self.card = card
         self.accept_psnr = accept_psnr
+        self.accept_bits = accept_bits
         self.device = torch.device(device)
 
     @property

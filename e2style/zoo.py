@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from importlib import resources
 from pathlib import Path
@@ -34,7 +35,7 @@ DEFAULT = "face128"
 SHIPPED = {
     "face128": (
         "face128.safetensors",
-        "519804da647cd22ff724a413448fb9358e565fae2cfd1792e5a2982e1e028213",
+        "c35ee4ea95f217d084f2a0c967675c579eb71827470953c194a584babd966b7c",
     ),
 }
 
@@ -91,6 +92,7 @@ def save(
     quantizer: Quantizer | None = None,
     card: ModelCard | None = None,
     accept_psnr: float = 0.0,
+    accept_bits: float = math.inf,
 ) -> None:
     """Write a model file: half-precision weights, quantizer, config and card."""
     tensors = {}
@@ -106,6 +108,7 @@ def save(
         "config": to_json(network.config),
         "card": json.dumps(dataclasses.asdict(card)) if card else "",
         "accept_psnr": repr(accept_psnr),
+        "accept_bits": repr(accept_bits),
     }
     target = Path(path)
     partial = target.with_suffix(".partial")
@@ -196,5 +199,6 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         quantizer=quantizer,
         card=card,
         accept_psnr=float(header.get("accept_psnr", 0.0)),
+        accept_bits=float(header.get("accept_bits", math.inf)),
         device=device,
     )

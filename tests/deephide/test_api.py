@@ -102,6 +102,12 @@ def test_auto_refuses_what_the_model_cannot_paint(photo, noise, model):
     assert result.secret_psnr < model.accept_psnr
 
 
+def test_auto_refuses_what_takes_too_many_bits(photo, face, model):
+    model.accept_bits = 10.0
+    with pytest.raises(deephide.InputImageError, match="at most 10 are expected"):
+        deephide.embed(face, photo, None, model)
+
+
 @pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("cost", "cheap")])
 def test_unknown_choices_are_refused(photo, face, model, option, value):
     with pytest.raises(ValueError, match=f"{option}: got '{value}', allowed: "):

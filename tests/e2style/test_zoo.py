@@ -27,7 +27,9 @@ def network(tiny):
 def stored(network, tmp_path):
     codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
     path = tmp_path / "tiny.safetensors"
-    zoo.save(path, network, quantizer=fit_quantizer(codes), card=CARD, accept_psnr=12.5)
+    zoo.save(
+        path, network, quantizer=fit_quantizer(codes), card=CARD, accept_psnr=12.5, accept_bits=99.0
+    )
     return path
 
 
@@ -36,6 +38,7 @@ def test_a_model_file_brings_everything_back(stored, network, tiny):
     assert model.config == tiny
     assert model.card == CARD
     assert model.accept_psnr == 12.5
+    assert model.accept_bits == 99.0
     x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted = network.invert(x)
