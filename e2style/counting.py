@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from e2style.config import InversionConfig
-from e2style.models.inversion import InversionNetwork
+from e2style.models.inversion import InversionNetwork, weightless
 
 
 def count_parameters(config: InversionConfig) -> dict[str, int]:
@@ -21,7 +19,7 @@ def count_parameters(config: InversionConfig) -> dict[str, int]:
     >>> count_parameters(InversionConfig())["encoder"]
     84920896
     """
-    with torch.device("meta"):
+    with weightless():
         network = InversionNetwork(config)
     encoder = sum(p.numel() for p in network.encoders.parameters())
     generator = sum(p.numel() for p in network.generator.parameters())

@@ -16,7 +16,7 @@ from torch import Tensor
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.errors import CheckpointError
 from e2style.models.generator import Generator
-from e2style.models.inversion import InversionNetwork
+from e2style.models.inversion import InversionNetwork, weightless
 
 State = dict[str, Tensor]
 
@@ -59,7 +59,7 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
         if average is None
         else torch.as_tensor(average).float().expand(generator.n_codes, -1).clone()
     )
-    with torch.device("meta"):
+    with weightless():
         network = InversionNetwork(config)
     _fill(network, ours)
     return network
@@ -79,7 +79,7 @@ def read_generator(content: dict[str, Any]) -> tuple[Generator, Tensor | None]:
     if not isinstance(content, dict) or "g_ema" not in content:
         raise CheckpointError("generator file: key 'g_ema' is missing")
     state: State = content["g_ema"]
-    with torch.device("meta"):
+    with weightless():
         generator = Generator(generator_config(state))
     _fill(generator, _rename_generator(state))
     average = content.get("latent_avg")

@@ -26,7 +26,7 @@ from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError, E2StyleError
 from e2style.model import InversionModel, ModelCard
 from e2style.models.generator import Generator
-from e2style.models.inversion import InversionNetwork
+from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import Quantizer
 
 FORMAT = "e2style-1"
@@ -180,7 +180,7 @@ def _read_official(path: Path, device: str) -> InversionModel:
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
     config = from_dict(InversionConfig, json.loads(header["config"]))
-    with torch.device("meta"):
+    with weightless():
         network = InversionNetwork(config)
     state = {
         key.removeprefix("network."): value.float() if value.is_floating_point() else value

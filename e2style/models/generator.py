@@ -29,7 +29,8 @@ class ModulatedConv(nn.Module):
         self, n_in: int, n_out: int, kernel: int, style_dim: int, *, up: bool, demodulate: bool
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(n_out, n_in, kernel, kernel))
+        nn.init.normal_(self.weight)
         self.modulation = EqualLinear(style_dim, n_in, bias_init=1.0)
         self.scale = 1.0 / math.sqrt(n_in * kernel * kernel)
         self.up = up
@@ -105,7 +106,8 @@ class Generator(nn.Module):
         self.config = config
         dim = config.style_dim
         self.mapping = MappingNetwork(dim, config.mapping_layers) if config.mapping_layers else None
-        self.const = nn.Parameter(torch.randn(1, config.channels(4), 4, 4))
+        self.const = nn.Parameter(torch.empty(1, config.channels(4), 4, 4))
+        nn.init.normal_(self.const)
         self.first = StyledConv(config.channels(4), config.channels(4), 4, dim, up=False)
         self.first_rgb = ToRGB(config.channels(4), dim)
         self.up_convs = nn.ModuleList()

@@ -7,16 +7,40 @@ x ─► E_1 ─► (+) w_avg ─► w_1 ─► G ─► pool ─┐
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from e2style.config import InversionConfig
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves out the random initialisation of weights that will be replaced anyway."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return (kwargs or {}).get("tensor", args[0] if args else None)
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def weightless() -> Iterator[None]:
+    """Build networks without memory or random numbers, to be filled from a file.
+
+    Drawing on the meta device would import the compiler of torch, which takes a second.
+    """
+    with torch.device("meta"), _WithoutDraws():
+        yield
 
 
 class InversionNetwork(nn.Module):

@@ -160,7 +160,8 @@ class EqualLinear(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, bias_init: float = 0.0, lr_mul: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_mul)
+        self.weight = nn.Parameter(torch.empty(n_out, n_in))
+        nn.init.normal_(self.weight, std=1.0 / lr_mul)
         self.bias = nn.Parameter(torch.full((n_out,), bias_init / lr_mul))
         self.scale = lr_mul / math.sqrt(n_in)
         self.lr_mul = lr_mul
