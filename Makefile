@@ -32,7 +32,7 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 
-bench: $(READY) ## Measure the main job on data nobody tuned on (needs ../shared)
+bench: $(READY) ## Measure the main job on held-out faces (needs ../shared)
 	@$(BIN)/python benchmarks/main_job.py
 
 clean: ## Remove what the other commands made

@@ -1,4 +1,4 @@
-"""Measure the main job on faces that nobody tuned on.
+"""Measure the main job on faces that were never trained on.
 
     python benchmarks/main_job.py quality    recovered against secret: PSNR, SSIM, identity, bits
     python benchmarks/main_job.py recover    50 secrets x 10 carriers: integers come back exactly
