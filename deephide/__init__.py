@@ -61,24 +61,11 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_FROM_API = {
-    "STAGES",
-    "Capacity",
-    "EmbedResult",
-    "ExtractInfo",
-    "ExtractResult",
-    "capacity",
-    "embed",
-    "embed_file",
-    "extract",
-    "extract_file",
-}
-
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FROM_API:
+    if name in __all__:  # all that is not defined above
         return getattr(import_module("deephide.api"), name)
     raise AttributeError(f"module 'deephide' has no attribute {name!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -19,7 +20,7 @@ from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
 from e2style.training.loop import CodedInversion
 from e2style.training.runlog import to_uint8
-from e2style.training.state import TrainingState
+from e2style.training.state import load_weights
 from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
@@ -52,11 +53,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
         raise CheckpointError(f"run {run}: {error}") from error
     config = from_dict(TrainConfig, stored)
     coded = CodedInversion(InversionNetwork(config.model))
-    snapshots = TrainingState.snapshots(run)
-    if not snapshots:
-        raise CheckpointError(f"run {run}: no state-*.pt to export")
-    state = TrainingState(run, {"average": coded})
-    state.load(snapshots[-1])
+    images_seen = load_weights(coded, run)
     network = coded.network.channels_last()
     with torch.no_grad():
         for name, value in network.state_dict().items():
@@ -74,7 +71,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     found = _agreement(model, faces, quantizer.dequantise(integers))
     log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
     if card is not None:
-        card = ModelCard(**{**vars(card), "images_seen": state.images + state.inherited})
+        card = dataclasses.replace(card, images_seen=images_seen)
     save(
         target,
         network,
