@@ -1,11 +1,12 @@
 """Checkpoints of other programs: official E2Style files and rosinality's StyleGAN2 files.
 
-Only names are translated here, one rule per line; the networks themselves are ours. Units
+Only names are translated here, from ours to theirs; the networks themselves are ours. Units
 21 to 23 of the released trunk are stored but never run, and are dropped.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import Any
@@ -13,15 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from e2style.checkpoint_io import State, fill
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.errors import CheckpointError
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
+from e2style.models.ops import blur_kernel
 
-State = dict[str, Tensor]
+log = logging.getLogger(__name__)
 
 UNITS = (3, 4, 14)  # of the released trunk, without the group that never runs
-_HEADS = {"output_layer_5": 0, "output_layer_4": 1, "output_layer_3": 2}
+HEADS = ("output_layer_5", "output_layer_4", "output_layer_3")  # shallow to deep
+MEAN_SAMPLES = 65_536  # mapped z whose mean stands in for a missing latent_avg
+MEAN_SEED = 0
 
 
 def is_official(content: Any) -> bool:
@@ -36,36 +41,43 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
 
     Raises
     ------
-    CheckpointError : a key is missing or has another shape; names the key
+    CheckpointError : a key is missing, unknown or of another shape; names the key
     """
-    state: State = content["state_dict"]
-    generator = generator_config(_part(state, "decoder."))
+    state: dict[str, Tensor] = dict(content["state_dict"])
     prefixes = ["encoder_firststage."]
     while any(k.startswith(f"encoder_refinestage_list.{len(prefixes) - 1}.") for k in state):
         prefixes.append(f"encoder_refinestage_list.{len(prefixes) - 1}.")
+    generator = generator_config(_part(state, "decoder."))
     config = InversionConfig(
         name="e2style-official",
         generator=generator,
-        encoder=_encoder_config(_part(state, prefixes[0]), generator.style_dim),
+        encoder=_encoder_config(_part(state, prefixes[0]), generator.style_dim, prefixes[0]),
         stages=len(prefixes),
-    )
-    ours = {f"generator.{k}": v for k, v in _rename_generator(_part(state, "decoder.")).items()}
-    for stage, prefix in enumerate(prefixes):
-        renamed = _rename_encoder(_part(state, prefix))
-        ours |= {f"encoders.{stage}.{k}": v for k, v in renamed.items()}
-    average = content.get("latent_avg")
-    ours["w_avg"] = (
-        torch.zeros(generator.n_codes, generator.style_dim)
-        if average is None
-        else torch.as_tensor(average).float().expand(generator.n_codes, -1).clone()
     )
     with weightless():
         network = InversionNetwork(config)
-    _fill(network, ours)
+    average = content.get("latent_avg")
+    shape = (generator.n_codes, generator.style_dim)
+    state["latent_avg"] = torch.zeros(shape) if average is None else _mean_codes(average, shape)
+
+    def theirs(key: str) -> str:
+        part, _, rest = key.partition(".")
+        if part == "w_avg":
+            return "latent_avg"
+        if part == "generator":
+            return f"decoder.{generator_key(rest)}"
+        stage, _, rest = rest.partition(".")
+        return prefixes[int(stage)] + encoder_key(rest)
+
+    _check_blur(state)
+    fill(network, state, theirs, what="E2Style checkpoint", ignored=_never_runs)
+    if average is None and _starts_from_mean(content):
+        estimated = estimated_mean(network.generator)
+        network.w_avg = estimated.expand(shape).clone()
     return network
 
 
-def read_generator(content: dict[str, Any]) -> tuple[Generator, Tensor | None]:
+def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
     """Generator of a rosinality file {'g_ema', 'latent_avg'} of any size.
 
     Returns
@@ -74,24 +86,57 @@ def read_generator(content: dict[str, Any]) -> tuple[Generator, Tensor | None]:
 
     Raises
     ------
-    CheckpointError : not such a file, or a key is missing
+    CheckpointError : not such a file, or a key is missing, unknown or of another shape
     """
     if not isinstance(content, dict) or "g_ema" not in content:
         raise CheckpointError("generator file: key 'g_ema' is missing")
     state: State = content["g_ema"]
+    config = generator_config(state)
     with weightless():
-        generator = Generator(generator_config(state))
-    _fill(generator, _rename_generator(state))
+        generator = Generator(config)
+    _check_blur(state)
+    fill(generator, state, generator_key, what="generator file", ignored=_never_runs)
     average = content.get("latent_avg")
-    return generator, None if average is None else torch.as_tensor(average).float()
+    if average is None:
+        return generator, None
+    return generator, _mean_codes(average, (1, config.style_dim))[0]
+
+
+@torch.no_grad()
+def estimated_mean(
+    generator: Generator, samples: int = MEAN_SAMPLES, seed: int = MEAN_SEED
+) -> Tensor:
+    """Mean code (512,) of `samples` mapped z, for files that lack `latent_avg`.
+
+    Raises
+    ------
+    CheckpointError : the generator has no mapping network
+    """
+    if generator.mapping is None:
+        raise CheckpointError("latent_avg is missing and there is no mapping network to average")
+    log.warning("latent_avg is missing: taken as the mean of %d mapped z, seed %d", samples, seed)
+    source = torch.Generator().manual_seed(seed)
+    total = torch.zeros(generator.config.style_dim, dtype=torch.float64)
+    done = 0
+    while done < samples:
+        count = min(4096, samples - done)
+        z = torch.randn(count, generator.config.style_dim, generator=source)
+        total += generator.mapping(z).double().sum(0)
+        done += count
+    return (total / samples).float()
 
 
 def generator_config(state: State) -> GeneratorConfig:
-    """Size, depth and widths of a generator, from the shapes of its tensors."""
+    """Size, depth and widths of a generator, from the shapes of its tensors.
+
+    Raises
+    ------
+    CheckpointError : a key is missing; names it
+    """
     try:
-        noises = sum(1 for k in state if k.startswith("noises."))
-        size = 2 ** ((noises + 3) // 2)
-        last = state[f"convs.{noises - 2}.conv.weight"].shape[1]
+        convs = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("convs."))
+        size = 2 ** (convs // 2 + 2)
+        last = state[f"convs.{convs - 1}.conv.weight"].shape[1]
         return GeneratorConfig(
             size=size,
             style_dim=state["conv1.conv.modulation.weight"].shape[1],
@@ -101,22 +146,68 @@ def generator_config(state: State) -> GeneratorConfig:
         )
     except KeyError as error:
         raise CheckpointError(f"generator: key {error} is missing") from error
+    except (ValueError, IndexError) as error:
+        raise CheckpointError("generator: keys 'convs.0…' are missing") from error
 
 
-def _part(state: State, prefix: str) -> State:
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+def generator_key(key: str) -> str:
+    """Key of our generator -> key of rosinality's."""
+    part, _, rest = key.partition(".")
+    if part == "const":
+        return "input.input"
+    if part == "mapping":
+        _, number, leaf = rest.split(".")
+        return f"style.{int(number) + 1}.{leaf}"
+    if part == "first_rgb":
+        return f"to_rgb1.{rest}"
+    if part == "to_rgbs":
+        return key
+    conv = 0  # number of the convolution, 0 at 4x4
+    if part != "first":
+        number, _, rest = rest.partition(".")
+        conv = 2 * int(number) + (1 if part == "up_convs" else 2)
+    if rest == "noise":
+        return f"noises.noise_{conv}"
+    rest = {"noise_gain": "noise.weight", "bias": "activate.bias"}.get(rest, rest)
+    return f"conv1.{rest}" if conv == 0 else f"convs.{conv - 1}.{rest}"
 
 
-def _encoder_config(state: State, dim: int) -> EncoderConfig:
+def trunk_key(key: str) -> str:
+    """Key of `stem` or `groups` -> key of the released trunk, whose units are one flat list."""
+    part, _, rest = key.partition(".")
+    if part == "stem":
+        return f"input_layer.{rest}"
+    level, unit, rest = rest.split(".", 2)
+    number = sum(UNITS[: int(level)]) + int(unit)
+    rest = rest.replace("residual", "res_layer").replace("shortcut", "shortcut_layer")
+    rest = rest.replace("5.squeeze", "5.fc1").replace("5.excite", "5.fc2")
+    return f"body.{number}.{rest}"
+
+
+def encoder_key(key: str) -> str:
+    """Key of our encoder -> key of an official one."""
+    if not key.startswith("heads."):
+        return trunk_key(key)
+    _, level, part, leaf = key.split(".")
+    return f"{HEADS[int(level)]}.{ {'norm': 0, 'linear': 3}[part] }.{leaf}"
+
+
+def _encoder_config(state: State, dim: int, prefix: str) -> EncoderConfig:
     widths, pools, split = [], [], []
-    for name in ("output_layer_5", "output_layer_4", "output_layer_3"):
-        channels = len(state[f"{name}.0.weight"])
-        n_out, n_in = state[f"{name}.3.weight"].shape
-        widths.append(channels)
-        pools.append(math.isqrt(n_in // channels))
-        split.append(n_out // dim)
+    try:
+        for name in HEADS:
+            channels = len(state[f"{name}.0.weight"])
+            n_out, n_in = state[f"{name}.3.weight"].shape
+            widths.append(channels)
+            pools.append(math.isqrt(n_in // channels))
+            split.append(n_out // dim)
+        in_channels = state["input_layer.0.weight"].shape[1]
+    except KeyError as error:
+        raise CheckpointError(
+            f"E2Style checkpoint: key {prefix + error.args[0]!r} is missing"
+        ) from error
     return EncoderConfig(
-        in_channels=state["input_layer.0.weight"].shape[1],
+        in_channels=in_channels,
         widths=tuple(widths),
         units=UNITS,
         pools=tuple(pools),
@@ -124,84 +215,33 @@ def _encoder_config(state: State, dim: int) -> EncoderConfig:
     )
 
 
-def _rename_encoder(state: State) -> State:
-    ours: State = {}
-    for key, value in state.items():
-        head, _, rest = key.partition(".")
-        if head == "input_layer":
-            ours[f"stem.{rest}"] = value
-        elif head in _HEADS:
-            inner = {"0": "norm", "3": "linear"}[rest[0]]
-            ours[f"heads.{_HEADS[head]}.{inner}{rest[1:]}"] = value
-        elif head == "body":
-            number, _, inside = rest.partition(".")
-            place = _place(int(number))
-            if place is not None:
-                inside = inside.replace("res_layer.5.fc1", "residual.5.squeeze")
-                inside = inside.replace("res_layer.5.fc2", "residual.5.excite")
-                inside = inside.replace("res_layer", "residual").replace(
-                    "shortcut_layer", "shortcut"
-                )
-                ours[f"groups.{place[0]}.{place[1]}.{inside}"] = value
-        else:
-            raise CheckpointError(f"encoder: key {key!r} is not known")
-    return ours
+def _part(state: State, prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _place(unit: int) -> tuple[int, int] | None:
-    """Flat unit number -> (group, unit), or None for a unit that never runs."""
-    for group, count in enumerate(UNITS):
-        if unit < count:
-            return group, unit
-        unit -= count
-    return None
-
-
-def _rename_generator(state: State) -> State:
-    ours: State = {}
-    for key, value in state.items():
-        parts = key.split(".")
-        if "kernel" in parts:  # blur filters are constants here
-            continue
-        if parts[0] == "style":
-            ours[f"mapping.layers.{int(parts[1]) - 1}.{parts[2]}"] = value
-        elif key == "input.input":
-            ours["const"] = value
-        elif parts[0] == "noises":
-            ours[f"{_layer(int(parts[1].removeprefix('noise_')))}.noise"] = value
-        elif parts[0] in {"conv1", "to_rgb1"}:
-            target = "first" if parts[0] == "conv1" else "first_rgb"
-            ours |= _rename_layer(target, parts[1:], value)
-        elif parts[0] == "convs":
-            ours |= _rename_layer(_layer(int(parts[1]) + 1), parts[2:], value)
-        elif parts[0] == "to_rgbs":
-            ours |= _rename_layer(f"to_rgbs.{parts[1]}", parts[2:], value)
-        else:
-            raise CheckpointError(f"generator: key {key!r} is not known")
-    return ours
-
-
-def _layer(number: int) -> str:
-    """Number of a convolution, 0 at 4x4, -> where it lives in ours."""
-    if number == 0:
-        return "first"
-    return f"{'up_convs' if number % 2 else 'convs'}.{(number - 1) // 2}"
-
-
-def _rename_layer(target: str, parts: list[str], value: Tensor) -> State:
-    inner = ".".join(parts)
-    if inner == "conv.weight":
-        return {f"{target}.conv.weight": value[0]}
-    if inner == "noise.weight":
-        return {f"{target}.noise_gain": value}
-    if inner in {"activate.bias", "bias"}:
-        return {f"{target}.bias": value.reshape(-1)}
-    return {f"{target}.{inner}": value}
-
-
-def _fill(module: torch.nn.Module, state: State) -> None:
+def _mean_codes(average: Any, shape: tuple[int, int]) -> Tensor:
     try:
-        module.load_state_dict(state, strict=True, assign=True)
-    except RuntimeError as error:
-        first = str(error).split("\n\t")[1:2] or [str(error)]
-        raise CheckpointError(f"checkpoint: {first[0].strip()}") from error
+        return torch.as_tensor(average).float().expand(shape).clone()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"checkpoint: key 'latent_avg' does not have shape {shape}"
+        ) from error
+
+
+def _starts_from_mean(content: dict[str, Any]) -> bool:
+    """Whether the codes of the first stage are offsets; the README's commands always say so."""
+    options = content.get("opts")
+    return bool(options.get("start_from_latent_avg", True)) if isinstance(options, dict) else True
+
+
+def _never_runs(key: str) -> bool:
+    """Blur filters, constants here, and the last three units of the released trunk."""
+    return key.endswith(".kernel") or re.search(r"\bbody\.2[123]\.", key) is not None
+
+
+def _check_blur(state: State) -> None:
+    for key, value in state.items():
+        if key.endswith(".kernel") and not value.is_meta:
+            usual = blur_kernel(4.0)
+            if value.shape != usual.shape or not torch.allclose(value.float(), usual, atol=1e-6):
+                raise CheckpointError(f"generator: {key!r} is not the usual [1, 3, 3, 1] filter")

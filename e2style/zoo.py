@@ -14,7 +14,6 @@ import math
 import os
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from e2style import official
+from e2style.checkpoint_io import read_content
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError, E2StyleError
 from e2style.model import InversionModel, ModelCard
@@ -81,7 +81,7 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     ------
     CheckpointError : not such a file, or a key is missing
     """
-    generator, _ = official.read_generator(_unpickle(Path(path)))
+    generator, _ = official.read_generator(read_content(path))
     return generator.eval().requires_grad_(False).to(device)
 
 
@@ -159,18 +159,9 @@ def _read(path: Path, device: str, digest: str | None = None) -> InversionModel:
         raise CheckpointError(f"model {path}: {error}") from error
 
 
-def _unpickle(path: Path) -> Any:
-    """Content of a `.pt` file; tensors and plain containers only, never code."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = str(error).splitlines()[:1] or [type(error).__name__]
-        raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error
-
-
 def _read_official(path: Path, device: str) -> InversionModel:
     """An official E2Style file; it has no quantizer of its own."""
-    content = _unpickle(path)
+    content = read_content(path)
     if not official.is_official(content):
         raise CheckpointError(f"model {path}: not an E2Style checkpoint")
     network = official.read_inversion(content)

@@ -17,52 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from e2style.config import EncoderConfig
-
-
-class SqueezeExcite(nn.Module):
-    """Channel attention (reduction 16), B C H W -> B C H W."""
-
-    def __init__(self, channels: int, reduction: int = 16) -> None:
-        super().__init__()
-        hidden = max(channels // reduction, 1)
-        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
-        self.excite = nn.Conv2d(hidden, channels, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale each channel by a gate in (0, 1)."""
-        gate = self.excite(torch.relu(self.squeeze(x.mean((2, 3), keepdim=True))))
-        return x * torch.sigmoid(gate)
-
-
-class IRSEUnit(nn.Module):
-    """Improved residual unit of ArcFace with squeeze-and-excite.
-
-    BN, 3x3 conv, PReLU, strided 3x3 conv, BN, SE; the shortcut subsamples, through a 1x1
-    convolution where the channels change.
-    """
-
-    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
-        super().__init__()
-        self.residual = nn.Sequential(
-            nn.BatchNorm2d(n_in),
-            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
-            nn.PReLU(n_out),
-            nn.Conv2d(n_out, n_out, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(n_out),
-            SqueezeExcite(n_out),
-        )
-        self.shortcut: nn.Module
-        if n_in == n_out:
-            self.shortcut = nn.MaxPool2d(1, stride)
-        else:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B I H W -> B O H/stride W/stride."""
-        y: Tensor = self.residual(x) + self.shortcut(x)
-        return y
+from e2style.models.irse import group, stem
 
 
 class PooledHead(nn.Module):
@@ -101,21 +56,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.widths[0]
-        self.stem = nn.Sequential(
-            nn.Conv2d(config.in_channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.PReLU(width),
-        )
+        self.stem = stem(config.in_channels, width)
         self.groups = nn.ModuleList()
         self.heads = nn.ModuleList()
         deepest = len(config.widths) - 1
         for level, (n_out, units) in enumerate(zip(config.widths, config.units, strict=True)):
-            strides = [2] + [1] * (units - 1)
-            group = nn.Sequential()
-            for stride in strides:
-                group.append(IRSEUnit(width, n_out, stride))
-                width = n_out
-            self.groups.append(group)
+            self.groups.append(group(width, n_out, units))
+            width = n_out
             rank = config.head_rank if level == deepest else 0
             self.heads.append(
                 PooledHead(n_out, config.pools[level], config.split[level], style_dim, rank)
@@ -125,7 +72,7 @@ class Encoder(nn.Module):
         """B 3|6 S S in [-1, 1], RGB -> B n 512, deep rows first."""
         x = self.stem(x)
         rows = []
-        for group, head in zip(self.groups, self.heads, strict=True):
-            x = group(x)
+        for units, head in zip(self.groups, self.heads, strict=True):
+            x = units(x)
             rows.append(head(x))
         return torch.cat(rows[::-1], dim=1)

@@ -1,68 +1,46 @@
 """Full-size parity with the released code, on weights that are filled by formula."""
 
-import importlib.util
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from e2style_vectors import SHARED, empty, expected, fill, filled, needs_vectors, pictures, relative
 
 from e2style.errors import CheckpointError
 from e2style.losses.features import MobileFaceNet, load_state
 from e2style.official import generator_config, is_official, read_generator, read_inversion
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-VECTORS = SHARED / "vectors" / "e2style"
-
-needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason=f"no vectors at {VECTORS}")
-
-
-def _fill():
-    spec = importlib.util.spec_from_file_location("fill", VECTORS / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _relative(got, wanted):
-    return float(np.abs(got.numpy() - wanted).max() / np.abs(wanted).max())
-
 
 @pytest.mark.slow
 @needs_vectors
 def test_two_stages_and_generator_at_full_size():
-    fill = _fill()
-    shapes = json.loads((VECTORS / "shapes.json").read_text())["e2style_2stage"]
-    state = {key: torch.from_numpy(value) for key, value in fill.fill(shapes).items()}
-    content = {"state_dict": state, "latent_avg": torch.from_numpy(fill.latent_avg())}
+    state = filled("e2style_2stage")
+    content = {"state_dict": state, "latent_avg": torch.from_numpy(fill().latent_avg())}
     assert is_official(content)
     network = read_inversion(content).eval()
-    wanted = np.load(VECTORS / "expected.npz")
-    x = torch.from_numpy(wanted["x_u8"]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    wanted = expected()
+    x = pictures(wanted)
     with torch.inference_mode():
         first = network.invert(x, 1)
-        assert _relative(first, wanted["stage1_codes"]) < 1e-4
+        assert relative(first, wanted["stage1_codes"]) < 1e-4
         painted = network.pool(network.synthesize(first[:1]))
-        assert _relative(painted, wanted["stage1_image_256"]) < 1e-4
+        assert relative(painted, wanted["stage1_image_256"]) < 1e-4
         second = network.invert(x, 2)
-        assert _relative(second, wanted["stage2_codes"]) < 1e-4
-        assert _relative(second - first, wanted["stage2_residual"]) < 1e-4
+        assert relative(second, wanted["stage2_codes"]) < 1e-4
+        assert relative(second - first, wanted["stage2_residual"]) < 1e-4
         picture = network.synthesize(second[:1])
-        assert _relative(picture[:, :, 480:544, 480:544], wanted["stage2_image_crop"]) < 1e-4
+        assert relative(picture[:, :, 480:544, 480:544], wanted["stage2_image_crop"]) < 1e-4
         pooled = torch.nn.functional.adaptive_avg_pool2d(picture, 64)
-        assert _relative(pooled, wanted["stage2_image_pool64"]) < 1e-4
+        assert relative(pooled, wanted["stage2_image_pool64"]) < 1e-4
         mapped = network.generator.mapping(torch.from_numpy(wanted["z"]))
-        assert _relative(mapped, wanted["mapping_w"]) < 1e-4
+        assert relative(mapped, wanted["mapping_w"]) < 1e-4
 
 
 @needs_vectors
 def test_generator_files_say_what_is_missing():
-    shapes = json.loads((VECTORS / "shapes.json").read_text())["e2style_2stage"]
     prefix = "decoder."
     state = {
-        key.removeprefix(prefix): torch.empty(shape, device="meta")
-        for key, shape in shapes.items()
+        key.removeprefix(prefix): value
+        for key, value in empty("e2style_2stage").items()
         if key.startswith(prefix)
     }
     assert generator_config(state).size == 1024
@@ -70,7 +48,7 @@ def test_generator_files_say_what_is_missing():
     assert generator.config.n_codes == 18
     assert average is None
     del state["convs.3.conv.weight"]
-    with pytest.raises(CheckpointError, match=r"convs\.1\.conv\.weight"):
+    with pytest.raises(CheckpointError, match=r"key 'convs\.3\.conv\.weight' is missing"):
         read_generator({"g_ema": state})
     with pytest.raises(CheckpointError, match="g_ema"):
         read_generator({})

@@ -1,0 +1,96 @@
+"""Reading files of tensors, and filling networks from them strictly, without running code."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import torch
+from torch import Tensor, nn
+
+from e2style.errors import CheckpointError
+
+State = Mapping[str, Tensor]
+
+
+def read_content(path: str | os.PathLike[str]) -> Any:
+    """Content of a `.pt` or `.pth` file, or the arrays of an `.npz` file by key.
+
+    Tensors and plain containers only, never code. Large files stay on the disk until their
+    tensors are used.
+
+    Raises
+    ------
+    CheckpointError : the file is missing, damaged, or holds something else
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+        mapped = zipfile.is_zipfile(path)  # older files are not archives and cannot be mapped
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # a damaged file can raise nearly anything
+        reason = str(error).splitlines()[:1] or [type(error).__name__]
+        raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a safetensors file.
+
+    Raises
+    ------
+    CheckpointError : the file is missing or damaged
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"model {os.fspath(path)}: {error}") from error
+
+
+def fill(
+    network: nn.Module,
+    state: State,
+    rename: Callable[[str], str] = str,
+    *,
+    what: str = "checkpoint",
+    ignored: Callable[[str], bool] = lambda key: False,
+) -> None:
+    """Give every tensor of a network its value from a file; nothing may be missing or left over.
+
+    Parameters
+    ----------
+    network : built with `weightless`, or with weights of its own
+    state : tensors by the keys of the file
+    rename : key of the network -> key of the file
+    what : how errors call the file
+    ignored : whether a key of the file may be left over
+
+    Raises
+    ------
+    CheckpointError : a key is missing, unknown or of another shape; names the key of the file
+    """
+    filled: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for key, own in network.state_dict().items():
+        name = rename(key)
+        if name not in state:
+            raise CheckpointError(f"{what}: key {name!r} is missing")
+        used.add(name)
+        value = state[name]
+        # Axes of length one stand in some files and not in others.
+        if [n for n in value.shape if n > 1] != [n for n in own.shape if n > 1]:
+            got, needed = tuple(value.shape), tuple(own.shape)
+            raise CheckpointError(f"{what}: key {name!r} has shape {got}, needs {needed}")
+        value = value.float() if value.is_floating_point() else value
+        filled[key] = value.reshape(own.shape)
+    unknown = [key for key in state if key not in used and not ignored(key)]
+    if unknown:
+        raise CheckpointError(f"{what}: key {unknown[0]!r} is not known")
+    network.load_state_dict(filled, strict=True, assign=True)

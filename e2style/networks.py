@@ -1,0 +1,222 @@
+"""Files that hold one network: generators, and the feature networks of the losses.
+
+| kind         | file of others                                    | network       |
+|--------------|---------------------------------------------------|---------------|
+| generator    | rosinality's {'g_ema', 'latent_avg'}, any size    | Generator     |
+| irse50       | model_ir_se50.pth of ArcFace and pSp              | IRSE50        |
+| parsing_unet | the U-Net of CelebAMask-HQ's face_parsing         | ParsingUNet   |
+| alexnet      | torchvision's AlexNet, classifier or not          | AlexNet       |
+| lpips_heads  | lpips' linear heads of version 0.1, for AlexNet   | LPIPSHeads    |
+
+A file is known by its keys. Converted, each is a safetensors file of our own names whose
+header says its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+from torch import nn
+
+from e2style import official
+from e2style.checkpoint_io import State, fill, read_content, read_tensors
+from e2style.config import GeneratorConfig, from_dict, to_json
+from e2style.errors import CheckpointError
+from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
+from e2style.models.generator import Generator
+from e2style.models.inversion import weightless
+from e2style.models.irse50 import IRSE50
+from e2style.models.parsing_unet import ParsingUNet
+
+FORMAT = "e2style-network-1"
+# The linear heads of LPIPS 0.1, which are small enough to ship; AlexNet itself is not.
+LPIPS_HEADS = Path(str(resources.files("e2style.weights") / "lpips_alex.safetensors"))
+_N = TypeVar("_N", bound=nn.Module)
+
+_NETWORKS: dict[str, type[nn.Module]] = {
+    "irse50": IRSE50,
+    "parsing_unet": ParsingUNet,
+    "alexnet": AlexNet,
+    "lpips_heads": LPIPSHeads,
+}
+# A key that only files of this kind have.
+_SIGNS = {
+    "irse50": "output_layer.3.weight",
+    "parsing_unet": "up_concat4.up.weight",
+    "alexnet": "features.0.weight",
+    "lpips_heads": "lin0.model.1.weight",
+}
+
+
+def kind_of(content: Any) -> str | None:
+    """Kind of the network that a loaded file holds, or None."""
+    if not isinstance(content, dict):
+        return None
+    if "g_ema" in content:
+        return "generator"
+    kinds = (kind for kind, sign in _SIGNS.items() if sign in content)
+    return next(kinds, None)
+
+
+def load_network(path: str | os.PathLike[str], device: str = "cpu") -> nn.Module:
+    """Load the one network of a file, whatever it is: see the table above.
+
+    Parameters
+    ----------
+    path : .pt, .pth, .npz or .safetensors
+    device : torch device
+
+    Returns
+    -------
+    network, frozen, in eval mode
+
+    Raises
+    ------
+    CheckpointError : not such a file, or a key is missing, unknown or of another shape
+    """
+    network = _converted(path) if Path(path).suffix == ".safetensors" else _foreign(path)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def load_irse50(path: str | os.PathLike[str], device: str = "cpu") -> IRSE50:
+    """Load the face recogniser of the identity loss; errors as in `load_network`."""
+    return _typed(path, device, IRSE50)
+
+
+def load_parsing_unet(path: str | os.PathLike[str], device: str = "cpu") -> ParsingUNet:
+    """Load the face parser of the parsing loss; errors as in `load_network`."""
+    return _typed(path, device, ParsingUNet)
+
+
+def load_lpips(
+    alexnet: str | os.PathLike[str],
+    heads: str | os.PathLike[str] = LPIPS_HEADS,
+    device: str = "cpu",
+) -> LPIPS:
+    """Load the perceptual distance from AlexNet's file; errors as in `load_network`."""
+    return LPIPS(_typed(alexnet, device, AlexNet), _typed(heads, device, LPIPSHeads)).to(device)
+
+
+def save_network(path: str | os.PathLike[str], network: nn.Module) -> None:
+    """Write a network of the table above as safetensors.
+
+    Raises
+    ------
+    CheckpointError : no network of the table
+    """
+    header = {"format": FORMAT, "kind": "generator", "config": ""}
+    if isinstance(network, Generator):
+        header["config"] = to_json(network.config)
+    else:
+        kinds = [kind for kind, known in _NETWORKS.items() if type(network) is known]
+        if not kinds:
+            raise CheckpointError(f"{type(network).__name__}: no network that has files")
+        header["kind"] = kinds[0]
+    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    target = Path(path)
+    partial = target.with_suffix(".partial")
+    safetensors.torch.save_file(tensors, partial, header)
+    os.replace(partial, target)
+
+
+def _typed(path: str | os.PathLike[str], device: str, wanted: type[_N]) -> _N:
+    network = load_network(path, device)
+    if not isinstance(network, wanted):
+        found = type(network).__name__
+        raise CheckpointError(f"model {os.fspath(path)}: holds {found}, not {wanted.__name__}")
+    return network
+
+
+def _foreign(path: str | os.PathLike[str]) -> nn.Module:
+    content = read_content(path)
+    kind = kind_of(content)
+    try:
+        if kind is None:
+            raise CheckpointError("its keys are those of no network that is known")
+        if kind == "generator":
+            return official.read_generator(content)[0]
+        return read_feature_network(kind, content)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {os.fspath(path)}: {error}") from error
+
+
+def read_feature_network(kind: str, state: State) -> nn.Module:
+    """Network of `kind`, filled from the tensors of its usual file.
+
+    Raises
+    ------
+    CheckpointError : a key is missing, unknown or of another shape; names the key
+    """
+    with weightless():
+        network = _NETWORKS[kind]()
+    ignored: Callable[[str], bool] = (
+        (lambda key: key.startswith("classifier.")) if kind == "alexnet" else (lambda key: False)
+    )
+    fill(network, state, _RENAMES[kind], what=kind, ignored=ignored)
+    return network
+
+
+def _converted(path: str | os.PathLike[str]) -> nn.Module:
+    header, tensors = read_tensors(path)
+    kind = header.get("kind", "")
+    if header.get("format") != FORMAT or kind not in {"generator", *_NETWORKS}:
+        raise CheckpointError(f"model {os.fspath(path)}: not a network file of this program")
+    with weightless():
+        if kind == "generator":
+            config = from_dict(GeneratorConfig, json.loads(header["config"]))
+            network: nn.Module = Generator(config)
+        else:
+            network = _NETWORKS[kind]()
+    fill(network, tensors, what=f"model {os.fspath(path)}")
+    return network
+
+
+def _irse50_key(key: str) -> str:
+    part, _, leaf = key.partition(".")
+    number = {"norm": 0, "linear": 3, "last_norm": 4}.get(part)
+    return official.trunk_key(key) if number is None else f"output_layer.{number}.{leaf}"
+
+
+def _parsing_key(key: str) -> str:
+    part, _, rest = key.partition(".")
+    if part == "final":
+        return key
+    if part == "center":
+        return "center." + _pair_key(rest)
+    level, _, rest = rest.partition(".")
+    if part == "down":
+        return f"conv{int(level) + 1}.{_pair_key(rest)}"
+    number = 4 - int(level)  # ours run deepest first
+    return (
+        f"up_concat{number}.up.{rest}"
+        if part == "ups"
+        else (f"up_concat{number}.conv.{_pair_key(rest)}")
+    )
+
+
+def _pair_key(key: str) -> str:
+    half, rest = key.split(".", 1)
+    return f"conv{int(half) + 1}.{rest}"
+
+
+def _alexnet_key(key: str) -> str:
+    _, number, leaf = key.split(".")
+    return f"features.{(0, 3, 6, 8, 10)[int(number)]}.{leaf}"
+
+
+def _heads_key(key: str) -> str:
+    return f"lin{key.rpartition('.')[2]}.model.1.weight"
+
+
+_RENAMES: dict[str, Callable[[str], str]] = {
+    "irse50": _irse50_key,
+    "parsing_unet": _parsing_key,
+    "alexnet": _alexnet_key,
+    "lpips_heads": _heads_key,
+}
