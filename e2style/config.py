@@ -13,6 +13,9 @@ from e2style.errors import ConfigError
 
 T = TypeVar("T")
 
+TRUNKS = ("irse", "idgi")
+HEADS = ("pooled", "conv", "shrinking")
+
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorConfig:
@@ -40,20 +43,39 @@ class GeneratorConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """Truncated IR-SE trunk with one pooled head per tap (paper, Sec. III-A)."""
+    """Truncated IR-SE trunk with a head per tap (paper, Sec. III-A), or one of its baselines.
+
+    Tuples have one entry per stride-2 group, shallow to deep: scales 1/2, 1/4, 1/8, ...
+    """
 
     image_size: int = 256  # side that the trunk works at; larger pictures are area-averaged
-    in_channels: int = 3  # 6 in a refinement stage: picture and reconstruction
+    in_channels: int = 3  # of the first stage; a later one sees the reconstruction's 3 as well
+    trunk: str = "irse"  # "irse", or "idgi": the residual blocks of in-domain inversion
     widths: tuple[int, ...] = (64, 128, 256)  # channels behind each stride-2 group
-    units: tuple[int, ...] = (3, 4, 14)  # residual units in each group; each group ends in a tap
-    pools: tuple[int, ...] = (3, 5, 7)  # side of the pooled map, shallow to deep: 1/2, 1/4, 1/8
-    split: tuple[int, ...] = (4, 5, 9)  # codes that each head predicts, shallow to deep
-    head_rank: int = 0  # > 0 puts a linear bottleneck of this width into the deepest head
+    units: tuple[int, ...] = (3, 4, 14)  # residual units in each group
+    pools: tuple[int, ...] = (3, 5, 7)  # side of the pooled map (7, 7, 7 in the released weights)
+    split: tuple[int, ...] = (4, 5, 9)  # codes predicted behind each group; 0 means no tap there
+    head: str = "pooled"  # "pooled"; "conv": a chain per code, as in pSp; "shrinking": 1Stage-C
+    head_rank: int = 0  # > 0 puts a linear bottleneck of this width into the deepest pooled head
+    pyramid: int = 0  # > 0 puts a feature pyramid of this width between taps and heads
+    pyramid_smooth: bool = False  # a 3x3 convolution behind each sum of the pyramid
+    deltas: bool = False  # rows are offsets from the first one, as in e4e
 
     def __post_init__(self) -> None:
         lengths = {len(self.widths), len(self.units), len(self.pools), len(self.split)}
         if len(lengths) != 1:
             raise ConfigError("encoder: widths, units, pools and split must be equally long")
+        if min(self.split) < 0 or self.split[-1] < 1:
+            raise ConfigError(f"encoder.split: got {self.split}, the last group must have a tap")
+        for name, allowed in (("trunk", TRUNKS), ("head", HEADS)):
+            if getattr(self, name) not in allowed:
+                got = getattr(self, name)
+                raise ConfigError(f"encoder.{name}: got {got!r}, allowed are {', '.join(allowed)}")
+        if self.image_size % (1 << len(self.widths)):
+            raise ConfigError(
+                f"encoder.image_size: got {self.image_size}, must be a multiple of "
+                f"{1 << len(self.widths)} for {len(self.widths)} groups"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +86,24 @@ class InversionConfig:
     generator: GeneratorConfig = GeneratorConfig()
     encoder: EncoderConfig = EncoderConfig()
     stages: int = 1
+    residual: bool = True  # later stages predict offsets; False: whole codes ("2Stage*")
+    iterations: int = 0  # > 0: ReStyle, one encoder that refines the mean face so many times
 
     def __post_init__(self) -> None:
         if not 1 <= self.stages <= 3:
             raise ConfigError(f"stages: got {self.stages}, allowed 1 to 3")
+        if self.iterations and self.stages != 1:
+            raise ConfigError("iterations: all of them use one encoder, so stages must be 1")
         if sum(self.encoder.split) != self.generator.n_codes:
             raise ConfigError(
                 f"encoder.split: sums to {sum(self.encoder.split)}, but a generator of side "
                 f"{self.generator.size} takes {self.generator.n_codes} codes"
             )
+
+    @property
+    def steps(self) -> int:
+        """How often an encoder runs: `iterations` of one, or every one of `stages`."""
+        return self.iterations or self.stages
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,10 +104,12 @@ class InversionModel:
         ------
         DataError : another shape, or more stages than the model has
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-            raise DataError(f"images: got shape {tuple(images.shape)}, needs (B, 3, S, S)")
-        if stages is not None and not 1 <= stages <= self.config.stages:
-            raise DataError(f"stages: got {stages}, allowed 1 to {self.config.stages}")
+        channels = self.config.encoder.in_channels
+        if images.ndim != 4 or images.shape[1] != channels or images.shape[2] != images.shape[3]:
+            got = tuple(images.shape)
+            raise DataError(f"images: got shape {got}, needs (B, {channels}, S, S)")
+        if stages is not None and not 1 <= stages <= self.config.steps:
+            raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
         with _single_thread(self.device):
             return self.network.invert(images.to(self.device, torch.float32), stages)
 

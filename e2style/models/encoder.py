@@ -1,4 +1,4 @@
-"""The E2Style encoder: a shallow IR-SE trunk with one pooled head per tap.
+"""The E2Style encoder and its relatives: an IR-SE trunk with a head per tap.
 
 Paper, Sec. III-A. For the full-size model:
 
@@ -9,6 +9,10 @@ Paper, Sec. III-A. For the full-size model:
                               linear     linear     linear
                                 ▼          ▼          ▼
                              4 codes    5 codes    9 codes ──► B 18 512, deep rows first
+
+With convolutional heads and a feature pyramid over a deeper trunk it is the encoder of pSp
+(Richardson et al. 2021), with rows as offsets from the first one that of e4e (Tov et al.
+2021), with all heads on the deepest tap that of ReStyle (Alaluf et al. 2021).
 """
 
 from __future__ import annotations
@@ -17,30 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from e2style.config import EncoderConfig
+from e2style.models.heads import ConvHeads, PooledHead, shrinking_convs
+from e2style.models.idgi import IDGIEncoder
 from e2style.models.irse import group, stem
-
-
-class PooledHead(nn.Module):
-    """BN, adaptive average pool, flatten (C, H, W order), linear: one tap -> its codes."""
-
-    def __init__(self, channels: int, pool: int, codes: int, dim: int, rank: int = 0) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
-        self.pool = nn.AdaptiveAvgPool2d(pool)
-        n_in, n_out = channels * pool * pool, codes * dim
-        self.linear: nn.Module
-        if rank:
-            self.linear = nn.Sequential(nn.Linear(n_in, rank, bias=False), nn.Linear(rank, n_out))
-        else:
-            self.linear = nn.Linear(n_in, n_out)
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B C H W -> B codes 512, float32."""
-        pooled = self.pool(self.norm(x)).float()
-        # reshape, not view: the features may be channels_last.
-        rows: Tensor = self.linear(pooled.reshape(len(x), -1))
-        return rows.float().reshape(len(x), -1, self.dim)
+from e2style.models.pyramid import FeaturePyramid
 
 
 class Encoder(nn.Module):
@@ -48,7 +32,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    config : EncoderConfig
+    config : EncoderConfig with an IR-SE trunk
     style_dim : length of one code
     """
 
@@ -58,21 +42,52 @@ class Encoder(nn.Module):
         width = config.widths[0]
         self.stem = stem(config.in_channels, width)
         self.groups = nn.ModuleList()
-        self.heads = nn.ModuleList()
-        deepest = len(config.widths) - 1
-        for level, (n_out, units) in enumerate(zip(config.widths, config.units, strict=True)):
+        for n_out, units in zip(config.widths, config.units, strict=True):
             self.groups.append(group(width, n_out, units))
             width = n_out
-            rank = config.head_rank if level == deepest else 0
-            self.heads.append(
-                PooledHead(n_out, config.pools[level], config.split[level], style_dim, rank)
-            )
+        self.taps = [level for level, codes in enumerate(config.split) if codes]
+        self.pyramid: FeaturePyramid | None = None
+        if config.pyramid:
+            channels = [config.widths[level] for level in self.taps]
+            self.pyramid = FeaturePyramid(channels, config.pyramid, smooth=config.pyramid_smooth)
+        self.heads = nn.ModuleDict(
+            {str(level): _head(config, level, style_dim) for level in self.taps}
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """B 3|6 S S in [-1, 1], RGB -> B n 512, deep rows first."""
         x = self.stem(x)
-        rows = []
-        for units, head in zip(self.groups, self.heads, strict=True):
+        maps = []
+        for level, units in enumerate(self.groups):
             x = units(x)
-            rows.append(head(x))
-        return torch.cat(rows[::-1], dim=1)
+            if level in self.taps:
+                maps.append(x)
+        if self.pyramid is not None:
+            maps = self.pyramid(maps)
+        rows = [head(x) for head, x in zip(self.heads.values(), maps, strict=True)]
+        codes = torch.cat(rows[::-1], dim=1)
+        if self.config.deltas:
+            codes = torch.cat([codes[:, :1], codes[:, 1:] + codes[:, :1]], dim=1)
+        return codes
+
+
+def build_encoder(config: EncoderConfig, style_dim: int = 512) -> nn.Module:
+    """Encoder of any kind: B 3|6 S S -> B n 512."""
+    if config.trunk == "idgi":
+        return IDGIEncoder(config, style_dim)
+    return Encoder(config, style_dim)
+
+
+def _head(config: EncoderConfig, level: int, dim: int) -> nn.Module:
+    channels = config.pyramid or config.widths[level]
+    side = config.image_size >> (level + 1)
+    codes, pool = config.split[level], config.pools[level]
+    if config.head == "conv":
+        return ConvHeads(channels, side, codes, dim)
+    reduce = (
+        shrinking_convs(channels, side, pool)
+        if config.head == "shrinking"
+        else nn.AdaptiveAvgPool2d(pool)
+    )
+    rank = config.head_rank if level == len(config.widths) - 1 else 0
+    return PooledHead(channels, reduce, pool, codes, dim, rank)

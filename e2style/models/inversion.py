@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from e2style.config import InversionConfig
-from e2style.models.encoder import Encoder
+from e2style.models.encoder import build_encoder
 from e2style.models.generator import Generator
+
+PICTURE_CHANNELS = 3
 
 
 class _WithoutDraws(TorchFunctionMode):
@@ -59,10 +61,12 @@ class InversionNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.generator = Generator(config.generator)
-        later = dataclasses.replace(config.encoder, in_channels=6)
+        first = config.encoder
+        later = dataclasses.replace(first, in_channels=first.in_channels + PICTURE_CHANNELS)
         dim = config.generator.style_dim
         self.encoders = nn.ModuleList(
-            Encoder(config.encoder if stage == 0 else later, dim) for stage in range(config.stages)
+            build_encoder(first if stage == 0 and not config.iterations else later, dim)
+            for stage in range(config.stages)
         )
         self.w_avg: Tensor
         self.register_buffer("w_avg", torch.zeros(config.generator.n_codes, dim))
@@ -88,18 +92,25 @@ class InversionNetwork(nn.Module):
 
         Parameters
         ----------
-        pictures : B 3 S S in [-1, 1], RGB
-        stages : encoders used, 1 to config.stages; None means all
+        pictures : B 3 S S in [-1, 1], RGB; first-stage networks may take other channels
+        stages : encoder runs, 1 to config.steps; None means all
 
         Returns
         -------
         B n 512, the codes of the last stage used
         """
         x = self.pool(pictures)
-        codes: Tensor = self.w_avg + self.encoders[0](x)
-        for encoder in list(self.encoders)[1:stages]:
+        steps = self.config.steps if stages is None else stages
+        if self.config.iterations:
+            codes = self.w_avg.expand(len(x), -1, -1)
+            refining = [self.encoders[0]] * steps
+        else:
+            codes = self.w_avg + self.encoders[0](x)
+            refining = list(self.encoders)[1:steps]
+        for encoder in refining:
             painted = self.pool(self.generator(codes))
-            codes = codes + encoder(torch.cat([x, painted], dim=1))
+            start = codes if self.config.residual else self.w_avg
+            codes = start + encoder(torch.cat([x, painted], dim=1))
         return codes
 
     def synthesize(self, codes: Tensor, side: int | None = None) -> Tensor:

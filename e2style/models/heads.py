@@ -1,0 +1,88 @@
+"""What turns one feature map into rows of a W+ code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from e2style.models.ops import EqualLinear
+
+
+class PooledHead(nn.Module):
+    """BN, reduction to a small map, flatten (C, H, W order), linear: one tap -> its codes.
+
+    Parameters
+    ----------
+    channels : of the tap
+    reduce : B C S S -> B C pool pool
+    pool : side of the reduced map
+    codes : rows that are predicted
+    dim : length of one row
+    rank : > 0 puts a linear bottleneck of this width in between
+    """
+
+    def __init__(
+        self, channels: int, reduce: nn.Module, pool: int, codes: int, dim: int, rank: int = 0
+    ) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.pool = reduce
+        n_in, n_out = channels * pool * pool, codes * dim
+        self.linear: nn.Module
+        if rank:
+            self.linear = nn.Sequential(nn.Linear(n_in, rank, bias=False), nn.Linear(rank, n_out))
+        else:
+            self.linear = nn.Linear(n_in, n_out)
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B C H W -> B codes dim, float32."""
+        pooled = self.pool(self.norm(x)).float()
+        # reshape, not view: the features may be channels_last.
+        rows: Tensor = self.linear(pooled.reshape(len(x), -1))
+        return rows.float().reshape(len(x), -1, self.dim)
+
+
+def shrinking_convs(channels: int, side: int, pool: int) -> nn.Sequential:
+    """Unpadded 3x3 convolutions from `side` to `pool`, in place of the pool (1Stage-C).
+
+    The paper says "continuous convolutional layers" and no more. Stride 2 as long as it does
+    not fall short of the target, then stride 1, at constant width: this gives its 87 M.
+    """
+    layers = nn.Sequential()
+    while side > pool:
+        stride = 2 if (side - 3) // 2 + 1 >= pool else 1
+        side = (side - 3) // stride + 1
+        layers.append(nn.Conv2d(channels, channels, 3, stride))
+        layers.append(nn.LeakyReLU())
+    return layers
+
+
+class ConvHeads(nn.Module):
+    """One chain of strided convolutions per row, down to a single place (pSp's map2style).
+
+    Richardson et al. 2021, Sec. 3.1.
+
+    Parameters
+    ----------
+    channels : of the tap
+    side : of the tap, a power of two
+    codes : rows, each with a chain of its own
+    dim : length of one row
+    """
+
+    def __init__(self, channels: int, side: int, codes: int, dim: int) -> None:
+        super().__init__()
+        self.chains = nn.ModuleList()
+        for _ in range(codes):
+            chain = nn.Sequential()
+            n_in = channels
+            for _ in range(side.bit_length() - 1):
+                chain.append(nn.Conv2d(n_in, dim, 3, stride=2, padding=1))
+                chain.append(nn.LeakyReLU())
+                n_in = dim
+            self.chains.append(nn.Sequential(chain, nn.Flatten(), EqualLinear(dim, dim)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B C S S -> B codes dim, float32."""
+        return torch.stack([chain(x).float() for chain in self.chains], dim=1)
