@@ -16,11 +16,11 @@ from cli.options import (
     App,
     command,
     exit_on_termination,
+    key_options,
     model_option,
     output_options,
-    passphrase_options,
 )
-from cli.passphrase import Sources, read_passphrase
+from cli.passphrase import Sources, read_secrets
 from cli.render import Terminal
 from deephide import __version__
 from deephide.errors import DeephideError, OutputError
@@ -54,7 +54,13 @@ def app() -> None:
     "--carrier", required=True, metavar="PATH", help="Input: the photo, as PNG, BMP or TIFF."
 )
 @output_options("stego.png")
-@passphrase_options
+@key_options(sending=True)
+@click.option(
+    "--pad",
+    is_flag=True,
+    help="Security: fill the payload up to a size class (at most 12 % more), so that the number of "
+    "changes says less about its length.",
+)
 @model_option
 @click.option(
     "--codec",
@@ -80,6 +86,7 @@ def embed(
     output: str,
     force: bool,
     sources: Sources,
+    pad: bool,
     model: str | None,
     codec: str,
     cost: str,
@@ -91,23 +98,26 @@ def embed(
     """
     start = time.monotonic()
     _refuse_terminal(terminal, output)
-    passphrase = read_passphrase(sources, confirm=True)
+    secrets = read_secrets(sources, confirm=True)
     import deephide
 
-    if passphrase is None:
+    if secrets.missing:
         terminal.warning("no passphrase is set: anyone who has the model can extract the face")
     with _destination(output) as path, terminal.progress(deephide.STAGES) as progress:
         result = deephide.embed_file(
             secret,
             carrier,
             path,
-            passphrase,
+            secrets.passphrase,
             model,
             cost,
             codec,
             progress,
             preview=preview,
             force=force,
+            key_file=secrets.key_file,
+            recipients=secrets.recipients,
+            pad=pad,
         )
         data = path.read_bytes() if output == "-" else b""
     if output == "-":
@@ -144,7 +154,7 @@ def _embed_fields(terminal: Terminal, result: Any, output: str, start: float) ->
 )
 @click.argument("stego", metavar="STEGO")
 @output_options("secret.png")
-@passphrase_options
+@key_options(sending=False)
 @model_option
 def extract(
     terminal: Terminal,
@@ -160,11 +170,19 @@ def extract(
     """
     start = time.monotonic()
     _refuse_terminal(terminal, output)
-    passphrase = read_passphrase(sources, confirm=False)
+    secrets = read_secrets(sources, confirm=False)
     import deephide
 
     with _destination(output) as path, terminal.progress(("extracting",)):
-        found = deephide.extract_file(stego, path, passphrase, model, force=force)
+        found = deephide.extract_file(
+            stego,
+            path,
+            secrets.passphrase,
+            model,
+            force=force,
+            key_file=secrets.key_file,
+            identity=secrets.identity,
+        )
         data = path.read_bytes() if output == "-" else b""
     if output == "-":
         terminal.binary(data)
@@ -243,6 +261,34 @@ def models(terminal: Terminal) -> None:
         prefix = row["fingerprint"][:16] if row["fingerprint"] else "unusable"
         lines.append(f"{name}  {prefix}  {row['description'] or ''}".rstrip())
     terminal.result("\n".join(lines), {"models": rows, "warnings": terminal.warnings})
+
+
+@command(
+    app,
+    examples=(
+        "deephide keygen",
+        "deephide keygen -o identity.txt --json",
+    ),
+)
+@click.option(
+    "-o",
+    "--output",
+    default="identity.txt",
+    show_default=True,
+    metavar="PATH",
+    help="Output: the identity file to write; it is never replaced.",
+)
+def keygen(terminal: Terminal, output: str) -> None:
+    """Make a key pair: write the identity, print the public key.
+
+    Whoever has the public key can hide a face for the owner of the identity file, which only
+    its owner can read (mode 0600) and which opens everything that was hidden for it.
+    """
+    import deephide
+
+    public = deephide.keygen(output)
+    terminal.info(f"the identity is in {click.format_filename(output)}: keep it secret")
+    terminal.result(public, {"output": output, "public_key": public})
 
 
 def _refuse_terminal(terminal: Terminal, output: str) -> None:

@@ -20,9 +20,9 @@ __all__ = [
     "Grouped",
     "command",
     "exit_on_termination",
+    "key_options",
     "model_option",
     "output_options",
-    "passphrase_options",
 ]
 
 Function = Callable[..., Any]
@@ -156,38 +156,70 @@ def command(
     return decorate
 
 
-def passphrase_options(function: Function) -> Function:
-    """Add the passphrase options; the function gets them as `sources`."""
+def key_options(*, sending: bool) -> Callable[[Function], Function]:
+    """Add the passphrase and key options; the function gets them as `sources`."""
 
-    @functools.wraps(function)
-    def run(
-        *args: Any,
-        passphrase_file: str | None,
-        passphrase_fd: int | None,
-        passphrase: bool,
-        **kwargs: Any,
-    ) -> Any:
-        sources = Sources(passphrase_file, passphrase_fd, passphrase)
-        return function(*args, sources=sources, **kwargs)
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(
+            *args: Any,
+            passphrase_file: str | None,
+            passphrase_fd: int | None,
+            passphrase: bool,
+            key_file: str | None,
+            recipients: tuple[str, ...] = (),
+            identity: str | None = None,
+            **kwargs: Any,
+        ) -> Any:
+            sources = Sources(
+                passphrase_file, passphrase_fd, passphrase, key_file, recipients, identity
+            )
+            return function(*args, sources=sources, **kwargs)
 
-    wrapped: Function = run
-    for option in (
-        click.option(
-            "--passphrase-fd",
-            type=click.IntRange(min=0),
-            metavar="N",
-            help="Security: read the passphrase from this open file descriptor.",
-        ),
-        click.option(
-            "--passphrase-file",
-            metavar="PATH",
-            help="Security: read the passphrase from this file; - is the first line of stdin. "
-            f"The variable {VARIABLE} works too, but other processes may read it.",
-        ),
-        click.option("-p", "--passphrase", is_flag=True, help="Security: ask for a passphrase."),
-    ):
-        wrapped = option(wrapped)
-    return wrapped
+        wrapped: Function = run
+        for option in (
+            _RECIPIENT if sending else _IDENTITY,
+            click.option(
+                "--key-file",
+                metavar="PATH",
+                help="Security: a file of at least 32 random bytes, needed besides the passphrase "
+                "or instead of it.",
+            ),
+            click.option(
+                "--passphrase-fd",
+                type=click.IntRange(min=0),
+                metavar="N",
+                help="Security: read the passphrase from this open file descriptor.",
+            ),
+            click.option(
+                "--passphrase-file",
+                metavar="PATH",
+                help="Security: read the passphrase from this file; - is the first line of stdin. "
+                f"The variable {VARIABLE} works too, but other processes may read it.",
+            ),
+            click.option(
+                "-p", "--passphrase", is_flag=True, help="Security: ask for a passphrase."
+            ),
+        ):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+_RECIPIENT = click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="KEY",
+    help="Security: a public key that deephide keygen printed; only its owner can extract. May be "
+    "given up to 16 times; excludes passphrase and key file.",
+)
+_IDENTITY = click.option(
+    "--identity",
+    metavar="PATH",
+    help="Security: the file that deephide keygen wrote; excludes passphrase and key file.",
+)
 
 
 def model_option(function: Function) -> Function:

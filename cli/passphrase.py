@@ -1,17 +1,17 @@
-"""Where a passphrase may come from, and that it comes from one place only."""
+"""Where a passphrase or key may come from, and that it comes from one place only."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from deephide.errors import PassphraseError
 
-__all__ = ["VARIABLE", "Sources", "read_passphrase"]
+__all__ = ["VARIABLE", "Secrets", "Sources", "read_passphrase", "read_secrets"]
 
 VARIABLE = "DEEPHIDE_PASSPHRASE"
 _MAX_BYTES = 65536
@@ -19,11 +19,51 @@ _MAX_BYTES = 65536
 
 @dataclass(frozen=True)
 class Sources:
-    """What the command line says about the passphrase; never the passphrase itself."""
+    """What the command line says about passphrase and keys; never a secret itself."""
 
     file: str | None = None
     descriptor: int | None = None
     prompt: bool = False
+    key_file: str | None = None
+    recipients: tuple[str, ...] = ()
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The passphrase, if there is one, and where the keys are."""
+
+    passphrase: str | None = field(repr=False)
+    key_file: str | None
+    recipients: tuple[str, ...] = ()
+    identity: str | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is neither passphrase nor key, so that the model is the key."""
+        return self.passphrase is None and not (self.key_file or self.recipients or self.identity)
+
+
+def read_secrets(sources: Sources, *, confirm: bool) -> Secrets:
+    """Return what opens or closes a container; see `read_passphrase`.
+
+    Parameters
+    ----------
+    sources : from the command line; the environment is looked at too
+    confirm : ask twice when prompting
+
+    Raises
+    ------
+    PassphraseError : as there, or a public-key option beside a shared secret
+    """
+    public = "--recipient" if sources.recipients else "--identity" if sources.identity else None
+    shared = _given(sources) + (["--key-file"] if sources.key_file is not None else [])
+    if public and shared:
+        raise PassphraseError(
+            f"the key has two sources: {public} and {shared[0]}", hint="keep one of them"
+        )
+    passphrase = read_passphrase(sources, confirm=confirm)
+    return Secrets(passphrase, sources.key_file, sources.recipients, sources.identity)
 
 
 def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
@@ -39,13 +79,7 @@ def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
     PassphraseError : two sources, empty, unreadable, or different the second time
     """
     variable = os.environ.get(VARIABLE)
-    named = {
-        "--passphrase-file": sources.file is not None,
-        "--passphrase-fd": sources.descriptor is not None,
-        "--passphrase": sources.prompt,
-        VARIABLE: variable is not None,
-    }
-    given = [name for name, is_given in named.items() if is_given]
+    given = _given(sources)
     if len(given) > 1:
         raise PassphraseError(
             f"the passphrase has two sources: {' and '.join(given)}", hint="keep one of them"
@@ -63,6 +97,16 @@ def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
             f"the passphrase from {given[0]} is empty", hint="use a passphrase of several words"
         )
     return text
+
+
+def _given(sources: Sources) -> list[str]:
+    named = {
+        "--passphrase-file": sources.file is not None,
+        "--passphrase-fd": sources.descriptor is not None,
+        "--passphrase": sources.prompt,
+        VARIABLE: VARIABLE in os.environ,
+    }
+    return [name for name, is_given in named.items() if is_given]
 
 
 def _ask(confirm: bool) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         extract_file,
     )
     from deephide.cover_capacity import Capacity
+    from deephide.key_files import keygen
     from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "embed_file",
     "extract",
     "extract_file",
+    "keygen",
 ]
 
 __version__ = "0.1.0"

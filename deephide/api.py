@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide import container, crypto, hiding, image_io, latent_codec, models, output
+from deephide import container, hiding, image_io, keys, latent_codec, models, output
 from deephide.cover_capacity import Capacity, measure_capacity
 from deephide.cover_costs import cover_costs, cover_warnings
 from deephide.errors import (
@@ -25,6 +25,7 @@ from deephide.errors import (
     InputImageError,
 )
 from deephide.image_io import Cover, ImageSource
+from deephide.key_files import KeySource, keygen
 from deephide.models import Model, ModelSource
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
@@ -38,6 +39,7 @@ __all__ = [
     "embed_file",
     "extract",
     "extract_file",
+    "keygen",
 ]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
@@ -57,7 +59,7 @@ class _Job:
     cover: Cover = field(repr=False)
     samples: NDArray[np.uint8] = field(repr=False)
     plaintext: bytes = field(repr=False)
-    key_input: bytes = field(repr=False)
+    key: keys.Sealer = field(repr=False)
 
 
 def embed(
@@ -69,7 +71,10 @@ def embed(
     codec: str = "auto",
     progress: Progress = None,
     *,
-    _draw_salt: Callable[[int], bytes] = os.urandom,
+    key_file: KeySource = None,
+    recipients: Sequence[str] = (),
+    pad: bool = False,
+    _random: Callable[[int], bytes] = os.urandom,
 ) -> EmbedResult:
     """Hide a face in a photo.
 
@@ -77,12 +82,16 @@ def embed(
     ----------
     secret : PIL image or path, an aligned face; its central square is used
     carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP or TIFF file
-    passphrase : any text; None derives the key from the model, so that anyone who has the model
-        can extract
+    passphrase : any text; if there is no key at all, it is derived from the model, so that anyone
+        who has the model can extract
     model : name, path or loaded model; None means the default one
     cost : "hill", or another cost function of `stc.costs`
     codec : "auto" refuses a secret that the model paints badly, "latent" does not
     progress : called with (stages done, stages in all); STAGES names them
+    key_file : path of a file of random bytes, or its content; needed besides the passphrase, if
+        there is one, or instead of it
+    recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
+    pad : fill the payload up to a size class, so that its length says less
 
     Returns
     -------
@@ -93,7 +102,8 @@ def embed(
     DeephideError : see `deephide.errors` for what each class means
     ValueError : an unknown cost or codec
     """
-    job = _hide(secret, carrier, passphrase, model, cost, codec, progress, _draw_salt)
+    access = keys.Access(passphrase, key_file, recipients, pad, _random)
+    job = _hide(secret, carrier, access, model, cost, codec, progress)
     _verify(job, job.result.stego)
     _report(progress, 4)
     return job.result
@@ -111,6 +121,9 @@ def embed_file(
     *,
     preview: PathSource | None = None,
     force: bool = False,
+    key_file: KeySource = None,
+    recipients: Sequence[str] = (),
+    pad: bool = False,
 ) -> EmbedResult:
     """Hide a face in a photo and write the stego as a PNG file.
 
@@ -123,6 +136,7 @@ def embed_file(
     destination : path of the PNG file to write
     preview : path of a second PNG file, for the face as the receiver will see it
     force : replace existing files
+    key_file, recipients, pad : as in `embed`
 
     Returns
     -------
@@ -134,11 +148,12 @@ def embed_file(
     DeephideError : as in `embed`
     """
     path = Path(destination)
-    inputs = _paths(secret, carrier, model)
+    inputs = _paths(secret, carrier, model, key_file)
     output.check_output(path, inputs, force=force)
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
-    job = _hide(secret, carrier, passphrase, model, cost, codec, progress, os.urandom)
+    access = keys.Access(passphrase, key_file, recipients, pad)
+    job = _hide(secret, carrier, access, model, cost, codec, progress)
     files = [(path, image_io.encode_png(job.cover, job.samples))]
     if preview is not None:
         files.append((Path(preview), output.png_bytes(job.result.preview)))
@@ -148,7 +163,12 @@ def embed_file(
 
 
 def extract(
-    stego: ImageSource, passphrase: str | None = None, model: ModelSource = None
+    stego: ImageSource,
+    passphrase: str | None = None,
+    model: ModelSource = None,
+    *,
+    key_file: KeySource = None,
+    identity: PathSource | None = None,
 ) -> ExtractResult:
     """Get a hidden face back.
 
@@ -157,6 +177,8 @@ def extract(
     stego : PIL image or path, exactly as it was written
     passphrase : the one it was embedded with, or None if there was none
     model : the one it was embedded with
+    key_file : the one it was embedded with, or None if there was none
+    identity : path of a file that `keygen` wrote; excludes passphrase and key file
 
     Returns
     -------
@@ -170,8 +192,8 @@ def extract(
     """
     elements = image_io.load_cover(stego, "stego")
     loaded = models.load_model(model)
-    key_input = crypto.key_input(passphrase, loaded.fingerprint)
-    plaintext = _reveal(elements, key_input)
+    key = keys.choose_opener(passphrase, key_file, identity, loaded.fingerprint)
+    plaintext = _reveal(elements, key)
     header, payload = container.unpack(plaintext)
     if header.codec != container.CODEC_LATENT:
         raise FormatVersionError(
@@ -189,7 +211,7 @@ def extract(
     except latent_codec.LatentFormatError as error:
         raise ExtractionError from error
     image = models.paint(loaded, integers)
-    payload_bits = 8 * (container.OVERHEAD_BYTES + len(payload))
+    payload_bits = hiding.message_bits(len(plaintext), key)
     return ExtractResult(image, ExtractInfo(header.version, "latent", loaded.name, payload_bits))
 
 
@@ -200,6 +222,8 @@ def extract_file(
     model: ModelSource = None,
     *,
     force: bool = False,
+    key_file: KeySource = None,
+    identity: PathSource | None = None,
 ) -> ExtractResult:
     """Get a hidden face back and write it as a PNG file; any failure leaves no file.
 
@@ -208,6 +232,7 @@ def extract_file(
     stego, passphrase, model : as in `extract`
     destination : path of the PNG file to write
     force : replace an existing file
+    key_file, identity : as in `extract`
 
     Returns
     -------
@@ -219,8 +244,8 @@ def extract_file(
     DeephideError : as in `extract`
     """
     path = Path(destination)
-    output.check_output(path, _paths(stego, model), force=force)
-    found = extract(stego, passphrase, model)
+    output.check_output(path, _paths(stego, model, key_file, identity), force=force)
+    found = extract(stego, passphrase, model, key_file=key_file, identity=identity)
     output.write_png(path, found.image, force=force)
     return found
 
@@ -250,12 +275,11 @@ def capacity(carrier: ImageSource, cost: str = "hill") -> Capacity:
 def _hide(
     secret: ImageSource,
     carrier: ImageSource,
-    passphrase: str | None,
+    access: keys.Access,
     model: ModelSource,
     cost: str,
     codec: str,
     progress: Progress,
-    draw_salt: Callable[[int], bytes],
 ) -> _Job:
     if codec not in CODECS:
         raise ValueError(f"codec: got {codec!r}, allowed: {', '.join(CODECS)}")
@@ -263,18 +287,20 @@ def _hide(
     face = image_io.load_secret(secret)
     _report(progress, 0)
     loaded = models.load_model(model)
-    key_input = crypto.key_input(passphrase, loaded.fingerprint)
+    key = access.sealer(loaded.fingerprint)
     integers = models.invert(loaded, face)
     preview = models.paint(loaded, integers)
     secret_psnr = models.agreement(face, preview)
     if codec == "auto":
         _require_face(loaded, secret_psnr, integers)
     payload = latent_codec.encode(integers, models.quantizer_of(loaded))
-    header = container.Header(container.CODEC_LATENT, loaded.fingerprint[: container.PREFIX_BYTES])
+    header = container.Header(
+        container.CODEC_LATENT, loaded.fingerprint[: container.PREFIX_BYTES], padded=access.pad
+    )
     plaintext = container.pack(header, payload)
 
     _report(progress, 1)
-    message_bits = 8 * (container.OVERHEAD_BYTES + len(payload))
+    message_bits = hiding.message_bits(len(plaintext), key)
     associated = container.associated_data(*cover.shape)
     try:
         cost_p1, cost_m1 = cover_costs(cover, cost, message_bits)
@@ -283,10 +309,10 @@ def _hide(
             cover.samples.reshape(-1),
             cost_p1,
             cost_m1,
-            key_input,
+            key,
             plaintext,
             associated,
-            draw_salt=draw_salt,
+            random=access.random,
         )
     except stc.StcError as error:
         raise from_stc(error, message_bits) from error
@@ -310,7 +336,7 @@ def _hide(
         integers=integers,
         warnings=notes,
     )
-    return _Job(result, cover, samples, plaintext, key_input)
+    return _Job(result, cover, samples, plaintext, key)
 
 
 def _psnr_of_changes(changes: int, elements: int) -> float:
@@ -332,15 +358,15 @@ def _require_face(model: Model, secret_psnr: float, integers: NDArray[np.int32])
     )
 
 
-def _reveal(stego: Cover, key_input: bytes) -> bytes:
+def _reveal(stego: Cover, key: keys.Opener) -> bytes:
     associated = container.associated_data(*stego.shape)
-    return hiding.reveal(stego.samples.reshape(-1), key_input, associated)
+    return hiding.reveal(stego.samples.reshape(-1), key, associated)
 
 
 def _verify(job: _Job, stego: ImageSource) -> None:
     """Extract as the receiver will; a difference here is a bug, never a user's mistake."""
     try:
-        found = _reveal(image_io.load_cover(stego, "stego"), job.key_input)
+        found = _reveal(image_io.load_cover(stego, "stego"), job.key)
     except DeephideError as error:
         raise DeephideError("the stego failed its own verification and was discarded") from error
     if found != job.plaintext:

@@ -2,14 +2,17 @@
 
 ::
 
-    all n elements ─┬─ salt zone     public order, fixed size      16 bytes, random
+    all n elements ─┬─ public zone   public order, fixed size      16 or 32 bytes, random
                     └─ the rest, in the keyed order
                          ├─ length zone   fixed size                4 bytes, masked
                          └─ body zone     everything else           sealed( header | payload )
 
     header: version (1) | codec (1) | first 8 bytes of the model's fingerprint (8)
 
-Overhead: 16 + 4 + 10 + 16 (the seal's tag) = 46 bytes.
+The public zone carries the salt of a shared secret or, for recipients, the ephemeral key.  Each
+recipient's stanza (16 bytes) lies in the first elements of an order of its own, across the rest.
+
+Overhead: 16 + 4 + 10 + 16 (the seal's tag) = 46 bytes, or 62 + 16 for each recipient.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ __all__ = [
     "associated_data",
     "mask_length",
     "pack",
+    "padded_bytes",
     "to_bits",
     "to_bytes",
     "unmask_length",
@@ -35,8 +39,11 @@ __all__ = [
 
 VERSION = 1
 CODEC_LATENT = 1
+PADDED = 0x80  # flag in the byte of the codec
 
 SALT_BYTES = 16
+EPHEMERAL_BYTES = 32
+STANZA_BYTES = 16
 LENGTH_BYTES = 4
 PREFIX_BYTES = 8
 HEADER_BYTES = 2 + PREFIX_BYTES
@@ -49,22 +56,31 @@ MIN_ELEMENTS = 4096
 
 @dataclass(frozen=True)
 class Zones:
-    """How many of the n elements belong to each zone; a function of n alone.
+    """How many of the n elements belong to each zone; a function of n and of the kind of key.
 
-    The two small zones get a share that keeps their rate (2048 / n bits per element) near the
-    rate of a typical body, so that no zone stands out by its density of changes.
+    The small zones get a share that keeps their rate (2048 / n bits per element, 4096 / n for a
+    stanza) near the rate of a typical body, so that no zone stands out by its density of changes.
+
+    `public_bytes` is 16 for a shared secret and 32 for recipients.
     """
 
     n: int
+    public_bytes: int = SALT_BYTES
 
     def __post_init__(self) -> None:
         if self.n < MIN_ELEMENTS:
             raise ValueError(f"n: got {self.n} elements, at least {MIN_ELEMENTS} are needed")
 
     @property
-    def salt(self) -> int:
-        """Elements of the salt zone."""
-        return min(max(self.n // 16, 1024), 1 << 18)
+    def public(self) -> int:
+        """Elements of the public zone."""
+        times = self.public_bytes // SALT_BYTES
+        return times * min(max(self.n // 16, 1024), 1 << 18)
+
+    @property
+    def stanza(self) -> int:
+        """Elements of one recipient's stanza; they are elements of the other zones too."""
+        return min(max(self.n // 32, 1024), 1 << 17)
 
     @property
     def length(self) -> int:
@@ -74,7 +90,7 @@ class Zones:
     @property
     def body(self) -> int:
         """Elements of the body zone."""
-        return self.n - self.salt - self.length
+        return self.n - self.public - self.length
 
     @property
     def max_body_bytes(self) -> int:
@@ -89,16 +105,40 @@ class Header:
     codec: int
     fingerprint_prefix: bytes
     version: int = VERSION
+    padded: bool = False
+
+
+def padded_bytes(length: int) -> int:
+    """Return the size class of `length` >= 1 bytes: PADMÉ of Nikitin et al. 2019, Sec. 4.
+
+    A class has as many significant bits as the length of its binary logarithm has; the next class
+    is at most 12 % above the length, and a class says O(log log length) bits about it.
+
+    Examples
+    --------
+    >>> [padded_bytes(n) for n in (1, 9, 17, 300, 1000)]
+    [1, 10, 18, 304, 1024]
+    """
+    exponent = length.bit_length() - 1
+    dropped = max(exponent - exponent.bit_length(), 0)
+    return -(-length >> dropped) << dropped
 
 
 def pack(header: Header, payload: bytes) -> bytes:
-    """Return the plaintext that gets sealed."""
+    """Return the plaintext that gets sealed; the payload's codec must be below 128."""
     if len(header.fingerprint_prefix) != PREFIX_BYTES:
         raise ValueError(
             f"fingerprint_prefix: got {len(header.fingerprint_prefix)} bytes, "
             f"expected {PREFIX_BYTES}"
         )
-    return bytes((header.version, header.codec)) + header.fingerprint_prefix + payload
+    if not 0 <= header.codec < PADDED:
+        raise ValueError(f"codec: got {header.codec}, allowed 0..{PADDED - 1}")
+    codec = header.codec
+    if header.padded:
+        codec |= PADDED
+        payload += b"\x01"
+        payload = payload.ljust(padded_bytes(len(payload)), b"\x00")
+    return bytes((header.version, codec)) + header.fingerprint_prefix + payload
 
 
 def unpack(plaintext: bytes) -> tuple[Header, bytes]:
@@ -107,6 +147,7 @@ def unpack(plaintext: bytes) -> tuple[Header, bytes]:
     Raises
     ------
     FormatVersionError : the version is not one that this program knows
+    ExtractionError : too short, or padded in another way than `pack` does
     """
     if len(plaintext) < HEADER_BYTES:
         raise ExtractionError
@@ -117,8 +158,14 @@ def unpack(plaintext: bytes) -> tuple[Header, bytes]:
             f"this program reads version {VERSION}",
             hint="install a newer deephide",
         )
-    prefix = plaintext[2:HEADER_BYTES]
-    return Header(plaintext[1], prefix, version), plaintext[HEADER_BYTES:]
+    prefix, payload = plaintext[2:HEADER_BYTES], plaintext[HEADER_BYTES:]
+    padded = bool(plaintext[1] & PADDED)
+    if padded:
+        marked = payload.rstrip(b"\x00")
+        if not marked.endswith(b"\x01") or len(payload) != padded_bytes(len(marked)):
+            raise ExtractionError
+        payload = marked[:-1]
+    return Header(plaintext[1] & PADDED - 1, prefix, version, padded), payload
 
 
 def mask_length(body_bytes: int, pad: bytes, zones: Zones) -> bytes:

@@ -1,16 +1,24 @@
 """Key derivation, sealing and the keystream; the only importer of `cryptography`.
 
-One Argon2id call turns passphrase and salt into a root key; HKDF-SHA256 turns the root key
-into one key per purpose.  The costs are fixed by the format version: a container cannot ask
-for more work than every other one.  `docs/format.md` states all of it byte by byte.
+::
+
+    passphrase, key file, or model ── Argon2id(salt) ──┐
+                                                       ├─ root ── HKDF ── one key per purpose
+    X25519 ── HKDF ── stanza ── file key ── HKDF ──────┘
+
+The costs are fixed by the format version: a container cannot ask for more work than every other
+one.  `docs/format.md` states all of it byte by byte.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import unicodedata
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,9 +27,22 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from deephide.errors import ExtractionError, PassphraseError
 
-__all__ = ["Keys", "derive_keys", "key_input", "keystream_bytes", "open_sealed", "seal"]
+__all__ = [
+    "Keys",
+    "Wrap",
+    "derive_file_keys",
+    "derive_keys",
+    "derive_wrap",
+    "key_input",
+    "keystream_bytes",
+    "open_sealed",
+    "seal",
+    "x25519",
+    "x25519_public",
+]
 
 SALT_BYTES = 16
+FILE_KEY_BYTES = 16
 TAG_BYTES = 16
 FINGERPRINT_BYTES = 32
 
@@ -31,34 +52,47 @@ ARGON2_ITERATIONS = 3
 ARGON2_LANES = 4
 
 _FROM_PASSPHRASE = b"deephide/1 passphrase\x00"
+_FROM_KEY_FILE = b"deephide/1 key file\x00"
+_FROM_BOTH = b"deephide/1 key file and passphrase\x00"
 _FROM_MODEL = b"deephide/1 model\x00"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What one passphrase and one salt give; never shown.
+    """What one secret and one salt or ephemeral key give; never shown.
 
     `order` keys the order of the elements, `length_pad` masks the length field, `seal_key` and
     `seal_nonce` seal the body.  The nonce is used once because the salt is fresh every time.
+    Keys that are not `usable` MUST be rejected, but only after the work that others take.
     """
 
     order: bytes = field(repr=False)
     length_pad: bytes = field(repr=False)
     seal_key: bytes = field(repr=False)
     seal_nonce: bytes = field(repr=False)
+    usable: bool = True
 
 
-def key_input(passphrase: str | None, fingerprint: bytes) -> bytes:
+@dataclass(frozen=True)
+class Wrap:
+    """What sender and one recipient share: where the stanza is, and the pad over the file key."""
+
+    order: bytes = field(repr=False)
+    pad: bytes = field(repr=False)
+
+
+def key_input(passphrase: str | None, fingerprint: bytes, key_file: bytes | None = None) -> bytes:
     """Return the bytes that Argon2id is given in the place of a password.
 
     Parameters
     ----------
-    passphrase : any non-empty text, or None to derive the key from the model alone
-    fingerprint : 32 bytes, the model's
+    passphrase : any non-empty text, or None
+    fingerprint : 32 bytes, the model's; it stands in where there is no other secret
+    key_file : content of a key file, needed besides the passphrase or instead of it, or None
 
     Returns
     -------
-    bytes; the two kinds start with different domain strings and never collide
+    bytes; the four kinds start with different domain strings and never collide
 
     Raises
     ------
@@ -68,13 +102,18 @@ def key_input(passphrase: str | None, fingerprint: bytes) -> bytes:
     if len(fingerprint) != FINGERPRINT_BYTES:
         raise ValueError(f"fingerprint: got {len(fingerprint)} bytes, expected 32")
     if passphrase is None:
-        return _FROM_MODEL + fingerprint
+        if key_file is None:
+            return _FROM_MODEL + fingerprint
+        return _FROM_KEY_FILE + hashlib.sha256(key_file).digest()
     if not passphrase:
         raise PassphraseError("the passphrase is empty", hint="use a passphrase of several words")
     try:
-        return _FROM_PASSPHRASE + unicodedata.normalize("NFC", passphrase).encode("utf-8")
+        text = unicodedata.normalize("NFC", passphrase).encode("utf-8")
     except UnicodeEncodeError:
         raise PassphraseError("the passphrase is not valid UTF-8 text") from None
+    if key_file is None:
+        return _FROM_PASSPHRASE + text
+    return _FROM_BOTH + hashlib.sha256(key_file).digest() + text
 
 
 def derive_keys(key_input: bytes, salt: bytes) -> Keys:
@@ -98,16 +137,72 @@ def derive_keys(key_input: bytes, salt: bytes) -> Keys:
         lanes=ARGON2_LANES,
         memory_cost=ARGON2_MEMORY_KIB,
     ).derive(key_input)
+    return _keys_of(root)
+
+
+def _keys_of(root: bytes, usable: bool = True) -> Keys:
     return Keys(
         order=_expand(root, b"deephide/1 order", 32),
         length_pad=_expand(root, b"deephide/1 length", 4),
         seal_key=_expand(root, b"deephide/1 seal key", 32),
         seal_nonce=_expand(root, b"deephide/1 seal nonce", 12),
+        usable=usable,
     )
 
 
+def x25519_public(private: bytes) -> bytes:
+    """Return the X25519 public key (RFC 7748) of 32 private bytes."""
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def x25519(private: bytes, public: bytes) -> bytes | None:
+    """Return the shared secret, 32 bytes, or None if it is zero: the public key is of low order."""
+    try:
+        return X25519PrivateKey.from_private_bytes(private).exchange(
+            X25519PublicKey.from_public_bytes(public)
+        )
+    except ValueError:
+        return None
+
+
+def derive_wrap(shared: bytes, ephemeral: bytes, recipient: bytes) -> Wrap:
+    """Derive what one recipient's stanza needs.
+
+    Parameters
+    ----------
+    shared : 32 bytes, of `x25519`
+    ephemeral : 32 bytes, the representative as it stands in the picture
+    recipient : 32 bytes, the recipient's public key
+
+    Returns
+    -------
+    Wrap
+    """
+    root = hmac.digest(ephemeral + recipient, shared, "sha256")  # HKDF-Extract
+    return Wrap(
+        order=_expand(root, b"deephide/1 stanza order", 32),
+        pad=_expand(root, b"deephide/1 stanza", FILE_KEY_BYTES),
+    )
+
+
+def derive_file_keys(file_key: bytes, ephemeral: bytes, *, usable: bool = True) -> Keys:
+    """Derive every key of one container for recipients.
+
+    Parameters
+    ----------
+    file_key : 16 random bytes, fresh for every container
+    ephemeral : 32 bytes, the representative as it stands in the picture
+    usable : False if the receiver will have to reject whatever is found
+
+    Returns
+    -------
+    Keys
+    """
+    return _keys_of(hmac.digest(ephemeral, file_key, "sha256"), usable)
+
+
 def _expand(root: bytes, info: bytes, length: int) -> bytes:
-    # Argon2id's output is already uniform, so only the expand half of HKDF is needed.
+    # The roots are uniform already: Argon2id's output, or that of HKDF's extracting half.
     return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(root)
 
 

@@ -9,7 +9,7 @@
     ├─ FormatVersionError                  6   authenticated, but newer than this program
     ├─ CheckpointError                     7   missing | hash mismatch | incompatible
     ├─ OutputError       (OSError)         8   exists, same as input, not lossless
-    └─ PassphraseError                     9   none, two sources, mismatch, empty
+    └─ PassphraseError                     9   passphrase or key: two sources, mismatch, empty
 
 A message is one line without a capital or a full stop, so that a command can print it behind
 its own name.  The hint, where there is one, says what to do next.  Neither ever contains a
@@ -88,7 +88,7 @@ class ExtractionError(DeephideError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no hidden picture found: nothing is hidden here, the passphrase or the model "
+            "no hidden picture found: nothing is hidden here, the passphrase, key or model "
             "is not the one used, or the picture was altered",
             hint="use the file exactly as it was written; services that recompress or "
             "resize pictures destroy what is hidden in them",
@@ -114,6 +114,6 @@ class OutputError(DeephideError, OSError):
 
 
 class PassphraseError(DeephideError):
-    """No usable passphrase: two sources at once, empty, or typed differently the second time."""
+    """No usable passphrase or key: two sources at once, empty, damaged, or typed differently."""
 
     exit_code = 9

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,22 @@ import stc
 from deephide import container, crypto
 from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
+from deephide.keys import Opener, Sealer
 from deephide.keystream import keyed_order, public_order
 
-__all__ = ["Hidden", "Locked", "check_capacity", "hide", "limit_bits", "lock", "reveal", "unlock"]
+__all__ = [
+    "Hidden",
+    "check_capacity",
+    "hide",
+    "limit_bits",
+    "lock",
+    "message_bits",
+    "reveal",
+    "unlock",
+]
 
 HEIGHT = 12  # constraint height, fixed by format version 1
-MAX_ATTEMPTS = 8  # fresh salts tried when wet elements leave a zone no solution
+MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 
 _log = logging.getLogger(__name__)
@@ -39,24 +49,18 @@ class Hidden:
     changes: int
 
 
-@dataclass(frozen=True)
-class Locked:
-    """The bytes of the three zones, and the key of the order they go in."""
-
-    salt: bytes
-    length: bytes
-    body: bytes
-    order_key: bytes = field(repr=False)
+def message_bits(plaintext_bytes: int, key: Opener) -> int:
+    """Return the size of everything that is hidden with a plaintext, as far as `key` knows."""
+    framing = key.public_bytes + key.stanza_count * container.STANZA_BYTES + container.LENGTH_BYTES
+    return 8 * (framing + plaintext_bytes + container.TAG_BYTES)
 
 
 def lock(
-    plaintext: bytes, key_input: bytes, salt: bytes, zones: Zones, associated: bytes
-) -> Locked:
-    """Return what the zones carry; NEVER with the same salt and key twice."""
-    keys = crypto.derive_keys(key_input, salt)
+    plaintext: bytes, keys: crypto.Keys, zones: Zones, associated: bytes
+) -> tuple[bytes, bytes]:
+    """Return the masked length and the sealed body; NEVER with the same keys twice."""
     body = crypto.seal(keys, plaintext, associated)
-    length = container.mask_length(len(body), keys.length_pad, zones)
-    return Locked(salt, length, body, keys.order)
+    return container.mask_length(len(body), keys.length_pad, zones), body
 
 
 def unlock(
@@ -74,51 +78,63 @@ def unlock(
     """
     body_bytes, canonical = container.unmask_length(length, keys.length_pad, zones)
     plaintext = crypto.open_sealed(keys, read_body(body_bytes), associated)
-    if not canonical:
+    if not canonical or not keys.usable:
         raise ExtractionError
     return plaintext
 
 
-def _split(n: int) -> tuple[Zones, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the zones, the places of the salt, and all other places in raster order."""
-    zones = Zones(n)
-    salt_places = public_order(n)[: zones.salt]
-    others = np.ones(n, dtype=bool)
-    others[salt_places] = False
-    return zones, salt_places, np.flatnonzero(others)
+def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of the public zone, and all other places in raster order."""
+    public_places = public_order(zones.n, zones.public)
+    others = np.ones(zones.n, dtype=bool)
+    others[public_places] = False
+    return public_places, np.flatnonzero(others)
 
 
 def limit_bits(
-    elements: NDArray[np.uint8], cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
+    elements: NDArray[np.uint8],
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    key: Opener | None = None,
 ) -> int:
     """Return the largest message, container included, that could possibly be hidden.
+
+    Without a key, a shared one is meant.
 
     Half of every message lies in the second-lowest bits, and only some changes reach those: -1
     from an even value, +1 from an odd one.
     """
     if elements.size < container.MIN_ELEMENTS:
         return 0
-    framing = container.SALT_BYTES + container.LENGTH_BYTES
-    room = 8 * (Zones(elements.size).max_body_bytes + framing)
+    public, stanzas = (
+        (container.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
+    )
+    framing = public + stanzas * container.STANZA_BYTES + container.LENGTH_BYTES
+    room = 8 * (Zones(elements.size, public).max_body_bytes + framing)
     dry = np.isfinite(cost_p1) | np.isfinite(cost_m1)
     crossing = np.isfinite(np.where(elements & 1, cost_p1, cost_m1))
     return min(room, int(np.count_nonzero(dry)), 2 * int(np.count_nonzero(crossing)))
 
 
 def check_capacity(
-    payload_bytes: int,
+    needed: int,
     elements: NDArray[np.uint8],
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
+    key: Opener,
 ) -> None:
-    """Refuse a payload that cannot fit, before any expensive work.
+    """Refuse a message that cannot fit, before any expensive work.
+
+    Parameters
+    ----------
+    needed : bits of everything that is to be hidden
+    elements, cost_p1, cost_m1, key : as in `hide`
 
     Raises
     ------
     CapacityError : too few elements, or too few that may change
     """
-    needed = 8 * (container.OVERHEAD_BYTES + payload_bytes)
-    limit = limit_bits(elements, cost_p1, cost_m1)
+    limit = limit_bits(elements, cost_p1, cost_m1, key)
     if needed > limit:
         raise _too_small(needed, limit)
 
@@ -137,11 +153,11 @@ def hide(
     elements: NDArray[np.uint8],
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
-    key_input: bytes,
+    key: Sealer,
     plaintext: bytes,
     associated: bytes,
     *,
-    draw_salt: Callable[[int], bytes] = os.urandom,
+    random: Callable[[int], bytes] = os.urandom,
 ) -> Hidden:
     """Return stego elements that carry `plaintext`, each element changed by at most one.
 
@@ -149,50 +165,81 @@ def hide(
     ----------
     elements : (n,) uint8, the cover
     cost_p1, cost_m1 : (n,) float64, price of +1 and -1; inf marks a change that may not happen
-    key_input : what `crypto.key_input` returned
+    key : what `keys.choose_sealer` returned
     plaintext : what `container.pack` returned
     associated : what `container.associated_data` returned
-    draw_salt : source of randomness; replaced in tests only
+    random : source of randomness; replaced in tests only
 
     Raises
     ------
-    CapacityError : no solution, also after several fresh salts
+    CapacityError : no solution, also after several fresh openings
     """
-    payload_bytes = len(plaintext) - container.HEADER_BYTES
-    check_capacity(payload_bytes, elements, cost_p1, cost_m1)
-    needed = 8 * (container.OVERHEAD_BYTES + payload_bytes)
-    zones, salt_places, others = _split(elements.size)
+    needed = message_bits(len(plaintext), key)
+    check_capacity(needed, elements, cost_p1, cost_m1, key)
+    zones = Zones(elements.size, key.public_bytes)
+    public_places, others = _split(zones)
     priciest = _priciest(cost_p1, cost_m1)
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
             priciest = np.inf
-        salt = draw_salt(container.SALT_BYTES)
-        locked = lock(plaintext, key_input, salt, zones, associated)
-        order = others[keyed_order(locked.order_key, others.size)]
-        stego = elements.copy()
+        opening = key.begin(random)
+        length, body = lock(plaintext, opening.keys, zones, associated)
+        canvas = _Canvas(elements, cost_p1, cost_m1, priciest)
         try:
-            for places, data in (
-                (salt_places, locked.salt),
-                (order[: zones.length], locked.length),
-                (order[zones.length :], locked.body),
-            ):
-                p1, m1 = cost_p1[places], cost_m1[places]
-                p1[p1 > priciest] = np.inf
-                m1[m1 > priciest] = np.inf
-                stego[places] = stc.embed_ternary(
-                    elements[places], container.to_bits(data), p1, m1, height=HEIGHT
-                )
+            canvas.write(public_places, opening.public)
+            for stanza in opening.stanzas:
+                places = others[keyed_order(stanza.order_key, others.size, zones.stanza)]
+                canvas.write(places, stanza.data, freeze=True)
+            order = others[keyed_order(opening.keys.order, others.size)]
+            canvas.write(order[: zones.length], length)
+            canvas.write(order[zones.length :], body)
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
-        return _measure(elements, stego, cost_p1, cost_m1, needed)
+        return _measure(elements, canvas.stego, cost_p1, cost_m1, needed)
     raise CapacityError(
         f"the carrier cannot take {needed} bits: its even and saturated areas leave no solution "
         f"({MAX_ATTEMPTS} attempts)",
         needed_bits=needed,
-        capacity_bits=limit_bits(elements, cost_p1, cost_m1),
+        capacity_bits=limit_bits(elements, cost_p1, cost_m1, key),
         hint="take a larger photo with more texture",
     )
+
+
+class _Canvas:
+    """The stego while messages are written into it, one after the other.
+
+    Zones are disjoint but for those of stanzas, which nobody but their recipients can find: once
+    written, their elements are frozen, wet for all that comes after.
+    """
+
+    def __init__(
+        self,
+        cover: NDArray[np.uint8],
+        cost_p1: NDArray[np.float64],
+        cost_m1: NDArray[np.float64],
+        priciest: float,
+    ) -> None:
+        self.stego = cover.copy()
+        self._costs = cost_p1, cost_m1
+        self._priciest = priciest
+        self._frozen: NDArray[np.bool_] | None = None
+
+    def write(self, places: NDArray[np.int64], data: bytes, *, freeze: bool = False) -> None:
+        """Change elements at `places` so that they carry `data`."""
+        p1, m1 = (cost[places] for cost in self._costs)
+        wet = None if self._frozen is None else self._frozen[places]
+        for cost in (p1, m1):
+            cost[cost > self._priciest] = np.inf
+            if wet is not None:
+                cost[wet] = np.inf
+        self.stego[places] = stc.embed_ternary(
+            self.stego[places], container.to_bits(data), p1, m1, height=HEIGHT
+        )
+        if freeze:
+            if self._frozen is None:
+                self._frozen = np.zeros(self.stego.size, dtype=bool)
+            self._frozen[places] = True
 
 
 def _priciest(cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]) -> float:
@@ -220,10 +267,17 @@ def _measure(
     return Hidden(stego, distortion, message_bits, int(up.sum() + down.sum()))
 
 
-def reveal(elements: NDArray[np.uint8], key_input: bytes, associated: bytes) -> bytes:
+def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes:
     """Return the plaintext that `hide` was given.
 
-    The amount of work depends on the number of elements, not on the key or on what is found.
+    The amount of work depends on the number of elements and the kind of key, not on the key
+    itself or on what is found.
+
+    Parameters
+    ----------
+    elements : (n,) uint8, the stego
+    key : what `keys.choose_opener` returned, or the sealer that `hide` was given
+    associated : what `container.associated_data` returned
 
     Raises
     ------
@@ -231,9 +285,14 @@ def reveal(elements: NDArray[np.uint8], key_input: bytes, associated: bytes) -> 
     """
     if elements.size < container.MIN_ELEMENTS:
         raise ExtractionError
-    zones, salt_places, others = _split(elements.size)
-    salt = _extract(elements[salt_places], container.SALT_BYTES)
-    keys = crypto.derive_keys(key_input, salt)
+    zones = Zones(elements.size, key.public_bytes)
+    public_places, others = _split(zones)
+
+    def read_stanza(order_key: bytes) -> bytes:
+        places = others[keyed_order(order_key, others.size, zones.stanza)]
+        return _extract(elements[places], container.STANZA_BYTES)
+
+    keys = key.open(_extract(elements[public_places], key.public_bytes), read_stanza)
     order = others[keyed_order(keys.order, others.size)]
     length = _extract(elements[order[: zones.length]], container.LENGTH_BYTES)
     places = order[zones.length :]

@@ -22,17 +22,18 @@ MAX_ELEMENTS = 1 << INDEX_BITS
 _PUBLIC_DOMAIN = b"deephide/1 public order\x00"
 
 
-def keyed_order(key: bytes, n: int) -> NDArray[np.int64]:
-    """Return a permutation of 0..n-1 that only the key gives.
+def keyed_order(key: bytes, n: int, first: int | None = None) -> NDArray[np.int64]:
+    """Return a permutation of 0..n-1 that only the key gives, or its beginning.
 
     Parameters
     ----------
     key : 32 bytes, used for nothing else
     n : number of elements, 0 <= n <= 2**28
+    first : how many entries are wanted, 0 <= first <= n; None means all, which takes longer
 
     Returns
     -------
-    order : (n,) int64, every index once
+    order : (first,) or (n,) int64, no index twice
 
     Examples
     --------
@@ -45,12 +46,15 @@ def keyed_order(key: bytes, n: int) -> NDArray[np.int64]:
     words = np.frombuffer(keystream_bytes(key, 8 * n), dtype="<u8").astype(np.uint64)
     words &= ~mask
     words |= np.arange(n, dtype=np.uint64)
+    if first is not None and first < n:
+        words.partition(first)
+        words = words[:first]
     words.sort()
     words &= mask
     return words.astype(np.int64)
 
 
-def public_order(n: int) -> NDArray[np.int64]:
-    """Return the permutation of 0..n-1 that anyone can compute; it places the salt."""
+def public_order(n: int, first: int | None = None) -> NDArray[np.int64]:
+    """Return the permutation of 0..n-1 that anyone can compute, or its beginning."""
     key = hashlib.sha256(_PUBLIC_DOMAIN + n.to_bytes(8, "little")).digest()
-    return keyed_order(key, n)
+    return keyed_order(key, n, first)

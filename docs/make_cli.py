@@ -16,11 +16,11 @@ MEANINGS = {
     ExitCode.USAGE: "wrong usage or setting",
     ExitCode.INPUT_IMAGE: "a picture or data set cannot be used",
     ExitCode.CAPACITY: "the carrier cannot take the payload",
-    ExitCode.EXTRACTION: "nothing hidden, wrong passphrase, or altered: one and the same",
+    ExitCode.EXTRACTION: "nothing hidden, wrong passphrase or key, or altered: one and the same",
     ExitCode.FORMAT_VERSION: "made by a newer program",
     ExitCode.CHECKPOINT: "the model is missing, damaged, or another one is needed",
     ExitCode.OUTPUT: "the output exists, is an input, or cannot be written",
-    ExitCode.PASSPHRASE: "passphrase: none, two sources, mismatch, or empty",
+    ExitCode.PASSPHRASE: "passphrase or key: two sources, mismatch, empty, or damaged",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
     ExitCode.TERMINATED: "terminated",
 }

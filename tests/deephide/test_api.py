@@ -13,6 +13,7 @@ from deephide import (
     cover_costs,
     hiding,
     image_io,
+    keys,
     latent_codec,
     models,
 )
@@ -218,7 +219,9 @@ def test_the_preview_is_written_with_the_stego_or_neither_is(files, model, monke
 
 
 def test_a_job_shows_neither_key_nor_contents(photo, face, model):
-    job = api._hide(face, photo, "correct horse", model, "hill", "auto", None, os.urandom)
+    access = keys.Access("correct horse", b"key file, made up" * 2, (), False)
+    job = api._hide(face, photo, access, model, "hill", "auto", None)
+    assert "correct" not in repr(access) and "key file" not in repr(access)
     shown = repr(job)
     assert "correct horse" not in shown and repr(job.plaintext) not in shown
     assert shown.startswith("_Job(result=EmbedResult(") and len(shown) < 1000

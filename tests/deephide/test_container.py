@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,12 +16,14 @@ ZONES = container.Zones(4096)
 
 @given(st.integers(4096, 1 << 28))
 def test_zones_fill_the_picture_exactly(n):
-    zones = container.Zones(n)
-    assert zones.salt + zones.length + zones.body == n
-    assert min(zones.salt, zones.length, zones.body) > 0
-    assert container.MIN_BODY_BYTES < zones.max_body_bytes
-    # The low rates: at most an eighth of a bit per element, and less as pictures grow.
-    assert zones.salt >= 1024 and zones.length >= 256
+    for public_bytes in (container.SALT_BYTES, container.EPHEMERAL_BYTES):
+        zones = container.Zones(n, public_bytes)
+        assert zones.public + zones.length + zones.body == n
+        assert min(zones.public, zones.length, zones.body) > 0
+        assert container.MIN_BODY_BYTES < zones.max_body_bytes
+        # The low rates: at most an eighth of a bit per element, and less as pictures grow.
+        assert zones.public >= 64 * public_bytes and zones.length >= 256
+        assert 1024 <= zones.stanza <= n - zones.public
 
 
 def test_too_few_elements_are_refused():
@@ -32,15 +36,52 @@ def test_the_overhead_is_46_bytes():
     assert len(container.pack(HEADER, b"")) == container.HEADER_BYTES == 10
 
 
-@given(st.binary(max_size=40), st.integers(0, 255))
-def test_pack_and_unpack_agree(payload, codec):
-    header = container.Header(codec, PREFIX)
+@given(st.binary(max_size=40), st.integers(0, 127), st.booleans())
+def test_pack_and_unpack_agree(payload, codec, padded):
+    header = container.Header(codec, PREFIX, padded=padded)
     assert container.unpack(container.pack(header, payload)) == (header, payload)
 
 
 def test_pack_needs_a_whole_prefix():
     with pytest.raises(ValueError, match="fingerprint_prefix: got 7 bytes"):
         container.pack(container.Header(1, PREFIX[1:]), b"")
+
+
+def test_codecs_from_128_are_refused():
+    with pytest.raises(ValueError, match="codec: got 128"):
+        container.pack(container.Header(128, PREFIX), b"")
+
+
+@given(st.integers(1, 1 << 40))
+def test_size_classes_are_those_of_padme(length):
+    # As the paper writes it, with logarithms.
+    exponent = length.bit_length() - 1
+    size = (exponent.bit_length() - 1) + 1 if exponent else 0
+    mask = (1 << max(exponent - size, 0)) - 1
+    padded = container.padded_bytes(length)
+    assert padded == (length + mask) & ~mask
+    assert length <= padded <= 1.12 * length + 1
+    assert container.padded_bytes(padded) == padded
+
+
+def test_padding_hides_the_length_within_a_class():
+    header = container.Header(1, PREFIX, padded=True)
+    assert {len(container.pack(header, bytes(n))) for n in range(288, 303)} == {10 + 304}
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"",  # no marker at all
+        bytes(8),
+        b"face\x02",  # another marker
+        b"face" + b"\x01" + bytes(20),  # more zeros than the class asks for
+        bytes(299) + b"\x01",  # fewer
+    ],
+)
+def test_wrong_padding_is_rejected(tail):
+    with pytest.raises(ExtractionError):
+        container.unpack(bytes((1, 0x81)) + PREFIX + tail)
 
 
 def test_unpack_rejects_other_versions_and_short_plaintexts():
@@ -86,6 +127,10 @@ def read_back(salt, length, body, key_input):
     return hiding.unlock(keys, length, lambda n: body.ljust(n, b"\0")[:n], ZONES, SHAPE)
 
 
+def lock(plaintext, key_input, salt=bytes(16)):
+    return salt, *hiding.lock(plaintext, crypto.derive_keys(key_input, salt), ZONES, SHAPE)
+
+
 @settings(max_examples=20, deadline=None)
 @given(payload=st.binary(max_size=20), salt=st.binary(min_size=16, max_size=16))
 def test_locked_bytes_unlock(payload, salt):
@@ -93,16 +138,14 @@ def test_locked_bytes_unlock(payload, salt):
     plaintext = container.pack(HEADER, payload)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
-        locked = hiding.lock(plaintext, key_input, salt, ZONES, SHAPE)
-        assert read_back(locked.salt, locked.length, locked.body, key_input) == plaintext
-    assert len(locked.salt + locked.length + locked.body) == 46 + len(payload)
-    assert locked.order_key.hex() not in repr(locked)
+        locked = lock(plaintext, key_input, salt)
+        assert read_back(*locked, key_input) == plaintext
+    assert len(b"".join(locked)) == 46 + len(payload)
 
 
 def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):
     key_input = crypto.key_input("correct horse", bytes(32))
-    locked = hiding.lock(container.pack(HEADER, b"face"), key_input, bytes(16), ZONES, SHAPE)
-    whole = locked.salt + locked.length + locked.body
+    whole = b"".join(lock(container.pack(HEADER, b"face"), key_input))
     messages = set()
     for bit in range(8 * len(whole)):
         damaged = bytearray(whole)
@@ -112,7 +155,7 @@ def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):
             read_back(data[:16], data[16:20], data[20:], key_input)
         messages.add((str(caught.value), caught.value.hint))
     with pytest.raises(ExtractionError) as caught:
-        read_back(locked.salt, locked.length, locked.body, crypto.key_input("x", bytes(32)))
+        read_back(whole[:16], whole[16:20], whole[20:], crypto.key_input("x", bytes(32)))
     messages.add((str(caught.value), caught.value.hint))
     assert len(messages) == 1
 
@@ -120,9 +163,18 @@ def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):
 def test_a_length_in_another_form_is_rejected(cheap_kdf):
     # The same length plus the number of possible lengths: right bytes, but not canonical.
     key_input = crypto.key_input(None, bytes(32))
-    locked = hiding.lock(container.pack(HEADER, b""), key_input, bytes(16), ZONES, SHAPE)
-    keys = crypto.derive_keys(key_input, bytes(16))
+    salt, _, body = lock(container.pack(HEADER, b""), key_input)
+    keys = crypto.derive_keys(key_input, salt)
     choices = ZONES.max_body_bytes - container.MIN_BODY_BYTES + 1
     value = choices ^ int.from_bytes(keys.length_pad, "little")
     with pytest.raises(ExtractionError):
-        read_back(locked.salt, value.to_bytes(4, "little"), locked.body, key_input)
+        read_back(salt, value.to_bytes(4, "little"), body, key_input)
+
+
+def test_unusable_keys_open_nothing(cheap_kdf):
+    keys = crypto.derive_keys(crypto.key_input(None, bytes(32)), bytes(16))
+    length, body = hiding.lock(container.pack(HEADER, b""), keys, ZONES, SHAPE)
+    assert hiding.unlock(keys, length, lambda n: body, ZONES, SHAPE)
+    keys = dataclasses.replace(keys, usable=False)
+    with pytest.raises(ExtractionError):
+        hiding.unlock(keys, length, lambda n: body, ZONES, SHAPE)

@@ -4,10 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from deephide import container, crypto, hiding
+from deephide import container, crypto, hiding, keys
 from deephide.errors import CapacityError, ExtractionError
 
-KEY = b"key input"
+KEY = keys.SharedKey(b"key input")
 SHAPE = container.associated_data(64, 64, 1)
 N = 4096
 
@@ -52,7 +52,7 @@ class TestRoundTrip:
         assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
 
     def test_the_salt_decides_everything_and_is_fresh(self):
-        same = [hide(draw_salt=bytes)[1].elements for _ in range(2)]
+        same = [hide(random=bytes)[1].elements for _ in range(2)]
         assert np.array_equal(same[0], same[1])
         fresh = [hide()[1].elements for _ in range(2)]
         assert not np.array_equal(fresh[0], fresh[1])
@@ -73,7 +73,7 @@ class TestRoundTrip:
     def test_wrong_key_wrong_shape_and_nothing_hidden_are_one_error(self):
         _, hidden, _ = hide()
         cases = [
-            (hidden.elements, b"another key", SHAPE),
+            (hidden.elements, keys.SharedKey(b"another key"), SHAPE),
             (hidden.elements, KEY, container.associated_data(32, 128, 1)),
             (elements(), KEY, SHAPE),
             (elements(100), KEY, SHAPE),
@@ -158,9 +158,9 @@ class TestCapacity:
 
     def test_a_picture_without_elements_is_refused(self):
         with pytest.raises(CapacityError):
-            hiding.check_capacity(1, elements(100), np.ones(100), np.ones(100))
+            hiding.check_capacity(1, elements(100), np.ones(100), np.ones(100), KEY)
 
 
 def test_the_order_key_is_not_shown(cheap_kdf):
-    keys = crypto.derive_keys(KEY, bytes(16))
-    assert keys.order.hex() not in repr(keys)
+    found = crypto.derive_keys(b"key input", bytes(16))
+    assert found.order.hex() not in repr(found)

@@ -1,41 +1,103 @@
 """The frozen vectors of the format; see tests/vectors/container/README.md."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import deephide
-from deephide import container, crypto, hiding, image_io, keystream, latent_codec
+from deephide import (
+    container,
+    crypto,
+    hiding,
+    image_io,
+    key_files,
+    keys,
+    keystream,
+    latent_codec,
+)
 from e2style.quantizer import Quantizer
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"
-CONTAINERS = json.loads((FOLDER / "container.json").read_text())
+CASES = {path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "cases").iterdir())}
 LATENT = json.loads((FOLDER / "latent.json").read_text())
 ORDERS = json.loads((FOLDER / "order.json").read_text())
 
 
-def unlock(entry):
-    zones = container.Zones(entry["width"] * entry["height"] * entry["channels"])
-    fingerprint, salt, length, body = (
-        bytes.fromhex(entry[name]) for name in ("fingerprint", "salt", "length", "body")
+SPECIFICATION = (FOLDER.parents[2] / "docs" / "format.md").read_text()
+
+
+def picture_of(entry):
+    return Image.open(io.BytesIO(base64.b64decode(entry["picture"])))
+
+
+def secret(entry, name):
+    return None if entry[name] is None else bytes.fromhex(entry[name])
+
+
+def our_reader(entry):
+    stego = image_io.load_cover(picture_of(entry), "stego")
+    identity = secret(entry, "identity")
+    key_input = crypto.key_input(
+        entry["passphrase"], secret(entry, "fingerprint"), secret(entry, "key_file")
     )
-    keys = crypto.derive_keys(crypto.key_input(entry["passphrase"], fingerprint), salt)
-    shape = container.associated_data(entry["width"], entry["height"], entry["channels"])
-    plaintext = hiding.unlock(keys, length, lambda n: body.ljust(n, b"\0")[:n], zones, shape)
-    container.unpack(plaintext)
-    return plaintext
+    key = keys.Identity(identity) if identity else keys.SharedKey(key_input)
+    associated = container.associated_data(*stego.shape)
+    header, payload = container.unpack(hiding.reveal(stego.samples.reshape(-1), key, associated))
+    return header.codec, header.fingerprint_prefix, payload
 
 
-@pytest.mark.parametrize("entry", CONTAINERS, ids=lambda entry: entry["name"])
-def test_containers(entry):
+def second_reader(entry, reader):
+    with picture_of(entry) as picture:
+        samples = np.asarray(picture).ravel().tolist()
+        shape = (*picture.size, len(picture.getbands()))
+    plaintext = reader.receive(
+        samples,
+        shape,
+        entry["passphrase"],
+        secret(entry, "fingerprint"),
+        SPECIFICATION,
+        secret(entry, "key_file"),
+        secret(entry, "identity"),
+    )
+    return reader.unpack(plaintext)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_our_reader(name):
+    entry = CASES[name]
     if entry["expect"] == "ok":
-        assert unlock(entry).hex() == entry["plaintext"]
+        assert our_reader(entry) == (1, bytes(range(8)), bytes.fromhex(entry["payload"]))
         return
     with pytest.raises(deephide.DeephideError) as caught:
-        unlock(entry)
+        our_reader(entry)
     assert type(caught.value).__name__ == entry["expect"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_reader_written_from_the_specification_alone(name, second_receiver):
+    entry = CASES[name]
+    if entry["expect"] == "ok":
+        found = second_reader(entry, second_receiver)
+        assert found == (1, bytes(range(8)), bytes.fromhex(entry["payload"]))
+        return
+    expected = {
+        "ExtractionError": second_receiver.RejectedError,
+        "FormatVersionError": second_receiver.NewerVersionError,
+    }
+    with pytest.raises(expected[entry["expect"]]):
+        second_reader(entry, second_receiver)
+
+
+def test_the_cases_cover_every_kind_of_key_and_every_class():
+    assert len(CASES) >= 45
+    for name in ("passphrase", "key_file", "identity"):
+        found = {entry["expect"] for entry in CASES.values() if entry[name] is not None}
+        assert {"ok", "ExtractionError"} <= found
 
 
 @pytest.mark.parametrize("entry", LATENT["cases"], ids=lambda entry: entry["name"])
@@ -65,30 +127,18 @@ def test_orders():
         assert keystream.public_order(entry["n"])[:20].tolist() == entry["first"]
 
 
-def test_the_picture():
-    stego = image_io.load_cover(FOLDER / "stego.png", "stego")
-    entry = next(each for each in CONTAINERS if each["name"] == "passphrase")
-    key_input = crypto.key_input(entry["passphrase"], bytes.fromhex(entry["fingerprint"]))
-    associated = container.associated_data(*stego.shape)
-    plaintext = hiding.reveal(stego.samples.reshape(-1), key_input, associated)
-    assert plaintext.hex() == entry["plaintext"]
-
-
-def test_a_receiver_written_from_the_specification_alone(second_receiver, face, model, photo):
-    text = (FOLDER.parents[2] / "docs" / "format.md").read_text()
-    stego = image_io.load_cover(FOLDER / "stego.png", "stego")
-    entry = next(each for each in CONTAINERS if each["name"] == "passphrase")
-    plaintext = second_receiver.receive(
-        stego.samples.ravel().tolist(),
-        stego.shape,
-        entry["passphrase"],
-        bytes.fromhex(entry["fingerprint"]),
-        text,
-    )
-    assert plaintext.hex() == entry["plaintext"]
-
-    result = deephide.embed(face, photo, None, model)
-    samples = np.asarray(result.stego).ravel().tolist()
-    plaintext = second_receiver.receive(samples, (120, 96, 3), None, model.fingerprint, text)
-    payload = latent_codec.encode(result.integers, model.quantizer)
-    assert plaintext == b"\x01\x01" + model.fingerprint[:8] + payload
+def test_the_second_reader_reads_what_the_program_hides(second_receiver, face, photo, model):
+    identity = crypto.x25519_public(bytes(32))
+    recipient = key_files.format_public_key(identity)
+    key_file = bytes(range(40))
+    for sent, received in (
+        ({}, {}),
+        ({"passphrase": "p", "key_file": key_file}, {"passphrase": "p", "key_file": key_file}),
+        ({"recipients": [recipient], "pad": True}, {"identity": bytes(32)}),
+    ):
+        result = deephide.embed(face, photo, model=model, **sent)
+        samples = np.asarray(result.stego).ravel().tolist()
+        secrets = {"passphrase": None, "fingerprint": model.fingerprint} | received
+        plaintext = second_receiver.receive(samples, (120, 96, 3), text=SPECIFICATION, **secrets)
+        payload = latent_codec.encode(result.integers, model.quantizer)
+        assert second_receiver.unpack(plaintext) == (1, model.fingerprint[:8], payload)

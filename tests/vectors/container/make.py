@@ -6,6 +6,9 @@ Everything is computed with this project's own code; what makes the vectors wort
 they do not change when the code does.  Faults are one each.
 """
 
+import base64
+import dataclasses
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -14,85 +17,219 @@ import numpy as np
 from PIL import Image
 
 import stc
-from deephide import container, crypto, hiding, latent_codec
+from deephide import container, crypto, hiding, keys, latent_codec
 from deephide.keystream import keyed_order, public_order
 from e2style.quantizer import Quantizer
 
 HERE = Path(__file__).parent
 FINGERPRINT = bytes(range(32))
-SALT = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
-SIZE = (64, 64, 1)
+GRAY = (64, 64, 1)
+COLOUR = (96, 64, 3)
 
 
-def locked(passphrase, plaintext, salt=SALT, size=SIZE):
-    key_input = crypto.key_input(passphrase, FINGERPRINT)
-    zones = container.Zones(size[0] * size[1] * size[2])
-    return hiding.lock(plaintext, key_input, salt, zones, container.associated_data(*size))
+def stream(seed):
+    """Bytes in the place of the system's randomness, the same at every run."""
+    state = hashlib.sha256(seed.encode()).digest()
+
+    def draw(length):
+        nonlocal state
+        out = b""
+        while len(out) < length:
+            state = hashlib.sha256(state).digest()
+            out += state
+        return out[:length]
+
+    return draw
 
 
-def case(name, passphrase, expect, lock, plaintext=b"", **changes):
-    size = changes.pop("size", SIZE)
-    entry = {
-        "name": name,
-        "passphrase": passphrase,
-        "fingerprint": FINGERPRINT.hex(),
-        "width": size[0],
-        "height": size[1],
-        "channels": size[2],
-        "salt": lock.salt.hex(),
-        "length": lock.length.hex(),
-        "body": lock.body.hex(),
-        "expect": expect,
-        "plaintext": plaintext.hex(),
-    }
-    return entry | changes
+def cover_of(size):
+    y, x, c = np.mgrid[0 : size[1], 0 : size[0], 0 : size[2]]
+    return (20 + (3 * x + 5 * y + 40 * c) % 211).astype(np.uint8).reshape(-1)
+
+
+@dataclasses.dataclass
+class Stego:
+    """What the zones of a picture carry; a fault is put into it before it is written."""
+
+    opening: keys.Opening
+    length: bytes
+    body: bytes
+    size: tuple[int, int, int]
+
+    def samples(self):
+        elements = cover_of(self.size)
+        zones = container.Zones(elements.size, len(self.opening.public))
+        rng = np.random.Generator(np.random.PCG64(1))
+        p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size))
+        places, others = hiding._split(zones)
+        canvas = hiding._Canvas(elements, p1, m1, np.inf)
+        canvas.write(places, self.opening.public)
+        for stanza in self.opening.stanzas:
+            order = keyed_order(stanza.order_key, others.size, zones.stanza)
+            canvas.write(others[order], stanza.data, freeze=True)
+        order = others[keyed_order(self.opening.keys.order, others.size)]
+        canvas.write(order[: zones.length], self.length)
+        canvas.write(order[zones.length :], self.body)
+        return canvas.stego
+
+    def but(self, **changes):
+        public = changes.pop("public", None)
+        stego = dataclasses.replace(self, **changes)
+        if public is not None:
+            stego.opening = dataclasses.replace(stego.opening, public=public)
+        return stego
+
+
+def seal(opening, plaintext, size=GRAY):
+    zones = container.Zones(size[0] * size[1] * size[2], len(opening.public))
+    associated = container.associated_data(*size)
+    return Stego(opening, *hiding.lock(plaintext, opening.keys, zones, associated), size)
+
+
+def shared(seed, passphrase, plaintext, size=GRAY, key_file=None):
+    key = keys.SharedKey(crypto.key_input(passphrase, FINGERPRINT, key_file))
+    return seal(key.begin(stream(seed)), plaintext, size)
+
+
+def public(seed, privates, plaintext, size=GRAY):
+    key = keys.Recipients([crypto.x25519_public(private) for private in privates])
+    return seal(key.begin(stream(seed)), plaintext, size)
 
 
 def flip(data, bit):
     damaged = bytearray(data)
     damaged[bit // 8] ^= 1 << bit % 8
-    return bytes(damaged).hex()
+    return bytes(damaged)
 
 
-def containers():
-    header = container.Header(container.CODEC_LATENT, FINGERPRINT[:8])
-    plain = container.pack(header, b"payload")
-    good = locked("correct horse", plain)
-    empty = container.pack(header, b"")
-    newer = container.pack(container.Header(1, FINGERPRINT[:8], version=2), b"")
-    choices = container.Zones(4096).max_body_bytes - container.MIN_BODY_BYTES + 1
-    keys = crypto.derive_keys(crypto.key_input("correct horse", FINGERPRINT), SALT)
-    other = int.from_bytes(keys.length_pad, "little") ^ (len(good.body) - 26 + choices)
-    accented = "caf\u00e9"
-    return [
-        case("passphrase", "correct horse", "ok", good, plain),
-        case("no passphrase", None, "ok", locked(None, plain), plain),
-        case("empty payload", "x", "ok", locked("x", empty), empty),
-        case("composed accent", accented, "ok", locked(accented, plain), plain),
-        case("decomposed accent", "cafe\u0301", "ok", locked(accented, plain), plain),
-        case("newer version", "x", "FormatVersionError", locked("x", newer)),
-        case("wrong passphrase", "correct hors", "ExtractionError", good),
-        case("no passphrase given", None, "ExtractionError", good),
-        case(
-            "another model without a passphrase",
-            None,
-            "ExtractionError",
-            locked(None, plain),
-            fingerprint=bytes(32).hex(),
-        ),
-        case("salt bit", "correct horse", "ExtractionError", good, salt=flip(SALT, 77)),
-        case("length bit", "correct horse", "ExtractionError", good, length=flip(good.length, 0)),
-        case("body bit", "correct horse", "ExtractionError", good, body=flip(good.body, 3)),
-        case("tag bit", "correct horse", "ExtractionError", good, body=flip(good.body, 8 * 32)),
-        case("another shape", "correct horse", "ExtractionError", good, size=(32, 128, 1)),
-        case(
-            "length not in canonical form",
-            "correct horse",
-            "ExtractionError",
-            good,
-            length=other.to_bytes(4, "little").hex(),
-        ),
-    ]
+def plain(payload, **header):
+    return container.pack(container.Header(1, FINGERPRINT[:8], **header), payload)
+
+
+class Cases:
+    """Collects one scenario after the other."""
+
+    def __init__(self):
+        self.found = {}
+
+    def add(self, name, expect, stego, payload=None, *, samples=None, size=None, **secrets):
+        size = size or (stego.size if stego else GRAY)
+        samples = stego.samples() if samples is None else samples
+        array = samples.reshape(size[1], size[0], size[2])
+        buffer = io.BytesIO()
+        Image.fromarray(array[:, :, 0] if size[2] == 1 else array).save(
+            buffer, "PNG", optimize=True
+        )
+        self.found[name] = {
+            "expect": expect,
+            "payload": None if payload is None else payload.hex(),
+            "passphrase": secrets.get("passphrase"),
+            "key_file": secrets["key_file"].hex() if "key_file" in secrets else None,
+            "identity": secrets["identity"].hex() if "identity" in secrets else None,
+            "fingerprint": secrets.get("fingerprint", FINGERPRINT).hex(),
+            "picture": base64.b64encode(buffer.getvalue()).decode(),
+        }
+
+    def reject(self, name, stego, **secrets):
+        self.add(name, "ExtractionError", stego, **secrets)
+
+
+def shared_cases(cases):
+    text, other, data = "correct horse", "correct hors", b"payload"
+    good = shared("passphrase", text, plain(data))
+    zones = container.Zones(4096)
+    longest = bytes(range(zones.max_body_bytes - container.MIN_BODY_BYTES))
+    cases.add("passphrase", "ok", good, data, passphrase=text)
+    cases.add("no-passphrase", "ok", shared("none", None, plain(data)), data)
+    cases.add("empty-payload", "ok", shared("empty", "x", plain(b"")), b"", passphrase="x")
+    cases.add("longest-body", "ok", shared("long", "x", plain(longest)), longest, passphrase="x")
+    accents = shared("accents", "caf\u00e9", plain(data))
+    cases.add("composed-accent", "ok", accents, data, passphrase="caf\u00e9")
+    cases.add("decomposed-accent", "ok", accents, data, passphrase="cafe\u0301")
+    rgb = shared("rgb", "x", plain(data * 20), COLOUR)
+    cases.add("rgb", "ok", rgb, data * 20, passphrase="x")
+    samples = good.samples()
+    samples[1234] += 4
+    cases.add("sample-plus-four", "ok", good, data, samples=samples, passphrase=text)
+    samples = good.samples()
+    samples[1234] -= 1
+    cases.reject("sample-minus-one", good, samples=samples, passphrase=text)
+    cases.reject("wrong-passphrase", good, passphrase=other)
+    cases.reject("missing-passphrase", good)
+    cases.reject("nothing-hidden", None, samples=cover_of(GRAY), passphrase=text)
+    cases.reject("other-model", shared("none", None, plain(data)), fingerprint=bytes(32))
+    cases.reject("salt-bit", good.but(public=flip(good.opening.public, 77)), passphrase=text)
+    cases.reject("length-bit", good.but(length=flip(good.length, 0)), passphrase=text)
+    cases.reject("body-bit", good.but(body=flip(good.body, 3)), passphrase=text)
+    cases.reject("tag-bit", good.but(body=flip(good.body, 8 * 32)), passphrase=text)
+    cases.reject("other-shape", good, size=(32, 128, 1), passphrase=text)
+    small = cover_of((63, 65, 1))
+    cases.reject("too-small", None, samples=small, size=(63, 65, 1), passphrase=text)
+    choices = zones.max_body_bytes - container.MIN_BODY_BYTES + 1
+    value = int.from_bytes(good.opening.keys.length_pad, "little") ^ (len(good.body) - 26 + choices)
+    length = value.to_bytes(4, "little")
+    cases.reject("length-not-canonical", good.but(length=length), passphrase=text)
+    newer = shared("newer", "x", plain(b"", version=2))
+    cases.add("newer-version", "FormatVersionError", newer, passphrase="x")
+
+
+def key_file_cases(cases):
+    data, one, two = b"payload", bytes(range(64)), bytes(range(1, 65))
+    alone = shared("key file", None, plain(data), key_file=one)
+    both = shared("both", "x", plain(data), key_file=one)
+    cases.add("key-file", "ok", alone, data, key_file=one)
+    cases.add("key-file-and-passphrase", "ok", both, data, key_file=one, passphrase="x")
+    cases.reject("wrong-key-file", alone, key_file=two)
+    cases.reject("key-file-with-extra-passphrase", alone, key_file=one, passphrase="x")
+    cases.reject("key-file-without-its-passphrase", both, key_file=one)
+    cases.reject("passphrase-without-its-key-file", both, passphrase="x")
+
+
+def padding_cases(cases):
+    data = bytes(range(1, 60))
+    cases.add("padded", "ok", shared("p", "x", plain(data, padded=True)), data, passphrase="x")
+    empty = shared("p0", "x", plain(b"", padded=True))
+    cases.add("padded-empty", "ok", empty, b"", passphrase="x")
+    zeros = b"ends in zeros" + bytes(7)
+    ends = shared("pz", "x", plain(zeros, padded=True))
+    cases.add("padded-payload-of-zeros", "ok", ends, zeros, passphrase="x")
+    for name, tail in (
+        ("padding-without-marker", bytes(8)),
+        ("padding-empty", b""),
+        ("padding-other-marker", b"payload\x02"),
+        ("padding-too-long", b"payload\x01\0"),
+        ("padding-too-short", bytes(range(100, 116)) + b"\x01"),
+    ):
+        stego = shared(name, "x", bytes((1, 0x81)) + FINGERPRINT[:8] + tail)
+        cases.reject(name, stego, passphrase="x")
+
+
+def recipient_cases(cases):
+    privates, data = [hashlib.sha256(bytes([k])).digest() for k in range(4)], b"payload"
+    one = public("one", privates[:1], plain(data))
+    two = public("two", privates[:2], plain(b""))
+    three = public("three", privates[:3], plain(data * 10, padded=True), COLOUR)
+    cases.add("recipient", "ok", one, data, identity=privates[0])
+    for k in range(2):
+        cases.add(f"two-recipients-{k + 1}", "ok", two, b"", identity=privates[k])
+    for k in range(3):
+        cases.add(f"three-recipients-{k + 1}", "ok", three, data * 10, identity=privates[k])
+    ephemeral = one.opening.public
+    cases.reject("wrong-identity", three, identity=privates[3])
+    cases.reject("ephemeral-bit", one.but(public=flip(ephemeral, 9)), identity=privates[0])
+    cases.reject("ephemeral-high-bit", one.but(public=flip(ephemeral, 255)), identity=privates[0])
+    stanza = one.opening.stanzas[0]
+    damaged = dataclasses.replace(stanza, data=flip(stanza.data, 0))
+    opening = dataclasses.replace(one.opening, stanzas=(damaged,))
+    cases.reject("stanza-bit", one.but(opening=opening), identity=privates[0])
+    cases.reject("recipient-body-bit", one.but(body=flip(one.body, 0)), identity=privates[0])
+    cases.reject("passphrase-for-recipients", one, passphrase="x")
+    cases.reject("identity-for-passphrase", shared("i", "x", plain(data)), identity=privates[0])
+    # All zeros stand for the point (0, 0): the shared secret is zero and no secret at all.
+    wrap = crypto.derive_wrap(bytes(32), bytes(32), crypto.x25519_public(privates[0]))
+    stanzas = (keys.Stanza(wrap.order, wrap.pad),)
+    opening = keys.Opening(bytes(32), crypto.derive_file_keys(bytes(16), bytes(32)), stanzas)
+    cases.reject("zero-shared-secret", seal(opening, plain(data)), identity=privates[0])
 
 
 def quantizer():
@@ -138,37 +275,16 @@ def orders():
     }
 
 
-def picture():
-    """A 64 x 64 gray picture with a container in it."""
-    rng = np.random.Generator(np.random.PCG64(1))
-    cover = rng.integers(0, 256, 4096).astype(np.uint8)
-    p1, m1 = stc.costs.wet(cover, 1.0 + rng.random(4096))
-    header = container.Header(container.CODEC_LATENT, FINGERPRINT[:8])
-    plain = container.pack(header, b"payload")
-    hidden = hiding.hide(
-        cover,
-        p1,
-        m1,
-        crypto.key_input("correct horse", FINGERPRINT),
-        plain,
-        container.associated_data(*SIZE),
-        draw_salt=lambda _: SALT,
-    )
-    buffer = io.BytesIO()
-    Image.fromarray(hidden.elements.reshape(64, 64)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def main():
-    for name, content in (
-        ("container", containers()),
-        ("latent", latents()),
-        ("order", orders()),
-    ):
-        indent = 1 if name == "container" else None
-        text = json.dumps(content, indent=indent, ensure_ascii=True) + "\n"
+    for name, content in (("latent", latents()), ("order", orders())):
+        text = json.dumps(content, ensure_ascii=True) + "\n"
         (HERE / f"{name}.json").write_text(text)
-    (HERE / "stego.png").write_bytes(picture())
+    cases = Cases()
+    for family in (shared_cases, key_file_cases, padding_cases, recipient_cases):
+        family(cases)
+    for name, entry in cases.found.items():
+        text = json.dumps(entry, indent=1, ensure_ascii=True) + "\n"
+        (HERE / "cases" / f"{name}.json").write_text(text)
 
 
 if __name__ == "__main__":
