@@ -5,6 +5,8 @@ import pytest
 from cli.passphrase import VARIABLE, Sources, read_passphrase
 from deephide.errors import PassphraseError
 
+EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
+
 
 @pytest.fixture(autouse=True)
 def no_variable(monkeypatch):
@@ -92,3 +94,59 @@ def test_prompting_needs_a_terminal(run):
 
 def test_the_command_line_never_takes_a_value(run):
     assert run("extract", "photo.png", "--passphrase=secret").exit_code == 2
+
+
+def test_a_key_file_opens_and_closes(run):
+    with open("key", "wb") as stream:
+        stream.write(bytes(range(64)))
+    done = run(*EMBED, "--key-file", "key")
+    assert done.exit_code == 0 and "no passphrase" not in done.stderr
+    assert run("extract", "stego.png").exit_code == 5
+    assert run("extract", "stego.png", "--key-file", "key").exit_code == 0
+    with open("key", "wb") as stream:
+        stream.write(bytes(31))
+    done = run("extract", "stego.png", "--key-file", "key", "--force")
+    assert done.exit_code == 9 and "only 31 bytes" in done.stderr
+
+
+def test_key_file_and_passphrase_are_both_needed(run):
+    with open("key", "wb") as stream:
+        stream.write(bytes(range(64)))
+    options = ("--key-file", "key", "--passphrase-file", "-")
+    assert run(*EMBED, *options, input="two words\n").exit_code == 0
+    for given in (options[:2], options[2:]):
+        assert run("extract", "stego.png", *given, input="two words\n").exit_code == 5
+    assert run("extract", "stego.png", *options, input="two words\n").exit_code == 0
+
+
+def test_recipients_need_no_passphrase(run, run_json):
+    done = run("keygen", "-o", "one.txt")
+    public = done.stdout.strip()
+    assert done.exit_code == 0 and public.startswith("deephide-pub-")
+    assert "one.txt: keep it secret" in done.stderr
+    _, found = run_json("keygen", "-o", "two.txt")
+    assert run("keygen", "-o", "two.txt").exit_code == 8
+    assert run("keygen").exit_code == 0 and os.path.exists("identity.txt")
+    done = run(*EMBED, "--recipient", public, "--recipient", found["public_key"], "--pad")
+    assert done.exit_code == 0 and "no passphrase" not in done.stderr
+    for name in ("one.txt", "two.txt"):
+        assert run("extract", "stego.png", "--identity", name, "--force").exit_code == 0
+    assert run("extract", "stego.png", "--identity", "identity.txt", "--force").exit_code == 5
+    assert run("extract", "stego.png", "--force").exit_code == 5
+    assert run("extract", "stego.png", "--identity", "one.txt", "-o", "one.txt").exit_code == 8
+
+
+@pytest.mark.parametrize("shared", [("--key-file", "key"), ("--passphrase-file", "-")])
+def test_public_keys_exclude_shared_secrets(run, shared, monkeypatch):
+    done = run(*EMBED, "--recipient", "deephide-pub-x", *shared, input="p\n")
+    assert done.exit_code == 9 and f"two sources: --recipient and {shared[0]}" in done.stderr
+    done = run("extract", "photo.png", "--identity", "me", *shared, input="p\n")
+    assert done.exit_code == 9 and f"two sources: --identity and {shared[0]}" in done.stderr
+    monkeypatch.setenv(VARIABLE, "p")
+    assert run("extract", "photo.png", "--identity", "me").exit_code == 9
+
+
+def test_a_recipient_that_is_no_key_is_refused(run):
+    done = run(*EMBED, "--recipient", "deephide-pub-x")
+    assert done.exit_code == 9 and "copied wrongly" in done.stderr
+    assert not os.path.exists("stego.png")

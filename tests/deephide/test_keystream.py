@@ -41,6 +41,14 @@ def test_orders_are_frozen():
 FROZEN = "4fd4142b13f2e32423e656517edaa7740e0312f3a8206b442f85d959840fd306"
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 400))
+def test_the_beginning_of_an_order_is_that_of_the_whole(n, first):
+    whole = keystream.keyed_order(bytes(32), n)
+    assert keystream.keyed_order(bytes(32), n, first).tolist() == whole[:first].tolist()
+    assert keystream.public_order(n, first).tolist() == keystream.public_order(n)[:first].tolist()
+
+
 @pytest.mark.parametrize("n", [-1, (1 << 28) + 1])
 def test_impossible_sizes_are_refused(n):
     with pytest.raises(ValueError, match="n: got"):
