@@ -1,13 +1,17 @@
 """Cost functions of the field: one picture in, one price per pixel out.
 
-Each scheme returns the plain price of changing a pixel; `wet` turns it into the prices of +1 and
--1 with saturated pixels forbidden to leave their range.
+`hill`, `wow`, `suniward` and `mipod` price the pixels of one channel, `juniward` and `uerd` the
+quantised coefficients of one JPEG component. Each scheme returns the plain price of a change of
+one; `wet` turns it into the prices of +1 and -1 with saturated elements forbidden to leave their
+range.
 """
 
 from stc.costs.hill import hill
+from stc.costs.juniward import juniward
 from stc.costs.mipod import mipod
 from stc.costs.suniward import suniward
+from stc.costs.uerd import uerd
 from stc.costs.wet import wet
 from stc.costs.wow import wow
 
-__all__ = ["hill", "mipod", "suniward", "wet", "wow"]
+__all__ = ["hill", "juniward", "mipod", "suniward", "uerd", "wet", "wow"]

@@ -6,15 +6,15 @@ import numpy.typing as npt
 __all__ = ["check_image"]
 
 
-def check_image(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def check_image(image: npt.ArrayLike, name: str = "image") -> npt.NDArray[np.float64]:
     """Return the picture as (H, W) float64, or raise ValueError naming the parameter."""
     array = np.asarray(image)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "uif":
         raise ValueError(
-            f"image: got shape {array.shape} and type {array.dtype}; "
+            f"{name}: got shape {array.shape} and type {array.dtype}; "
             "allowed: (H, W) numbers, one channel"
         )
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
-        raise ValueError("image: got NaN or infinite values; allowed: finite ones")
+        raise ValueError(f"{name}: got NaN or infinite values; allowed: finite ones")
     return values

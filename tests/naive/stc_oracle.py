@@ -98,4 +98,4 @@ def hill(image):
     kernel = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
     residual = np.abs(windowed(np.asarray(image, np.float64), 3, kernel))
     activity = windowed(residual, 3, np.full((3, 3), 1 / 9))
-    return windowed(1 / (activity + 2.0**-23), 15, np.full((15, 15), 1 / 225))
+    return windowed(1 / np.maximum(activity, 2.0**-23), 15, np.full((15, 15), 1 / 225))
