@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,9 @@ from deephide.errors import OutputError
 from e2style.errors import ConfigError
 
 __all__ = ["app", "main"]
+
+# Set by torchrun; only its first process prints results.
+_RANK = os.environ.get("RANK", "0")
 
 
 @click.group(
@@ -39,20 +43,61 @@ def app() -> None:
     "e2style",
     examples=(
         "e2style train --data faces.zip --features weights --run runs/face128",
-        "e2style train --data faces --features weights --run runs/try --set images=2000 --dry-run",
+        "e2style train --preset inversion_stage1 --data ffhq.zip --generator ffhq.pt "
+        "--features weights --run runs/1",
+        "e2style train --preset inversion_stage2 --data ffhq.zip --checkpoint runs/1 "
+        "--features weights --run runs/2 --dry-run",
+        "torchrun --nproc_per_node 4 --no-python -- e2style train --preset sketch …",
     ),
 )
 @click.option(
-    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
+    "--data",
+    required=True,
+    metavar="PATH",
+    help="Input: folder or zip of aligned pictures: what is to be painted.",
+)
+@click.option(
+    "--source",
+    default="",
+    metavar="PATH",
+    help="Input: folder or zip of what the encoder is shown, paired with the data by name: "
+    "sketches, label maps, damaged pictures.  [default: the data itself]",
+)
+@click.option(
+    "--generator",
+    default="",
+    metavar="PATH",
+    help="Input: generator that stage 1 is trained on: a rosinality file or a model of ours.",
+)
+@click.option(
+    "--checkpoint",
+    default="",
+    metavar="PATH",
+    help="Input: stages before the one that is trained: a run folder or a model file.",
+)
+@click.option(
+    "--backbone",
+    default="",
+    metavar="PATH",
+    help="Input: model_ir_se50.pth, whose trunk the stage starts from.",
 )
 @click.option(
     "--features",
     default="",
     metavar="PATH",
-    help="Input: folder with the feature networks of the losses, as .npz files.",
+    help="Input: folder with the feature networks of the losses.",
 )
 @click.option(
-    "--validation", default="", metavar="PATH", help="Input: faces that samples are shown of."
+    "--validation",
+    default="",
+    metavar="PATH",
+    help="Input: pictures that losses are measured and samples are shown of.",
+)
+@click.option(
+    "--validation-source",
+    default="",
+    metavar="PATH",
+    help="Input: what the encoder is shown of them.  [default: the pictures themselves]",
 )
 @click.option(
     "--init", default="", metavar="PATH", help="Input: run folder whose weights to start from."
@@ -63,7 +108,7 @@ def app() -> None:
     default="face128",
     show_default=True,
     metavar="NAME|PATH",
-    help="Advanced: preset of the package, or a TOML file.",
+    help="Advanced: preset of the package, or a TOML file; docs/training.md lists them.",
 )
 @click.option(
     "--set",
@@ -75,25 +120,22 @@ def app() -> None:
 @click.option("--dry-run", is_flag=True, help="Advanced: print the resolved config and stop.")
 def train(
     terminal: Terminal,
-    data: str,
     features: str,
-    validation: str,
-    init: str,
     run_folder: str,
     preset: str,
     changes: tuple[str, ...],
     dry_run: bool,
+    **inputs: Any,
 ) -> None:
     """Train a model, or go on where a run stopped.
 
-    To resume, run the same command again: a resumed run ends as an uninterrupted one.
+    To resume, run the same command again: a resumed run ends as an uninterrupted one. Under
+    torchrun the same command trains on several processes or GPUs.
     """
     from e2style.config import load_toml, to_dict
 
     config = load_toml(_preset(preset))
-    config = dataclasses.replace(
-        config, data=data, validation=validation, feature_networks=features, init=init
-    )
+    config = dataclasses.replace(config, feature_networks=features, **inputs)
     for change in changes:
         config = _changed(config, change)
     if dry_run:
@@ -101,10 +143,18 @@ def train(
         terminal.result(json.dumps(resolved, indent=1), {"config": resolved})
         return
     from e2style.training.loop import train as run
+    from e2style.training.runlog import last_row
 
+    folder = Path(run_folder)
     with terminal.bar("training", "images") as progress:
-        snapshot = run(config, Path(run_folder), progress=progress)
-    terminal.result(str(snapshot), {"output": str(snapshot)})
+        snapshot = run(config, folder, progress=progress)
+    if _RANK != "0":
+        return
+    row = last_row(folder)
+    skipped = int(row.get("skipped", 0))
+    if skipped:
+        terminal.warning(f"{skipped} pictures could not be read and were skipped")
+    terminal.result(str(snapshot), {"output": str(snapshot), "skipped": skipped})
 
 
 @command(app, "e2style", examples=("e2style export runs/face128 -o face128.safetensors",))
@@ -215,3 +265,7 @@ def main() -> None:
     """Run the command; the entry point of the installed script."""
     exit_on_termination()
     app.main(prog_name="e2style")
+
+
+if __name__ == "__main__":
+    main()

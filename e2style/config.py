@@ -108,12 +108,26 @@ class InversionConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Weights of the training objective; 0 switches a term off (eq. 6 of the paper)."""
+    """Weights of the training objective; 0 switches a term off. Defaults: eq. 6 of the paper."""
 
     l2: float = 1.0  # mean squared error in [-1, 1]
+    lpips: float = 0.8  # learned perceptual distance on AlexNet
     identity: float = 0.5  # multi-layer identity, 1 - cosine summed over levels
     parsing: float = 1.0  # multi-layer parsing, 1 - cosine summed over levels
-    rate: float = 0.0  # per transmitted bit: the price of the code itself
+    segmentation: float = 0.0  # the same on a segmentation network, for other domains than faces
+    w_norm: float = 0.0  # length of the offset from w_avg, to stay where the generator is good
+    rate: float = 0.0  # per transmitted bit: the price of the code itself (joint training only)
+    # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
+    # function that takes the folder of weights and returns a network from pictures to levels.
+    identity_network: str = "irse50"
+    parsing_network: str = "unet"
+    segmentation_network: str = ""
+
+
+TASKS = (
+    "inversion", "colorization", "denoising", "inpainting", "super_resolution", "sketch",
+    "segmentation",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,33 +136,93 @@ class TrainConfig:
 
     model: InversionConfig = InversionConfig()
     loss: LossConfig = LossConfig()
-    data: str = ""  # folder or zip of aligned faces
-    validation: str = ""  # the same, never trained on; empty means none
-    feature_networks: str = ""  # folder with mobilefacenet.npz and face_parsing_unet.npz
+
+    # What is trained, and from what.
+    stage: int = 0  # 0: encoder and generator together; t: encoder t, everything else frozen
+    task: str = "inversion"  # what the encoder is shown; the other tasks need stage >= 1
+    generator: str = ""  # file of the frozen generator of stage 1: rosinality's or ours
+    checkpoint: str = ""  # stages before this one, and the generator: a model file or a run folder
+    backbone: str = ""  # model_ir_se50.pth, to start the trunk of a stage from
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
+    feature_networks: str = ""  # folder with the weights of the losses' networks
     side: int = 0  # train the generator up to this side only; 0 means its full size
-    train_generator: bool = True  # False is the paper's way: the encoder on a frozen generator
+    train_generator: bool = True  # in joint training
+    noise: str = "random"  # noise maps of the generator in stage training: "random" or "stored"
+
+    # Data.
+    data: str = ""  # folder or zip of aligned faces: what is to be painted
+    source: str = ""  # inputs of the encoder, paired with `data` by name; empty means the same
+    validation: str = ""  # the same, never trained on; empty means none
+    validation_source: str = ""
+    flip: bool = True  # mirror half of the training pairs
+    balance: bool = True  # draw the groups of the data equally often (square-root weights)
+    factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
+    labels: int = 19  # classes of a label map
+    workers: int = 4  # threads that read and decode ahead; 0 decodes when a batch is asked for
+
+    # Course of the training; a batch is what all processes and accumulation steps see together.
     images: int = 100_000  # training length; progress is counted in images
     batch: int = 16
-    lr: float = 1e-3  # Adam; decayed to a tenth along a cosine
+    accumulate: int = 1  # parts that a batch is seen in, one after the other, to save memory
+    optimizer: str = "adam"  # "adam" or "ranger"
+    schedule: str = "cosine"  # of the rate: "cosine" down to a tenth, or "constant"
+    lr: float = 1e-3
     generator_lr: float = 1.0  # factor on lr for the generator, whose weights have unit variance
     warmup_images: int = 2_000
-    ema_images: int = 5_000  # half-life of the averaged weights
-    precision: str = "bf16"  # autocast: "bf16" or "fp32"
-    clip: float = 1.0  # largest gradient norm
+    ema_images: int = 5_000  # half-life of the averaged weights; 0 keeps no average
+    clip: float = 1.0  # largest gradient norm; 0 clips nothing
     seed: int = 0
-    snapshot_images: int = 5_000  # state is saved this often
-    report_images: int = 500  # a line of stats.jsonl this often
-    balance: bool = True  # draw the groups of the data equally often (square-root weights)
+
+    # How and how often.
+    precision: str = "bf16"  # autocast: "bf16", "fp16" or "fp32"
+    channels_last: bool = True
+    compile: bool = False  # through torch.compile
     threads: int = 0  # 0 leaves torch's own choice
     device: str = "cpu"  # torch device, as in "cuda"
+    snapshot_images: int = 5_000  # state is saved this often
+    validation_images: int = 20_000  # the losses of the validation set are measured this often
+    report_images: int = 500  # a line of stats.jsonl this often
+    keep: int = 2  # snapshots that stay
 
     def __post_init__(self) -> None:
-        if self.precision not in {"bf16", "fp32"}:
-            raise ConfigError(f"precision: got {self.precision!r}, allowed are 'bf16' and 'fp32'")
-        for name in ("images", "batch", "lr", "clip", "snapshot_images", "report_images"):
+        for name, allowed in (
+            ("precision", ("bf16", "fp16", "fp32")),
+            ("optimizer", ("adam", "ranger")),
+            ("schedule", ("cosine", "constant")),
+            ("noise", ("random", "stored")),
+            ("task", TASKS),
+        ):
+            if getattr(self, name) not in allowed:
+                choice = ", ".join(map(repr, allowed))
+                raise ConfigError(f"{name}: got {getattr(self, name)!r}, allowed are {choice}")
+        for name in (
+            "images", "batch", "accumulate", "lr", "snapshot_images", "validation_images",
+            "report_images", "keep", "labels",
+        ):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, must be positive")
+        for name in ("clip", "ema_images", "warmup_images", "workers"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, must not be negative")
+        if self.stage not in range(self.model.stages + 1):
+            raise ConfigError(
+                f"stage: got {self.stage}, allowed 0 to {self.model.stages} (model.stages)"
+            )
+        if self.batch % self.accumulate:
+            raise ConfigError(f"batch: {self.batch} is no multiple of accumulate={self.accumulate}")
+        self._check_task()
+
+    def _check_task(self) -> None:
+        if self.stage == 0 and (self.task != "inversion" or self.source):
+            raise ConfigError("task: joint training (stage 0) inverts pictures; set stage to 1")
+        if not self.factors or min(self.factors) < 1:
+            raise ConfigError(f"factors: got {self.factors}, must be positive")
+        channels = {"sketch": 1, "segmentation": self.labels}.get(self.task, 3)
+        if self.stage and self.model.encoder.in_channels != channels:
+            raise ConfigError(
+                f"model.encoder.in_channels: got {self.model.encoder.in_channels}, "
+                f"but the task {self.task} has {channels}"
+            )
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -193,12 +267,30 @@ def to_json(config: Any) -> str:
 def load_toml(path: str | Path) -> TrainConfig:
     """Read a training preset.
 
+    A preset may name another one in its folder as `base`, and state only what differs.
+
     Raises
     ------
     ConfigError : unreadable TOML, or a key that no field has
     """
+    return from_dict(TrainConfig, _values(Path(path)))
+
+
+def _values(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"preset {path}: {error}") from error
-    return from_dict(TrainConfig, values)
+    base = values.pop("base", "")
+    return _merged(_values(path.with_name(f"{base}.toml")), values) if base else values
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged

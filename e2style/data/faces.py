@@ -93,7 +93,7 @@ class FaceSet:
         if not decoded:
             raise DataError(f"data {path}: no picture could be read")
         self.pictures = np.stack(decoded)
-        self.groups = _groups(Path(path), self.names)
+        self.groups = groups_of(Path(path), self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,8 +102,7 @@ class FaceSet:
         """(N,) sampling weights; `balance` draws groups by the square root of their size."""
         if not balance:
             return torch.ones(len(self), dtype=torch.float64)
-        sizes = Counter(self.groups)
-        return torch.tensor([sizes[g] ** -0.5 for g in self.groups], dtype=torch.float64)
+        return group_weights(self.groups)
 
     def batch(self, indices: Tensor, flips: Tensor | None = None) -> Tensor:
         """Pictures by index -> B 3 side side float in [-1, 1], channels_last."""
@@ -114,7 +113,14 @@ class FaceSet:
         return x.contiguous(memory_format=torch.channels_last)
 
 
-def _groups(path: Path, names: list[str]) -> list[str]:
+def group_weights(groups: list[str]) -> Tensor:
+    """(N,) float64 weights that draw groups by the square root of their size."""
+    sizes = Counter(groups)
+    return torch.tensor([sizes[g] ** -0.5 for g in groups], dtype=torch.float64)
+
+
+def groups_of(path: Path, names: list[str]) -> list[str]:
+    """Group of each name: from an `index.csv` beside the source, else the parent folder."""
     index = path.parent / "index.csv"
     known: dict[str, str] = {}
     if path.is_file() and index.is_file():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+EPSILON = 1e-12  # added to each squared norm
 
 
 class MultiLayerCosineLoss(nn.Module):
     """Sum over feature levels of 1 - cosine between flattened features.
 
     With a face recogniser this is the identity loss (eq. 4), with a parsing network the
-    parsing loss (eq. 5). Features of the target carry no gradient.
+    parsing loss (eq. 5), with a segmentation network its form for other domains (Sec. IV-C).
+    Features of the target carry no gradient.
 
     Parameters
     ----------
@@ -24,11 +26,24 @@ class MultiLayerCosineLoss(nn.Module):
 
     def forward(self, painted: Tensor, target: Tensor) -> Tensor:
         """Pictures B 3 S S in [-1, 1], twice -> scalar."""
+        return self.levels(painted, target).sum()
+
+    def levels(self, painted: Tensor, target: Tensor) -> Tensor:
+        """Loss of each level, averaged over the batch; pictures B 3 S S, twice -> (L,)."""
         with torch.no_grad():
             wanted = self.features(target)
         got = self.features(painted)
-        levels = [
-            1 - F.cosine_similarity(a.float().flatten(1), b.float().flatten(1)).mean()
-            for a, b in zip(got, wanted, strict=True)
-        ]
-        return torch.stack(levels).sum()
+        return torch.stack([_distance(a, b).mean() for a, b in zip(got, wanted, strict=True)])
+
+
+def _distance(a: Tensor, b: Tensor) -> Tensor:
+    """1 - cosine of each sample, as half the squared distance of unit vectors: (B, ...) -> (B,).
+
+    Features of the deep levels are nearly parallel; 1 - cosine itself would cancel there.
+    """
+    return 0.5 * (_unit(a) - _unit(b)).square().sum(1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    flat = x.float().flatten(1)
+    return flat * torch.rsqrt(flat.square().sum(1, keepdim=True) + EPSILON)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 
@@ -11,16 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e2style.config import TrainConfig, from_dict
 from e2style.data.faces import FaceSet
-from e2style.errors import CheckpointError
 from e2style.evaluation import COMPARED_SIDE, encode_set
 from e2style.model import InversionModel, ModelCard, agreement
-from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
-from e2style.training.loop import CodedInversion
+from e2style.training.assemble import config_of_run, network_of_run
 from e2style.training.runlog import to_uint8
-from e2style.training.state import load_weights
 from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
@@ -33,8 +28,10 @@ ACCEPT_BITS_FACTOR = 1.1
 def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int = 3) -> Path:
     """Write the model of a run, ready for hiding.
 
-    The quantizer is fitted to training pictures, with the weights as they are stored. The
-    acceptance limits lie a little beyond the worst of them.
+    After joint training the quantizer is fitted to training pictures, with the weights as they
+    are stored; the acceptance limits lie a little beyond the worst of them. A stage that was
+    trained against a frozen generator is written whole, generator and earlier stages included,
+    without a quantizer: `e2style calibrate` fits one.
 
     Parameters
     ----------
@@ -47,18 +44,18 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     ------
     CheckpointError : the run holds no snapshot
     """
-    try:
-        stored = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"run {run}: {error}") from error
-    config = from_dict(TrainConfig, stored)
-    coded = CodedInversion(InversionNetwork(config.model))
-    images_seen = load_weights(coded, run)
-    network = coded.network.channels_last()
+    config = config_of_run(run)
+    network, images_seen = network_of_run(run)
+    network.channels_last()
+    if card is not None:
+        card = dataclasses.replace(card, images_seen=images_seen)
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if stored_as_half(name, value):
                 value.copy_(value.half().float())
+    if config.stage:
+        save(target, network, card=card)
+        return target
     model = InversionModel(network, fingerprint=bytes(32))
 
     faces = FaceSet(config.data, COMPARED_SIDE, every=every)
@@ -70,8 +67,6 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
 
     found = _agreement(model, faces, quantizer.dequantise(integers))
     log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
-    if card is not None:
-        card = dataclasses.replace(card, images_seen=images_seen)
     save(
         target,
         network,

@@ -2,68 +2,58 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import json
 import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import TrainConfig, to_dict
-from e2style.data.faces import FaceSet
 from e2style.errors import ConfigError
-from e2style.losses.features import MobileFaceNet, ParsingEncoder, load_state
-from e2style.losses.multilayer import MultiLayerCosineLoss
-from e2style.losses.rate import RateModel
-from e2style.models.inversion import InversionNetwork
+from e2style.training.joint import JointWork
 from e2style.training.optim import learning_rate, make_optimizer, update_average
+from e2style.training.ranks import Ranks, together
 from e2style.training.runlog import RunLog
-from e2style.training.state import TrainingState, load_weights
+from e2style.training.stage import StageWork
+from e2style.training.state import TrainingState
+from e2style.training.work import Work
 
 log = logging.getLogger(__name__)
 
 # Settings that may differ when a run goes on. All but `images`, which stretches the schedule of
 # the rate, leave its course as it was, up to the order of sums on other threads or devices.
-FREE_KEYS = {"images", "threads", "device", "snapshot_images", "report_images"}
+FREE_KEYS = {
+    "images", "threads", "device", "workers", "keep", "snapshot_images", "report_images",
+    "validation_images",
+}  # fmt: skip
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+Progress = Callable[[int, int], None]
 
 
-class CodedInversion(nn.Module):
-    """An inversion network with the density of its codes, trained as one.
-
-    Parameters
-    ----------
-    network : InversionNetwork
-    """
-
-    def __init__(self, network: InversionNetwork) -> None:
-        super().__init__()
-        self.network = network
-        generator = network.config.generator
-        self.rate = RateModel(generator.n_codes, generator.style_dim)
-
-    def forward(self, x: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        """Pictures B 3 S S -> painted pictures B 3 side side, bits per picture B."""
-        offsets = self.network.invert(x) - self.network.w_avg
-        noisy = self.rate.perturb(offsets)
-        return self.network.synthesize(self.network.w_avg + noisy, side), self.rate.bits(noisy)
-
-
-def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
-    config: TrainConfig, run: Path, *, progress: Callable[[int, int], None] | None = None
+def train(
+    config: TrainConfig,
+    run: Path,
+    *,
+    progress: Progress | None = None,
+    networks: Mapping[str, nn.Module] | None = None,
 ) -> Path:
     """Train one phase; running it again on the same folder goes on where it stopped.
+
+    Under `torchrun` every process calls this, and each takes its share of every batch.
 
     Parameters
     ----------
     config : TrainConfig
     run : run folder: config.json, stats.jsonl, samples-*.png, state-*.pt
     progress : called with (images seen, images in all)
+    networks : feature networks of the losses that are at hand, by term, in place of files
 
     Returns
     -------
@@ -71,89 +61,120 @@ def train(  # noqa: PLR0915  flat on purpose: read from top to bottom
 
     Raises
     ------
-    ConfigError : the folder holds a run of another config
+    ConfigError : the folder holds a run of another config, or settings contradict each other
     CheckpointError, DataError : inputs cannot be used
     """
-    run.mkdir(parents=True, exist_ok=True)
-    _claim(config, run)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device = torch.device(config.device)
+    with together(config) as ranks:
+        if ranks.first:
+            run.mkdir(parents=True, exist_ok=True)
+            _claim(config, run)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        work: JointWork | StageWork = (StageWork if config.stage else JointWork)(
+            config, ranks, networks
+        )
+        with contextlib.closing(work):
+            return _loop(config, run, work, ranks, progress)
 
-    # Data: everything decoded once.
-    side = config.side or config.model.generator.size
-    faces = FaceSet(config.data, config.model.encoder.image_size)
-    log.info("%d pictures, %d skipped", len(faces), len(faces.skipped))
-    weights = faces.weights(balance=config.balance)
-    probe = (
-        FaceSet(config.validation, config.model.encoder.image_size) if config.validation else None
-    )
 
-    # Networks; the initial weights come from the seed alone.
-    torch.manual_seed(config.seed)
-    network = InversionNetwork(config.model).channels_last()
-    network.generator.seed_noise(config.seed)
-    model = CodedInversion(network)
-    inherited = load_weights(model, Path(config.init)) if config.init else 0
-    network.generator.requires_grad_(config.train_generator)
-    model.to(device)
-    average = copy.deepcopy(model).requires_grad_(False).eval()
-    losses = _feature_losses(config)
-
+def _loop(
+    config: TrainConfig,
+    run: Path,
+    work: JointWork | StageWork,
+    ranks: Ranks,
+    progress: Progress | None,
+) -> Path:
     # State: a fresh start or the newest snapshot.
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = make_optimizer(config, model)
-    state = TrainingState(run, {"model": model, "average": average, "optimizer": optimizer})
-    state.inherited = inherited
+    parameters = [p for p in work.trained.parameters() if p.requires_grad]
+    optimizer = make_optimizer(config, work.trained)
+    scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "fp16")
+    parts = {"model": work.trained, "average": work.average, "optimizer": optimizer}
+    parts |= {"scaler": scaler} if scaler.is_enabled() else {}
+    state = TrainingState(run, parts, config.keep)
+    state.inherited = work.inherited
     state.resume()
-    stats = RunLog(run, state.images)
+    stats = RunLog(run, state.images) if ranks.first else None
+    model = ranks.parallel(work.model)
     began, first = time.monotonic(), state.images
 
     while state.images < config.images:
-        # Every step draws from (seed, images seen), so a resumed run matches.
-        torch.manual_seed(config.seed * 1_000_003 + state.images)
-        chosen = torch.multinomial(weights, config.batch)
-        x = faces.batch(chosen, torch.rand(config.batch) < 0.5).to(device)
-        target = x if side == x.shape[-1] else F.interpolate(x, (side, side), mode="area")
+        work.model.train()
+        optimizer.zero_grad(set_to_none=True)
+        terms = _gradients(config, work, model, scaler, state.images)
 
-        # Forward: paint from the perturbed code, then price errors and bits.
-        model.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            painted, bits = model(x, side)
-            terms = {"l2": F.mse_loss(painted, target), "rate": bits.mean()}
-            for name, (loss, samples) in losses.items():
-                terms[name] = loss(painted[:samples], target[:samples])
-        total = torch.stack([getattr(config.loss, k) * v for k, v in terms.items()]).sum()
-
-        # Backward and update.
+        # Update.
         for group in optimizer.param_groups:
             group["lr"] = group["factor"] * learning_rate(config, state.images)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(parameters, config.clip)
-        optimizer.step()
-        state.images += config.batch
-        update_average(average, model, config, state.images)
-        terms |= {"total": total, "norm": norm}
-        stats.add(**{name: value.item() for name, value in terms.items()})
-        if not math.isfinite(norm):
+        scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)
+        if not torch.isfinite(norm) and scaler.get_scale() <= 1:
             raise ConfigError(f"training diverged after {state.images} images; try a lower lr")
+        scaler.step(optimizer)
+        scaler.update()
+        state.images += config.batch
+        update_average(work.average, work.trained, config, state.images)
 
         # Report, save, show.
-        if progress:
+        terms["norm"] = norm
+        values = ranks.sum(torch.stack([v.double() for v in terms.values()])) / ranks.world
+        if stats:
+            stats.add(**dict(zip(terms, values.tolist(), strict=True)))
+        if progress and ranks.first:
             progress(state.images, config.images)
-        if _passed(state.images, config.report_images, config.batch):
+        done = state.images >= config.images
+        if done or _passed(state.images, config.report_images, config):
+            skipped = ranks.sum(torch.tensor(float(work.skipped), device=ranks.device)).item()
             rate = (state.images - first) / (time.monotonic() - began)
-            log.info("%s", stats.report(state.images, images_per_second=rate))
-        if _passed(state.images, config.snapshot_images, config.batch):
+            if stats:
+                stats.report(state.images, images_per_second=rate, skipped=skipped)
+        if stats and _passed(state.images, config.snapshot_images, config):
             state.save()
-            _show(stats, average, probe or faces, state.images, side)
-    return state.save()
+            stats.grid(state.images, *work.columns())
+        if done or _passed(state.images, config.validation_images, config):
+            _validate(work, stats, state.images)
+    if ranks.first:
+        state.save()
+    if stats:
+        stats.close()
+    ranks.wait()
+    return state.path
 
 
-def _passed(images: int, every: int, batch: int) -> bool:
+def _gradients(
+    config: TrainConfig, work: Work, model: nn.Module, scaler: torch.amp.GradScaler, images: int
+) -> dict[str, Tensor]:
+    """Forward and backward, in as many parts as memory asks for; returns the mean terms."""
+    dtype = DTYPES[config.precision]
+    sums: dict[str, Tensor] = {}
+    for part in range(config.accumulate):
+        batch = work.batch(images, part)
+        last = part == config.accumulate - 1
+        with _alone(model, last):
+            with torch.autocast(batch[0].device.type, dtype, dtype != torch.float32):
+                terms = model(*batch)
+                total = torch.stack([getattr(config.loss, k) * v for k, v in terms.items()]).sum()
+            scaler.scale(total / config.accumulate).backward()  # type: ignore[no-untyped-call]
+        for name, value in (terms | {"total": total}).items():
+            mean = value.detach() / config.accumulate
+            sums[name] = sums[name] + mean if name in sums else mean
+    return sums
+
+
+def _validate(work: Work, stats: RunLog | None, images: int) -> None:
+    found = work.validate()
+    if stats and found:
+        stats.validation(images, found)
+
+
+def _alone(model: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
+    """Gradients are exchanged between processes with the last part only."""
+    no_sync = getattr(model, "no_sync", None)
+    return contextlib.nullcontext() if last or no_sync is None else no_sync()
+
+
+def _passed(images: int, every: int, config: TrainConfig) -> bool:
     """Whether the last batch stepped over a multiple of `every`."""
-    return images // every != (images - batch) // every
+    return images // every != (images - config.batch) // every
 
 
 def _claim(config: TrainConfig, run: Path) -> None:
@@ -171,36 +192,3 @@ def _claim(config: TrainConfig, run: Path) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
     os.replace(partial, path)
-
-
-def _feature_losses(config: TrainConfig) -> dict[str, tuple[MultiLayerCosineLoss, int]]:
-    """Feature losses in use, each with the number of samples of a batch that it looks at.
-
-    The networks cost as much as the generator, so the identity sees half of each batch and
-    the parsing a quarter; batches are drawn at random, so the gradient stays unbiased.
-    """
-    folder = Path(config.feature_networks)
-    losses: dict[str, tuple[MultiLayerCosineLoss, int]] = {}
-    if config.loss.identity:
-        network = load_state(MobileFaceNet(), folder / "mobilefacenet.npz")
-        losses["identity"] = (
-            MultiLayerCosineLoss(network).to(config.device),
-            max(config.batch // 2, 1),
-        )
-    if config.loss.parsing:
-        network = load_state(ParsingEncoder(), folder / "face_parsing_unet.npz")
-        losses["parsing"] = (
-            MultiLayerCosineLoss(network).to(config.device),
-            max(config.batch // 4, 1),
-        )
-    return losses
-
-
-@torch.no_grad()
-def _show(stats: RunLog, average: CodedInversion, probe: FaceSet, images: int, side: int) -> None:
-    """Save input and rounded reconstruction of eight pictures, spread over the set."""
-    network = average.network
-    x = probe.batch(torch.linspace(0, len(probe) - 1, 8).long()).to(network.w_avg.device)
-    rounded = network.w_avg + (network.invert(x) - network.w_avg).round()
-    painted = network.synthesize(rounded, side)
-    stats.grid(images, F.interpolate(x, (side, side), mode="area"), painted)

@@ -1,27 +1,36 @@
-"""Optimiser, learning-rate schedule, and the moving average of weights."""
+"""Optimisers, learning-rate schedule, and the moving average of weights."""
 
 from __future__ import annotations
 
+import importlib
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from e2style.config import TrainConfig
+from e2style.errors import ConfigError
 
 
 def learning_rate(config: TrainConfig, images: int) -> float:
-    """Rate after `images` images: linear warm-up, then a cosine down to a tenth."""
+    """Rate after `images` images: linear warm-up, then constant or a cosine down to a tenth."""
     warm = min(1.0, (images + config.batch) / max(config.warmup_images, 1))
+    if config.schedule == "constant":
+        return config.lr * warm
     done = min(1.0, images / config.images)
     return config.lr * warm * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Adam:
-    """Adam over everything that wants a gradient, in groups with rates of their own.
+def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """Optimiser over everything that wants a gradient, in groups with rates of their own.
 
     The generator has a factor because its weights are stored with unit variance (equalised
     learning rate); the log-scales of the rate model follow the codes four times as fast.
+
+    Raises
+    ------
+    ConfigError : Ranger is asked for and its library is not installed
     """
     factors = {"network.generator.": config.generator_lr, "rate.": 4.0, "": 1.0}
     groups: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in factors}
@@ -29,8 +38,45 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Adam:
         if parameter.requires_grad:
             prefix = next(p for p in factors if name.startswith(p))
             groups[prefix].append(parameter)
-    found = [{"params": v, "factor": factors[k]} for k, v in groups.items() if v]
+    found: list[dict[str, Any]] = [
+        {"params": v, "factor": factors[k]} for k, v in groups.items() if v
+    ]
+    if config.optimizer == "ranger":
+        return ranger(found, config.lr)
     return torch.optim.Adam(found, lr=config.lr, betas=(0.9, 0.99), eps=1e-8, fused=True)
+
+
+def ranger(params: Any, lr: float) -> torch.optim.Optimizer:
+    """Ranger as the paper's code has it: RAdam, Lookahead, gradient centralisation.
+
+    Liu et al. 2020 (rectified Adam, a plain momentum step until the variance is tractable),
+    Zhang et al. 2019 (lookahead every 6 steps by half), Yong et al. 2020 (centralisation of
+    gradients of more than one dimension). `tests/e2style/test_optim.py` holds the library to
+    that definition.
+
+    Raises
+    ------
+    ConfigError : pytorch_optimizer is not installed
+    """
+    try:
+        library = importlib.import_module("pytorch_optimizer")
+    except ImportError as error:
+        raise ConfigError(
+            "optimizer 'ranger' needs pytorch_optimizer; install the extra: "
+            "pip install 'deephide[train]'"
+        ) from error
+    optimizer: torch.optim.Optimizer = library.Ranger(
+        params,
+        lr=lr,
+        betas=(0.95, 0.999),
+        eps=1e-5,
+        k=6,
+        alpha=0.5,
+        n_sma_threshold=5,
+        degenerated_to_sgd=True,
+        weight_decay=0.0,
+    )
+    return optimizer
 
 
 @torch.no_grad()
@@ -38,10 +84,14 @@ def update_average(average: nn.Module, model: nn.Module, config: TrainConfig, im
     """Move the averaged weights towards the trained ones (half-life `ema_images`).
 
     Early on the half-life is a twentieth of what was seen, so that the start is forgotten.
+    Where no average is kept, both are one module, and nothing is done.
     """
+    if average is model:
+        return
     half_life = min(config.ema_images, max(images / 20, 1))
     keep = 0.5 ** (config.batch / half_life)
-    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(value, 1 - keep)
+    means: list[Tensor] = [*average.parameters()]
+    values: list[Tensor] = [*model.parameters()]
+    torch._foreach_lerp_(means, values, 1 - keep)
     for held, current in zip(average.buffers(), model.buffers(), strict=True):
         held.copy_(current)

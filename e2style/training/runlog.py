@@ -47,12 +47,28 @@ class RunLog:
         row |= {name: self._sums[name] / self._counts[name] for name in self._sums} | extra
         self._sums.clear()
         self._counts.clear()
+        self._write(row, "")
+        return row
+
+    def validation(self, images: int, values: dict[str, float]) -> dict[str, float]:
+        """Write losses of the validation set as one JSON line; names gain `validation_`."""
+        row = {"images": images} | {f"validation_{name}": v for name, v in values.items()}
+        self._write(row, "validation/")
+        return row
+
+    def _write(self, row: dict[str, float], folder: str) -> None:
+        log.info("%s", row)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
         if self._board is not None:
             for name, value in row.items():
-                self._board.add_scalar(name, value, images)
-        return row
+                tag = folder + name.removeprefix("validation_")
+                self._board.add_scalar(tag, value, row["images"])
+
+    def close(self) -> None:
+        """Write what TensorBoard still holds back."""
+        if self._board is not None:
+            self._board.close()
 
     def grid(self, images: int, *columns: Tensor) -> None:
         """Save pictures B 3 S S in [-1, 1], one row a sample, one column an argument."""
@@ -69,6 +85,14 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
     """B 3 S S in [-1, 1], unbounded -> (B, S, S, 3) uint8, rounded."""
     scaled = (pictures.detach().float().clamp(-1, 1) + 1) * 127.5
     return scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def last_row(folder: Path) -> dict[str, float]:
+    """Latest report of the training losses in a run folder; empty where there is none."""
+    path = folder / "stats.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows = (_row(line) for line in reversed(lines))
+    return next((row for row in rows if row and "total" in row), {})
 
 
 def _row(line: str) -> dict[str, float] | None:

@@ -39,9 +39,14 @@ class TrainingState:
         self.images = 0
         self.inherited = 0
 
+    @property
+    def path(self) -> Path:
+        """File of a snapshot taken now."""
+        return self.folder / f"state-{self.images:09d}.pt"
+
     def save(self) -> Path:
         """Write a snapshot under a temporary name, rename it, drop the oldest."""
-        path = self.folder / f"state-{self.images:09d}.pt"
+        path = self.path
         partial = path.with_suffix(".partial")
         state = {name: part.state_dict() for name, part in self.parts.items()}
         with partial.open("wb") as file:

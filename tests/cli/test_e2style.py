@@ -29,6 +29,7 @@ units = [1, 1, 1]
 pools = [2, 2, 2]
 split = [1, 1, 4]
 [loss]
+lpips = 0.0
 identity = 0.0
 parsing = 0.0
 """

@@ -49,7 +49,7 @@ def faces_zip(tmp_path):
 def train_config(tiny, faces_zip):
     return TrainConfig(
         model=tiny,
-        loss=LossConfig(l2=1.0, identity=0.0, parsing=0.0, rate=1e-4),
+        loss=LossConfig(l2=1.0, lpips=0.0, identity=0.0, parsing=0.0, rate=1e-4),
         data=str(faces_zip),
         images=24,
         batch=4,

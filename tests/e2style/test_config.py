@@ -47,7 +47,7 @@ def test_non_face_rows_of_table_four():
         lambda: from_dict(TrainConfig, {"immages": 3}),
         lambda: from_dict(TrainConfig, {"balance": "no"}),
         lambda: from_dict(TrainConfig, {"batch": "many"}),
-        lambda: TrainConfig(precision="fp16"),
+        lambda: TrainConfig(precision="fp8"),
         lambda: TrainConfig(report_images=0),
         lambda: load_toml("/nowhere.toml"),
     ],

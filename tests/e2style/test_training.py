@@ -185,7 +185,13 @@ def test_images_are_counted_along_the_chain_of_runs(train_config, trained, tmp_p
 @pytest.mark.weights
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no feature networks")
 def test_identity_and_parsing_losses_train(train_config, tmp_path):
-    loss = dataclasses.replace(train_config.loss, identity=0.1, parsing=0.1)
+    loss = dataclasses.replace(
+        train_config.loss,
+        identity=0.1,
+        parsing=0.1,
+        identity_network="mobilefacenet",
+        parsing_network="small_unet",
+    )
     config = dataclasses.replace(
         train_config, loss=loss, feature_networks=str(WEIGHTS), precision="bf16", images=8
     )

@@ -1,0 +1,172 @@
+"""Putting a network together from files: what stage t trains on, and what a run has made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from e2style import official, zoo
+from e2style.checkpoint_io import read_content
+from e2style.config import TrainConfig, from_dict
+from e2style.errors import CheckpointError, ConfigError
+from e2style.losses.rate import RateModel
+from e2style.models.encoder import Encoder
+from e2style.models.generator import Generator
+from e2style.models.inversion import InversionNetwork
+from e2style.training.state import load_weights
+
+log = logging.getLogger(__name__)
+
+
+class CodedInversion(nn.Module):
+    """An inversion network with the density of its codes, trained as one.
+
+    Parameters
+    ----------
+    network : InversionNetwork
+    """
+
+    def __init__(self, network: InversionNetwork) -> None:
+        super().__init__()
+        self.network = network
+        generator = network.config.generator
+        self.rate = RateModel(generator.n_codes, generator.style_dim)
+
+    def forward(self, x: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """Pictures B 3 S S -> painted pictures B 3 side side, bits per picture B."""
+        offsets = self.network.invert(x) - self.network.w_avg
+        noisy = self.rate.perturb(offsets)
+        return self.network.synthesize(self.network.w_avg + noisy, side), self.rate.bits(noisy)
+
+
+def config_of_run(run: Path) -> TrainConfig:
+    """Config that a run folder was trained with.
+
+    Raises
+    ------
+    CheckpointError : the folder holds no run
+    """
+    try:
+        return from_dict(TrainConfig, json.loads((run / "config.json").read_text("utf-8")))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"run {run}: {error}") from error
+
+
+def network_of_run(run: Path) -> tuple[InversionNetwork, int]:
+    """Network that a run has made so far, with averaged weights, and the images it saw.
+
+    Raises
+    ------
+    CheckpointError : no run, no snapshot, or a file that it builds on is gone
+    """
+    config = config_of_run(run)
+    if config.stage == 0:
+        coded = CodedInversion(InversionNetwork(config.model))
+        seen = load_weights(coded, run)
+        return coded.network, seen
+    network = assemble(config)
+    seen = load_weights(network.encoders[-1], run)
+    return network, seen
+
+
+def assemble(config: TrainConfig) -> InversionNetwork:
+    """Network of `config.stage` stages, the last one untrained, the others from files.
+
+    The fresh encoder is drawn from `config.seed`, then takes its trunk from the backbone.
+
+    Raises
+    ------
+    ConfigError : nothing says where the generator or the earlier stages are, or they do not fit
+    CheckpointError : a file cannot be used
+    """
+    stage = config.stage
+    if config.model.iterations:
+        raise ConfigError("model.iterations: ReStyle's unrolled training is not offered here")
+    model = dataclasses.replace(config.model, stages=stage)
+    torch.manual_seed(config.seed)
+    network = InversionNetwork(model)
+    if stage == 1:
+        if not config.generator:
+            raise ConfigError("generator: stage 1 is trained on one; give its file")
+        network.generator, network.w_avg = _generator(config.generator, model.generator.n_codes)
+    else:
+        earlier = _earlier(config)
+        network.generator, network.w_avg = earlier.generator, earlier.w_avg
+        for t, encoder in enumerate(list(earlier.encoders)[: stage - 1]):
+            network.encoders[t] = encoder
+    if network.generator.config != model.generator:
+        raise ConfigError(
+            f"model.generator: the file has {network.generator.config}, "
+            f"but the settings say {model.generator}"
+        )
+    if config.backbone:
+        encoder = network.encoders[-1]
+        if not isinstance(encoder, Encoder):
+            raise ConfigError(
+                f"backbone: the trunk {model.encoder.trunk!r} is no face recogniser's"
+            )
+        start_from_backbone(encoder, Path(config.backbone))
+    return network
+
+
+def _generator(path: str, n_codes: int) -> tuple[Generator, Tensor]:
+    """Generator and (n, 512) mean code of rosinality's files, or of a model of ours."""
+    if Path(path).suffix not in {".pt", ".pth"}:
+        network = zoo.load(path).network
+        return network.generator, network.w_avg
+    content = read_content(path)
+    if official.is_official(content):
+        network = zoo.load(path).network
+        return network.generator, network.w_avg
+    generator, average = official.read_generator(content)
+    if average is None:
+        average = official.estimated_mean(generator)
+    return generator, average.expand(n_codes, -1).clone()
+
+
+def _earlier(config: TrainConfig) -> InversionNetwork:
+    if not config.checkpoint:
+        raise ConfigError(
+            f"checkpoint: stage {config.stage} refines the one before it; give its file or run"
+        )
+    path = Path(config.checkpoint)
+    network = network_of_run(path)[0] if path.is_dir() else zoo.load(config.checkpoint).network
+    if network.config.stages < config.stage - 1:
+        raise ConfigError(
+            f"checkpoint: {config.checkpoint} has {network.config.stages} stages, "
+            f"but stage {config.stage} needs {config.stage - 1} before it"
+        )
+    return network
+
+
+@torch.no_grad()
+def start_from_backbone(encoder: Encoder, path: Path) -> None:
+    """Take the trunk of an encoder from a face recogniser, model_ir_se50.pth.
+
+    The stem is taken where it sees what the recogniser saw, an RGB picture alone.
+
+    Raises
+    ------
+    CheckpointError : a tensor of the trunk is missing or of another shape; names it
+    """
+    state = read_content(path)
+    taken = 0
+    for key, value in encoder.state_dict().items():
+        part = key.partition(".")[0]
+        if part == "groups" or (part == "stem" and encoder.config.in_channels == 3):
+            name = official.trunk_key(key)
+            if name not in state:
+                raise CheckpointError(f"backbone {path}: key {name!r} is missing")
+            if state[name].shape != value.shape:
+                raise CheckpointError(
+                    f"backbone {path}: key {name!r} has shape {tuple(state[name].shape)}, "
+                    f"needs {tuple(value.shape)}"
+                )
+            value.copy_(state[name])
+            taken += 1
+    log.info("%d tensors of the trunk are from %s", taken, path)

@@ -1,0 +1,112 @@
+"""The networks that a training's losses look through, loaded by name from one folder.
+
+| name           | file in the folder                               | used for        |
+|----------------|--------------------------------------------------|-----------------|
+| alexnet        | alexnet.pth or alexnet-owt-7be5be79.pth          | LPIPS           |
+| (its heads)    | lpips_alex.pth or alex.pth, else those of ours   | LPIPS           |
+| irse50         | model_ir_se50.pth                                | identity        |
+| mobilefacenet  | mobilefacenet.npz                                | identity        |
+| unet           | parsing.pth                                      | parsing         |
+| small_unet     | face_parsing_unet.npz                            | parsing         |
+| module:factory | whatever the factory reads                       | any of the last |
+
+Files that `e2style convert` wrote are found under the same names with `.safetensors`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import nn
+
+from e2style.config import LossConfig
+from e2style.errors import CheckpointError, ConfigError
+from e2style.losses.features import MobileFaceNet, ParsingEncoder, load_state
+from e2style.losses.multilayer import MultiLayerCosineLoss
+from e2style.losses.perceptual import PerceptualLoss, PixelLoss
+from e2style.networks import LPIPS_HEADS, load_irse50, load_lpips, load_parsing_unet
+
+Factory = Callable[[Path], nn.Module]
+
+FILES = {
+    "alexnet": ("alexnet.pth", "alexnet-owt-7be5be79.pth"),
+    "lpips_heads": ("lpips_alex.pth", "alex.pth"),
+    "irse50": ("model_ir_se50.pth",),
+    "unet": ("parsing.pth",),
+}
+NETWORKS: dict[str, Factory] = {
+    "irse50": lambda folder: load_irse50(_file(folder, "irse50")),
+    "unet": lambda folder: load_parsing_unet(_file(folder, "unet")),
+    "mobilefacenet": lambda folder: load_state(MobileFaceNet(), folder / "mobilefacenet.npz"),
+    "small_unet": lambda folder: load_state(ParsingEncoder(), folder / "face_parsing_unet.npz"),
+}
+FEATURE_TERMS = ("identity", "parsing", "segmentation")
+
+
+def load_losses(
+    config: LossConfig, folder: str | Path, given: Mapping[str, nn.Module] | None = None
+) -> dict[str, nn.Module]:
+    """Losses between pictures that have a weight, by the names of `LossConfig`.
+
+    Parameters
+    ----------
+    config : weights, and which networks the feature losses look through
+    folder : where the weights of those networks lie
+    given : networks that are at hand already, by term; `lpips` takes a whole LPIPS
+
+    Raises
+    ------
+    CheckpointError : a file is missing, damaged, or of another network; names it
+    ConfigError : a name that no network has
+    """
+    folder, given = Path(folder), dict(given or {})
+    losses: dict[str, nn.Module] = {"l2": PixelLoss()} if config.l2 else {}
+    if config.lpips:
+        lpips = given.get("lpips") or load_lpips(_file(folder, "alexnet"), _heads(folder))
+        losses["lpips"] = PerceptualLoss(lpips)  # type: ignore[arg-type]
+    for term in FEATURE_TERMS:
+        if getattr(config, term):
+            name = getattr(config, f"{term}_network")
+            network = given.get(term) or _factory(term, name)(folder)
+            losses[term] = MultiLayerCosineLoss(network)
+    for loss in losses.values():
+        loss.requires_grad_(False).eval()
+    return losses
+
+
+def _factory(term: str, name: str) -> Factory:
+    if name in NETWORKS:
+        return NETWORKS[name]
+    module, separator, function = name.partition(":")
+    if not separator:
+        allowed = ", ".join(sorted(NETWORKS))
+        raise ConfigError(
+            f"loss.{term}_network: got {name!r}, allowed are {allowed} and module:factory"
+        )
+    try:
+        factory: Factory = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"loss.{term}_network: {name}: {error}") from error
+    return factory
+
+
+def _file(folder: Path, name: str) -> Path:
+    """File of a network in the folder, by any of its names."""
+    wanted = FILES[name]
+    converted = [str(Path(file).with_suffix(".safetensors")) for file in wanted]
+    for candidate in (*wanted, *converted):
+        if (folder / candidate).is_file():
+            return folder / candidate
+    raise CheckpointError(
+        f"feature networks {folder or '(no folder given)'}: no {' or '.join(wanted)} is there"
+    )
+
+
+def _heads(folder: Path) -> Path:
+    """Linear heads of LPIPS: from the folder, else those that ship with this package."""
+    try:
+        return _file(folder, "lpips_heads")
+    except CheckpointError:
+        return LPIPS_HEADS

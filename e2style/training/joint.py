@@ -1,0 +1,145 @@
+"""Joint training: encoder and generator together, for the rate that codes are sent at."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from e2style.config import TrainConfig
+from e2style.data.faces import FaceSet
+from e2style.models.inversion import InversionNetwork
+from e2style.training.assemble import CodedInversion
+from e2style.training.feature_networks import load_losses
+from e2style.training.ranks import Ranks, share_batch_norms
+from e2style.training.state import load_weights
+from e2style.training.work import Terms
+
+log = logging.getLogger(__name__)
+
+# The feature networks cost as much as the generator, so they see a part of each batch; batches
+# are drawn at random, so the gradient stays unbiased.
+SHARES = {"identity": 0.5, "parsing": 0.25, "segmentation": 0.25}
+
+
+class JointObjective(nn.Module):
+    """Paint from the perturbed code, then price errors and bits.
+
+    Parameters
+    ----------
+    coded : CodedInversion
+    terms : Terms
+    side : pictures are painted and compared at this side
+    """
+
+    def __init__(self, coded: CodedInversion, terms: Terms, side: int) -> None:
+        super().__init__()
+        self.coded = coded
+        self.terms = terms
+        self.side = side
+
+    def train(self, mode: bool = True) -> JointObjective:
+        """Switch the trained part; the feature networks stay in eval mode."""
+        super().train(mode)
+        self.terms.eval()
+        return self
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Pictures B 3 S S in [-1, 1] -> terms of the loss."""
+        painted, bits = self.coded(x, self.side)
+        terms: dict[str, Tensor] = self.terms(painted, _at(x, self.side))
+        return terms | {"rate": bits.mean()}
+
+
+class JointWork:
+    """Joint training as the loop sees it; see `Work`.
+
+    Parameters
+    ----------
+    config : TrainConfig with stage 0
+    ranks : this process among others
+    networks : feature networks that are at hand, by term
+
+    Attributes
+    ----------
+    inherited : images that the runs before this one saw
+    """
+
+    def __init__(
+        self, config: TrainConfig, ranks: Ranks, networks: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        self.config = config
+        self.ranks = ranks
+        self.side = config.side or config.model.generator.size
+        # Data: everything decoded once.
+        self.faces = FaceSet(config.data, config.model.encoder.image_size)
+        log.info("%d pictures, %d skipped", len(self.faces), len(self.faces.skipped))
+        self.weights = self.faces.weights(balance=config.balance)
+        self.probe = (
+            FaceSet(config.validation, config.model.encoder.image_size)
+            if config.validation
+            else None
+        )
+        # Networks; the initial weights come from the seed alone.
+        torch.manual_seed(config.seed)
+        network = InversionNetwork(config.model)
+        if config.channels_last:
+            network.channels_last()
+        network.generator.seed_noise(config.seed)
+        coded = CodedInversion(network)
+        self.inherited = load_weights(coded, Path(config.init)) if config.init else 0
+        network.generator.requires_grad_(config.train_generator)
+        share_batch_norms(coded, ranks)
+        self.trained: nn.Module = coded.to(ranks.device)
+        averaged = coded
+        if config.ema_images:
+            averaged = copy.deepcopy(coded).requires_grad_(False).eval()
+        self.average: nn.Module = averaged
+        self._shown = averaged.network
+        terms = Terms(load_losses(config.loss, config.feature_networks, networks), SHARES)
+        self.model: nn.Module = JointObjective(coded, terms.to(ranks.device), self.side)
+        if config.compile:
+            network.generator.compile()
+        self._drawn: tuple[int, Tensor] = (-1, torch.empty(0))
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that could not be decoded."""
+        return len(self.faces.skipped)
+
+    def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
+        """Draw from (seed, images seen), so that a resumed run matches."""
+        config = self.config
+        if part == 0:
+            torch.manual_seed(config.seed * 1_000_003 + images)
+            chosen = torch.multinomial(self.weights, config.batch)
+            self._drawn = (images, self.faces.batch(chosen, torch.rand(config.batch) < 0.5))
+            if self.ranks.rank:  # the noise on the codes differs between processes
+                torch.manual_seed(config.seed * 1_000_003 + images + 7919 * self.ranks.rank)
+        share = self.ranks.share(0, config, part)
+        return (self._drawn[1][share.start : share.stop].to(self.ranks.device),)
+
+    def validate(self) -> dict[str, float]:
+        """Joint training looks at samples only; `e2style evaluate` measures the model."""
+        return {}
+
+    @torch.no_grad()
+    def columns(self) -> list[Tensor]:
+        """Input and rounded reconstruction of eight pictures, spread over the set."""
+        faces = self.probe or self.faces
+        network = self._shown.eval()
+        x = faces.batch(torch.linspace(0, len(faces) - 1, 8).long()).to(self.ranks.device)
+        rounded = network.w_avg + (network.invert(x) - network.w_avg).round()
+        return [_at(x, self.side), network.synthesize(rounded, self.side)]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _at(x: Tensor, side: int) -> Tensor:
+    return x if side == x.shape[-1] else F.interpolate(x, (side, side), mode="area")

@@ -1,0 +1,161 @@
+"""Several processes that train one network: started by `torchrun`, invisible without it.
+
+Every process sees its share of each batch; gradients are averaged, and batch norms share their
+statistics, so that N processes compute what one process with the whole batch computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from e2style.config import TrainConfig
+from e2style.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranks:
+    """Place of this process among those that train together."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def share(self, start: int, config: TrainConfig, part: int) -> range:
+        """Places of the training order that this process sees in one accumulation step."""
+        size = config.batch // (config.accumulate * self.world)
+        begin = start + (part * self.world + self.rank) * size
+        return range(begin, begin + size)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum over the processes, for reporting; no gradient."""
+        if self.world > 1:
+            dist.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Go on when all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def parallel(self, module: nn.Module) -> nn.Module:
+        """Wrap a module so that its gradients are averaged over the processes."""
+        if self.world == 1:
+            return module
+        from torch.nn.parallel import DistributedDataParallel
+
+        ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+
+
+@contextlib.contextmanager
+def together(config: TrainConfig) -> Iterator[Ranks]:
+    """Join the processes that `torchrun` started; alone without it.
+
+    Raises
+    ------
+    ConfigError : the batch cannot be shared evenly
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks(0, 1, torch.device(config.device))
+        return
+    if config.batch % (world * config.accumulate):
+        raise ConfigError(
+            f"batch: {config.batch} is no multiple of {world} processes "
+            f"times accumulate={config.accumulate}"
+        )
+    device = torch.device(config.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), world, device)
+    finally:
+        dist.destroy_process_group()
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over the processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the batch of all processes, on any device and backend.
+
+    torch's own SyncBatchNorm runs on GPUs only, which is where it is used.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """B C H W -> B C H W; B is the share of this process."""
+        if not self.training:
+            return super().forward(input)
+        x = input.float()
+        count = x.numel() // x.shape[1] * dist.get_world_size()
+        mean = _summed(x.sum((0, 2, 3))) / count
+        centred = x - mean[None, :, None, None]
+        var = _summed(centred.square().sum((0, 2, 3))) / count
+        self._track(mean, var * (count / max(count - 1, 1)))
+        y = centred * torch.rsqrt(var + self.eps)[None, :, None, None]
+        y = torch.addcmul(self.bias[None, :, None, None], y, self.weight[None, :, None, None])
+        return y.to(input.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, var: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum or 0.1)
+        self.running_var.lerp_(var, self.momentum or 0.1)
+
+
+def _summed(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    return total
+
+
+def share_batch_norms(module: nn.Module, ranks: Ranks) -> None:
+    """Replace the batch norms inside a module by ones that see the whole batch; in place.
+
+    Parameters, statistics and names stay, so checkpoints do not know the difference.
+    """
+    if ranks.world == 1:
+        return
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, _shared(child, ranks.device))
+
+
+def _shared(norm: nn.BatchNorm2d, device: torch.device) -> nn.Module:
+    if device.type == "cuda":
+        synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
+        return synced
+    shared = SharedBatchNorm(norm.num_features, norm.eps, norm.momentum)
+    shared._parameters, shared._buffers = norm._parameters, norm._buffers
+    return shared.train(norm.training)

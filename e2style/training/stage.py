@@ -1,0 +1,253 @@
+"""Training of one stage as the paper has it: encoder t learns, everything else is frozen."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from e2style.config import TrainConfig
+from e2style.data.pairs import PairSet, ReadAhead
+from e2style.errors import ConfigError, DataError
+from e2style.losses.perceptual import LatentNormLoss
+from e2style.models.inversion import InversionNetwork, weightless
+from e2style.training.assemble import assemble
+from e2style.training.feature_networks import load_losses
+from e2style.training.ranks import Ranks, share_batch_norms
+from e2style.training.state import load_weights
+from e2style.training.work import Terms, shown
+
+log = logging.getLogger(__name__)
+
+SHOWN = 8  # pictures in a grid
+
+
+class StageObjective(nn.Module):
+    """The last stage of a network, and the losses of what it paints.
+
+    source ─► E_1..E_{t-1}, G (frozen) ─► E_t ─► w_t ─► G ─► area average ─► losses ◄─ target
+
+    Parameters
+    ----------
+    network : InversionNetwork whose last encoder is trained
+    terms : Terms
+    w_norm : add the length of the code's offset to the terms
+    noise : "random" draws the noise maps of every sample from its place in the order
+    seed : of that noise
+    """
+
+    def __init__(
+        self,
+        network: InversionNetwork,
+        terms: Terms,
+        *,
+        w_norm: bool = False,
+        noise: str = "stored",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.terms = terms
+        self.norm = LatentNormLoss() if w_norm else None
+        self.seed = seed
+        names = [n for n, _ in network.generator.named_buffers() if n.endswith("noise")]
+        self.noise_maps = names if noise == "random" else []
+
+    def train(self, mode: bool = True) -> StageObjective:
+        """Switch the last encoder; all else stays in eval mode, batch statistics included."""
+        super().train(False)
+        self.network.encoders[-1].train(mode)
+        self.training = mode
+        return self
+
+    def forward(self, source: Tensor, target: Tensor, places: Tensor) -> dict[str, Tensor]:
+        """Terms of the loss.
+
+        Parameters
+        ----------
+        source : B C S S, what the encoder is shown
+        target : B 3 S S in [-1, 1]
+        places : B places in the training order, which fix the noise
+        """
+        network = self.network
+        noise = self._noise(places) if self.training else {}
+        x = network.pool(source)
+        earlier = network.config.stages - 1
+        codes = network.w_avg
+        if earlier:
+            with torch.no_grad():
+                found = network.invert(source, earlier)
+                x = torch.cat([x, self._paint(found, noise)], dim=1)
+            codes = found if network.config.residual else codes
+        codes = codes + network.encoders[-1](x)
+        terms: dict[str, Tensor] = self.terms(self._paint(codes, noise), target)
+        if self.norm is not None:
+            terms["w_norm"] = self.norm(codes, network.w_avg)
+        return terms
+
+    def _paint(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
+        """Codes -> pictures at the side of the encoders."""
+        generator = self.network.generator
+        painted = functional_call(generator, noise, (codes,)) if noise else generator(codes)
+        return self.network.pool(painted)
+
+    def _noise(self, places: Tensor) -> dict[str, Tensor]:
+        """Noise maps B 1 r r by the name of their buffer, the same in whatever batch."""
+        maps = dict(self.network.generator.named_buffers())
+        drawn: dict[str, list[Tensor]] = {name: [] for name in self.noise_maps}
+        for place in places.tolist() if drawn else ():
+            # A sample's noise must not depend on the device, nor on its neighbours.
+            source = torch.Generator().manual_seed((self.seed << 40) + place)
+            for name, found in drawn.items():
+                found.append(torch.randn(maps[name].shape[1:], generator=source))
+        return {name: torch.stack(found).to(maps[name]) for name, found in drawn.items()}
+
+
+class StageWork:
+    """Training of a stage as the loop sees it; see `Work`.
+
+    Parameters
+    ----------
+    config : TrainConfig with stage >= 1
+    ranks : this process among others
+    networks : feature networks that are at hand, by term
+
+    Attributes
+    ----------
+    inherited : images that the run saw whose weights this one starts from
+    """
+
+    def __init__(
+        self, config: TrainConfig, ranks: Ranks, networks: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        if config.loss.rate:
+            raise ConfigError("loss.rate: only joint training (stage 0) has a rate")
+        self.config = config
+        self.ranks = ranks
+        self.pairs = PairSet(config, config.data, config.source)
+        log.info("%d pairs", len(self.pairs))
+        self.ahead = ReadAhead(self.pairs.sample, config.workers)
+        self.probe = (
+            PairSet(config, config.validation, config.validation_source, training=False)
+            if config.validation
+            else None
+        )
+        self._left_out: set[str] = set()
+
+        network = assemble(config).requires_grad_(False)
+        encoder = network.encoders[-1].requires_grad_(True)
+        self.inherited = load_weights(encoder, Path(config.init)) if config.init else 0
+        share_batch_norms(encoder, ranks)
+        if config.channels_last:
+            network.channels_last()
+        network.to(ranks.device)
+        self.trained: nn.Module = encoder
+        self.average: nn.Module = encoder
+        if config.ema_images:
+            self.average = copy.deepcopy(encoder).requires_grad_(False).eval()
+        terms = Terms(load_losses(config.loss, config.feature_networks, networks))
+        terms.to(ranks.device)
+        w_norm = bool(config.loss.w_norm)
+        self.model: nn.Module = StageObjective(
+            network, terms, w_norm=w_norm, noise=config.noise, seed=config.seed
+        )
+        self.measured = StageObjective(_with_last(network, self.average), terms, w_norm=w_norm)
+        if config.compile:
+            encoder.compile()
+            network.generator.compile()
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that this process could not decode so far."""
+        return len(self.pairs.bad) + len(self._left_out)
+
+    def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
+        """Source, target and places of this process' share."""
+        places = self.ranks.share(images, self.config, part)
+        step = len(places) * self.ranks.world
+        following = range(places.start + step, places.stop + step)
+        source, target = self.pairs.tensors(self.ahead.get(places, following))
+        return self._to(source), self._to(target), torch.tensor(places)
+
+    def _to(self, x: Tensor) -> Tensor:
+        layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
+        return x.to(self.ranks.device, memory_format=layout)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Mean of every loss over the whole validation set, shared by the processes."""
+        if self.probe is None:
+            return {}
+        self.measured.eval()
+        names: list[str] = []
+        sums = torch.zeros(0, dtype=torch.float64)
+        mine = range(self.ranks.rank, len(self.probe), self.ranks.world)
+        size = max(self.config.batch // (self.ranks.world * self.config.accumulate), 1)
+        for start in range(0, len(mine), size):
+            pairs = self._readable(mine[start : start + size])
+            if not pairs:
+                continue
+            source, target = self.probe.tensors(pairs)
+            terms = self.measured(self._to(source), self._to(target), torch.empty(0))
+            row = torch.tensor([1.0, *(v.item() for v in terms.values())], dtype=torch.float64)
+            names = list(terms)
+            sums = row * len(pairs) + (sums if len(sums) else 0)
+        if not names:  # a process without a share still takes part in the sum
+            names = [*self.measured.terms.losses, *(["w_norm"] if self.measured.norm else [])]
+            sums = torch.zeros(len(names) + 1, dtype=torch.float64)
+        sums = self.ranks.sum(sums.to(self.ranks.device)).cpu()
+        if sums[0] == 0:
+            raise DataError(f"validation {self.config.validation}: no picture can be read")
+        values = dict(zip(names, (sums[1:] / sums[0]).tolist(), strict=True))
+        return values | {"total": sum(getattr(self.config.loss, k) * v for k, v in values.items())}
+
+    def _readable(self, places: range) -> list[tuple[np.ndarray, np.ndarray]]:
+        assert self.probe is not None
+        found = []
+        for place in places:
+            try:
+                found.append(self.probe.sample(place))
+            except DataError:
+                self._left_out.add(self.probe.names[place])
+        return found
+
+    @torch.no_grad()
+    def columns(self) -> list[Tensor]:
+        """Input, target where it differs, and the picture of each stage."""
+        pairs = self.probe or self.pairs
+        places = range(min(SHOWN, len(pairs)))
+        if self.probe is not None:
+            found = self._readable(places)
+        else:
+            found = [self.pairs.sample(place) for place in places]
+        source, target = (self._to(x) for x in pairs.tensors(found))
+        network = self.measured.eval().network
+        columns = [shown(source, self.config.labels)]
+        if self.config.task != "inversion" or self.config.source:
+            columns.append(target)
+        for stage in range(1, self.config.stage + 1):
+            columns.append(network.pool(network.synthesize(network.invert(source, stage))))
+        return columns
+
+    def close(self) -> None:
+        """Stop the threads, close the archives."""
+        self.ahead.close()
+        self.pairs.close()
+        if self.probe is not None:
+            self.probe.close()
+
+
+def _with_last(network: InversionNetwork, encoder: nn.Module) -> InversionNetwork:
+    """The same network, sharing all weights, with another last encoder."""
+    with weightless():
+        view = InversionNetwork(dataclasses.replace(network.config))
+    view.generator, view.w_avg = network.generator, network.w_avg
+    view.encoders = nn.ModuleList([*list(network.encoders)[:-1], encoder])
+    return view

@@ -1,0 +1,83 @@
+"""What the loop asks of each kind of training, and what both kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Work(Protocol):
+    """One kind of training.
+
+    Attributes
+    ----------
+    model : from the tensors of a batch to the unweighted terms of the loss
+    trained : the part whose weights are trained and saved
+    average : its moving average; the same module where none is kept
+    """
+
+    model: nn.Module
+    trained: nn.Module
+    average: nn.Module
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that this process could not decode so far."""
+
+    def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
+        """Share of this process in accumulation step `part` of the batch behind `images`."""
+
+    def validate(self) -> dict[str, float]:
+        """Losses of the average over the validation set; empty without one."""
+
+    def columns(self) -> list[Tensor]:
+        """Pictures to look at, B 3 S S each: the input, then what the stages paint."""
+
+    def close(self) -> None:
+        """Release files and threads."""
+
+
+class Terms(nn.Module):
+    """The losses between pictures, by name.
+
+    Parameters
+    ----------
+    losses : from (painted, target) to a scalar
+    shares : fraction of the batch that a loss looks at; those not named see all of it
+    """
+
+    def __init__(
+        self, losses: Mapping[str, nn.Module], shares: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.losses = nn.ModuleDict(losses)
+        self.shares = dict(shares or {})
+
+    def forward(self, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Pictures B 3 S S in [-1, 1], twice -> a scalar by name."""
+        terms = {}
+        for name, loss in self.losses.items():
+            count = max(int(len(painted) * self.shares.get(name, 1.0)), 1)
+            terms[name] = loss(painted[:count], target[:count])
+        return terms
+
+
+def shown(source: Tensor, labels: int) -> Tensor:
+    """Input of an encoder as an RGB picture: B C S S -> B 3 S S in [-1, 1].
+
+    Sketches (one channel) become gray, label maps (`labels` channels) one colour a class.
+    """
+    channels = source.shape[1]
+    if channels == 3:
+        return source
+    if channels == 1:
+        return (source * 2 - 1).expand(-1, 3, -1, -1)
+    # Hues a golden ratio apart differ well, however many there are.
+    hue = torch.arange(labels, device=source.device) * 0.618034 * 2 * torch.pi
+    turns = torch.tensor([0.0, 2.0944, 4.1888], device=source.device)
+    palette = torch.cos(hue[:, None] + turns) * 0.8
+    picture: Tensor = torch.einsum("blhw,lc->bchw", source, palette)
+    return picture
