@@ -34,6 +34,11 @@ MIN_SECRET_SIDE = 64
 
 _log = logging.getLogger(__name__)
 
+# Pillow knows many more formats; what they need of code, time and outside programs (Ghostscript
+# for EPS) is not put in the way of hostile files.  The first tuple holds some that a cover
+# cannot have, so that the message can name them.
+_COVER_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
+_SECRET_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
 _LOSSY = {"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF", "HEIF"}
 _CARRIERS = {"PNG", "BMP", "TIFF"}
 _LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp", "lerc", "jpeg2000"}
@@ -102,12 +107,14 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _open(raw: bytes, role: str) -> tuple[Image.Image, int]:
-    """Read the headers only; return the picture and how many frames the file has."""
+def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
+    """Read the headers only; return the picture, and whether there are more in the file."""
+    formats = _SECRET_FORMATS if role == "secret" else _COVER_FORMATS
     try:
         with _no_warnings():
-            image = Image.open(io.BytesIO(raw))
-            frames = int(getattr(image, "n_frames", 1))
+            image = Image.open(io.BytesIO(raw), formats=formats)
+            # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
+            several = bool(getattr(image, "is_animated", False))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels(role, "") from None
     except UnidentifiedImageError:
@@ -121,7 +128,7 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, int]:
         raise _damaged(role) from error
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels(role, f" ({image.width} x {image.height})")
-    return image, frames
+    return image, several
 
 
 def _too_many_pixels(role: str, size: str) -> InputImageError:
@@ -147,7 +154,7 @@ def _decode(image: Image.Image, role: str) -> None:
         raise _damaged(role) from error
 
 
-def _refuse_format(image: Image.Image, frames: int, raw: bytes, role: str) -> png.PngFile | None:
+def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> png.PngFile | None:
     """Refuse what cannot carry a message; return the parts of a PNG file."""
     kind = str(image.format)
     if kind in _LOSSY or (kind == "TIFF" and image.info.get("compression") in _LOSSY_TIFF):
@@ -170,7 +177,7 @@ def _refuse_format(image: Image.Image, frames: int, raw: bytes, role: str) -> pn
         depths = set(getattr(image, "tag_v2", {}).get(258, (1,)))
     elif raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in _MODES:
         depths = {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
-    if frames > 1 or (parts is not None and parts.animated):
+    if several or (parts is not None and parts.animated):
         raise InputImageError(
             f"the {role} is animated or has several pages", hint="use a picture with one frame"
         )
@@ -211,8 +218,8 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
         _decode(image, role)
     else:
         raw = _read(Path(source), role)
-        image, frames = _open(raw, role)
-        parts = _refuse_format(image, frames, raw, role)
+        image, several = _open(raw, role)
+        parts = _refuse_format(image, several, raw, role)
         _decode(image, role)
     channels = min(_MODES[image.mode], 3)
     elements = image.width * image.height * channels

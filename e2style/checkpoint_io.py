@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,7 +35,9 @@ def read_content(path: str | os.PathLike[str]) -> Any:
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
         mapped = zipfile.is_zipfile(path)  # older files are not archives and cannot be mapped
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks about the pickle's protocol
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # a damaged file can raise nearly anything
         reason = str(error).splitlines()[:1] or [type(error).__name__]
         raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from e2style.errors import CheckpointError, DataError
 
+_TYPES = {"w_avg": np.float32, "step": np.float32, "table_index": np.uint8, "tables": np.uint32}
 TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS
 
 
@@ -35,9 +36,19 @@ class Quantizer:
     tables: NDArray[np.uint32]
 
     def __post_init__(self) -> None:
+        for name, kind in _TYPES.items():
+            if getattr(self, name).dtype != kind:
+                raise CheckpointError(f"quantizer: {name} is not of type {np.dtype(kind)}")
         if not (self.w_avg.shape == self.step.shape == self.table_index.shape):
             raise CheckpointError("quantizer: w_avg, step and table_index differ in shape")
-        if self.tables.ndim != 2 or self.tables.shape[1] < 3 or self.tables.shape[1] % 2 == 0:
+        if self.step.ndim != 2 or self.step.size == 0:
+            raise CheckpointError(f"quantizer: step of shape {self.step.shape}")
+        if (
+            self.tables.ndim != 2
+            or len(self.tables) < 1
+            or self.tables.shape[1] < 3
+            or self.tables.shape[1] % 2 == 0
+        ):
             raise CheckpointError(f"quantizer: tables of shape {self.tables.shape}")
         sums = self.tables.sum(1, dtype=np.uint64)
         if self.tables.min() < 1 or (sums != 1 << TABLE_BITS).any():
@@ -46,6 +57,11 @@ class Quantizer:
             raise CheckpointError("quantizer: table_index points behind the last table")
         if not (np.isfinite(self.step).all() and (self.step > 0).all()):
             raise CheckpointError("quantizer: a step is not positive")
+        ends = np.array([-self.radius, self.radius], np.int32)[:, None, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            extremes = self.dequantise(ends)
+        if not np.isfinite(extremes).all():
+            raise CheckpointError("quantizer: a code would not be finite")
 
     @property
     def radius(self) -> int:

@@ -23,11 +23,12 @@ from torch import Tensor
 from e2style import official
 from e2style.checkpoint_io import read_content
 from e2style.config import InversionConfig, from_dict, to_json
-from e2style.errors import CheckpointError, E2StyleError
+from e2style.errors import CheckpointError
 from e2style.model import InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import Quantizer
+from e2style.untrusted import check_claims, check_settings, reason
 
 FORMAT = "e2style-1"
 DEFAULT = "face128"
@@ -81,7 +82,12 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     ------
     CheckpointError : not such a file, or a key is missing
     """
-    generator, _ = official.read_generator(read_content(path))
+    content = read_content(path)
+    try:
+        check_claims(content, Path(path).stat().st_size)
+        generator, _ = official.read_generator(content)
+    except Exception as error:  # as in `_read`
+        raise CheckpointError(f"model {path}: {reason(error)}") from error
     return generator.eval().requires_grad_(False).to(device)
 
 
@@ -155,22 +161,28 @@ def _read(path: Path, device: str, digest: str | None = None) -> InversionModel:
         raise CheckpointError(f"model {path}: not a model file of this program")
     try:
         return _build(header, tensors, device)
-    except (E2StyleError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"model {path}: {error}") from error
+    except Exception as error:  # a crafted file can make its reader fail nearly anywhere
+        raise CheckpointError(f"model {path}: {reason(error)}") from error
 
 
 def _read_official(path: Path, device: str) -> InversionModel:
     """An official E2Style file; it has no quantizer of its own."""
     content = read_content(path)
-    if not official.is_official(content):
-        raise CheckpointError(f"model {path}: not an E2Style checkpoint")
-    network = official.read_inversion(content)
+    try:
+        if not official.is_official(content):
+            raise CheckpointError("not an E2Style checkpoint")
+        check_claims(content, path.stat().st_size)
+        network = official.read_inversion(content)
+    except Exception as error:  # as in `_read`
+        raise CheckpointError(f"model {path}: {reason(error)}") from error
     stored = {f"network.{key}": value for key, value in network.state_dict().items()}
     return InversionModel(network, fingerprint=fingerprint(stored), device=device)
 
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
-    config = from_dict(InversionConfig, json.loads(header["config"]))
+    settings = json.loads(header["config"])
+    check_settings(settings)
+    config = from_dict(InversionConfig, settings)
     with weightless():
         network = InversionNetwork(config)
     state = {
@@ -183,6 +195,9 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
     if "quantizer.tables" in tensors:
         fields = [field.name for field in dataclasses.fields(Quantizer)]
         quantizer = Quantizer(**{name: tensors[f"quantizer.{name}"].numpy() for name in fields})
+        wanted = (config.generator.n_codes, config.generator.style_dim)
+        if quantizer.step.shape != wanted:
+            raise CheckpointError(f"quantizer: of shape {quantizer.step.shape}, needs {wanted}")
     card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
     return InversionModel(
         network.channels_last(),

@@ -235,3 +235,29 @@ def test_damaged_files_give_a_picture_or_one_error(tmp_path, photo, kind, damage
     for load in (image_io.load_cover, image_io.load_secret):
         with contextlib.suppress(InputImageError):
             load(path)
+
+
+@pytest.mark.parametrize("load", [image_io.load_secret, image_io.load_cover])
+def test_formats_that_start_other_programs_are_not_opened(tmp_path, load):
+    path = tmp_path / "picture.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 90 90\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(InputImageError, match="not a picture"):
+        load(path)
+
+
+def test_pages_are_not_counted(tmp_path, monkeypatch, photo):
+    """Counting takes time that grows with the square of the pages; 300,000 fit into 30 MB."""
+    from PIL import TiffImagePlugin
+
+    def refuse(_):
+        raise AssertionError("counted")
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", property(refuse))
+    path = tmp_path / "pages.tif"
+    path.write_bytes(frames(photo, "TIFF"))
+    with pytest.raises(InputImageError, match="several pages"):
+        image_io.load_cover(path)
+    path.write_bytes(encode(photo, "TIFF"))
+    assert image_io.load_cover(path).shape == (120, 96, 3)

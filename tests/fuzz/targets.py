@@ -1,0 +1,367 @@
+"""What the fuzzer feeds: one class per door through which hostile bytes come in.
+
+`run` takes any bytes and returns, or raises what the fuzzer calls a finding.  The errors that the
+package documents are no findings; every other exception is, and so is a wrong success, which each
+target looks for in its own way.  The first byte usually chooses what the rest is taken for, so
+that bytes also get behind checksums and frames that they would hardly ever pass by chance.
+
+Nothing here needs the fuzzer: the tests replay the seeds, and whatever was ever found.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import random
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+
+
+def _neighbour(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fake = _neighbour(HERE.parent / "deephide" / "fake_model.py")
+
+
+class WrongSuccessError(AssertionError):
+    """A success that should not have been one."""
+
+
+class Target:
+    """One door.  `memory_mb` is the bound on the whole process that the fuzzer enforces."""
+
+    instrument: tuple[str, ...] = ("deephide",)
+    memory_mb = 1024
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="deephide-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
+        )
+
+    def file(self, data, suffix=""):
+        path = Path(self.folder.name) / f"input{suffix}"
+        path.write_bytes(data)
+        return path
+
+    def seeds(self):
+        raise NotImplementedError
+
+    def run(self, data):
+        raise NotImplementedError
+
+
+def picture(width, height, channels, seed=5):
+    """Return a seeded picture with smooth and rough parts."""
+    rng = np.random.default_rng(seed)
+    walk = rng.normal(0, 4, (height, width, channels)).cumsum(1) + 128
+    return np.clip(walk, 0, 255).astype(np.uint8)
+
+
+def encoded(samples, kind, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(samples.squeeze()).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def repaired_png(raw):
+    """Correct the checksums of chunks, so that what is inside them gets read."""
+    out, at = bytearray(raw[:8]), 8
+    while at + 8 <= len(raw):
+        length, kind = struct.unpack_from(">I4s", raw, at)
+        length = min(length, len(raw) - at - 8)
+        out += chunk(kind, raw[at + 8 : at + 8 + length])
+        at += 12 + length
+        if kind == b"IEND":
+            break
+    return bytes(out) + raw[at:]
+
+
+def png_around(header, data):
+    """Return a PNG file with a header of 13 bytes whose rows, filters included, are `data`."""
+    pieces = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 1)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + pieces
+
+
+class ImageTarget(Target):
+    """`image_io`: covers, stegos and secrets; a cover that loads must survive being written.
+
+    The bound on pixels is lowered to 2**20, or most of the time would go into filling memory; the
+    real bound is measured by `benchmarks/memory.py`.
+    """
+
+    instrument = ("deephide", "PIL")
+    roles = ("carrier", "stego", "secret")
+
+    def __init__(self):
+        super().__init__()
+        from deephide import image_io
+
+        image_io.MAX_PIXELS = 1 << 20
+        self.image_io = image_io
+
+    def seeds(self):
+        rgb, gray, rgba = picture(40, 36, 3), picture(64, 70, 1), picture(40, 36, 4)
+        palette = Image.fromarray(rgb).convert("P")
+        files = [
+            encoded(rgb, "PNG"),
+            encoded(gray, "PNG", optimize=True),
+            encoded(rgba, "PNG", compress_level=1),
+            encoded(gray, "PNG", transparency=7, dpi=(300, 300)),
+            encoded(rgb, "BMP"),
+            encoded(gray, "BMP"),
+            encoded(rgb, "TIFF"),
+            encoded(rgb, "TIFF", compression="tiff_lzw"),
+            encoded(gray, "TIFF", compression="tiff_adobe_deflate"),
+            encoded(picture(70, 66, 3), "JPEG", quality=80),
+            encoded(picture(70, 66, 3), "WEBP", quality=60),
+            encoded(rgb, "GIF"),
+            encoded(gray.astype(np.uint16) * 257, "PNG"),
+        ]
+        buffer = io.BytesIO()
+        palette.save(buffer, "PNG", transparency=3)
+        files.append(buffer.getvalue())
+        out = [bytes([role]) + raw for role in range(3) for raw in files]
+        header = struct.pack(">IIBBBBB", 40, 36, 8, 2, 0, 0, 1)
+        rows = b"".join(b"\x04" + bytes(range(30)) for _ in range(200))
+        return [*out, b"\x08" + header + rows, b"\x10" + files[0], b"\x12" + files[-1]]
+
+    def run(self, data):
+        from deephide.errors import ExtractionError, InputImageError
+
+        if not data:
+            return
+        role, raw = self.roles[data[0] % 8 % 3], data[1:]
+        if data[0] & 8:
+            raw = png_around(raw[:13].ljust(13, b"\0"), raw[13:])
+        elif data[0] & 16:
+            raw = repaired_png(raw)
+        path = self.file(raw)
+        try:
+            if role == "secret":
+                side = self.image_io.load_secret(path)
+                if side.mode != "RGB" or side.width != side.height:
+                    raise WrongSuccessError(f"a secret of mode {side.mode} and size {side.size}")
+                return
+            cover = self.image_io.load_cover(path, role)
+        except (InputImageError, ExtractionError):
+            return
+        changed = cover.samples ^ 1
+        if cover.fixed is not None:
+            changed[cover.fixed] = cover.samples[cover.fixed]
+        again = self.image_io.load_cover(
+            self.file(self.image_io.encode_png(cover, changed), ".png"), role
+        )
+        same_alpha = (again.alpha is None) == (cover.alpha is None) and (
+            cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
+        )
+        if not np.array_equal(again.samples, changed) or not same_alpha:
+            raise WrongSuccessError("the written picture is not the one that was to be written")
+
+
+class LatentTarget(Target):
+    """`latent_codec.decode`: what it accepts must be what `encode` writes."""
+
+    def __init__(self):
+        super().__init__()
+        from deephide import latent_codec
+
+        self.codec = latent_codec
+        self.quantizers = (fake.make_quantizer(rows=1, radius=3), fake.make_quantizer(radius=200))
+
+    def seeds(self):
+        rng = np.random.default_rng(2)
+        out = []
+        for index, quantizer in enumerate(self.quantizers):
+            shape, radius = quantizer.table_index.shape, quantizer.radius
+            for spread in (0, 0.4, radius):
+                integers = np.rint(rng.normal(0, spread, shape)).clip(-radius, radius)
+                code = self.codec.encode(integers.astype(np.int32), quantizer)
+                out.append(bytes([index]) + code)
+        return out
+
+    def run(self, data):
+        if not data:
+            return
+        quantizer = self.quantizers[data[0] & 1]
+        code = data[1:].rstrip(b"\0") if data[0] & 2 else data[1:]
+        try:
+            integers = self.codec.decode(code, quantizer)
+        except self.codec.LatentFormatError:
+            return
+        if integers.shape != quantizer.table_index.shape or np.abs(integers).max() > 200:
+            raise WrongSuccessError(f"integers of shape {integers.shape}")
+        if self.codec.encode(integers, quantizer) != code:
+            raise WrongSuccessError("a code was accepted that encode would not write")
+
+
+class ModelTarget(Target):
+    """`e2style.load` on files; what loads must paint and invert, or say why not."""
+
+    instrument = ("e2style",)
+    memory_mb = 2048
+
+    def __init__(self):
+        super().__init__()
+        import torch
+
+        import e2style
+        from e2style.models.inversion import InversionNetwork
+
+        torch.set_num_threads(1)
+        self.torch, self.e2style = torch, e2style
+        config = e2style.InversionConfig(
+            name="tiny",
+            generator=e2style.GeneratorConfig(
+                size=8, style_dim=4, mapping_layers=0, channel_base=32, channel_max=4
+            ),
+            encoder=e2style.EncoderConfig(
+                image_size=16, widths=(2, 2), units=(1, 1), pools=(1, 1), split=(2, 2)
+            ),
+        )
+        generator = torch.Generator().manual_seed(0)
+        network = InversionNetwork(config).eval()
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(torch.rand(value.shape, generator=generator) * 0.1 + 0.01)
+        rng = np.random.default_rng(0)
+        quantizer = e2style.quantizer.fit_quantizer(
+            rng.normal(0, 2, (4, 4, 4)).astype(np.float32), classes=2, max_radius=8
+        )
+        path = self.file(b"", ".safetensors")
+        e2style.save(path, network, quantizer=quantizer)
+        self.model = path.read_bytes()
+        self.header_end = 8 + int.from_bytes(self.model[:8], "little")
+        self.header = json.loads(self.model[8 : self.header_end])
+        buffer = io.BytesIO()
+        torch.save({"state_dict": {"encoder_firststage.a": torch.zeros(2)}, "opts": {}}, buffer)
+        self.archive = buffer.getvalue()
+        with zipfile.ZipFile(io.BytesIO(self.archive)) as archive:
+            self.members = {name: archive.read(name) for name in archive.namelist()}
+        self.pickle = next(name for name in self.members if name.endswith("data.pkl"))
+
+    def seeds(self):
+        metadata = self.header["__metadata__"]
+        card = {
+            "name": "n", "description": "d", "train_data": "t", "images_seen": 1, "hardware": "h",
+            "metrics": {"psnr": 1.5}, "licence": "l", "intended_use": "u", "limits": "",
+        }  # fmt: skip
+        fields = {**metadata, "card": json.dumps(card)}
+        return [
+            b"\0" + self.model,
+            b"\1" + metadata["config"].encode(),
+            b"\2" + json.dumps(fields).encode(),
+            b"\3" + self.model[8 : self.header_end],
+            b"\4" + self.archive,
+            b"\5" + self.members[self.pickle],
+            b"\6" + self.model[self.header_end :],
+        ]
+
+    def _around(self, metadata):
+        header = json.dumps({**self.header, "__metadata__": metadata}).encode()
+        return struct.pack("<Q", len(header)) + header + self.model[self.header_end :]
+
+    def content(self, data):
+        """Return the file and its suffix that the bytes stand for."""
+        kind, rest = data[0] % 7, data[1:]
+        if kind in (4, 5):
+            return (rest if kind == 4 else self._archive_around(rest)), ".pt"
+        return self._safetensors(kind, rest), ".safetensors"
+
+    def _archive_around(self, pickled):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, member in self.members.items():
+                archive.writestr(name, pickled if name == self.pickle else member)
+        return buffer.getvalue()
+
+    def _safetensors(self, kind, rest):
+        text = rest.decode("utf-8", "replace")
+        metadata = dict(self.header["__metadata__"])
+        if kind == 1:
+            return self._around({**metadata, "config": text})
+        if kind == 2:
+            try:
+                fields = json.loads(text)
+            except (ValueError, RecursionError):
+                fields = {}
+            if not isinstance(fields, dict):
+                fields = {"card": text}
+            return self._around({str(k): str(v) for k, v in fields.items()})
+        if kind == 3:
+            return struct.pack("<Q", len(rest)) + rest + self.model[self.header_end :]
+        if kind == 6:
+            size = len(self.model) - self.header_end
+            return self.model[: self.header_end] + rest[:size].ljust(size, b"\0")
+        return rest
+
+    def run(self, data):
+        if not data:
+            return
+        raw, suffix = self.content(data)
+        path = self.file(raw, suffix)
+        try:
+            model = self.e2style.load(path)
+            if model.config.generator.size > 64 or model.config.encoder.image_size > 64:
+                return
+            dim = model.config.generator.style_dim
+            painted = model.synthesize(self.torch.zeros(1, model.n_codes, dim))
+            codes = model.invert(self.torch.zeros(1, 3, 16, 16))
+            if model.quantizer is not None:
+                model.quantizer.dequantise(np.zeros(model.quantizer.step.shape, np.int32))
+        except self.e2style.E2StyleError:
+            return
+        side = model.output_size
+        if tuple(painted.shape) != (1, 3, side, side) or codes.shape[1] != model.n_codes:
+            raise WrongSuccessError(
+                f"painted {tuple(painted.shape)}, inverted {tuple(codes.shape)}"
+            )
+
+
+TARGETS = {"image": ImageTarget, "latent": LatentTarget, "model": ModelTarget}
+
+
+def mutations(seeds, count, seed=0):
+    """Yield seeded damage to the seeds: bits, bytes, lengths, pieces of one in another."""
+    rng = random.Random(seed)
+    odd = (0, 1, 0x7F, 0x80, 0xFF)
+    for _ in range(count):
+        data = bytearray(rng.choice(seeds))
+        for _ in range(rng.randint(1, 4)):
+            if not data:
+                break
+            at = rng.randrange(len(data))
+            what = rng.randrange(6)
+            if what == 0:
+                data[at] ^= 1 << rng.randrange(8)
+            elif what == 1:
+                data[at] = rng.choice(odd)
+            elif what == 2:
+                del data[at:]
+            elif what == 3:
+                del data[at : at + rng.randint(1, 16)]
+            elif what == 4:
+                data[at:at] = rng.randbytes(rng.randint(1, 16))
+            else:
+                other = rng.choice(seeds)
+                start = rng.randrange(len(other) + 1)
+                data[at : at + 32] = other[start : start + 32]
+        yield bytes(data)
