@@ -28,6 +28,7 @@ __all__ = [
     "limit_bits",
     "lock",
     "message_bits",
+    "read_zones",
     "reveal",
     "unlock",
 ]
@@ -285,22 +286,47 @@ def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes
     """
     if elements.size < container.MIN_ELEMENTS:
         raise ExtractionError
-    zones = Zones(elements.size, key.public_bytes)
-    public_places, others = _split(zones)
-
-    def read_stanza(order_key: bytes) -> bytes:
-        places = others[keyed_order(order_key, others.size, zones.stanza)]
-        return _extract(elements[places], container.STANZA_BYTES)
-
-    keys = key.open(_extract(elements[public_places], key.public_bytes), read_stanza)
-    order = others[keyed_order(keys.order, others.size)]
-    length = _extract(elements[order[: zones.length]], container.LENGTH_BYTES)
-    places = order[zones.length :]
-    return unlock(keys, length, lambda n: _extract(elements[places], n), zones, associated)
+    reader = _Reader(elements, key)
+    return unlock(reader.keys, reader.length, reader.body, reader.zones, associated)
 
 
-def _extract(elements: NDArray[np.uint8], n_bytes: int) -> bytes:
-    try:
-        return container.to_bytes(stc.extract_ternary(elements, 8 * n_bytes, height=HEIGHT))
-    except stc.StcError:
-        raise ExtractionError from None
+def read_zones(elements: NDArray[np.uint8], key: Opener) -> bytes:
+    """Return the messages of all zones as they are, one after the other, sealed and masked.
+
+    This is what a test of randomness looks at.  The body is read at its greatest length.
+
+    Parameters
+    ----------
+    elements, key : as in `reveal`
+    """
+    reader = _Reader(elements, key)
+    return reader.public + reader.length + reader.body(reader.zones.max_body_bytes)
+
+
+class _Reader:
+    """Public zone, keys and length of a picture, and its body on demand."""
+
+    def __init__(self, elements: NDArray[np.uint8], key: Opener) -> None:
+        self._elements = elements
+        self.zones = Zones(elements.size, key.public_bytes)
+        public_places, self._others = _split(self.zones)
+        self.public = self._extract(public_places, key.public_bytes)
+        self.keys = key.open(self.public, self._stanza)
+        order = self._others[keyed_order(self.keys.order, self._others.size)]
+        self.length = self._extract(order[: self.zones.length], container.LENGTH_BYTES)
+        self._body_places = order[self.zones.length :]
+
+    def body(self, n_bytes: int) -> bytes:
+        """Return so many bytes of the sealed body."""
+        return self._extract(self._body_places, n_bytes)
+
+    def _stanza(self, order_key: bytes) -> bytes:
+        first = keyed_order(order_key, self._others.size, self.zones.stanza)
+        return self._extract(self._others[first], container.STANZA_BYTES)
+
+    def _extract(self, places: NDArray[np.int64], n_bytes: int) -> bytes:
+        try:
+            bits = stc.extract_ternary(self._elements[places], 8 * n_bytes, height=HEIGHT)
+        except stc.StcError:
+            raise ExtractionError from None
+        return container.to_bytes(bits)
