@@ -140,6 +140,23 @@ class TestRoundTrip:
         assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
 
 
+    def test_changes_go_the_way_that_the_costs_say(self):
+        cover, rng = elements(40_000), np.random.default_rng(2)
+        up = rng.random(cover.size) < 0.5
+        cheap = rng.random(cover.size) + 0.05
+        p1, m1 = np.where(up, cheap, 8 * cheap), np.where(up, 8 * cheap, cheap)
+        p1[cover == 255], m1[cover == 0] = np.inf, np.inf
+        plaintext = container.pack(container.Header(1, bytes(8)), bytes(300))
+        hidden = hiding.hide(cover, p1, m1, KEY, plaintext, SHAPE)
+        delta = hidden.elements.astype(int) - cover
+        assert set(np.unique(delta)) == {-1, 0, 1}
+        assert hidden.changes == np.count_nonzero(delta)
+        paid = p1[delta == 1].sum() + m1[delta == -1].sum()
+        assert hidden.distortion == pytest.approx(paid)
+        right = np.count_nonzero((delta == 1) & up) + np.count_nonzero((delta == -1) & ~up)
+        assert right > 0.9 * hidden.changes
+
+
 class TestCapacity:
     def test_too_long_a_payload_is_refused_before_any_work(self):
         size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES + 1
