@@ -1,4 +1,4 @@
-"""One trellis step as portable LLVM vectors; the twin of `kernels.step_plain`, bit for bit.
+"""The inner loops as portable LLVM vectors; twins of `kernels.step_plain` and `close_plain`.
 
 Sixteen float32 metrics travel as one LLVM vector. XOR of the state by a column is then an
 exchange of whole vectors (the high bits) and a fixed shuffle of lanes (the low four), so the IR
@@ -6,15 +6,24 @@ holds sixteen loops, one per shuffle, behind a switch. Only generic instructions
 lowers them to whatever the processor has, from SSE2 and NEON to AVX-512.
 """
 
+import functools
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["step_vector"]
+__all__ = ["close_vector", "step_vector"]
 
 LANES = 16
+
+_reserve: Any = cgutils.alloca_once  # numba does not annotate it
+
+
+def _address(builder: Any, base: Any, block: Any, scale: int, kind: Any) -> Any:
+    """Return a pointer to the `block`-th vector of `scale` bytes from the address `base`."""
+    address = builder.add(base, builder.mul(block, ir.Constant(ir.IntType(64), scale)))
+    return builder.inttoptr(address, kind.as_pointer())
 
 
 def _emit_pair_loop(builder: Any, flip: int, args: dict[str, Any]) -> None:
@@ -31,9 +40,7 @@ def _emit_pair_loop(builder: Any, flip: int, args: dict[str, Any]) -> None:
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         return builder.shuffle_vector(seed, seed, zeros)
 
-    def place(base: Any, block: Any, scale: int, kind: Any) -> Any:
-        address = builder.add(base, builder.mul(block, ir.Constant(i64, scale)))
-        return builder.inttoptr(address, kind.as_pointer())
+    place = functools.partial(_address, builder)
 
     def survive(stay: Any, come: Any, where: Any, back: Any) -> None:
         # Ordered "<=": on a tie the stego bit is 1.
@@ -110,5 +117,53 @@ def _step_vector(
     return signature, codegen
 
 
+def _close_vector(typingctx: Any, metrics: Any, blocks: Any, parity: Any) -> Any:
+    """Move every second state, from `parity` on, to the lower half; return the least of them.
+
+    `metrics` is the address of 16 * blocks float32, blocks even, none of them negative; the
+    result is the least one's bit pattern. In place: vector v is written after 2v and 2v + 1 were
+    read.
+    """
+    signature = types.uint32(types.uintp, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        i32, i64 = ir.IntType(32), ir.IntType(64)
+        vector = ir.VectorType(i32, LANES)
+        base, blocks, parity = values
+        least = _reserve(builder, vector)
+        builder.store(ir.Constant(vector, [0x7F800000] * LANES), least)
+        odd = builder.icmp_unsigned("!=", parity, ir.Constant(i64, 0))
+        half = builder.lshr(blocks, ir.Constant(i64, 1))
+        with cgutils.for_range(builder, half) as loop:
+            first = builder.shl(loop.index, ir.Constant(i64, 1))
+            second = builder.or_(first, ir.Constant(i64, 1))
+            a = builder.load(_address(builder, base, first, 64, vector))
+            b = builder.load(_address(builder, base, second, 64, vector))
+            a.align = b.align = 4
+            even_lanes, odd_lanes = (
+                builder.shuffle_vector(
+                    a, b, ir.Constant(vector, [2 * lane + start for lane in range(LANES)])
+                )
+                for start in (0, 1)
+            )
+            kept = builder.select(odd, odd_lanes, even_lanes)
+            store = builder.store(kept, _address(builder, base, loop.index, 64, vector))
+            store.align = 4
+            so_far = builder.load(least)
+            # Bit patterns of floats that are not negative sort as the floats do.
+            smaller = builder.icmp_unsigned("<", kept, so_far)
+            builder.store(builder.select(smaller, kept, so_far), least)
+        lanes = builder.load(least)
+        result = builder.extract_element(lanes, ir.Constant(i32, 0))
+        for lane in range(1, LANES):
+            other = builder.extract_element(lanes, ir.Constant(i32, lane))
+            smaller = builder.icmp_unsigned("<", other, result)
+            result = builder.select(smaller, other, result)
+        return result
+
+    return signature, codegen
+
+
 # To mypy an intrinsic is its typing function, whose arguments are not those of a call.
 step_vector: Any = intrinsic(_step_vector)
+close_vector: Any = intrinsic(_close_vector)

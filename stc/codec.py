@@ -6,7 +6,7 @@ import numpy.typing as npt
 from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.planning import Plan, plan_live
-from stc.search import Layout, search
+from stc.search import PATH_LIMIT, Layout, search
 from stc.syndrome import syndrome
 
 __all__ = ["embed", "extract", "path_bytes"]
@@ -72,7 +72,10 @@ def check_height(height: int) -> int:
 
 
 def path_bytes(n_live: int, height: int = 10) -> int:
-    """Return the bytes of back-pointers that embedding takes.
+    """Return the most bytes of back-pointers that embedding may take.
+
+    They start at 16 MiB or less and grow only where ties keep the paths of the trellis apart.
+    `embed` takes 6 to 30 bytes per element besides.
 
     Parameters
     ----------
@@ -83,16 +86,18 @@ def path_bytes(n_live: int, height: int = 10) -> int:
 
     Returns
     -------
-    size : int, bytes; one bit per state and live element
+    size : int, bytes; one bit per state and live element, but never more than 128 MiB
 
     Examples
     --------
     >>> import stc
     >>> stc.path_bytes(1_000_000)
     128000000
+    >>> stc.path_bytes(1 << 22, 12) == 1 << 27
+    True
 
     """
-    return n_live << (check_height(height) - 3)
+    return min(n_live << (check_height(height) - 3), PATH_LIMIT)
 
 
 def embed(

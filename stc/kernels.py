@@ -4,13 +4,16 @@ Legend: n elements, m message bits, h the constraint height, S = 2**h states in 
 block b = elements ends[b] .. ends[b + 1] - 1, which close message bit b. A state is the pending
 syndrome; stego bit 1 XORs the element's column into it.
 
-Two devices keep the work at (live elements) * S:
+Three devices keep the work at (live elements) * S and the memory small:
 
 * an element that is not live keeps its cover bit. If that bit is 1, every state moves by the
-  same XOR, which costs nothing when the states are renamed instead: state s lives at metrics
-  index s ^ offset, and a step commutes with the renaming.
+  same XOR, which costs nothing when the states are renamed instead: state s lives at the place
+  s ^ offset, and a step commutes with the renaming.
 * the state update runs in place over the pairs (s, s ^ column); which of the two stego bits won
   is one bit per state.
+* the back-pointers of one live element are a row of a ring. Walking back from any two places,
+  the paths soon meet; what lies before the block where all have met is settled for good, and its
+  rows are free again.
 """
 
 import numpy as np
@@ -18,9 +21,19 @@ import numpy.typing as npt
 from numba import config
 
 from stc._jit import jit
-from stc._vector_ir import step_vector
+from stc._vector_ir import close_vector, step_vector
 
-__all__ = ["HAS_VECTOR", "backward", "forward", "keep_cheapest", "step_plain", "syndrome"]
+__all__ = [
+    "HAS_VECTOR",
+    "backward",
+    "close_plain",
+    "forward",
+    "keep_cheapest",
+    "meeting_point",
+    "step_plain",
+    "syndrome",
+    "widest_block",
+]
 
 # The intrinsic exists only in compiled code.
 HAS_VECTOR = not vars(config)["DISABLE_JIT"]
@@ -60,6 +73,29 @@ def step_plain(
 
 
 @jit
+def close_plain(metrics: Metrics, parity: int) -> np.float32:
+    """Move every second state, from `parity` on, to the lower half; return the least of them."""
+    least = np.float32(np.inf)
+    for s in range(metrics.size >> 1):
+        metrics[s] = metrics[2 * s + parity]
+        least = min(least, metrics[s])
+    return least
+
+
+@jit
+def _settle_metrics(metrics: Metrics, least: np.float32, ceiling: np.float32) -> bool:
+    """Make the lower half ready for the next block, in which the upper half is out of reach."""
+    half = metrics.size >> 1
+    if least > ceiling:
+        if least == np.inf:
+            return False
+        for s in range(half):
+            metrics[s] -= least
+    metrics[half:] = np.float32(np.inf)
+    return True
+
+
+@jit
 def forward(
     cover: Bits,
     message: Bits,
@@ -75,33 +111,38 @@ def forward(
     offsets: Whole,
     start: int,
     stop: int,
+    row: int,
+    room: int,
+    ceiling: np.float32,
     vector: bool,
-) -> bool:
-    """Run the trellis over blocks start .. stop - 1; return whether any path survives.
+) -> tuple[int, int]:
+    """Run the trellis over blocks start .. stop - 1, or as far as `room` rows of path allow.
 
-    `metrics` (S,) comes in as the previous block left it. `path` (live elements, S / 16) and
-    `offsets` (m,) are filled. `narrow` and `wide` are the columns of the two block widths,
-    floor(n/m) and ceil(n/m). Metrics are float32 and renormalised after each block, so neither
+    `metrics` (S,) comes in as the previous block left it; `moved` (S,) is scratch. `path`
+    (rows, S / 16) is the ring, `row` counts the rows written so far and may not pass `room`.
+    `offsets` (m,) receives the renaming at the end of each block. `narrow` and `wide` are the
+    columns of the two block widths, floor(n/m) and ceil(n/m). Metrics are float32 and
+    renormalised at the end of the block in which the least of them passes `ceiling`, so neither
     length nor one forced expensive change takes precision from what follows.
+
+    Returns the next block and the next row; block -1 if no path survives.
     """
-    size = metrics.size
-    half = size >> 1
-    n_message = message.size
     zero = np.float32(0.0)
-    infinity = np.float32(np.inf)
+    n_message = message.size
+    size = metrics.size
+    stride = size >> 3
+    rows = path.shape[0]
     at_metrics = metrics.ctypes.data
     at_path = path.ctypes.data
-    stride = size >> 3
-    # Metrics are never negative, so their bit patterns sort as they do; unlike a float
-    # minimum, an integer one needs no fastmath to be vectorised.
-    moved_bits = moved.view(np.int32)
-    least_value = np.empty(1, np.float32)
-    least_bits = least_value.view(np.int32)
-    infinity_bits = np.int32(0x7F800000)
+    least = np.empty(1, np.float32)
+    least_bits = least.view(np.uint32)
+    slot = row % rows
     offset = offsets[start - 1] >> 1 if start else 0
-    row = 0
     for b in range(start, stop):
         first, last = ends[b], ends[b + 1]
+        if row + last - first > room and row + np.count_nonzero(live[first:last]) > room:
+            stop = b
+            break
         mask = (1 << min(height, n_message - b)) - 1
         columns = narrow if last - first == narrow.size else wide
         for i in range(first, last):
@@ -114,35 +155,99 @@ def forward(
                     while top << 5 <= column:
                         top <<= 1
                     step_vector(
-                        at_metrics, at_path + row * stride, size >> 4, column, top, price0, price1
+                        at_metrics, at_path + slot * stride, size >> 4, column, top, price0, price1
                     )
                 else:
-                    step_plain(metrics, moved, path[row], column, price0, price1)
+                    step_plain(metrics, moved, path[slot], column, price0, price1)
                 row += 1
+                slot += 1
+                if slot == rows:
+                    slot = 0
             elif cover[i]:
                 offset ^= column
-        # States whose row 0 equals the message bit survive and shift down by one row.
+        # Places whose lowest bit is that of the message survive and move down by one row.
         offsets[b] = offset
         parity = int(message[b]) ^ (offset & 1)
         offset >>= 1
-        for s in range(half):
-            moved[s] = metrics[2 * s + parity]
-        least = moved_bits[0]
-        for s in range(half):
-            least = min(least, moved_bits[s])
-        if least >= infinity_bits:
-            return False
-        least_bits[0] = least
-        lowest = least_value[0]
-        for s in range(half):
-            metrics[s] = moved[s] - lowest
-        metrics[half:] = infinity
-    return True
+        if vector:
+            least_bits[0] = close_vector(at_metrics, size >> 4, parity)
+        else:
+            least[0] = close_plain(metrics, parity)
+        if not _settle_metrics(metrics, least[0], ceiling):
+            return -1, row
+    return stop, row
+
+
+@jit
+def widest_block(live: Mask, ends: Whole) -> int:
+    """Return the largest number of live elements in a block."""
+    widest = 0
+    for b in range(ends.size - 1):
+        count = 0
+        for i in range(ends[b], ends[b + 1]):
+            count += live[i]
+        widest = max(widest, count)
+    return widest
+
+
+@jit
+def meeting_point(
+    message: Bits,
+    live: Mask,
+    ends: Whole,
+    narrow: Whole,
+    wide: Whole,
+    height: int,
+    metrics: Metrics,
+    path: Path,
+    offsets: Whole,
+    start: int,
+    stop: int,
+    row: int,
+) -> tuple[int, int, int]:
+    """Walk back from every surviving place until one place is left.
+
+    `metrics` (S,) is as block stop - 1 left it, `row` the number of rows written.
+
+    Returns (block, row, place): the last block boundary, not before `start`, that all surviving
+    paths pass in one place; block -1 if there is none.
+    """
+    rows = path.shape[0]
+    slot = row % rows
+    places = np.flatnonzero(metrics < np.float32(np.inf))
+    count = places.size
+    seen = np.full(metrics.size, -1, np.int64)
+    n_message = message.size
+    for b in range(stop - 1, start - 1, -1):
+        first, last = ends[b], ends[b + 1]
+        mask = (1 << min(height, n_message - b)) - 1
+        columns = narrow if last - first == narrow.size else wide
+        parity = int(message[b]) ^ (offsets[b] & 1)
+        for k in range(count):
+            places[k] = (places[k] << 1) | parity
+        for i in range(last - 1, first - 1, -1):
+            if not live[i]:
+                continue
+            column = columns[i - first] & mask
+            row -= 1
+            slot = slot - 1 if slot else rows - 1
+            left = 0
+            for k in range(count):
+                place = places[k]
+                if (path[slot, place >> 4] >> (place & 15)) & 1:
+                    place ^= column
+                if seen[place] != row:
+                    seen[place] = row
+                    places[left] = place
+                    left += 1
+            count = left
+        if count == 1:
+            return b, row, places[0]
+    return -1, row, 0
 
 
 @jit
 def backward(
-    cover: Bits,
     message: Bits,
     live: Mask,
     ends: Whole,
@@ -153,35 +258,30 @@ def backward(
     offsets: Whole,
     start: int,
     stop: int,
-    rows: int,
-    state: int,
+    row: int,
+    place: int,
     stego: Bits,
 ) -> int:
-    """Walk back from `state` after block stop - 1; return the state before block start.
+    """Walk back from `place` after block stop - 1; return the place before block start.
 
-    Writes the stego bits, the last element first; `rows` of `path` are in use.
+    Writes the stego bits of the live elements; `row` rows have been written before block stop.
     """
-    row = rows
+    rows = path.shape[0]
+    slot = row % rows
     n_message = message.size
     for b in range(stop - 1, start - 1, -1):
         first, last = ends[b], ends[b + 1]
         mask = (1 << min(height, n_message - b)) - 1
         columns = narrow if last - first == narrow.size else wide
-        state = (state << 1) | int(message[b])
-        offset = offsets[b]
+        place = (place << 1) | (int(message[b]) ^ (offsets[b] & 1))
         for i in range(last - 1, first - 1, -1):
-            column = columns[i - first] & mask
             if live[i]:
-                row -= 1
-                place = state ^ offset
-                bit = (path[row, place >> 4] >> (place & 15)) & 1
+                slot = slot - 1 if slot else rows - 1
+                bit = (path[slot, np.uintp(place >> 4)] >> np.uint16(place & 15)) & 1
                 stego[i] = bit
-                if bit:
-                    state ^= column
-            elif cover[i]:
-                offset ^= column
-                state ^= column
-    return state
+                # No branch: nothing could predict it.
+                place ^= columns[np.uintp(i - first)] & mask & -np.int64(bit)
+    return place
 
 
 @jit

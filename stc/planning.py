@@ -17,8 +17,9 @@ _MIN_WORK = 1 << 24
 # Elements looked at to place the threshold.
 _SAMPLE = 1 << 15
 
-# Freezing fewer than this share of the dry elements is not worth a second thought.
-_WORTHWHILE = 0.9
+# Largest share of live elements at which freezing saves time, by height: planning and the search
+# for frozen elements take the same time at all heights.
+_WORTHWHILE = {6: 0.15, 7: 0.25, 8: 0.4, 9: 0.5, 10: 0.65, 11: 0.8, 12: 0.9, 13: 0.9, 14: 0.9}
 
 # A frozen result this far above the bound is compared with an unfrozen one.
 _SUSPICIOUS = 2.0
@@ -96,7 +97,10 @@ def plan_live(
 
     """
     n = cost.size
-    if int(np.count_nonzero(dry)) << height < _MIN_WORK:
+    n_dry = int(np.count_nonzero(dry))
+    worthwhile = _WORTHWHILE[height]
+    # At the optimum no element carries more than a bit, and few carry half of one.
+    if n_dry << height < _MIN_WORK or 2 * payload_bits > worthwhile * n_dry:
         return Plan(dry)
     # An odd step visits every column of a picture in raster order.
     step = max(1, n // _SAMPLE) | 1
@@ -106,7 +110,7 @@ def plan_live(
     if sample.size <= payload_bits * share:
         return Plan(dry)
     worth, distortion = _threshold(sample, payload_bits * share)
-    if np.count_nonzero(sample <= worth) > _WORTHWHILE * sample.size:
+    if np.count_nonzero(sample <= worth) > worthwhile * sample.size:
         return Plan(dry)
     live = dry & (cost <= worth)
     from stc import kernels  # numba is imported on first use

@@ -1,19 +1,22 @@
-"""The trellis search: memory, segments and the order of kernel calls."""
+"""The trellis search: the ring of back-pointers and the order of kernel calls."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PATH_LIMIT", "Layout", "search"]
+__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "search"]
 
-# Bytes of back-pointers beyond which the trellis is cut into segments.
-PATH_LIMIT = 1 << 28
+# Bytes of back-pointers to begin with, and at most.
+FIRST_RING = 1 << 24
+PATH_LIMIT = 1 << 27
 
 # float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.
 _LARGEST_COST = 2.0**60
 _SMALLEST_MAXIMUM = 2.0**-40
+
+# Metrics are renormalised when the least exceeds this many mean costs: 2**-24 of it is little.
+_CEILING = 16.0
 
 
 @dataclass(frozen=True)
@@ -27,26 +30,15 @@ class Layout:
 
 def _metric_costs(price: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Convert to float32, scaled by a power of two only where float32 would not hold the range."""
-    finite_max = float(np.max(price, where=price < np.inf, initial=0.0))
+    finite_max = float(np.max(price, initial=0.0))
+    if finite_max == np.inf:
+        finite_max = float(np.max(price, where=price < np.inf, initial=0.0))
     exponent = 0
     if finite_max > _LARGEST_COST or 0 < finite_max < _SMALLEST_MAXIMUM:
         exponent = -int(np.frexp(finite_max)[1])
     with np.errstate(under="ignore"):
         scaled = np.ldexp(price, exponent) if exponent else price
         return scaled.astype(np.float32)
-
-
-def _segments(live: npt.NDArray[np.bool_], ends: npt.NDArray[np.int64], rows: int) -> list[int]:
-    """Return block boundaries between which at most `rows` elements are live.
-
-    A segment holds one block at least, however many live elements that has.
-    """
-    before = np.concatenate([[0], np.cumsum(live)])[ends]
-    cuts = [0]
-    while cuts[-1] < ends.size - 1:
-        fits = int(np.searchsorted(before, before[cuts[-1]] + rows, side="right")) - 1
-        cuts.append(min(max(fits, cuts[-1] + 1), ends.size - 1))
-    return cuts
 
 
 def search(
@@ -59,10 +51,6 @@ def search(
     vector: bool | None,
 ) -> npt.NDArray[np.uint8] | None:
     """Return the cheapest stego that changes live elements only, or None.
-
-    Back-pointers beyond `PATH_LIMIT` bytes are not kept: the trellis is run once to learn the
-    metrics at the start of each segment, then again segment by segment from the last, which
-    gives the same stego in at most twice the time.
 
     Parameters
     ----------
@@ -86,51 +74,139 @@ def search(
     stego : (n,) uint8 or None where no path survives
 
     """
-    from stc import kernels  # numba is imported on first use
+    return _Trellis(cover, message, price, live, layout, height, vector).run()
 
-    size = 1 << height
-    row_bytes = size >> 3
-    n_live = int(np.count_nonzero(live))
-    cuts = [0, message.size]
-    if n_live * row_bytes > PATH_LIMIT:
-        cuts = _segments(live, layout.ends, PATH_LIMIT // row_bytes)
-    counts = [
-        int(np.count_nonzero(live[layout.ends[a] : layout.ends[b]]))
-        for a, b in itertools.pairwise(cuts)
-    ]
-    path = np.empty((max(counts), size >> 4), np.uint16)
-    offsets = np.empty(message.size, np.int64)
-    metrics = _on_a_cache_line(size)
-    metrics[:] = np.inf
-    metrics[0] = 0.0
-    moved = np.empty(size, np.float32)
-    saved = np.empty((len(counts), size), np.float32)
-    cost = _metric_costs(price)
-    fixed = (layout.ends, layout.narrow, layout.wide, height)
-    fast = kernels.HAS_VECTOR if vector is None else vector
 
-    def advance(segment: int) -> bool:
-        found: bool = kernels.forward(
-            cover, message, cost, live, *fixed, metrics, moved, path, offsets,
-            cuts[segment], cuts[segment + 1], fast,
+@dataclass
+class _Unsettled:
+    """Blocks start .. stop - 1 whose rows had to make room before their path was known."""
+
+    start: int
+    stop: int
+    metrics: npt.NDArray[np.float32]
+    place: int = -1
+
+
+class _Trellis:
+    """One search with a ring of back-pointers.
+
+    ::
+
+        blocks   0 ········ low ·················· block ········ m
+                 settled    rows of the ring       to come
+
+    When the ring is full, the paths are followed back to where all of them meet, and what lies
+    before is settled. Ties can keep paths apart for ever (all costs zero); then the ring grows,
+    up to `PATH_LIMIT`, and after that its blocks are put aside with the metrics they started
+    from, to be run a second time when the end of their path is known.
+    """
+
+    def __init__(
+        self,
+        cover: npt.NDArray[np.uint8],
+        message: npt.NDArray[np.uint8],
+        price: npt.NDArray[np.float64],
+        live: npt.NDArray[np.bool_],
+        layout: Layout,
+        height: int,
+        vector: bool | None,
+    ) -> None:
+        from stc import kernels  # numba is imported on first use
+
+        self.kernels = kernels
+        self.size = 1 << height
+        self.cover, self.message, self.live = cover, message, live
+        self.cost = _metric_costs(price)
+        n_live = int(np.count_nonzero(live))
+        sample = self.cost[live][:: 1 + n_live // 4096]
+        self.ceiling = np.float32(_CEILING * float(sample.mean(dtype=np.float64)))
+        self.fixed = (live, layout.ends, layout.narrow, layout.wide, height)
+        self.vector = kernels.HAS_VECTOR if vector is None else vector
+        self.widest = int(kernels.widest_block(live, layout.ends))
+        self.most_rows = max(self.widest, min(n_live, PATH_LIMIT // (self.size >> 3)))
+        rows = max(self.widest, min(self.most_rows, FIRST_RING // (self.size >> 3)), 1)
+        self.path = np.empty((rows, self.size >> 4), np.uint16)
+        self.offsets = np.empty(message.size, np.int64)
+        self.metrics = _on_a_cache_line(self.size)
+        self.moved = np.empty(self.size, np.float32)
+        self.stego = cover.copy()
+        self.low, self.low_row = 0, 0
+        self.unsettled: list[_Unsettled] = []
+        self._start_from(0)
+        self.origin = self.metrics.copy()
+
+    def run(self) -> npt.NDArray[np.uint8] | None:
+        """Return the stego, or None where no path survives."""
+        end = self.message.size
+        block, row = 0, 0
+        while True:
+            block, row = self._advance(block, end, row)
+            if block < 0:
+                return None
+            if block == end:
+                break
+            self._make_room(block, row)
+        # Rows of the syndrome beyond the message do not exist, so only state 0 is left.
+        self._settle(self.low, end, row, 0)
+        self._run_again()
+        return self.stego
+
+    def _start_from(self, place: int) -> None:
+        self.metrics[:] = np.inf
+        self.metrics[place] = 0.0
+
+    def _advance(self, block: int, stop: int, row: int) -> tuple[int, int]:
+        room = self.low_row + len(self.path)
+        block, row = self.kernels.forward(
+            self.cover, self.message, self.cost, *self.fixed, self.metrics, self.moved,
+            self.path, self.offsets, block, stop, row, room, self.ceiling, self.vector,
         )  # fmt: skip
-        return found
+        return block, row
 
-    for segment in range(len(counts)):
-        saved[segment] = metrics
-        if not advance(segment):
-            return None
-    stego = cover.copy()
-    state = 0
-    for segment in reversed(range(len(counts))):
-        if segment < len(counts) - 1:
-            metrics[:] = saved[segment]
-            advance(segment)
-        state = kernels.backward(
-            cover, message, live, *fixed, path, offsets,
-            cuts[segment], cuts[segment + 1], counts[segment], state, stego,
-        )  # fmt: skip
-    return stego
+    def _settle(self, start: int, stop: int, row: int, place: int) -> None:
+        """Write the stego of blocks start .. stop - 1, whose path ends in `place`."""
+        before = self.kernels.backward(
+            self.message, *self.fixed, self.path, self.offsets, start, stop, row, place, self.stego
+        )
+        if self.unsettled and self.unsettled[-1].stop == start:
+            self.unsettled[-1].place = before
+
+    def _make_room(self, block: int, row: int) -> None:
+        """Free rows of the full ring: settle, grow or put aside."""
+        met, met_row, place = self.kernels.meeting_point(
+            self.message, *self.fixed, self.metrics, self.path, self.offsets, self.low, block, row
+        )
+        if met > self.low:
+            self._settle(self.low, met, met_row, place)
+            self.low, self.low_row = met, met_row
+            self.origin = np.full(self.size, np.inf, np.float32)
+            self.origin[place] = 0.0
+        used = row - self.low_row
+        fits = used + self.widest <= len(self.path)
+        if fits and 2 * used < len(self.path):
+            return
+        if len(self.path) < self.most_rows:
+            self._grow(row)
+        elif not fits:
+            self.unsettled.append(_Unsettled(self.low, block, self.origin))
+            self.origin = self.metrics.copy()
+            self.low, self.low_row = block, row
+
+    def _grow(self, row: int) -> None:
+        """Double the ring, keeping the rows that are in use."""
+        used = np.arange(self.low_row, row)
+        larger = np.empty((min(2 * len(self.path), self.most_rows), self.size >> 4), np.uint16)
+        larger[used % len(larger)] = self.path[used % len(self.path)]
+        self.path = larger
+
+    def _run_again(self) -> None:
+        """Settle the blocks that were put aside, the last ones first."""
+        while self.unsettled:
+            aside = self.unsettled.pop()
+            self.metrics[:] = aside.metrics
+            self.low_row = 0
+            _, row = self._advance(aside.start, aside.stop, 0)
+            self._settle(aside.start, aside.stop, row, aside.place)
 
 
 def _on_a_cache_line(size: int) -> npt.NDArray[np.float32]:

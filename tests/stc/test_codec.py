@@ -246,14 +246,54 @@ def test_a_stego_that_does_not_verify_is_never_returned(monkeypatch, rng):
         stc.embed(cover, message, cost)
 
 
-@pytest.mark.parametrize("limit", [0, 5_000, 60_000])
-@pytest.mark.parametrize("freeze", [True, False])
-def test_segments_change_nothing_but_the_memory(monkeypatch, limit, freeze):
-    cover, message, cost = problem(4, 3000, 250, 0.3)
-    monkeypatch.setattr(planning, "_MIN_WORK", 0)
-    whole = stc.embed(cover, message, cost, 8, freeze=freeze)
-    monkeypatch.setattr(search, "PATH_LIMIT", limit)
-    assert np.array_equal(stc.embed(cover, message, cost, 8, freeze=freeze), whole)
+@FAST
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(2, 3000),
+    alpha=st.floats(0.001, 1.0),
+    free_share=st.sampled_from([0.0, 0.9, 1.0]),
+    first=st.sampled_from([0, 600, 4000]),
+    limit=st.sampled_from([0, 600, 9000]),
+    vector=st.booleans(),
+)
+def test_a_small_ring_changes_nothing_but_the_memory(
+    monkeypatch, seed, n, alpha, free_share, first, limit, vector
+):
+    cover, message, cost = problem(seed, n, max(1, int(alpha * n)), 0.3)
+    # Free changes are ties, which keep paths apart: then the ring grows, up to its limit.
+    cost[np.random.default_rng(seed).random(n) < free_share] = 0.0
+    found = []
+    for ring in (None, (first, limit)):
+        with monkeypatch.context() as patch:
+            if ring:
+                patch.setattr(search, "FIRST_RING", ring[0])
+                patch.setattr(search, "PATH_LIMIT", ring[1])
+            try:
+                stego = stc.embed(cover, message, cost, 8, freeze=False, vector=vector)
+            except stc.PayloadTooLargeError:
+                found.append(None)
+                continue
+        found.append(stego.tobytes())
+    assert found[0] == found[1]
+
+
+def test_back_pointers_stay_below_the_limit(monkeypatch, rng):
+    sizes = []
+    forward = kernels.forward
+
+    def weigh(*args):
+        sizes.extend(a.nbytes for a in args if getattr(a, "dtype", None) == np.uint16)
+        return forward(*args)
+
+    monkeypatch.setattr(search, "FIRST_RING", 1 << 10)
+    monkeypatch.setattr(search, "PATH_LIMIT", 1 << 16)
+    monkeypatch.setattr(kernels, "forward", weigh)
+    n = 20_000
+    cover, message = rng.integers(0, 2, n), rng.integers(0, 2, n // 10)
+    stego = stc.embed(cover, message, np.zeros(n), 8, freeze=False)
+    assert (stc.extract(stego, message.size, 8) == message).all()
+    assert min(sizes) == 1 << 10
+    assert max(sizes) == 1 << 16
 
 
 @FAST
