@@ -12,30 +12,17 @@ from typing import Any
 
 import click
 
-from cli.options import App, command, exit_on_termination, model_option
+from cli import e2style_models
+from cli.e2style_group import app
+from cli.options import command, exit_on_termination, model_option
 from cli.render import Terminal
-from deephide import __version__
 from deephide.errors import OutputError
 from e2style.errors import ConfigError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "e2style_models", "main"]
 
 # Set by torchrun; only its first process prints results.
 _RANK = os.environ.get("RANK", "0")
-
-
-@click.group(
-    "e2style",
-    cls=App,
-    examples=(
-        "e2style train --data faces.zip --features weights --run runs/face128",
-        "e2style export runs/face128 -o face128.safetensors",
-    ),
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.version_option(__version__, prog_name="e2style", message="%(prog)s %(version)s")
-def app() -> None:
-    """Train, export and evaluate networks that invert faces."""
 
 
 @command(
@@ -204,10 +191,10 @@ def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | Non
     """
     from e2style.data.faces import FaceSet
     from e2style.evaluation import COMPARED_SIDE, order0_entropy, reconstruct
-    from e2style.zoo import load
+    from e2style.zoo import load_model
 
     start = time.monotonic()
-    loaded = load(model)
+    loaded = load_model(model)
     faces = FaceSet(data, COMPARED_SIDE)
     with terminal.bar("evaluating", "pictures") as progress:
         found = reconstruct(loaded, faces, stages=stages, progress=progress)

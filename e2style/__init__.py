@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from e2style.errors import CheckpointError, ConfigError, DataError, E2StyleError
     from e2style.model import InversionModel, ModelCard
     from e2style.quantizer import Quantizer
-    from e2style.zoo import load, load_generator, names, save
+    from e2style.zoo import load, load_generator, load_model, names, save
 
 # Public names and where they live; imported on first use, so that `import e2style` is quick.
 _HOMES = {
@@ -35,6 +35,7 @@ _HOMES = {
     "count_parameters": "counting",
     "load": "zoo",
     "load_generator": "zoo",
+    "load_model": "zoo",
     "names": "zoo",
     "save": "zoo",
 }
@@ -54,6 +55,7 @@ __all__ = [
     "count_parameters",
     "load",
     "load_generator",
+    "load_model",
     "names",
     "save",
 ]

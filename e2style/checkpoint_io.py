@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import warnings
 import zipfile
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from e2style.errors import CheckpointError
+from e2style.untrusted import check_claims
 
 State = Mapping[str, Tensor]
 
@@ -35,9 +37,12 @@ def read_content(path: str | os.PathLike[str]) -> Any:
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
         mapped = zipfile.is_zipfile(path)  # older files are not archives and cannot be mapped
-        with warnings.catch_warnings():
+        # Training programs store their options beside the weights; a Namespace runs no code.
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")  # remarks about the pickle's protocol
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        check_claims(content, path.stat().st_size)
+        return content
     except Exception as error:  # a damaged file can raise nearly anything
         reason = str(error).splitlines()[:1] or [type(error).__name__]
         raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error
@@ -54,7 +59,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str
         with safetensors.safe_open(path, "pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"model {os.fspath(path)}: {error}") from error
+        raise CheckpointError(f"cannot be read: {error}") from error
 
 
 def fill(

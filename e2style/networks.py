@@ -14,15 +14,16 @@ header says its kind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from e2style import official
 from e2style.checkpoint_io import State, fill, read_content, read_tensors
@@ -33,8 +34,10 @@ from e2style.models.generator import Generator
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
+from e2style.untrusted import check_settings, reason
 
 FORMAT = "e2style-network-1"
+MEAN_KEY = "latent_avg"
 # The linear heads of LPIPS 0.1, which are small enough to ship; AlexNet itself is not.
 LPIPS_HEADS = Path(str(resources.files("e2style.weights") / "lpips_alex.safetensors"))
 _N = TypeVar("_N", bound=nn.Module)
@@ -80,8 +83,49 @@ def load_network(path: str | os.PathLike[str], device: str = "cpu") -> nn.Module
     ------
     CheckpointError : not such a file, or a key is missing, unknown or of another shape
     """
-    network = _converted(path) if Path(path).suffix == ".safetensors" else _foreign(path)
-    return network.eval().requires_grad_(False).to(device)
+    if Path(path).suffix != ".safetensors":
+        content = read_content(path)
+        with _naming(path):
+            return read_network(content, device)
+    with _naming(path):
+        return _ready(_converted(path)[0], device)
+
+
+def read_network(content: Any, device: str = "cpu") -> nn.Module:
+    """Network of a loaded file.
+
+    Raises
+    ------
+    CheckpointError : as in `load_network`
+    """
+    kind = kind_of(content)
+    if kind is None:
+        raise CheckpointError("its keys are those of no network that is known")
+    if kind == "generator":
+        return _ready(official.read_generator(content)[0], device)
+    return _ready(read_feature_network(kind, content), device)
+
+
+def load_generator(
+    path: str | os.PathLike[str], device: str = "cpu"
+) -> tuple[Generator, Tensor | None]:
+    """Load a generator and its mean code.
+
+    Returns
+    -------
+    generator, and the file's latent_avg (512,) or None: see `official.estimated_mean`
+
+    Raises
+    ------
+    CheckpointError : as in `load_network`
+    """
+    converted = Path(path).suffix == ".safetensors"
+    content = None if converted else read_content(path)
+    with _naming(path):
+        network, mean = _converted(path) if converted else official.read_generator(content)
+        if not isinstance(network, Generator):
+            raise CheckpointError(f"holds {type(network).__name__}, not Generator")
+    return _ready(network, device), mean
 
 
 def load_irse50(path: str | os.PathLike[str], device: str = "cpu") -> IRSE50:
@@ -103,8 +147,16 @@ def load_lpips(
     return LPIPS(_typed(alexnet, device, AlexNet), _typed(heads, device, LPIPSHeads)).to(device)
 
 
-def save_network(path: str | os.PathLike[str], network: nn.Module) -> None:
+def save_network(
+    path: str | os.PathLike[str], network: nn.Module, mean: Tensor | None = None
+) -> None:
     """Write a network of the table above as safetensors.
+
+    Parameters
+    ----------
+    path : file to write
+    network : of the table
+    mean : (512,) mean code of a generator
 
     Raises
     ------
@@ -119,6 +171,8 @@ def save_network(path: str | os.PathLike[str], network: nn.Module) -> None:
             raise CheckpointError(f"{type(network).__name__}: no network that has files")
         header["kind"] = kinds[0]
     tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    if mean is not None:
+        tensors[MEAN_KEY] = mean.contiguous()
     target = Path(path)
     partial = target.with_suffix(".partial")
     safetensors.torch.save_file(tensors, partial, header)
@@ -133,17 +187,17 @@ def _typed(path: str | os.PathLike[str], device: str, wanted: type[_N]) -> _N:
     return network
 
 
-def _foreign(path: str | os.PathLike[str]) -> nn.Module:
-    content = read_content(path)
-    kind = kind_of(content)
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say which file an error speaks of; a crafted one can make its reader fail anywhere."""
     try:
-        if kind is None:
-            raise CheckpointError("its keys are those of no network that is known")
-        if kind == "generator":
-            return official.read_generator(content)[0]
-        return read_feature_network(kind, content)
-    except CheckpointError as error:
-        raise CheckpointError(f"model {os.fspath(path)}: {error}") from error
+        yield
+    except Exception as error:
+        raise CheckpointError(f"model {os.fspath(path)}: {reason(error)}") from error
+
+
+def _ready(network: _N, device: str) -> _N:
+    return network.eval().requires_grad_(False).to(device)
 
 
 def read_feature_network(kind: str, state: State) -> nn.Module:
@@ -162,19 +216,22 @@ def read_feature_network(kind: str, state: State) -> nn.Module:
     return network
 
 
-def _converted(path: str | os.PathLike[str]) -> nn.Module:
+def _converted(path: str | os.PathLike[str]) -> tuple[nn.Module, Tensor | None]:
     header, tensors = read_tensors(path)
     kind = header.get("kind", "")
     if header.get("format") != FORMAT or kind not in {"generator", *_NETWORKS}:
-        raise CheckpointError(f"model {os.fspath(path)}: not a network file of this program")
+        raise CheckpointError("not a network file of this program")
     with weightless():
         if kind == "generator":
-            config = from_dict(GeneratorConfig, json.loads(header["config"]))
+            settings = json.loads(header["config"])
+            check_settings(settings)
+            config = from_dict(GeneratorConfig, settings)
             network: nn.Module = Generator(config)
         else:
             network = _NETWORKS[kind]()
-    fill(network, tensors, what=f"model {os.fspath(path)}")
-    return network
+    mean = tensors.pop(MEAN_KEY, None)
+    fill(network, tensors, what=kind)
+    return network, mean
 
 
 def _irse50_key(key: str) -> str:

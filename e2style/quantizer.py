@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from e2style.errors import CheckpointError, DataError
 
 _TYPES = {"w_avg": np.float32, "step": np.float32, "table_index": np.uint8, "tables": np.uint32}
+ROW_FACES = 8  # the spread of a row counts like that of so many faces
 TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS
 
 
@@ -100,7 +101,7 @@ class Quantizer:
 def fit_quantizer(
     codes: NDArray[np.float32],
     *,
-    step: float = 1.0,
+    step: float | NDArray[np.float32] = 1.0,
     w_avg: NDArray[np.float32] | None = None,
     classes: int = 64,
     max_radius: int = 255,
@@ -113,7 +114,7 @@ def fit_quantizer(
     Parameters
     ----------
     codes : (N, n, 512) float32, codes of many faces
-    step : quantiser step of every coefficient
+    step : quantiser step, one for all coefficients or (n, 512)
     w_avg : (n, 512) centre; None takes the mean of `codes`
     classes : tables at most, <= 256
     max_radius : integers beyond it are cut
@@ -127,12 +128,16 @@ def fit_quantizer(
     if codes.ndim != 3 or len(codes) < 2:
         raise DataError(f"codes: got shape {codes.shape}, needs (N >= 2, n, 512)")
     centre = codes.mean(0, dtype=np.float64).astype(np.float32) if w_avg is None else w_avg
-    integers = np.rint((codes - centre) / step)
+    steps = np.broadcast_to(np.asarray(step, np.float32), centre.shape)
+    integers = np.rint((codes - centre) / steps)
     radius = int(min(max(np.abs(integers).max() + 2, 8), max_radius))
     integers = np.clip(integers, -radius, radius).astype(np.int32)
     flat = integers.reshape(len(codes), -1)
 
-    spread = np.abs(flat).mean(0)
+    # Few faces say little about one coefficient: it then counts as spread like its row.
+    spread = np.abs(integers).mean(0)
+    known = len(codes) / (len(codes) + ROW_FACES)
+    spread = (known * spread + (1 - known) * spread.mean(1, keepdims=True)).ravel()
     order = np.argsort(spread, kind="stable")
     # log2(1 + spread) grows like the entropy of a coefficient; dead ones weigh a little too.
     effort = np.cumsum(np.log2(1 + spread[order]) + 1e-3)
@@ -150,7 +155,7 @@ def fit_quantizer(
         tables.append(_integer_frequencies(smooth))
     return Quantizer(
         w_avg=centre.astype(np.float32),
-        step=np.full(centre.shape, step, np.float32),
+        step=steps.copy(),
         table_index=index.reshape(centre.shape).astype(np.uint8),
         tables=np.stack(tables),
     )

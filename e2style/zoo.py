@@ -14,21 +14,21 @@ import math
 import os
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from e2style import official
-from e2style.checkpoint_io import read_content
+from e2style import networks, official
+from e2style.checkpoint_io import fill, read_content, read_tensors
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError
 from e2style.model import InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import Quantizer
-from e2style.untrusted import check_claims, check_settings, reason
+from e2style.untrusted import check_settings, reason
 
 FORMAT = "e2style-1"
 DEFAULT = "face128"
@@ -46,14 +46,19 @@ def names() -> list[str]:
     return sorted(SHIPPED)
 
 
-def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> InversionModel:
-    """Load a model by name or by file.
+def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
+    """Load a model by name or by file; the content of a file says what it is.
 
     Parameters
     ----------
     path_or_name : name of a shipped model, a file, or a file name in DEEPHIDE_MODEL_DIR;
         None means the default model
     device : torch device
+
+    Returns
+    -------
+    InversionModel, of a file of ours or an official E2Style `.pt`; of a file that holds a
+    generator or a feature network alone, that network (see `e2style.networks`)
 
     Raises
     ------
@@ -70,25 +75,35 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
         path = Path(folder) / name
     if not path.exists():
         raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
-    if path.suffix in {".pt", ".pth"}:
-        return _read_official(path, device)
+    if path.suffix in {".pt", ".pth", ".npz"}:
+        return _read_foreign(path, device)
     return _read(path, device)
 
 
+def load_model(
+    path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
+) -> InversionModel:
+    """Load what can invert, as `load` does; a file that holds one network is refused.
+
+    Raises
+    ------
+    CheckpointError : as in `load`
+    """
+    model = load(path_or_name, device)
+    if not isinstance(model, InversionModel):
+        found = type(model).__name__
+        raise CheckpointError(f"model {path_or_name}: holds {found} alone, which cannot invert")
+    return model
+
+
 def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generator:
-    """Load a StyleGAN2 generator of any size from a rosinality-format file.
+    """Load a StyleGAN2 generator of any size from a rosinality-format file, or a converted one.
 
     Raises
     ------
     CheckpointError : not such a file, or a key is missing
     """
-    content = read_content(path)
-    try:
-        check_claims(content, Path(path).stat().st_size)
-        generator, _ = official.read_generator(content)
-    except Exception as error:  # as in `_read`
-        raise CheckpointError(f"model {path}: {reason(error)}") from error
-    return generator.eval().requires_grad_(False).to(device)
+    return networks.load_generator(path, device)[0]
 
 
 def save(
@@ -99,11 +114,12 @@ def save(
     card: ModelCard | None = None,
     accept_psnr: float = 0.0,
     accept_bits: float = math.inf,
+    half: bool = True,
 ) -> None:
-    """Write a model file: half-precision weights, quantizer, config and card."""
+    """Write a model file: weights, in half precision or as they are, quantizer, config, card."""
     tensors = {}
     for key, value in network.state_dict().items():
-        stored = value.half() if stored_as_half(key, value) else value
+        stored = value.half() if half and stored_as_half(key, value) else value
         tensors[f"network.{key}"] = stored.contiguous()
     if quantizer is not None:
         for field in dataclasses.fields(quantizer):
@@ -133,30 +149,36 @@ def stored_as_half(key: str, value: Tensor) -> bool:
 def fingerprint(tensors: dict[str, Tensor]) -> bytes:
     """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
 
-    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names.
+    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names. A
+    model without a quantizer has no centre that the receiver needs, and its mean code may be
+    an estimate whose last bit depends on the machine.
     """
+    parts: tuple[str, ...] = ("network.generator.",)
+    if any(key.startswith("quantizer.") for key in tensors):
+        parts = ("network.generator.", "network.w_avg", "quantizer.")
     digest = hashlib.sha256()
     for key in sorted(tensors):
-        if key.startswith(("network.generator.", "network.w_avg", "quantizer.")):
+        if key.startswith(parts):
             value = tensors[key].contiguous()
             digest.update(f"{key}|{value.dtype}|{tuple(value.shape)}|".encode())
             digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.digest()
 
 
-def _read(path: Path, device: str, digest: str | None = None) -> InversionModel:
-    try:
-        if digest is not None:
+def _read(path: Path, device: str, digest: str | None = None) -> Any:
+    if digest is not None:
+        try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
-            if found != digest:
-                raise CheckpointError(
-                    f"model {path}: hash {found[:12]}… differs from {digest[:12]}…"
-                )
-        with safetensors.safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (OSError, safetensors.SafetensorError) as error:
+        except OSError as error:
+            raise CheckpointError(f"model {path}: {error}") from error
+        if found != digest:
+            raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")
+    try:
+        header, tensors = read_tensors(path)
+    except CheckpointError as error:
         raise CheckpointError(f"model {path}: {error}") from error
+    if header.get("format") == networks.FORMAT:
+        return networks.load_network(path, device)
     if header.get("format") != FORMAT:
         raise CheckpointError(f"model {path}: not a model file of this program")
     try:
@@ -165,18 +187,17 @@ def _read(path: Path, device: str, digest: str | None = None) -> InversionModel:
         raise CheckpointError(f"model {path}: {reason(error)}") from error
 
 
-def _read_official(path: Path, device: str) -> InversionModel:
-    """An official E2Style file; it has no quantizer of its own."""
+def _read_foreign(path: Path, device: str) -> Any:
+    """A file of another program; an E2Style model among them has no quantizer."""
     content = read_content(path)
     try:
         if not official.is_official(content):
-            raise CheckpointError("not an E2Style checkpoint")
-        check_claims(content, path.stat().st_size)
+            return networks.read_network(content, device)
         network = official.read_inversion(content)
     except Exception as error:  # as in `_read`
         raise CheckpointError(f"model {path}: {reason(error)}") from error
     stored = {f"network.{key}": value for key, value in network.state_dict().items()}
-    return InversionModel(network, fingerprint=fingerprint(stored), device=device)
+    return InversionModel(network.channels_last(), fingerprint=fingerprint(stored), device=device)
 
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
@@ -190,7 +211,7 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         for key, value in tensors.items()
         if key.startswith("network.")
     }
-    network.load_state_dict(state, strict=True, assign=True)
+    fill(network, state)
     quantizer = None
     if "quantizer.tables" in tensors:
         fields = [field.name for field in dataclasses.fields(Quantizer)]

@@ -1,0 +1,24 @@
+"""The group that the commands of `e2style` belong to."""
+
+from __future__ import annotations
+
+import click
+
+from cli.options import App
+from deephide import __version__
+
+__all__ = ["app"]
+
+
+@click.group(
+    "e2style",
+    cls=App,
+    examples=(
+        "e2style train --data faces.zip --features weights --run runs/face128",
+        "e2style export runs/face128 -o face128.safetensors",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="e2style", message="%(prog)s %(version)s")
+def app() -> None:
+    """Train, export, convert and evaluate networks that invert faces."""

@@ -1,0 +1,152 @@
+"""Commands of `e2style` that deal with models and their files rather than with training."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from cli.e2style_group import app
+from cli.options import command
+from cli.render import Terminal
+from deephide.errors import OutputError
+
+__all__ = ["calibrate", "convert", "count"]
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style convert e2style_inversion.pt -o e2style.safetensors",
+        "e2style convert model_ir_se50.pth -o ir_se50.safetensors",
+    ),
+)
+@click.argument("source", metavar="IN")
+@click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
+@click.option("--half", is_flag=True, help="Output: store weights in half precision.")
+@click.option("--force", is_flag=True, help="Output: replace an existing file.")
+def convert(terminal: Terminal, source: str, output: str, half: bool, force: bool) -> None:
+    """Write a file of another program as safetensors.
+
+    Takes official E2Style files, rosinality's StyleGAN2 files of any size, model_ir_se50.pth,
+    the face-parsing U-Net, torchvision's AlexNet and the linear heads of LPIPS.
+    """
+    from e2style.convert import convert as write
+
+    _check(output, source, force)
+    kind = write(source, output, half=half)
+    terminal.result(output, {"output": output, "kind": kind})
+
+
+@command(
+    app,
+    "e2style",
+    examples=("e2style calibrate e2style_inversion.pt --data faces -o e2style.safetensors",),
+)
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
+)
+@click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
+@click.option("--half", is_flag=True, help="Output: store weights in half precision.")
+@click.option("--force", is_flag=True, help="Output: replace an existing file.")
+@click.option(
+    "--images",
+    type=click.IntRange(min=2),
+    default=256,
+    show_default=True,
+    help="Advanced: faces to look at, evenly spread over the data.",
+)
+@click.option(
+    "--psnr",
+    type=click.FloatRange(min=10.0, max=80.0),
+    default=32.0,
+    show_default=True,
+    help="Advanced: what rounding alone may cost, in dB at 256 x 256.",
+)
+@click.option(
+    "--step",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Advanced: one step for all coefficients instead of a search.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
+def calibrate(
+    terminal: Terminal,
+    model: str,
+    data: str,
+    output: str,
+    half: bool,
+    force: bool,
+    images: int,
+    psnr: float,
+    step: float | None,
+    device: str,
+) -> None:
+    """Fit steps and probability tables to a model, so that its codes can be hidden.
+
+    Both sides need the file that this writes.
+    """
+    from e2style.calibration import calibrate_file
+
+    _check(output, model, force)
+    with terminal.bar("calibrating", "pictures") as progress:
+        found = calibrate_file(
+            model,
+            data,
+            output,
+            half=half,
+            images=images,
+            step=step,
+            target_db=psnr,
+            device=device,
+            progress=progress,
+        )
+    fields = {
+        "output": output,
+        "bits": found.bits,
+        "psnr": None if math.isnan(found.psnr) else found.psnr,
+        "accept_psnr": found.accept_psnr,
+        "accept_bits": found.accept_bits,
+    }
+    terminal.info(f"a face takes {found.bits:.0f} bits under the fitted tables")
+    terminal.result(output, fields)
+
+
+@command(app, "e2style", examples=("e2style count",))
+def count(terminal: Terminal) -> None:
+    """Count the parameters of every model in the paper's tables.
+
+    "live" are those that take part, "counted" leaves out EqualLinear layers as the paper's
+    tool did, "stored" adds what the released code keeps and never runs.
+    """
+    from e2style.architectures import ROWS
+    from e2style.counting import count_parameters
+
+    lines = [f"{'table':5}  {'row':26}  {'live':>11}  {'counted':>11}  {'stored':>11}  paper"]
+    rows = []
+    for row in ROWS:
+        counts = {
+            key: row.networks * count_parameters(row.config)[key]
+            for key in ("encoder", "counted", "stored")
+        }
+        live, counted, stored = counts.values()
+        lines.append(
+            f"{row.table:5}  {row.row:26}  {live:>11,}  {counted:>11,}  {stored:>11,}  "
+            f"{row.millions:>3} M"
+        )
+        rows.append({"table": row.table, "row": row.row, **counts, "paper_millions": row.millions})
+    terminal.result("\n".join(lines), {"rows": rows})
+
+
+def _check(output: str, source: str, force: bool) -> None:
+    target = Path(output)
+    if target.suffix != ".safetensors":
+        raise OutputError(
+            f"the output {output} is no .safetensors file", hint="give it the suffix .safetensors"
+        )
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise OutputError(f"the output {output} is the input")
+    if target.exists() and not force:
+        raise OutputError(f"the output {output} exists", hint="use --force to replace it")

@@ -1,0 +1,257 @@
+"""Fit a quantizer to any model of the family: one step per row, tables, acceptance limits.
+
+Steps follow from what they do to the picture. Noise of variance v in row i of a code changes
+the picture by s_i^2 v, and a step d is noise of variance d^2 / 12; the bits that a step costs
+fall with log d alone, so that at high rate the best steps are all proportional to 1 / s_i
+(Gersho and Gray 1992, Sec. 8.3). Their common scale is set so that the integers alone cost the
+picture no more than a given PSNR.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from e2style.data.faces import FaceSet
+from e2style.data.pairs import Archive
+from e2style.errors import DataError
+from e2style.model import InversionModel, agreement
+from e2style.quantizer import Quantizer, fit_quantizer
+from e2style.training.runlog import to_uint8
+from e2style.zoo import load_model, save, stored_as_half
+
+log = logging.getLogger(__name__)
+
+COMPARED_SIDE = 256
+TARGET_DB = 32.0  # what rounding may cost; inversion itself reaches about 22 dB in the paper
+NOISE = 0.1  # standard deviation of the probing noise, in those of the row
+MAX_RATIO = 64.0  # largest step over the smallest
+SEED = 0
+
+# A secret is refused where it fares worse than every face of the fit, by these margins.
+ACCEPT_MARGIN_DB = 1.0
+ACCEPT_BITS_FACTOR = 1.1
+ACCEPT_FACES = 64  # painted to find the limits
+
+Progress = Callable[[int, int], None] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What `calibrate` finds.
+
+    Attributes
+    ----------
+    quantizer : steps, centre, tables
+    accept_psnr, accept_bits : limits of `e2style.save`
+    bits : mean length in bits of the faces' own codes under the tables
+    psnr : dB at 256 x 256 between pictures of rounded and of exact codes; nan if not measured
+    """
+
+    quantizer: Quantizer
+    accept_psnr: float
+    accept_bits: float
+    bits: float
+    psnr: float
+
+
+def calibrate(
+    model: InversionModel,
+    faces: FaceSet,
+    *,
+    step: float | None = None,
+    target_db: float = TARGET_DB,
+    probes: int = 4,
+    progress: Progress = None,
+) -> Calibration:
+    """Fit a quantizer to the codes of faces.
+
+    Parameters
+    ----------
+    model : its own quantizer, if any, is not looked at
+    faces : at least two, at side 256; hundreds are better
+    step : one step for all coefficients instead of steps that are searched
+    target_db : PSNR at 256 x 256 that rounding alone may cost, where steps are searched
+    probes : faces that the search paints, about 20 pictures each
+    progress : called with (done, total) pictures
+
+    Raises
+    ------
+    DataError : fewer than two faces, or codes that are not finite
+    """
+    if len(faces) < 2:
+        raise DataError(f"calibration needs at least two faces, got {len(faces)}")
+    searched = min(probes, len(faces)) * (model.n_codes + 5) if step is None else 0
+    shown = min(len(faces), ACCEPT_FACES)
+    meter = _Meter(progress, len(faces) + searched + shown)
+    codes = _invert(model, faces, meter)
+    if not np.isfinite(codes).all():
+        raise DataError("calibration: a code is not finite")
+    # The mean of few faces is no better known than the centre that the network starts from.
+    centre = codes.mean(0) if len(codes) >= 16 else model.network.w_avg.cpu().numpy()
+    psnr = math.nan
+    steps: float | NDArray[np.float32]
+    if step is None:
+        steps, psnr = _search(model, codes[:probes], codes.std(0), centre, target_db, meter)
+    else:
+        steps = step
+    quantizer = fit_quantizer(codes, step=steps, w_avg=centre, max_radius=2047)
+    integers = quantizer.quantise(codes)
+    bits = quantizer.ideal_bits(integers)
+    chosen = np.linspace(0, len(faces) - 1, shown).astype(int)
+    found = [
+        agreement(faces.pictures[k], to_uint8(_paint(model, quantizer.dequantise(integers[k])))[0])
+        for k in chosen
+        if meter.count()
+    ]
+    return Calibration(
+        quantizer=quantizer,
+        accept_psnr=round(min(found) - ACCEPT_MARGIN_DB, 1),
+        accept_bits=float(round(bits.max() * ACCEPT_BITS_FACTOR)),
+        bits=float(bits.mean()),
+        psnr=psnr,
+    )
+
+
+def calibrate_file(
+    source: str | os.PathLike[str],
+    data: str | Path,
+    target: str | os.PathLike[str],
+    *,
+    half: bool = False,
+    images: int = 256,
+    step: float | None = None,
+    target_db: float = TARGET_DB,
+    device: str = "cpu",
+    progress: Progress = None,
+) -> Calibration:
+    """Calibrate a model and write it with its quantizer.
+
+    Parameters
+    ----------
+    source : file or name of a model
+    data : folder or zip of aligned faces
+    target : file to write
+    half : store weights in half precision; the fit is done with the weights as stored
+    images : faces to look at, evenly spread over the data
+    step, target_db, progress : as in `calibrate`
+    device : torch device
+
+    Raises
+    ------
+    CheckpointError : the model cannot be used
+    DataError : as in `calibrate`
+    """
+    model = load_model(source, device)
+    if half:
+        with torch.no_grad():
+            for key, value in model.network.state_dict().items():
+                if stored_as_half(key, value):
+                    value.copy_(value.half().float())
+    archive = Archive(data)
+    archive.close()
+    every = max(len(archive.names) // images, 1)
+    faces = FaceSet(data, COMPARED_SIDE, every=every)
+    found = calibrate(model, faces, step=step, target_db=target_db, progress=progress)
+    save(
+        target,
+        model.network,
+        quantizer=found.quantizer,
+        card=model.card,
+        accept_psnr=found.accept_psnr,
+        accept_bits=found.accept_bits,
+        half=half,
+    )
+    return found
+
+
+class _Meter:
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.done = 0
+
+    def count(self, pictures: int = 1) -> bool:
+        self.done += pictures
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total)
+        return True
+
+
+@torch.inference_mode()
+def _invert(model: InversionModel, faces: FaceSet, meter: _Meter) -> NDArray[np.float32]:
+    parts = []
+    batch = 2 if model.device.type == "cpu" else 16  # later stages paint at full size
+    for start in range(0, len(faces), batch):
+        indices = torch.arange(start, min(start + batch, len(faces)))
+        x = faces.batch(indices).to(model.device)
+        parts.append(model.network.invert(x).cpu().numpy())
+        meter.count(len(indices))
+    return np.concatenate(parts)
+
+
+@torch.inference_mode()
+def _paint(model: InversionModel, code: NDArray[np.float32]) -> Tensor:
+    return model.network.synthesize(torch.from_numpy(code[None]).to(model.device))
+
+
+def _shown(model: InversionModel, code: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Picture of a code at the side at which pictures are compared, or its own if smaller."""
+    painted = _paint(model, code)
+    side = min(COMPARED_SIDE, painted.shape[-1])
+    pooled = torch.nn.functional.adaptive_avg_pool2d(painted, side)
+    array: NDArray[np.float32] = pooled.cpu().numpy()
+    return array
+
+
+def _search(
+    model: InversionModel,
+    codes: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    target_db: float,
+    meter: _Meter,
+) -> tuple[NDArray[np.float32], float]:
+    """Steps (n, 512), equal along rows, and the PSNR that they were measured to reach."""
+    rng = np.random.default_rng(SEED)
+    rows = np.maximum(np.sqrt(np.square(spread).mean(1)), 1e-6)  # standard deviation per row
+    exact = [_shown(model, code) for code in codes if meter.count()]
+    gain = np.zeros(len(rows))  # s_i^2
+    for code, picture in zip(codes, exact, strict=True):
+        for i, width in enumerate(rows):
+            noisy = code.copy()
+            noisy[i] += (NOISE * width * rng.standard_normal(code.shape[1])).astype(np.float32)
+            change = float(np.square(_shown(model, noisy) - picture).mean())
+            gain[i] += change / np.square(NOISE * width) / len(codes)
+            meter.count()
+    sensitivity = np.sqrt(np.maximum(gain, gain.max() / MAX_RATIO**2))
+    allowed = 4.0 * 10 ** (-target_db / 10)  # squared error of pictures in [-1, 1]
+    scale = math.sqrt(12 * allowed / len(rows))
+    best: tuple[float, float] | None = None
+    for _ in range(4):
+        steps = (scale / sensitivity)[:, None]
+        error = 0.0
+        for code, picture in zip(codes, exact, strict=True):
+            rounded = centre + steps * np.rint((code - centre) / steps)
+            error += float(np.square(_shown(model, rounded.astype(np.float32)) - picture).mean())
+            meter.count()
+        error /= len(codes)
+        if error <= allowed and (best is None or scale > best[0]):
+            best = scale, error
+        # A little below the target, so that the last step lands on the right side of it.
+        scale *= min(max(math.sqrt(0.9 * allowed / max(error, 1e-12)), 0.25), 4.0)
+    if best is None:
+        raise DataError(f"calibration: no steps keep pictures within {target_db:.0f} dB")
+    psnr = 10 * math.log10(4.0 / max(best[1], 1e-12))
+    log.info("steps %s keep %.1f dB", np.round(best[0] / sensitivity, 3).tolist(), psnr)
+    steps = np.broadcast_to((best[0] / sensitivity)[:, None], centre.shape).astype(np.float32)
+    return steps, psnr
