@@ -25,6 +25,7 @@ from deephide.errors import OutputError, PassphraseError
 
 __all__ = [
     "KeySource",
+    "format_identity",
     "format_public_key",
     "keygen",
     "load_identity",
@@ -44,6 +45,11 @@ PRIVATE_PREFIX = "DEEPHIDE-KEY-"
 
 PathSource: TypeAlias = "str | os.PathLike[str]"
 KeySource: TypeAlias = "PathSource | bytes | None"
+
+
+def format_identity(private: bytes) -> str:
+    """Return the line of an identity file for a private key of 32 bytes."""
+    return PRIVATE_PREFIX + _to_text(private, PRIVATE_PREFIX)
 
 
 def format_public_key(public: bytes) -> str:
@@ -91,10 +97,7 @@ def keygen(path: PathSource) -> str:
     """
     private = os.urandom(KEY_BYTES)
     public = format_public_key(crypto.x25519_public(private))
-    text = (
-        f"# made by deephide keygen\n# public key: {public}\n"
-        f"{PRIVATE_PREFIX}{_to_text(private, PRIVATE_PREFIX)}\n"
-    )
+    text = f"# made by deephide keygen\n# public key: {public}\n{format_identity(private)}\n"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -108,9 +111,11 @@ def keygen(path: PathSource) -> str:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-    except OSError as error:
+    except BaseException as error:
         Path(path).unlink(missing_ok=True)
-        raise _not_written(path, error) from error
+        if isinstance(error, OSError):
+            raise _not_written(path, error) from error
+        raise
     return public
 
 

@@ -139,7 +139,6 @@ class TestRoundTrip:
         _, hidden, plaintext = hide(bytes(size))
         assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
 
-
     def test_changes_go_the_way_that_the_costs_say(self):
         cover, rng = elements(40_000), np.random.default_rng(2)
         up = rng.random(cover.size) < 0.5

@@ -4,6 +4,8 @@ import stat
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import deephide
@@ -116,9 +118,9 @@ def test_the_key_is_derived_once_for_embedding_and_once_for_extracting(
     assert len(calls) == 1
     deephide.extract(result.stego, "passphrase", model)
     assert len(calls) == 2
-    for given in ({"passphrase": "other"}, {"key_file": KEY_FILE}, {}):
+    for other in ({"passphrase": "other"}, {"key_file": KEY_FILE}, {}):
         with pytest.raises(ExtractionError):
-            deephide.extract(result.stego, model=model, **given)
+            deephide.extract(result.stego, model=model, **other)
     assert len(calls) == 5
 
 
@@ -154,8 +156,7 @@ def test_the_whole_program_with_every_kind_of_key(
     if "recipients" in sent:
         sent["recipients"] = [key_files.format_public_key(each) for each in sent["recipients"]]
         path = tmp_path / "identity"
-        text = key_files._to_text(received["identity"], key_files.PRIVATE_PREFIX)
-        path.write_text(f"# mine\n{key_files.PRIVATE_PREFIX}{text}\n")
+        path.write_text(f"# mine\n{key_files.format_identity(received['identity'])}\n")
         received["identity"] = path
     result = deephide.embed(face, photo, model=model, pad=pad, **sent)
     found = deephide.extract(result.stego, model=model, **received)
@@ -284,6 +285,67 @@ class TestFiles:
                     key_files.load_key_file(source)
         with pytest.raises(PassphraseError, match="key file cannot be read"):
             key_files.load_key_file(tmp_path / "none")
+
+    @settings(
+        max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    )
+    @given(st.binary(max_size=200), st.booleans())
+    def test_any_bytes_are_an_identity_or_an_error(self, tmp_path, data, framed):
+        path = tmp_path / "identity"
+        path.write_bytes(b"DEEPHIDE-KEY-" + data if framed else data)
+        with pytest.raises(PassphraseError):
+            key_files.load_identity(path)
+        with pytest.raises(PassphraseError):
+            key_files.parse_public_key(("deephide-pub-" if framed else "") + data.decode("latin1"))
+
+
+def work_of(monkeypatch, elements, key):
+    """What a failing `reveal` computes, call by call, with the sizes of its inputs."""
+    calls = []
+
+    def watch(module, name, describe):
+        function = getattr(module, name)
+
+        def watched(*args, **options):
+            calls.append((name, *describe(*args)))
+            return function(*args, **options)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(crypto, "derive_keys", lambda *_: ())
+    watch(crypto, "x25519", lambda *_: ())
+    watch(crypto, "open_sealed", lambda *_: ())
+    watch(hiding, "keyed_order", lambda _, *sizes: sizes)
+    watch(hiding, "public_order", lambda *sizes: sizes)
+    watch(stc, "extract_ternary", lambda each, bits: (each.size,))
+    with pytest.raises(ExtractionError):
+        hiding.reveal(elements, key, SHAPE)
+    monkeypatch.undo()
+    return calls
+
+
+@pytest.mark.parametrize("kind", ["shared", "identity"])
+def test_failures_do_the_same_work_call_by_call(kind, monkeypatch):
+    # A fresh opener each time: one that is used again leaves out a derivation it has made already.
+    if kind == "shared":
+        sealer = keys.SharedKey(b"right")
+        right, wrong = (lambda name=name: keys.SharedKey(name) for name in (b"right", b"wrong"))
+    else:
+        sealer = keys.Recipients(PUBLICS[:2])
+        right, wrong = (lambda k=k: keys.Identity(PRIVATES[k]) for k in (1, 2))
+    cover, hidden = hide(sealer)
+    zones = container.Zones(N, sealer.public_bytes)
+    public_places, others = hiding._split(zones)
+    altered = []
+    for place in (public_places[0], public_places[-1], others[0], others[-1]):
+        damaged = hidden.elements.copy()
+        damaged[place] += 1 if damaged[place] < 255 else -1
+        altered.append(damaged)
+    cases = [(cover, right), (hidden.elements, wrong), (np.zeros(N, np.uint8), right)]
+    cases += [(each, right) for each in altered]
+    works = [work_of(monkeypatch, samples, make()) for samples, make in cases]
+    assert all(work == works[0] for work in works)
+    assert len(works[0]) >= 6
 
 
 def test_key_inputs_of_all_kinds_differ():

@@ -1,6 +1,7 @@
 """The frozen vectors of the format; see tests/vectors/container/README.md."""
 
 import base64
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ import deephide
 from deephide import (
     container,
     crypto,
+    elligator,
     hiding,
     image_io,
     key_files,
@@ -125,6 +127,35 @@ def test_orders():
         assert order.tolist() == entry["order"]
     for entry in ORDERS["public"]:
         assert keystream.public_order(entry["n"])[:20].tolist() == entry["first"]
+
+
+def test_representatives(second_receiver):
+    entries = json.loads((FOLDER / "representatives.json").read_text())
+    assert len(entries) == 20
+    for entry in entries:
+        data, point = bytes.fromhex(entry["bytes"]), bytes.fromhex(entry["point"])
+        assert elligator.from_representative(data) == point
+        assert second_receiver.elligator(data) == int.from_bytes(point, "little")
+        if entry["private"]:
+            private = bytes.fromhex(entry["private"])
+            public = int.from_bytes(second_receiver.x25519(private, 9), "little")
+            shared = second_receiver.x25519(bytes(range(32)), public)
+            assert shared == crypto.x25519(bytes(range(32)), point)
+
+
+def test_key_texts(second_receiver, tmp_path):
+    entry = json.loads((FOLDER / "key_texts.json").read_text())
+    private, public = bytes.fromhex(entry["private"]), bytes.fromhex(entry["public"])
+    assert second_receiver.x25519(private, 9) == public
+    assert key_files.parse_public_key(entry["public_text"]) == public
+    (tmp_path / "identity").write_text(f"\n# a comment\n{entry['identity']}\n")
+    assert key_files.load_identity(tmp_path / "identity") == private
+    for prefix, key, text in (
+        ("deephide-pub-", public, entry["public_text"]),
+        ("DEEPHIDE-KEY-", private, entry["identity"]),
+    ):
+        check = hashlib.sha256(prefix.encode() + key).digest()[:3]
+        assert text.upper() == prefix.upper() + base64.b32encode(key + check).decode()
 
 
 def test_the_second_reader_reads_what_the_program_hides(second_receiver, face, photo, model):

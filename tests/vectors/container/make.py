@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import stc
-from deephide import container, crypto, hiding, keys, latent_codec
+from deephide import container, crypto, elligator, hiding, key_files, keys, latent_codec
 from deephide.keystream import keyed_order, public_order
 from e2style.quantizer import Quantizer
 
@@ -275,8 +275,39 @@ def orders():
     }
 
 
+def representatives():
+    """Private keys and tweaks with the representatives they lead to, and any bytes with points."""
+    found, draw = [], stream("representatives")
+    while len(found) < 16:
+        private, k, tweak = draw(32), *draw(2)
+        point = elligator.add_low_order(crypto.x25519_public(private), k & 7)
+        data = elligator.to_representative(point, tweak)
+        if data is not None:
+            found.append({"private": private.hex(), "bytes": data.hex(), "point": point.hex()})
+    for data in (bytes(32), b"\xff" * 32, draw(32), draw(32)):
+        point = elligator.from_representative(data)
+        found.append({"private": None, "bytes": data.hex(), "point": point.hex()})
+    return found
+
+
+def key_texts():
+    private = bytes(range(32))
+    public = crypto.x25519_public(private)
+    return {
+        "private": private.hex(),
+        "identity": key_files.format_identity(private),
+        "public": public.hex(),
+        "public_text": key_files.format_public_key(public),
+    }
+
+
 def main():
-    for name, content in (("latent", latents()), ("order", orders())):
+    for name, content in (
+        ("latent", latents()),
+        ("order", orders()),
+        ("representatives", representatives()),
+        ("key_texts", key_texts()),
+    ):
         text = json.dumps(content, ensure_ascii=True) + "\n"
         (HERE / f"{name}.json").write_text(text)
     cases = Cases()
