@@ -33,7 +33,7 @@ def flat_samples(channel: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def cover_costs(
-    cover: Cover, name: str = "hill", payload_bits: int = 0
+    cover: Cover, name: str = "hill", payload_bits: int = 0, *, sync: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the prices of +1 and -1 for every element, in raster order.
 
@@ -42,6 +42,8 @@ def cover_costs(
     cover : what `image_io.load_cover` returned
     name : one of COSTS
     payload_bits : what is to be hidden; only `mipod` depends on it
+    sync : make the channels of a pixel change in the same direction, which the receiver need not
+        know of; `docs/stc.md` says what that costs
 
     Returns
     -------
@@ -51,18 +53,19 @@ def cover_costs(
     if name not in COSTS:
         raise ValueError(f"cost: got {name!r}, allowed: {', '.join(COSTS)}")
     function = getattr(stc.costs, name)
-    channels = cover.samples.shape[2]
-    cost_p1 = np.empty(cover.samples.shape)
-    cost_m1 = np.empty(cover.samples.shape)
-    for index in range(channels):
-        channel = np.ascontiguousarray(cover.samples[:, :, index])
+    samples = cover.samples
+    channels = [samples[:, :, index] for index in range(samples.shape[2])]
+    if name == "mipod":
         # Nothing above one bit per element fits the format; `hiding` says so in its own words.
-        share = max(1, min(payload_bits // channels, channel.size))
-        rho = function(channel, share) if name == "mipod" else function(channel)
-        rho[flat_samples(channel)] = np.inf
-        if cover.fixed is not None:
-            rho[cover.fixed] = np.inf
-        cost_p1[:, :, index], cost_m1[:, :, index] = stc.costs.wet(channel, rho)
+        rho = function(samples, max(1, min(payload_bits, samples.size)))
+    else:
+        rho = np.stack([function(channel) for channel in channels], axis=-1)
+    rho[np.stack([flat_samples(channel) for channel in channels], axis=-1)] = np.inf
+    if cover.fixed is not None:
+        rho[cover.fixed] = np.inf
+    cost_p1, cost_m1 = stc.costs.wet(samples, rho)
+    if sync:
+        cost_p1, cost_m1 = stc.costs.sync_channels(cost_p1, cost_m1, np.random.default_rng())
     return cost_p1.reshape(-1), cost_m1.reshape(-1)
 
 

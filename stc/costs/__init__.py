@@ -3,9 +3,10 @@
 `hill`, `wow`, `suniward` and `mipod` price the pixels of one channel, `juniward` and `uerd` the
 quantised coefficients of one JPEG component. Each scheme returns the plain price of a change of
 one; `wet` turns it into the prices of +1 and -1 with saturated elements forbidden to leave their
-range.
+range, and `sync_channels` makes the channels of a pixel change in the same direction.
 """
 
+from stc.costs.channels import sync_channels
 from stc.costs.hill import hill
 from stc.costs.juniward import juniward
 from stc.costs.mipod import mipod
@@ -14,4 +15,4 @@ from stc.costs.uerd import uerd
 from stc.costs.wet import wet
 from stc.costs.wow import wow
 
-__all__ = ["hill", "juniward", "mipod", "suniward", "uerd", "wet", "wow"]
+__all__ = ["hill", "juniward", "mipod", "suniward", "sync_channels", "uerd", "wet", "wow"]

@@ -254,18 +254,19 @@ def mipod(image: npt.ArrayLike, payload_bits: float) -> npt.NDArray[np.float64]:
 
     Parameters
     ----------
-    image : (H, W) numbers
-        one channel, 0..255 nominal
-    payload_bits : float, 0 < payload_bits < log2(3) * H * W
+    image : (H, W) or (H, W, C) numbers
+        0..255 nominal; channels are modelled each for itself and share the payload as is best
+        for all, which is what one trellis over them does
+    payload_bits : float, 0 < payload_bits < log2(3) * image.size
         bits
 
     Returns
     -------
-    rho : (H, W) float64, > 0
+    rho : float64, shaped like `image`, > 0
 
     Raises
     ------
-    PayloadTooLargeError : more than log2(3) bits per pixel
+    PayloadTooLargeError : more than log2(3) bits per element
     ValueError : names the parameter, what was got and what is allowed
 
     Examples
@@ -277,4 +278,8 @@ def mipod(image: npt.ArrayLike, payload_bits: float) -> npt.NDArray[np.float64]:
     True
 
     """
-    return _prices(fisher_information(image), payload_bits)
+    values = np.asarray(image)
+    if values.ndim != 3:
+        return _prices(fisher_information(values), payload_bits)
+    channels = [fisher_information(values[..., c]) for c in range(values.shape[2])]
+    return _prices(np.stack(channels, axis=-1), payload_bits)

@@ -101,3 +101,36 @@ def test_bad_arguments_are_named():
         stc.costs.hill(np.zeros((4, 4, 3)))
     with pytest.raises(ValueError, match="image: got NaN"):
         stc.costs.hill(np.full((4, 4), np.nan))
+
+
+def test_bad_jpeg_arguments_are_named():
+    blocks, table = np.zeros((2, 3, 8, 8), int), np.full((8, 8), 10)
+    for scheme in (stc.costs.juniward, stc.costs.uerd):
+        with pytest.raises(ValueError, match=r"coefficients: got shape \(16, 24\)"):
+            scheme(np.zeros((16, 24), int), table)
+        with pytest.raises(ValueError, match="coefficients: got type float64"):
+            scheme(blocks / 2, table)
+        with pytest.raises(ValueError, match=r"quantization: got shape \(64,\)"):
+            scheme(blocks, table.ravel())
+        for bad in (table / 2, table * 0):
+            with pytest.raises(ValueError, match="quantization: got other than positive"):
+                scheme(blocks, bad)
+    with pytest.raises(ValueError, match=r"pixels: got shape \(24, 16\)"):
+        stc.costs.juniward(blocks, table, np.zeros((24, 16)))
+    with pytest.raises(ValueError, match="pixels: got NaN"):
+        stc.costs.juniward(blocks, table, np.full((16, 24), np.nan))
+    with pytest.raises(ValueError, match="implementation: got 'matlab'"):
+        stc.costs.juniward(blocks, table, implementation="matlab")
+
+
+def test_jpeg_costs_carry_a_message_in_one_component(rng):
+    blocks = rng.integers(-40, 41, (6, 7, 8, 8)) // np.arange(1, 65).reshape(8, 8)
+    blocks[0, 0, 0, :2] = -1023, 1023
+    table = np.full((8, 8), 12)
+    message = rng.integers(0, 2, 200)
+    for scheme in (stc.costs.juniward, stc.costs.uerd):
+        costs = stc.costs.wet(blocks, scheme(blocks, table), low=-1023, high=1023)
+        stego = stc.embed_ternary(blocks.ravel(), message, *(cost.ravel() for cost in costs))
+        assert np.array_equal(stc.extract_ternary(stego, message.size), message)
+        assert np.abs(stego - blocks.ravel()).max() == 1
+        assert np.abs(stego).max() <= 1023
