@@ -316,10 +316,18 @@ def encode_png(cover: Cover, samples: NDArray[np.uint8]) -> bytes:
 
     A PNG cover keeps every chunk but the image data byte for byte.  Other covers keep their
     colour profile; their remaining metadata has no place in a PNG file.
+
+    Raises
+    ------
+    InputImageError : the image data of the cover is damaged in a way that its decoder overlooked
     """
-    if cover.source is not None:
-        full = samples if cover.alpha is None else np.dstack((samples, cover.alpha))
-        return png.replace_samples(cover.source, full)
-    buffer = io.BytesIO()
-    to_pil(cover, samples).save(buffer, "PNG", icc_profile=cover.icc_profile)
-    return buffer.getvalue()
+    before, after = (
+        part if cover.alpha is None else np.dstack((part, cover.alpha))
+        for part in (cover.samples, samples)
+    )
+    if cover.source is None:
+        return png.new_file(after, cover.icc_profile)
+    try:
+        return png.replace_samples(cover.source, before, after)
+    except png.PngFormatError as error:
+        raise _damaged("carrier") from error

@@ -1,12 +1,13 @@
 """PNG at the level of chunks: new samples inside the cover's own file.
 
 Pillow would drop most ancillary chunks and write its own filter and IDAT pattern, which tells
-anyone that the file passed through Pillow.  Here every chunk but IDAT stays byte for byte, each
-row keeps the filter type it had, and the zlib level and the IDAT sizes follow the cover.
+anyone that the file passed through Pillow.  Here every chunk but IDAT stays byte for byte, and
+`png_encoder` finds out how the cover's image data was written and writes the new data that way.
 """
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PngFile", "PngFormatError", "parse", "replace_samples"]
+from deephide import png_encoder
+from deephide.png_encoder import Rows
+
+__all__ = ["PngFile", "PngFormatError", "new_file", "parse", "replace_samples"]
+
+_log = logging.getLogger(__name__)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -29,9 +35,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-# What the two level bits of a zlib header can stand for.
-_LEVELS = {0: (1, 0), 1: (2, 3, 4, 5), 2: (6,), 3: (9, 7)}
-_PROBE_BYTES = 1 << 18
+_LIBPNG_PIECE = 8192  # bytes in each of libpng's IDAT chunks but the last
 
 
 class PngFormatError(ValueError):
@@ -124,43 +128,87 @@ def parse(raw: bytes) -> PngFile:
     )
 
 
-def replace_samples(file: PngFile, samples: NDArray[np.uint8]) -> bytes:
+def replace_samples(
+    file: PngFile, original: NDArray[np.uint8], samples: NDArray[np.uint8]
+) -> bytes:
     """Return the file with new samples and nothing else changed.
+
+    The program that wrote the cover is imitated: filters by its rule where it follows one that
+    is known, and each row's own otherwise; the compressor and its settings.
 
     Parameters
     ----------
     file : 8 bits per sample, gray, RGB or RGBA
-    samples : (H, W, C) uint8, C including alpha
+    original, samples : (H, W, C) uint8, C including alpha; what the file holds and shall hold
 
     Raises
     ------
     PngFormatError : the old image data cannot be read
     """
-    if file.bit_depth != 8 or samples.shape != (file.height, file.width, file.channels):
-        raise ValueError(f"samples: got {samples.shape}, which does not fit the file")
+    for array in (original, samples):
+        if file.bit_depth != 8 or array.shape != (file.height, file.width, file.channels):
+            raise ValueError(f"samples: got {array.shape}, which does not fit the file")
     old = _inflate(file)
-    new = bytearray()
-    for rows, picked in _passes(file, samples):
-        stride = 1 + rows.shape[1]
-        types = np.frombuffer(old, np.uint8, rows.shape[0] * stride, len(new))[::stride]
+    types = _filter_types(file, old)
+    encoder = png_encoder.identify(list(_passes(file, original)), types, old, file.data)
+    if not encoder.exact:
+        _log.warning(
+            "the program that wrote the carrier cannot be imitated: who compares its compressed "
+            "data with that program's can tell that the file was written again"
+        )
+    stream = _encode(file, list(_passes(file, samples)), types, encoder)
+    return file.before + _idat(stream, file.sizes) + file.after
+
+
+def _encode(
+    file: PngFile, passes: list[Rows], types: list[NDArray[np.uint8]], encoder: png_encoder.Encoder
+) -> bytes:
+    rule = encoder.rule
+    if encoder.pillow is not None:
+        return png_encoder.pillow_stream(*passes[0], encoder.pillow, rule == "pillow-optimize")
+    filtered = b"".join(
+        png_encoder.apply_filters(
+            rows, kept if rule is None else png_encoder.choose_filters(rows, pixel, rule), pixel
+        )
+        for (rows, pixel), kept in zip(passes, types, strict=True)
+    )
+    return encoder.compress(filtered, file.data[:2])
+
+
+def _filter_types(file: PngFile, old: bytes) -> list[NDArray[np.uint8]]:
+    """Return the filter of each row of each pass."""
+    found, at = [], 0
+    for height, width in _pass_shapes(file):
+        types = np.frombuffer(old, np.uint8, height * (1 + width), at)[:: 1 + width]
         if types.max(initial=0) > 4:
             raise PngFormatError("a row has an unknown filter")
-        new += _filter_rows(rows, types, picked)
-    return file.before + _idat(_deflate(file, old, bytes(new)), file.sizes) + file.after
+        found.append(types)
+        at += height * (1 + width)
+    return found
 
 
-def _passes(file: PngFile, samples: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
+def _grid(file: PngFile) -> tuple[tuple[int, int, int, int], ...]:
+    return _ADAM7 if file.interlaced else ((0, 0, 1, 1),)
+
+
+def _passes(file: PngFile, samples: NDArray[np.uint8]) -> Iterator[Rows]:
     """Yield the rows of each (reduced) image as (rows, bytes), with the bytes per pixel."""
-    grid = _ADAM7 if file.interlaced else ((0, 0, 1, 1),)
-    for x0, y0, dx, dy in grid:
+    for x0, y0, dx, dy in _grid(file):
         part = samples[y0::dy, x0::dx]
         if part.size:
-            yield part.reshape(part.shape[0], -1), file.channels
+            yield np.ascontiguousarray(part).reshape(part.shape[0], -1), file.channels
+
+
+def _pass_shapes(file: PngFile) -> Iterator[tuple[int, int]]:
+    """Yield height and bytes per row, without the filter, of each (reduced) image."""
+    for x0, y0, dx, dy in _grid(file):
+        height, width = -(-(file.height - y0) // dy), -(-(file.width - x0) // dx)
+        if height > 0 and width > 0:
+            yield height, width * file.channels
 
 
 def _inflate(file: PngFile) -> bytes:
-    probe = np.zeros((file.height, file.width, file.channels), dtype=np.uint8)
-    expected = sum(rows.shape[0] * (1 + rows.shape[1]) for rows, _ in _passes(file, probe))
+    expected = sum(height * (1 + width) for height, width in _pass_shapes(file))
     decoder = zlib.decompressobj()
     try:
         old = decoder.decompress(file.data, expected)
@@ -171,76 +219,35 @@ def _inflate(file: PngFile) -> bytes:
     return old
 
 
-def _filter_rows(rows: NDArray[np.uint8], types: NDArray[np.uint8], pixel: int) -> bytes:
-    """Apply to each row the filter its type names (PNG specification, section 9)."""
-    height, width = rows.shape
-    out = np.empty((height, 1 + width), dtype=np.uint8)
-    out[:, 0] = types
-    for kind in range(5):
-        # A block of rows at a time keeps the wide intermediates small.
-        places = np.flatnonzero(types == kind)
-        for chunk in np.array_split(places, max(1, places.size * width >> 22)):
-            if chunk.size:
-                out[chunk, 1:] = rows[chunk] - _predict(rows, chunk, kind, pixel)
-    return out.tobytes()
-
-
-def _predict(
-    rows: NDArray[np.uint8], places: NDArray[np.int64], kind: int, pixel: int
-) -> NDArray[np.uint8]:
-    current = rows[places]
-    above = np.where((places > 0)[:, None], rows[np.maximum(places - 1, 0)], np.uint8(0))
-    left = np.zeros_like(current)
-    left[:, pixel:] = current[:, :-pixel]
-    if kind == 0:
-        return np.zeros_like(current)
-    if kind == 1:
-        return left
-    if kind == 2:
-        return above
-    a, b = left.astype(np.int16), above.astype(np.int16)
-    if kind == 3:
-        return ((a + b) // 2).astype(np.uint8)
-    corner = np.zeros_like(a)
-    corner[:, pixel:] = b[:, :-pixel]
-    # |p - a|, |p - b|, |p - c| with p = a + b - c.
-    da, db, dc = np.abs(b - corner), np.abs(a - corner), np.abs(a + b - 2 * corner)
-    nearest = np.where((da <= db) & (da <= dc), a, np.where(db <= dc, b, corner))
-    return nearest.astype(np.uint8)
-
-
-def _deflate(file: PngFile, old: bytes, new: bytes) -> bytes:
-    """Compress with the settings that best reproduce the beginning of the cover's own stream."""
-    probe = old[:_PROBE_BYTES]
-    target = file.data[: len(file.data) * len(probe) // len(old)]
-    candidates = [
-        (level, memory, strategy)
-        for level in _LEVELS[file.data[1] >> 6]
-        for memory in (8, 9)
-        for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)
-    ]
-    best = min(candidates, key=lambda each: _mismatch(_compress(probe, *each), target))
-    return _compress(new, *best)
-
-
-def _compress(data: bytes, level: int, memory: int, strategy: int) -> bytes:
-    encoder = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, memory, strategy)
-    return encoder.compress(data) + encoder.flush()
-
-
-def _mismatch(stream: bytes, target: bytes) -> tuple[int, int]:
-    """Rank settings: the longest common beginning in KiB first, then the nearest size."""
-    size = min(len(stream), len(target))
-    differs = np.frombuffer(stream, np.uint8, size) != np.frombuffer(target, np.uint8, size)
-    agreed = int(differs.argmax()) if differs.any() else size
-    return -(agreed >> 10), abs(len(stream) - len(target))
-
-
 def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:
     """Cut the stream as the cover's was: its pieces had one size, but for the last."""
     piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
     out = bytearray()
     for start in range(0, len(stream), piece):
-        body = b"IDAT" + stream[start : start + piece]
-        out += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        out += _chunk(b"IDAT", stream[start : start + piece])
     return bytes(out)
+
+
+def new_file(samples: NDArray[np.uint8], icc_profile: bytes | None = None) -> bytes:
+    """Return a PNG file as libpng writes it by default, the most common look of such a file.
+
+    Parameters
+    ----------
+    samples : (H, W, C) uint8 with 1, 3 or 4 channels
+    icc_profile : colour profile to go with them
+    """
+    height, width, channels = samples.shape
+    colour = {1: 0, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    parts = [SIGNATURE, _chunk(b"IHDR", header)]
+    if icc_profile is not None:
+        parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
+    rows, encoder = samples.reshape(height, -1), png_encoder.LIBPNG
+    types = png_encoder.choose_filters(rows, channels, "libpng")
+    stream = encoder.compress(png_encoder.apply_filters(rows, types, channels))
+    return b"".join((*parts, _idat(stream, (_LIBPNG_PIECE, 0)), _chunk(b"IEND", b"")))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
