@@ -211,12 +211,16 @@ class TestFiles:
         with pytest.raises(OutputError, match="cannot be written"):
             deephide.keygen(tmp_path / "missing" / "identity")
 
-    def test_a_full_disk_leaves_no_identity(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(
+        ("trouble", "expected"),
+        [(OSError(28, os.strerror(28)), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)],
+    )
+    def test_trouble_leaves_no_identity(self, tmp_path, monkeypatch, trouble, expected):
         def fail(_):
-            raise OSError(28, os.strerror(28))
+            raise trouble
 
         monkeypatch.setattr(os, "fsync", fail)
-        with pytest.raises(OutputError, match="no space left"):
+        with pytest.raises(expected):
             deephide.keygen(tmp_path / "identity")
         assert not (tmp_path / "identity").exists()
 

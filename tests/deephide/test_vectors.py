@@ -121,10 +121,11 @@ def test_compressed_codes(entry):
         latent_codec.decode(data, quantizer)
 
 
-def test_orders():
+def test_orders(second_receiver):
     for entry in ORDERS["keyed"]:
-        order = keystream.keyed_order(bytes.fromhex(entry["key"]), entry["n"])
-        assert order.tolist() == entry["order"]
+        key = bytes.fromhex(entry["key"])
+        assert keystream.keyed_order(key, entry["n"]).tolist() == entry["order"]
+        assert second_receiver.order(key, entry["n"]) == entry["order"]
     for entry in ORDERS["public"]:
         assert keystream.public_order(entry["n"])[:20].tolist() == entry["first"]
 
