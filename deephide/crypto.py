@@ -51,6 +51,8 @@ ARGON2_MEMORY_KIB = 64 * 1024
 ARGON2_ITERATIONS = 3
 ARGON2_LANES = 4
 
+_CHUNK = 1 << 20  # bytes of keystream at a time; the result alone may be large
+
 _FROM_PASSPHRASE = b"deephide/1 passphrase\x00"
 _FROM_KEY_FILE = b"deephide/1 key file\x00"
 _FROM_BOTH = b"deephide/1 key file and passphrase\x00"
@@ -230,10 +232,15 @@ def open_sealed(keys: Keys, sealed: bytes, associated: bytes) -> bytes:
         raise ExtractionError from None
 
 
-def keystream_bytes(key: bytes, length: int) -> bytes:
+def keystream_bytes(key: bytes, length: int) -> bytearray:
     """Return the first `length` bytes of the ChaCha20 keystream (RFC 8439) of a 32-byte key.
 
     Block counter and nonce start at zero, so a key must serve one purpose only.
     """
     encryptor = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
-    return encryptor.update(bytes(length))
+    stream = bytearray(length)
+    view, zeros = memoryview(stream), bytes(min(length, _CHUNK))
+    for start in range(0, length, _CHUNK):
+        part = view[start : start + _CHUNK]
+        encryptor.update_into(zeros[: len(part)], part)
+    return stream

@@ -18,6 +18,7 @@ __all__ = ["MAX_ELEMENTS", "keyed_order", "public_order"]
 
 INDEX_BITS = 28
 MAX_ELEMENTS = 1 << INDEX_BITS
+_CHUNK = 1 << 17
 
 _PUBLIC_DOMAIN = b"deephide/1 public order\x00"
 
@@ -43,15 +44,18 @@ def keyed_order(key: bytes, n: int, first: int | None = None) -> NDArray[np.int6
     if not 0 <= n <= MAX_ELEMENTS:
         raise ValueError(f"n: got {n}, allowed 0..{MAX_ELEMENTS}")
     mask = np.uint64(MAX_ELEMENTS - 1)
-    words = np.frombuffer(keystream_bytes(key, 8 * n), dtype="<u8").astype(np.uint64)
+    # All in one buffer: of the largest pictures it takes 2 GiB.
+    words = np.frombuffer(keystream_bytes(key, 8 * n), dtype="<u8").astype(np.uint64, copy=False)
     words &= ~mask
-    words |= np.arange(n, dtype=np.uint64)
+    for start in range(0, n, _CHUNK):
+        part = words[start : start + _CHUNK]
+        part |= np.arange(start, start + part.size, dtype=np.uint64)
     if first is not None and first < n:
         words.partition(first)
-        words = words[:first]
+        words = words[:first].copy()
     words.sort()
     words &= mask
-    return words.astype(np.int64)
+    return words.view(np.int64)
 
 
 def public_order(n: int, first: int | None = None) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deephide import keystream
+from deephide import crypto, keystream
 from deephide.crypto import keystream_bytes
 
 
@@ -53,3 +53,17 @@ def test_the_beginning_of_an_order_is_that_of_the_whole(n, first):
 def test_impossible_sizes_are_refused(n):
     with pytest.raises(ValueError, match="n: got"):
         keystream.keyed_order(bytes(32), n)
+
+
+def test_pieces_make_no_difference(monkeypatch):
+    whole = keystream.keyed_order(bytes(32), 1000)
+    stream = keystream_bytes(bytes(32), 1001)
+    monkeypatch.setattr(crypto, "_CHUNK", 192)
+    monkeypatch.setattr(keystream, "_CHUNK", 7)
+    assert keystream_bytes(bytes(32), 1001) == stream
+    assert keystream.keyed_order(bytes(32), 1000).tolist() == whole.tolist()
+
+
+def test_a_long_order_is_a_permutation():
+    order = keystream.keyed_order(bytes(32), 300_001)
+    assert np.array_equal(np.sort(order), np.arange(300_001))
