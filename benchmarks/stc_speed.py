@@ -65,7 +65,7 @@ def binary_rows(n, repeat, rng):
     for alpha in (0.0125, 0.05, 0.25, 0.5):
         message = rng.integers(0, 2, int(alpha * n)).astype(np.uint8)
         for height in (7, 10, 12):
-            layout = codec._layout(n, message.size, height, None)
+            layout = codec.block_layout(n, message.size, height, None)
             path = np.empty((n, (1 << height) // 32), np.uint32)
             gather, _ = best(
                 1, gather_search, cover, message, cost, layout.ends, layout.narrow, layout.wide,

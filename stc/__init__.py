@@ -11,6 +11,7 @@ from stc.errors import PayloadTooLargeError, StcError
 
 if TYPE_CHECKING:
     from stc import costs
+    from stc.batch import embed_batch, extract_batch
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
     from stc.codec import embed, extract, path_bytes
     from stc.multilayer import embed_ternary, extract_ternary
@@ -22,8 +23,10 @@ __all__ = [
     "bound_distortion_ternary",
     "costs",
     "embed",
+    "embed_batch",
     "embed_ternary",
     "extract",
+    "extract_batch",
     "extract_ternary",
     "path_bytes",
     "simulate",
@@ -33,8 +36,10 @@ _HOME = {
     "bound_distortion": "stc.bounds",
     "bound_distortion_ternary": "stc.bounds",
     "embed": "stc.codec",
+    "embed_batch": "stc.batch",
     "embed_ternary": "stc.multilayer",
     "extract": "stc.codec",
+    "extract_batch": "stc.batch",
     "extract_ternary": "stc.multilayer",
     "path_bytes": "stc.codec",
     "simulate": "stc.bounds",

@@ -16,6 +16,7 @@ __all__ = [
     "bound_distortion",
     "bound_distortion_ternary",
     "check_payload",
+    "free_choice_bits",
     "rough_multiplier",
     "simulate",
     "solve_multiplier",
@@ -39,12 +40,22 @@ def _sums(costs: Costs) -> Callable[[float], tuple[float, float, float]]:
     return lambda lam: kernel(*costs, lam)
 
 
+def _free_choice(costs: Costs) -> float:
+    ways = sum((cost < np.inf).astype(np.int8) for cost in costs)
+    counts = np.bincount(np.asarray(ways), minlength=3)
+    return float(counts[1] + np.log2(3.0) * counts[2])
+
+
+def free_choice_bits(costs: Costs) -> int:
+    """Return the entropy in bits of free choice among the permitted changes."""
+    return int(_free_choice(costs))
+
+
 def check_payload(costs: Costs, payload_bits: float) -> None:
     """Raise unless free choice among the permitted changes holds the payload."""
     if not payload_bits >= 0:
         raise ValueError(f"payload_bits: got {payload_bits}; allowed: 0 or more")
-    ways = sum((cost < np.inf).astype(np.int8) for cost in costs)
-    capacity = float(np.log2(1.0 + np.asarray(ways)).sum())
+    capacity = _free_choice(costs)
     if payload_bits > capacity * (1 + 1e-12):
         raise PayloadTooLargeError(
             f"payload_bits: got {payload_bits}; allowed: at most {capacity:.1f}, "

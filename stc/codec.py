@@ -9,12 +9,22 @@ from stc.planning import Plan, plan_live
 from stc.search import PATH_LIMIT, Layout, search
 from stc.syndrome import syndrome
 
-__all__ = ["embed", "extract", "path_bytes"]
+__all__ = [
+    "acceptable",
+    "block_layout",
+    "check_bits",
+    "check_cost",
+    "check_height",
+    "embed",
+    "extract",
+    "path_bytes",
+    "verify",
+]
 
 Columns = tuple[npt.ArrayLike, npt.ArrayLike]
 
 
-def _layout(n: int, n_message: int, height: int, submatrix: Columns | None) -> Layout:
+def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None = None) -> Layout:
     """Spread n elements over the message bits: block b ends at round((b + 1) n / m)."""
     index = np.arange(n_message + 1, dtype=np.int64)
     ends = (2 * index * n + n_message) // (2 * n_message)
@@ -171,10 +181,10 @@ def embed(
             needed_bits=message.size,
             capacity_bits=capacity,
         )
-    layout = _layout(cover.size, message.size, height, submatrix)
+    layout = block_layout(cover.size, message.size, height, submatrix)
     plan = plan_live(price, dry, layout.ends, message.size, height) if freeze else Plan(dry)
     stego = search(cover, message, price, plan.live, layout, height, vector)
-    if plan.frozen and not (stego is not None and _distortion(cover, stego, price) <= plan.limit):
+    if plan.frozen and (stego is None or not acceptable(cover, stego, price, plan)):
         # The frozen elements were needed after all: an uneven order, or too many wet ones.
         full = search(cover, message, price, dry, layout, height, vector)
         if full is not None and (
@@ -188,7 +198,7 @@ def embed(
             needed_bits=message.size,
             capacity_bits=capacity,
         )
-    _verify(cover, stego, message, dry, layout)
+    verify(cover, stego, message, dry, layout)
     return stego
 
 
@@ -233,7 +243,7 @@ def extract(
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{stego.size}")
     if n_message == 0:
         return np.zeros(0, np.uint8)
-    return syndrome(stego, int(n_message), _layout(stego.size, n_message, height, submatrix))
+    return syndrome(stego, int(n_message), block_layout(stego.size, n_message, height, submatrix))
 
 
 def _distortion(
@@ -243,7 +253,17 @@ def _distortion(
         return float(price[cover != stego].sum())
 
 
-def _verify(
+def acceptable(
+    cover: npt.NDArray[np.uint8],
+    stego: npt.NDArray[np.uint8],
+    price: npt.NDArray[np.float64],
+    plan: Plan,
+) -> bool:
+    """Return whether freezing kept its promise: the distortion is about as low as planned."""
+    return not plan.frozen or _distortion(cover, stego, price) <= plan.limit
+
+
+def verify(
     cover: npt.NDArray[np.uint8],
     stego: npt.NDArray[np.uint8],
     message: npt.NDArray[np.uint8],

@@ -1,14 +1,23 @@
 """±1 embedding in two layers of binary codes: the second-lowest bit first, then the lowest."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from stc import bounds, codec
 from stc.errors import PayloadTooLargeError
+from stc.layers import Layer, embed_layers
+from stc.splitting import best_share, parts, put_share, read_share, share_places
 
 __all__ = ["close_dtype_limits", "embed_ternary", "extract_ternary"]
+
+Split = Literal["entropy", "even"]
+
+
+def _check_split(split: str) -> None:
+    if split not in ("entropy", "even"):
+        raise ValueError(f"split: got {split!r}; allowed: 'entropy' and 'even'")
 
 
 def _check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -46,11 +55,6 @@ def close_dtype_limits(
     )
 
 
-def _split(n_message: int) -> tuple[int, int]:
-    """Return the bits of the lowest and of the second-lowest layer."""
-    return n_message - n_message // 2, n_message // 2
-
-
 def embed_ternary(
     cover: npt.ArrayLike,
     message_bits: npt.ArrayLike,
@@ -58,14 +62,16 @@ def embed_ternary(
     cost_m1: npt.ArrayLike,
     height: int = 10,
     *,
+    split: Split = "entropy",
     freeze: bool = True,
+    threads: int = 1,
 ) -> npt.NDArray[Any]:
     """Change elements by at most 1, at the lowest summed cost, so that they carry the message.
 
-    Filler, Judas and Fridrich 2011, Sec. VI. Of the m message bits the first ceil(m / 2) are
-    the syndrome of the lowest bits, the rest that of the second-lowest; bits are taken in two's
-    complement. The upper layer is coded first, with costs by the flipping lemma: for the
-    neighbour a that flips this bit and the neighbour b that does not, at Gibbs multiplier lam,
+    Filler, Judas and Fridrich 2011, Sec. VI. The first bits of the message are the syndrome of
+    the lowest bits, the others that of the second-lowest; bits are taken in two's complement.
+    The upper layer is coded first, with costs by the flipping lemma: for the neighbour a that
+    flips this bit and the neighbour b that does not, at Gibbs multiplier lam,
 
         cost = cost_a + log(1 + exp(-lam * cost_b)) / lam.
 
@@ -82,8 +88,13 @@ def embed_ternary(
         units of distortion; inf forbids the change
     height : int in 6..14
         constraint height; time grows as n * 2**height
+    split : "entropy" or "even"
+        how many bits each layer takes: its part of the entropy at the optimum, which six bits in
+        a few elements tell the receiver (from 600 bits of message on), or always half
     freeze : bool
         as in `embed`
+    threads : int >= 1
+        2 runs the layers side by side; the result is the same
 
     Returns
     -------
@@ -110,32 +121,70 @@ def embed_ternary(
     up = codec.check_cost("cost_p1", cost_p1, elements.size)
     down = codec.check_cost("cost_m1", cost_m1, elements.size)
     codec.check_height(height)
+    _check_split(split)
     if message.size == 0:
         return elements.copy()
     up, down = _comfortable(*close_dtype_limits(elements, up, down))
-    n_low, _ = _split(message.size)
+    capacity = bounds.free_choice_bits((up, down))
     multiplier = bounds.rough_multiplier((up, down), message.size)
+    places = share_places(elements.size, message.size) if split == "entropy" else None
+    try:
+        if places is None:
+            sizes = parts(message.size)
+            return _embed_parts(
+                elements, message, sizes, up, down, height, multiplier, freeze, threads
+            )
+        share = best_share(*_neighbours(elements, up, down), multiplier)
+        told = put_share(elements, up, down, places, share, height)
+        up[places] = down[places] = np.inf
+        sizes = parts(message.size, share)
+        return _embed_parts(told, message, sizes, up, down, height, multiplier, freeze, threads)
+    except PayloadTooLargeError as error:
+        raise PayloadTooLargeError(
+            f"message_bits: got {message.size} bits, for which {elements.size} elements have no "
+            "solution in this order; try another order or a shorter message",
+            needed_bits=message.size,
+            capacity_bits=capacity,
+        ) from error
+
+
+def _neighbours(
+    elements: npt.NDArray[Any], up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the prices of the change that flips the second-lowest bit and of the other one.
+
+    From an even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from
+    an odd one +1 does.
+    """
+    odd = (elements & 1).astype(np.bool_)
+    return np.where(odd, up, down), np.where(odd, down, up)
+
+
+def _embed_parts(
+    elements: npt.NDArray[Any],
+    message: npt.NDArray[np.uint8],
+    sizes: tuple[int, int],
+    up: npt.NDArray[np.float64],
+    down: npt.NDArray[np.float64],
+    height: int,
+    multiplier: float,
+    freeze: bool,
+    threads: int,
+) -> npt.NDArray[Any]:
+    """Embed `sizes` bits in the lowest and the second-lowest layer."""
     low_bit = (elements & 1).astype(np.uint8)
     high_bit = ((elements >> 1) & 1).astype(np.uint8)
-    # From an even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3};
-    # from an odd one +1 does.
-    odd = low_bit.astype(np.bool_)
-    across, within = np.where(odd, up, down), np.where(odd, down, up)
-    new_high = _layer(
-        high_bit, message[n_low:], _flip_cost(across, within, multiplier), height, freeze, message
-    )
-    crossed = new_high != high_bit
+    across, within = _neighbours(elements, up, down)
+    high = Layer(high_bit, message[sizes[0] :], _flip_cost(across, within, multiplier))
     # Crossing changes the lowest bit too: there it is the cover, and cannot move back.
-    low_cover = low_bit ^ crossed
-    new_low = _layer(
-        low_cover, message[:n_low], np.where(crossed, np.inf, within), height, freeze, message
-    )
+    low = Layer(low_bit, message[: sizes[0]], within)
+    new_high, new_low = embed_layers(high, low, height, freeze, threads)
+    crossed = new_high != high_bit
     moved = new_low != low_bit
-    rise = moved & (crossed == odd)
-    fall = moved & (crossed != odd)
+    odd = low_bit.astype(np.bool_)
     stego = elements.copy()
-    stego[rise] += 1
-    stego[fall] -= 1
+    stego[moved & (crossed == odd)] += 1
+    stego[moved & (crossed != odd)] -= 1
     return stego
 
 
@@ -151,27 +200,6 @@ def _comfortable(
         return np.ldexp(up, exponent), np.ldexp(down, exponent)
 
 
-def _layer(
-    bits: npt.NDArray[np.uint8],
-    part: npt.NDArray[np.uint8],
-    cost: npt.NDArray[np.float64],
-    height: int,
-    freeze: bool,
-    message: npt.NDArray[np.uint8],
-) -> npt.NDArray[np.uint8]:
-    """Embed one layer's part, speaking of the whole message if it does not fit."""
-    try:
-        return codec.embed(bits, part, cost, height, freeze=freeze)
-    except PayloadTooLargeError as error:
-        raise PayloadTooLargeError(
-            f"message_bits: got {message.size} bits; one layer's half of {part.size} has "
-            f"no solution among {error.capacity_bits} dry elements in this order; "
-            "try another order or a shorter message",
-            needed_bits=message.size,
-            capacity_bits=None if error.capacity_bits is None else 2 * error.capacity_bits,
-        ) from error
-
-
 def _flip_cost(
     across: npt.NDArray[np.float64], within: npt.NDArray[np.float64], multiplier: float
 ) -> npt.NDArray[np.float64]:
@@ -183,7 +211,7 @@ def _flip_cost(
 
 
 def extract_ternary(
-    stego: npt.ArrayLike, n_message: int, height: int = 10
+    stego: npt.ArrayLike, n_message: int, height: int = 10, *, split: Split = "entropy"
 ) -> npt.NDArray[np.uint8]:
     """Read the message that `embed_ternary` put in. Integer arithmetic only.
 
@@ -194,6 +222,8 @@ def extract_ternary(
     n_message : int in 0..2 * n
         bits of message
     height : int in 6..14
+        as at embedding
+    split : "entropy" or "even"
         as at embedding
 
     Returns
@@ -212,9 +242,12 @@ def extract_ternary(
 
     """
     elements = _check_elements("stego", stego)
+    _check_split(split)
     if not 0 <= n_message <= 2 * elements.size:
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{2 * elements.size}")
-    n_low, n_high = _split(int(n_message))
+    places = share_places(elements.size, int(n_message)) if split == "entropy" else None
+    share = None if places is None else read_share(elements, places, height)
+    n_low, n_high = parts(int(n_message), share)
     low = codec.extract((elements & 1).astype(np.uint8), n_low, height)
     high = codec.extract(((elements >> 1) & 1).astype(np.uint8), n_high, height)
     return np.concatenate([low, high])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "search"]
+__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "Trellis", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 1 << 24
@@ -74,7 +74,8 @@ def search(
     stego : (n,) uint8 or None where no path survives
 
     """
-    return _Trellis(cover, message, price, live, layout, height, vector).run()
+    trellis = Trellis(cover, message, price, live, layout, height, vector)
+    return trellis.finish() if trellis.advance(message.size) else None
 
 
 @dataclass
@@ -87,8 +88,8 @@ class _Unsettled:
     place: int = -1
 
 
-class _Trellis:
-    """One search with a ring of back-pointers.
+class Trellis:
+    """One search with a ring of back-pointers, block after block.
 
     ::
 
@@ -99,6 +100,9 @@ class _Trellis:
     before is settled. Ties can keep paths apart for ever (all costs zero); then the ring grows,
     up to `PATH_LIMIT`, and after that its blocks are put aside with the metrics they started
     from, to be run a second time when the end of their path is known.
+
+    `live`, `stego` and the cover bits may still change in blocks that `advance` has not reached,
+    as long as nothing that was not live becomes so.
     """
 
     def __init__(
@@ -115,7 +119,7 @@ class _Trellis:
 
         self.kernels = kernels
         self.size = 1 << height
-        self.cover, self.message, self.live = cover, message, live
+        self.cover, self.message, self.live, self.ends = cover, message, live, layout.ends
         self.cost = _metric_costs(price)
         n_live = int(np.count_nonzero(live))
         sample = self.cost[live][:: 1 + n_live // 4096]
@@ -130,32 +134,49 @@ class _Trellis:
         self.metrics = _on_a_cache_line(self.size)
         self.moved = np.empty(self.size, np.float32)
         self.stego = cover.copy()
+        self.block, self.row = 0, 0
         self.low, self.low_row = 0, 0
         self.unsettled: list[_Unsettled] = []
-        self._start_from(0)
+        self.metrics[:] = np.inf
+        self.metrics[0] = 0.0
         self.origin = self.metrics.copy()
 
-    def run(self) -> npt.NDArray[np.uint8] | None:
-        """Return the stego, or None where no path survives."""
-        end = self.message.size
-        block, row = 0, 0
-        while True:
-            block, row = self._advance(block, end, row)
-            if block < 0:
-                return None
-            if block == end:
-                break
-            self._make_room(block, row)
+    def advance(self, stop: int) -> bool:
+        """Go on through the blocks before `stop`; return whether any path survives."""
+        while self.block < stop:
+            self.block, self.row = self._forward(self.block, stop, self.row)
+            if self.block < 0:
+                return False
+            if self.block < stop:
+                self._make_room()
+        return True
+
+    def settle(self) -> int:
+        """Settle what can be settled; return the number of elements whose stego bit is final."""
+        met, met_row, place = self.kernels.meeting_point(
+            self.message, *self.fixed, self.metrics, self.path, self.offsets,
+            self.low, self.block, self.row,
+        )  # fmt: skip
+        if met > self.low:
+            self._backward(self.low, met, met_row, place)
+            self.low, self.low_row = met, met_row
+            self.origin = np.full(self.size, np.inf, np.float32)
+            self.origin[place] = 0.0
+        return 0 if self.unsettled else int(self.ends[self.low])
+
+    def finish(self) -> npt.NDArray[np.uint8]:
+        """Return the stego, after `advance` through the last block."""
         # Rows of the syndrome beyond the message do not exist, so only state 0 is left.
-        self._settle(self.low, end, row, 0)
-        self._run_again()
+        self._backward(self.low, self.block, self.row, 0)
+        while self.unsettled:
+            aside = self.unsettled.pop()
+            self.metrics[:] = aside.metrics
+            self.low_row = 0
+            _, row = self._forward(aside.start, aside.stop, 0)
+            self._backward(aside.start, aside.stop, row, aside.place)
         return self.stego
 
-    def _start_from(self, place: int) -> None:
-        self.metrics[:] = np.inf
-        self.metrics[place] = 0.0
-
-    def _advance(self, block: int, stop: int, row: int) -> tuple[int, int]:
+    def _forward(self, block: int, stop: int, row: int) -> tuple[int, int]:
         room = self.low_row + len(self.path)
         block, row = self.kernels.forward(
             self.cover, self.message, self.cost, *self.fixed, self.metrics, self.moved,
@@ -163,7 +184,7 @@ class _Trellis:
         )  # fmt: skip
         return block, row
 
-    def _settle(self, start: int, stop: int, row: int, place: int) -> None:
+    def _backward(self, start: int, stop: int, row: int, place: int) -> None:
         """Write the stego of blocks start .. stop - 1, whose path ends in `place`."""
         before = self.kernels.backward(
             self.message, *self.fixed, self.path, self.offsets, start, stop, row, place, self.stego
@@ -171,42 +192,26 @@ class _Trellis:
         if self.unsettled and self.unsettled[-1].stop == start:
             self.unsettled[-1].place = before
 
-    def _make_room(self, block: int, row: int) -> None:
+    def _make_room(self) -> None:
         """Free rows of the full ring: settle, grow or put aside."""
-        met, met_row, place = self.kernels.meeting_point(
-            self.message, *self.fixed, self.metrics, self.path, self.offsets, self.low, block, row
-        )
-        if met > self.low:
-            self._settle(self.low, met, met_row, place)
-            self.low, self.low_row = met, met_row
-            self.origin = np.full(self.size, np.inf, np.float32)
-            self.origin[place] = 0.0
-        used = row - self.low_row
+        self.settle()
+        used = self.row - self.low_row
         fits = used + self.widest <= len(self.path)
         if fits and 2 * used < len(self.path):
             return
         if len(self.path) < self.most_rows:
-            self._grow(row)
+            self._grow()
         elif not fits:
-            self.unsettled.append(_Unsettled(self.low, block, self.origin))
+            self.unsettled.append(_Unsettled(self.low, self.block, self.origin))
             self.origin = self.metrics.copy()
-            self.low, self.low_row = block, row
+            self.low, self.low_row = self.block, self.row
 
-    def _grow(self, row: int) -> None:
+    def _grow(self) -> None:
         """Double the ring, keeping the rows that are in use."""
-        used = np.arange(self.low_row, row)
+        used = np.arange(self.low_row, self.row)
         larger = np.empty((min(2 * len(self.path), self.most_rows), self.size >> 4), np.uint16)
         larger[used % len(larger)] = self.path[used % len(self.path)]
         self.path = larger
-
-    def _run_again(self) -> None:
-        """Settle the blocks that were put aside, the last ones first."""
-        while self.unsettled:
-            aside = self.unsettled.pop()
-            self.metrics[:] = aside.metrics
-            self.low_row = 0
-            _, row = self._advance(aside.start, aside.stop, 0)
-            self._settle(aside.start, aside.stop, row, aside.place)
 
 
 def _on_a_cache_line(size: int) -> npt.NDArray[np.float32]:

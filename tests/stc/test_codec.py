@@ -341,7 +341,7 @@ def test_every_syndrome_equals_the_matrix_product(oracle, seed, n, alpha, height
     stego = np.random.default_rng(seed).integers(0, 2, n).astype(np.uint8)
     matrix = oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
     expected = oracle.syndrome(matrix, stego)
-    layout = codec._layout(n, m, height, None)
+    layout = codec.block_layout(n, m, height)
     message = np.empty(m, np.uint8)
     kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
     assert (message == expected).all()

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stc
+from stc import kernels
 
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
@@ -18,13 +19,14 @@ def changes(cover, stego):
 @settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    n=st.integers(1, 600),
+    n=st.integers(1, 2500),
     alpha=st.floats(0.0, 1.2),
+    split=st.sampled_from(["entropy", "even"]),
     dtype=st.sampled_from(DTYPES),
     edge=st.booleans(),
     wet_share=st.sampled_from([0.0, 0.2, 0.8]),
 )
-def test_round_trip_or_typed_error(seed, n, alpha, dtype, edge, wet_share):
+def test_round_trip_or_typed_error(seed, n, alpha, split, dtype, edge, wet_share):
     rng = np.random.default_rng(seed)
     limits = np.iinfo(dtype)
     middle = limits.min // 2 + limits.max // 2
@@ -37,16 +39,67 @@ def test_round_trip_or_typed_error(seed, n, alpha, dtype, edge, wet_share):
     m1[rng.random(n) < wet_share] = np.inf
     before = cover.copy()
     try:
-        stego = stc.embed_ternary(cover, message, p1, m1, 7)
+        stego = stc.embed_ternary(cover, message, p1, m1, 7, split=split)
     except stc.PayloadTooLargeError as error:
         assert error.needed_bits == message.size > 0
         return
     assert (cover == before).all()
     assert stego.dtype == cover.dtype
-    assert (stc.extract_ternary(stego, message.size, 7) == message).all()
+    assert (stc.extract_ternary(stego, message.size, 7, split=split) == message).all()
     delta = changes(cover, stego)
     assert not np.isinf(p1[delta == 1]).any()
     assert not np.isinf(m1[delta == -1]).any()
+
+
+@pytest.mark.parametrize("height", [6, 12])
+def test_the_share_goes_where_the_entropy_is(rng, height):
+    n, m = 20_000, 5_000
+    message = rng.integers(0, 2, m)
+    # At 255 only -1 is left, which changes the lowest bit alone: nothing fits in the upper layer.
+    cover = np.full(n, 255, np.uint8)
+    cover[::100] = 128
+    cost = rng.random(n)
+    stego = stc.embed_ternary(cover, message, cost, cost, height)
+    assert (stc.extract_ternary(stego, m, height) == message).all()
+    with pytest.raises(stc.PayloadTooLargeError, match="no solution"):
+        stc.embed_ternary(cover, message, cost, cost, height, split="even")
+    delta = changes(cover, stego)
+    paid = cost[delta != 0].sum()
+    p1 = np.where(cover == 255, np.inf, cost)
+    assert paid < 1.4 * stc.bound_distortion_ternary(p1, cost, m)
+
+
+def test_a_message_too_long_for_the_share_is_a_typed_error(rng):
+    cover = rng.integers(1, 255, 700).astype(np.uint8)
+    cost = np.full(700, np.inf)
+    cost[-50:] = 1.0
+    with pytest.raises(stc.PayloadTooLargeError) as caught:
+        stc.embed_ternary(cover, rng.integers(0, 2, 650), cost, cost)
+    assert caught.value.capacity_bits == int(50 * np.log2(3))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize(("alpha", "wet_share"), [(0.02, 0.0), (0.3, 0.5), (0.9, 0.0)])
+def test_threads_do_not_change_the_result(rng, threads, alpha, wet_share):
+    n = 30_000
+    cover, message = rng.integers(0, 256, n), rng.integers(0, 2, int(alpha * n * (1 - wet_share)))
+    cost = rng.lognormal(0, 1, n)
+    cost[rng.random(n) < wet_share] = np.inf
+    one = stc.embed_ternary(cover, message, cost, cost, 10)
+    many = stc.embed_ternary(cover, message, cost, cost, 10, threads=threads)
+    assert np.array_equal(one, many)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_in_either_layer_reaches_the_caller(monkeypatch, rng, threads):
+    cover, message = rng.integers(0, 256, 3000), rng.integers(0, 2, 300)
+
+    def fail(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(kernels, "meeting_point", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        stc.embed_ternary(cover, message, np.ones(3000), np.ones(3000), threads=threads)
 
 
 def test_the_receiver_splits_by_length_alone(rng):
@@ -100,6 +153,7 @@ def test_empty_message_returns_a_copy():
         ({"cost_p1": [1, 1, 1]}, "cost_p1: got shape"),
         ({"cost_m1": [1, 1, -1, 1]}, "cost_m1: got -1.0 at element 2"),
         ({"height": 3}, "height: got 3"),
+        ({"split": "odd"}, "split: got 'odd'"),
         ({"message_bits": [0] * 9}, "message_bits: got 9 bits"),
     ],
 )

@@ -1,0 +1,182 @@
+"""Two binary trellises of one ±1 embedding, the lower one close behind the upper.
+
+The upper layer decides which elements cross to another pair of values; those have no choice left
+in the lower layer. What the upper trellis has settled the lower one may already use, so two
+threads take little more than half the time, with the same result.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stc import codec
+from stc.planning import Plan, plan_live
+from stc.search import Layout, Trellis
+
+__all__ = ["Layer", "embed_layers"]
+
+Bits = npt.NDArray[np.uint8]
+
+# How often the upper layer reports to the lower one.
+_REPORTS = 24
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cover, the message that it is to carry, and the price of a flip."""
+
+    bits: Bits
+    message: Bits
+    cost: npt.NDArray[np.float64]
+
+    def plan(self, height: int, freeze: bool) -> tuple[Plan, Layout]:
+        """Choose the live elements."""
+        dry = self.cost < np.inf
+        layout = codec.block_layout(self.bits.size, self.message.size, height)
+        if not freeze:
+            return Plan(dry), layout
+        return plan_live(self.cost, dry, layout.ends, self.message.size, height), layout
+
+
+def embed_layers(
+    high: Layer, low: Layer, height: int, freeze: bool, threads: int
+) -> tuple[Bits, Bits]:
+    """Embed both messages; the lower cover follows what crosses above.
+
+    Parameters
+    ----------
+    high, low : Layer
+        `low.bits` and `low.cost` as they are where nothing crosses; an element that crosses has
+        its lower bit flipped and is wet there
+    height : int in 6..14
+        constraint height
+    freeze : bool
+        as in `codec.embed`
+    threads : int
+        with 2 or more the layers run side by side
+
+    Returns
+    -------
+    new_high, new_low : (n,) uint8
+
+    Raises
+    ------
+    PayloadTooLargeError : a layer has no solution
+
+    """
+    both = _side_by_side(high, low, height, freeze, threads)
+    if both is not None:
+        return both
+    # Too many wet elements for the quick way, or the frozen ones were needed after all.
+    new_high = codec.embed(high.bits, high.message, high.cost, height, freeze=freeze)
+    crossed = new_high != high.bits
+    cost = np.where(crossed, np.inf, low.cost)
+    return new_high, codec.embed(low.bits ^ crossed, low.message, cost, height, freeze=freeze)
+
+
+def _side_by_side(
+    high: Layer, low: Layer, height: int, freeze: bool, threads: int
+) -> tuple[Bits, Bits] | None:
+    """Return both results, or None where the plan made beforehand did not hold."""
+    if not (0 < high.message.size <= np.count_nonzero(high.cost < np.inf) and low.message.size):
+        return None
+    high_plan, high_layout = high.plan(height, freeze)
+    low_plan, low_layout = low.plan(height, freeze)
+    cover, live = low.bits.copy(), low_plan.live.copy()
+    if not live.any():
+        return None
+    upper = Trellis(high.bits, high.message, high.cost, high_plan.live, high_layout, height, None)
+    lower = Trellis(cover, low.message, low.cost, live, low_layout, height, None)
+    feed = _Feed()
+
+    def run_upper() -> None:
+        blocks = high.message.size
+        try:
+            for k in range(1, _REPORTS + 1):
+                found = upper.advance(blocks * k // _REPORTS)
+                if not feed.put(upper.settle() if found else -1) or not found:
+                    return
+            upper.finish()
+            feed.put(high.bits.size)
+        except BaseException as error:
+            feed.fail(error)
+
+    def run_lower() -> bool:
+        done = 0
+        while done < high.bits.size:
+            settled = feed.get(done)
+            if settled < 0:
+                return False
+            new = slice(done, settled)
+            crossed = upper.stego[new] != high.bits[new]
+            cover[new] ^= crossed
+            lower.stego[new] = cover[new]
+            live[new] &= ~crossed
+            done = settled
+            if not lower.advance(int(np.searchsorted(low_layout.ends, done, side="right")) - 1):
+                return False
+        return True
+
+    if threads > 1:
+        worker = threading.Thread(target=run_upper, name="stc upper layer")
+        worker.start()
+        try:
+            found = run_lower()
+        finally:
+            feed.close()
+            worker.join()
+    else:
+        run_upper()
+        found = run_lower()
+    if not found:
+        return None
+    new_low = lower.finish()
+    crossed = upper.stego != high.bits
+    holds = codec.acceptable(high.bits, upper.stego, high.cost, high_plan) and codec.acceptable(
+        low.bits ^ crossed, new_low, low.cost, low_plan
+    )
+    if not holds:
+        return None
+    codec.verify(high.bits, upper.stego, high.message, high.cost < np.inf, high_layout)
+    codec.verify(
+        low.bits ^ crossed, new_low, low.message, (low.cost < np.inf) & ~crossed, low_layout
+    )
+    return upper.stego, new_low
+
+
+class _Feed:
+    """How many elements are settled, from one thread to another; -1 if there is no solution."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._settled = 0
+        self._error: BaseException | None = None
+        self._closed = False
+
+    def put(self, settled: int) -> bool:
+        """Report; return whether anybody still wants to know."""
+        with self._change:
+            self._settled = settled
+            self._change.notify()
+            return not self._closed
+
+    def fail(self, error: BaseException) -> None:
+        with self._change:
+            self._error = error
+            self._change.notify()
+
+    def close(self) -> None:
+        with self._change:
+            self._closed = True
+
+    def get(self, more_than: int) -> int:
+        """Wait until more than that is settled, or nothing ever will be."""
+        with self._change:
+            self._change.wait_for(
+                lambda: self._error or self._settled < 0 or self._settled > more_than
+            )
+            if self._error is not None:
+                raise self._error
+            return self._settled

@@ -1,0 +1,110 @@
+"""How a ±1 message is divided between the two layers, and how the receiver learns it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stc import codec
+
+__all__ = ["best_share", "parts", "put_share", "read_share", "share_places"]
+
+# The upper layer's share is told in this many bits, as a multiple of 1 / (2**SHARE_BITS - 1).
+SHARE_BITS = 6
+_WHOLE = (1 << SHARE_BITS) - 1
+
+# Shorter messages are split in halves: telling would cost more than it saves.
+_TELL_FROM = 600
+
+# Elements looked at to find the share.
+_SAMPLE = 1 << 16
+
+
+def share_places(n: int, n_message: int) -> slice | None:
+    """Return the elements that tell the share, or None where the split is even.
+
+    They are evenly spaced, as many as six bits would take of the message, and at least twelve.
+    """
+    if n_message < _TELL_FROM or n < 2 * SHARE_BITS:
+        return None
+    stride = min((n_message + SHARE_BITS) // SHARE_BITS, n // (2 * SHARE_BITS))
+    return slice(stride // 2, None, stride)
+
+
+def parts(n_message: int, share: int | None = None) -> tuple[int, int]:
+    """Return the bits of the lowest and of the second-lowest layer; halves without a share."""
+    if share is None:
+        return n_message - n_message // 2, n_message // 2
+    n_high = (2 * share * n_message + _WHOLE) // (2 * _WHOLE)
+    return n_message - n_high, n_high
+
+
+def _information(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the binary entropy in bits of each probability."""
+    inside = np.clip(p, 1e-300, 1.0 - 1e-16)
+    bits: npt.NDArray[np.float64] = -inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside)
+    return np.where((p > 0) & (p < 1), bits, 0.0)
+
+
+def best_share(
+    across: npt.NDArray[np.float64], within: npt.NDArray[np.float64], multiplier: float
+) -> int:
+    """Return the share of the upper layer in the entropy at the optimum, in 63rds.
+
+    Parameters
+    ----------
+    across, within : (n,) float64 >= 0
+        prices of the change that flips the second-lowest bit and of the other one; inf for wet
+    multiplier : float >= 0
+        Gibbs multiplier of the whole message
+
+    Returns
+    -------
+    share : int in 0..63
+
+    """
+    step = max(1, across.size // _SAMPLE) | 1
+    steep = min(multiplier, 1e300)  # inf * 0 is not a number
+    weights = []
+    for cost in (across[::step], within[::step]):
+        dry = cost < np.inf
+        with np.errstate(over="ignore", under="ignore"):
+            weights.append(np.where(dry, np.exp(-steep * np.where(dry, cost, 0.0)), 0.0))
+    total = 1.0 + weights[0] + weights[1]
+    inside = 1.0 + weights[1]
+    high = float(_information(weights[0] / total).sum())
+    low = float((_information(weights[1] / inside) * inside / total).sum())
+    return round(_WHOLE * high / (high + low)) if high + low > 0 else _WHOLE // 2
+
+
+def put_share(
+    elements: npt.NDArray[Any],
+    up: npt.NDArray[np.float64],
+    down: npt.NDArray[np.float64],
+    places: slice,
+    share: int,
+    height: int,
+) -> npt.NDArray[Any]:
+    """Return elements whose lowest bits at `places` carry the share, by the cheaper changes.
+
+    Raises
+    ------
+    PayloadTooLargeError : too few of them may change
+
+    """
+    told = elements.copy()
+    rise = up[places] <= down[places]
+    bits = (elements[places] & 1).astype(np.uint8)
+    digits = (share >> np.arange(SHARE_BITS)) & 1
+    cost = np.where(rise, up[places], down[places])
+    moved = codec.embed(bits, digits, cost, height) != bits
+    view = told[places]
+    view[moved & rise] += 1
+    view[moved & ~rise] -= 1
+    return told
+
+
+def read_share(elements: npt.NDArray[Any], places: slice, height: int) -> int:
+    """Return the share that `put_share` put in; integer arithmetic only."""
+    digits = codec.extract((elements[places] & 1).astype(np.uint8), SHARE_BITS, height)
+    return int(digits @ (1 << np.arange(SHARE_BITS)))
