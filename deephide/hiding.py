@@ -235,7 +235,7 @@ class _Canvas:
             if wet is not None:
                 cost[wet] = np.inf
         self.stego[places] = stc.embed_ternary(
-            self.stego[places], container.to_bits(data), p1, m1, height=HEIGHT
+            self.stego[places], container.to_bits(data), p1, m1, height=HEIGHT, split="even"
         )
         if freeze:
             if self._frozen is None:
@@ -326,7 +326,9 @@ class _Reader:
 
     def _extract(self, places: NDArray[np.int64], n_bytes: int) -> bytes:
         try:
-            bits = stc.extract_ternary(self._elements[places], 8 * n_bytes, height=HEIGHT)
+            bits = stc.extract_ternary(
+                self._elements[places], 8 * n_bytes, height=HEIGHT, split="even"
+            )
         except stc.StcError:
             raise ExtractionError from None
         return container.to_bytes(bits)
