@@ -4,8 +4,10 @@
 
 Three streams of 10^7 bits from ten photos that scikit-image ships, all zones as a reader gets
 them: stegos with the right key before decryption, the same with wrong keys, and clean photos.
-A fourth stream is the system's random generator. Every stream goes through the tests of
-`nist.py` as a whole, and in 100 pieces, whose p-values ought to be uniform (Kolmogorov-Smirnov).
+A fourth stream is the system's random generator. Two more are ephemeral keys as they lie in a
+picture for recipients, and ordinary X25519 public keys, which must fail. Every stream goes through
+the tests of `nist.py` as a whole, and in 100 pieces, whose p-values ought to be uniform
+(Kolmogorov-Smirnov).
 
 The photos are cut into parts of 384 x 288, which are read at the greatest length of the body, each
 time under a fresh key. A part of n elements gives 0.46 n bits at a time and has 2 n to give, in its
@@ -78,12 +80,23 @@ def streams(size):
     return joined | {"os.urandom": np.unpackbits(system)}, len(covers)
 
 
+def key_streams(size):
+    """Ephemeral keys as representatives, and as everybody else sends them."""
+    count = -(-size // 256)
+    hidden = b"".join(keys._draw_ephemeral(os.urandom)[1] for _ in range(count))
+    plain = b"".join(crypto.x25519_public(os.urandom(32)) for _ in range(count))
+    return {
+        name: container.to_bits(data)[:size]
+        for name, data in (("representative", hidden), ("plain X25519", plain))
+    }
+
+
 def judge(found):
     rows, second = [], []
     short = {"serial": {"length": 8}, "approximate entropy": {"length": 6}}
     for name, test in nist.ALL.items():
         every = {source: test(bits) for source, bits in found.items()}
-        for index in range(len(every["right key"])):
+        for index in range(len(next(iter(every.values())))):
             rows.append({"test": name[:14]} | {s: p[index] for s, p in every.items()})
         if name == "matrix rank":  # a piece has too few matrices
             continue
@@ -103,14 +116,21 @@ def main():
     options = parser.parse_args()
     found, count = streams(options.bits)
     rows, second = judge(found)
+    of_keys, second_of_keys = judge(key_streams(options.bits))
     every = [p for row in rows for p in list(row.values())[1:4]]
+    every += [row["representative"] for row in of_keys]
     about = machine() | {
         "bits": options.bits,
         "parts": count,
         "smallest p": f"{min(every):.2g} of {len(every)}",
         "median p": f"{statistics.median(every):.2f}",
     }
-    tables = {"p-values": rows, f"uniformity over {PIECES} pieces": second}
+    tables = {
+        "p-values": rows,
+        f"uniformity over {PIECES} pieces": second,
+        "ephemeral keys: p-values": of_keys,
+        f"ephemeral keys: uniformity over {PIECES} pieces": second_of_keys,
+    }
     report("randomness", about, tables, options.json)
 
 
