@@ -16,10 +16,18 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import GeneratorConfig
-from e2style.models.ops import EqualLinear, modulated_conv, scaled_leaky_relu, upsample
+from e2style.models.ops import (
+    EqualLinear,
+    modulated_conv,
+    paints_alone,
+    scaled_leaky_relu,
+    styled_conv,
+    upsample,
+)
 
 
 class ModulatedConv(nn.Module):
@@ -57,6 +65,10 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W and code B 512 -> features B O side side."""
+        if paints_alone(x):
+            weight = self.conv.weight * self.conv.scale
+            noise, style = self.noise_gain * self.noise, self.conv.modulation(w)
+            return styled_conv(x, weight, style, noise, self.bias, up=self.conv.up)
         y = self.conv(x, w)
         y = y + (self.noise_gain * self.noise).to(y.dtype)
         return scaled_leaky_relu(y + self.bias.to(y.dtype)[None, :, None, None])
@@ -72,6 +84,10 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W -> B 3 H W, float32."""
+        if len(x) == 1:  # the weight is smaller than the features
+            style = self.conv.modulation(w)[0].to(self.conv.weight.dtype)
+            own = self.conv.weight * (self.conv.scale * style)[None, :, None, None]
+            return F.conv2d(x, own.to(x.dtype)).float() + self.bias[None, :, None, None]
         y: Tensor = self.conv(x, w)
         return y.float() + self.bias[None, :, None, None]
 

@@ -130,6 +130,52 @@ def modulated_conv(
     return y
 
 
+def paints_alone(x: Tensor) -> bool:
+    """Whether `styled_conv` is the quickest form: no gradients, a CPU, few or large maps."""
+    alone = not torch.is_grad_enabled() and x.device.type == "cpu"
+    return alone and (len(x) == 1 or x.shape[-1] >= 64)
+
+
+def styled_conv(
+    x: Tensor, weight: Tensor, style: Tensor, noise: Tensor, bias: Tensor, *, up: bool
+) -> Tensor:
+    """Demodulated convolution, noise, bias and activation in as few passes as possible.
+
+    Computes what `modulated_conv`, two sums and `scaled_leaky_relu` compute, one sample at a
+    time: style, demodulation and gain go into the small weight, the bias into the convolution,
+    and what remains is done in place. The blur behind the transposed convolution stays apart,
+    which takes a quarter of the multiplications of `up_weight`. For inference only.
+
+    Parameters
+    ----------
+    x : B I H W
+    weight : O I 3 3, already scaled by 1/sqrt(fan_in)
+    style : B I
+    noise : 1 1 H' W', already scaled by its gain
+    bias : O
+    up : double the side, blur included
+
+    Returns
+    -------
+    B O H' W'
+    """
+    gain = math.sqrt(2.0)
+    shift = bias * gain
+    parts = []
+    for k in range(len(x)):
+        scaled = weight * style[k].to(weight.dtype)[None, :, None, None]
+        norm = torch.rsqrt(scaled.square().sum((1, 2, 3), keepdim=True) + 1e-8)
+        own = (scaled * (norm * gain)).to(x.dtype)
+        if up:
+            y = F.conv_transpose2d(x[k : k + 1], own.transpose(0, 1), stride=2)
+            taps = blur_kernel(4.0).to(y).expand(len(own), 1, -1, -1)
+            y = F.conv2d(y, taps, shift.to(y.dtype), padding=1, groups=len(own))
+        else:
+            y = F.conv2d(x[k : k + 1], own, shift.to(x.dtype), padding=1)
+        parts.append(F.leaky_relu_(y.add_((noise * gain).to(y.dtype)), 0.2))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def modulated_conv_reference(
     x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up: bool = False
 ) -> Tensor:

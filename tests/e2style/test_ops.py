@@ -1,14 +1,18 @@
 import pytest
 import torch
 
+from e2style.config import GeneratorConfig
+from e2style.models.generator import Generator, StyledConv
 from e2style.models.ops import (
     _phase_matrix,
     modulated_conv,
     modulated_conv_reference,
+    styled_conv,
     up_weight,
     upsample,
     upsample_reference,
 )
+from e2style.models.reference import ReferenceGenerator
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -52,3 +56,38 @@ def test_gradients_agree_with_the_reference():
         conv(x, w, style, up=True).square().sum().backward()
         grads.append(w.grad)
     torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_the_quick_form_of_a_layer_equals_its_definition(up):
+    source = torch.Generator().manual_seed(4)
+    x = torch.randn(2, 5, 6, 6, generator=source)
+    weight = torch.randn(4, 5, 3, 3, generator=source)
+    style = torch.randn(2, 5, generator=source)
+    bias = torch.randn(4, generator=source)
+    side = 12 if up else 6
+    noise = torch.randn(1, 1, side, side, generator=source)
+    got = styled_conv(x, weight, style, noise, bias, up=up)
+    y = modulated_conv_reference(x, weight, style, up=up) + noise + bias[None, :, None, None]
+    wanted = torch.nn.functional.leaky_relu(y, 0.2) * 2**0.5
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_every_path_of_the_generator_paints_what_the_reference_paints():
+    torch.manual_seed(5)
+    config = GeneratorConfig(size=128, style_dim=8, channel_base=256, channel_max=6)
+    generator = Generator(config).eval()
+    generator.seed_noise(5)
+    for layer in generator.modules():
+        if isinstance(layer, StyledConv):
+            torch.nn.init.constant_(layer.noise_gain, 0.3)
+            torch.nn.init.normal_(layer.bias)
+    codes = torch.randn(2, config.n_codes, 8)
+    wanted = ReferenceGenerator(generator)(codes)
+    with_gradients = generator(codes)
+    with torch.no_grad():
+        together = generator(codes)
+        one = generator(codes[1:])
+    for got in (with_gradients, together):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(one, wanted[1:], rtol=1e-4, atol=1e-4)

@@ -1,0 +1,193 @@
+"""Files of other programs at a small size: what loads, what is named, what is kept."""
+
+import argparse
+import json
+import logging
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+
+import e2style
+from e2style import official
+from e2style.calibration import calibrate, calibrate_file
+from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
+from e2style.convert import convert
+from e2style.data.faces import FaceSet
+from e2style.errors import CheckpointError, DataError
+from e2style.models.generator import Generator
+from e2style.models.inversion import InversionNetwork
+from e2style.models.ops import blur_kernel
+from e2style.networks import load_generator
+
+SMALL = InversionConfig(
+    generator=GeneratorConfig(size=16, style_dim=8, channel_base=128, channel_max=8),
+    encoder=EncoderConfig(
+        image_size=256, widths=(4, 6, 8), units=(3, 4, 14), pools=(7, 7, 7), split=(1, 1, 4)
+    ),
+)
+
+
+def _generator_state(generator):
+    state = {}
+    for key, value in generator.state_dict().items():
+        theirs = official.generator_key(key)
+        if theirs.endswith("conv.weight"):
+            state[theirs] = value[None]
+        elif theirs.startswith("to_rgb") and theirs.endswith(".bias"):
+            state[theirs] = value.reshape(1, -1, 1, 1) if "modulation" not in theirs else value
+        else:
+            state[theirs] = value
+    for k in range(0, 2 * len(generator.up_convs), 2):
+        state[f"convs.{k}.conv.blur.kernel"] = blur_kernel(4.0)
+    return state
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(7)
+    built = InversionNetwork(SMALL.__class__(**{**vars(SMALL), "stages": 3})).eval()
+    built.generator.seed_noise(7)
+    built.w_avg.normal_()
+    return built
+
+
+@pytest.fixture
+def content(network):
+    """A small three-stage file in the official format, with units that never run."""
+    state = {f"decoder.{k}": v for k, v in _generator_state(network.generator).items()}
+    for stage, encoder in enumerate(network.encoders):
+        prefix = f"encoder_refinestage_list.{stage - 1}." if stage else "encoder_firststage."
+        state |= {prefix + official.encoder_key(k): v for k, v in encoder.state_dict().items()}
+        state[f"{prefix}body.21.res_layer.1.weight"] = torch.ones(2, 2)
+    opts = {"training_stage": 3, "start_from_latent_avg": True, "device": "cuda:0"}
+    return {"state_dict": state, "opts": opts, "latent_avg": network.w_avg}
+
+
+def test_an_official_file_of_three_stages_computes_the_same(network, content, tmp_path):
+    torch.save(content, tmp_path / "e2style.pt")
+    model = e2style.load(tmp_path / "e2style.pt")
+    assert model.config.stages == 3
+    x = torch.rand(1, 3, 256, 256)
+    with torch.no_grad():
+        torch.testing.assert_close(model.invert(x), network.invert(x), rtol=1e-4, atol=1e-4)
+    assert convert(tmp_path / "e2style.pt", tmp_path / "e2style.safetensors") == "inversion"
+    converted = e2style.load(tmp_path / "e2style.safetensors")
+    assert converted.fingerprint == model.fingerprint
+    assert torch.equal(converted.invert(x), model.invert(x))
+    convert(tmp_path / "e2style.pt", tmp_path / "half.safetensors", half=True)
+    sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("half", "e2style")]
+    assert sizes[0] < 0.7 * sizes[1]
+
+
+def test_keys_of_official_files_name_themselves(content, tmp_path):
+    path = tmp_path / "e2style.pt"
+    known = content["state_dict"]
+    for key, value, message in (
+        ("encoder_refinestage_list.1.output_layer_4.3.bias", None, "is missing"),
+        ("encoder_firststage.output_layer_3.0.weight", None, "is missing"),
+        ("encoder_firststage.body.2.res_layer.5.fc1.weight", torch.zeros(9, 9), "has shape"),
+        ("decoder.convs.1.conv.modulation.bias", None, "is missing"),
+        ("decoder.convs.0.conv.blur.kernel", torch.ones(4, 4), "usual"),
+        ("encoder_firststage.styles.0.weight", torch.ones(1), "is not known"),
+    ):
+        state = dict(known)
+        state.pop(key, None)
+        if value is not None:
+            state[key] = value
+        torch.save({**content, "state_dict": state}, path)
+        with pytest.raises(CheckpointError) as caught:
+            e2style.load(path)
+        assert key in str(caught.value)
+        assert message in str(caught.value)
+
+
+def test_a_missing_mean_is_estimated_and_said(network, content, tmp_path, caplog):
+    del content["latent_avg"]
+    torch.save(content, tmp_path / "e2style.pt")
+    with caplog.at_level(logging.WARNING):
+        model = e2style.load(tmp_path / "e2style.pt")
+    assert f"mean of {official.MEAN_SAMPLES} mapped z" in caplog.text
+    z = torch.randn(4096, 8, generator=torch.Generator().manual_seed(99))
+    mean = network.generator.mapping(z).mean(0)
+    spread = network.generator.mapping(z).std(0)
+    assert ((model.network.w_avg - mean).abs() < 5 * spread / 4096**0.5).all()
+    assert torch.equal(model.network.w_avg[0], model.network.w_avg[-1])
+    # Codes of files that never used the mean start from zero.
+    content["opts"]["start_from_latent_avg"] = False
+    torch.save(content, tmp_path / "e2style.pt")
+    assert not e2style.load(tmp_path / "e2style.pt").network.w_avg.any()
+
+
+@pytest.mark.parametrize("size", [8, 32, 64])
+def test_generators_of_any_size_keep_their_mean(size, tmp_path):
+    torch.manual_seed(size)
+    generator = Generator(GeneratorConfig(size, style_dim=8, channel_base=128, channel_max=8))
+    mean = torch.randn(8)
+    stored = {
+        "g_ema": _generator_state(generator),
+        "latent_avg": mean,
+        "args": argparse.Namespace(size=size),
+    }
+    torch.save(stored, tmp_path / "g.pt")
+    assert convert(tmp_path / "g.pt", tmp_path / "g.safetensors") == "generator"
+    codes = torch.randn(1, generator.config.n_codes, 8)
+    with torch.no_grad():
+        wanted = generator(codes)
+        for name in ("g.pt", "g.safetensors"):
+            loaded, found = load_generator(tmp_path / name)
+            assert torch.equal(found, mean)
+            assert torch.equal(loaded(codes), wanted)
+            assert torch.equal(e2style.load(tmp_path / name)(codes), wanted)
+            assert torch.equal(e2style.load_generator(tmp_path / name)(codes), wanted)
+            with pytest.raises(CheckpointError, match="cannot invert"):
+                e2style.load_model(tmp_path / name)
+
+
+def test_unknown_files_are_not_converted(tmp_path):
+    torch.save({"weight": torch.ones(1)}, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="no network that is known"):
+        convert(tmp_path / "a.pt", tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def _random_model(tiny, spread):
+    torch.manual_seed(3)
+    network = InversionNetwork(tiny).eval()
+    network.generator.seed_noise(3)
+    for head in network.encoders[0].heads.values():
+        head.linear.weight.data *= spread
+    return e2style.InversionModel(network, fingerprint=bytes(32))
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 300.0])
+def test_searched_steps_cost_the_picture_what_was_asked(tiny, faces_zip, spread):
+    model = _random_model(tiny, spread)
+    faces = FaceSet(faces_zip, 256)
+    found = calibrate(model, faces, target_db=30.0, probes=2)
+    assert 30.0 <= found.psnr < 34.0
+    codes = np.concatenate(
+        [model.network.invert(faces.batch(torch.tensor([k]))).numpy() for k in range(len(faces))]
+    )
+    rounded = found.quantizer.dequantise(found.quantizer.quantise(codes))
+    a, b = (model.network.synthesize(torch.from_numpy(c)).numpy() for c in (codes, rounded))
+    assert 10 * np.log10(4 / np.square(a - b).mean()) > 27.0
+    assert found.bits < found.accept_bits
+    # Rows that matter more to the picture get finer steps.
+    assert len(np.unique(found.quantizer.step)) > 1
+
+
+def test_a_calibrated_file_can_be_hidden(content, faces_zip, tmp_path):
+    torch.save(content, tmp_path / "e2style.pt")
+    target = tmp_path / "calibrated.safetensors"
+    with pytest.raises(DataError, match="two faces"):
+        calibrate(e2style.load(tmp_path / "e2style.pt"), FaceSet(faces_zip, 256, every=12))
+    # The codes of this file have 8 and not 512 columns: the quantizer follows the model.
+    found = calibrate_file(tmp_path / "e2style.pt", faces_zip, target, images=4, step=0.25)
+    model = e2style.load(target)
+    assert model.quantizer.step.shape == (6, 8)
+    assert (model.quantizer.step == np.float32(0.25)).all()
+    assert model.accept_bits == found.accept_bits
+    with safetensors.safe_open(target, "pt") as file:
+        assert json.loads(file.metadata()["config"])["stages"] == 3
