@@ -16,7 +16,7 @@ with the definitions. WOW and UERD are compared where conseal calls nothing wet.
 
 The last table is what synchronised channels do, with HILL prices of a colour photo: the mean
 product of the signs of two changed channels of one pixel (1 where they always agree), the share
-of changes that have such a sibling; and against strength 1 the distortion in HILL's own prices,
+of changes that have such a sibling; and against strength 0 the distortion in HILL's own prices,
 the number of changes and the energy that they add to the differences of channels; by an optimal
 coder and by ours.
 """
@@ -159,8 +159,8 @@ def colour_figures(rho, change):
     )
 
 
-def colour_rows(side, alphas=(0.0264, 0.1, 0.4), strengths=(1, 1.5, 2, 3, 5, 10, np.inf)):
-    """Yield what each strength does, by an optimal coder and by ours, against strength 1."""
+def colour_rows(side, alphas=(0.0264, 0.1, 0.4), strengths=(0, 2, 4, 8, 16, 32)):
+    """Yield what each strength does, by an optimal coder and by ours, against strength 0."""
     picture = photo(side)
     rho = np.stack([stc.costs.hill(picture[..., c]) for c in range(3)], axis=-1)
     plain = stc.costs.wet(picture, rho)
@@ -171,7 +171,9 @@ def colour_rows(side, alphas=(0.0264, 0.1, 0.4), strengths=(1, 1.5, 2, 3, 5, 10,
         message = np.random.default_rng(2).integers(0, 2, bits)
         base = {}
         for strength in strengths:
-            costs = stc.costs.sync_channels(*plain, np.random.default_rng(3), strength=strength)
+            costs = stc.costs.sync_channels(
+                *plain, bits, np.random.default_rng(3), strength=strength
+            )
             p1, m1 = (cost.ravel()[order] for cost in costs)
             row = {"alpha": alpha, "strength": float(strength)}
             for coder, stego in (

@@ -41,7 +41,7 @@ def cover_costs(
     ----------
     cover : what `image_io.load_cover` returned
     name : one of COSTS
-    payload_bits : what is to be hidden; only `mipod` depends on it
+    payload_bits : what is to be hidden; `mipod` and `sync` depend on it
     sync : make the channels of a pixel change in the same direction, which the receiver need not
         know of; `docs/stc.md` says what that costs
 
@@ -65,7 +65,9 @@ def cover_costs(
         rho[cover.fixed] = np.inf
     cost_p1, cost_m1 = stc.costs.wet(samples, rho)
     if sync:
-        cost_p1, cost_m1 = stc.costs.sync_channels(cost_p1, cost_m1, np.random.default_rng())
+        # Secret directions: seeded by the operating system.
+        rng = np.random.default_rng()
+        cost_p1, cost_m1 = stc.costs.sync_channels(cost_p1, cost_m1, payload_bits, rng)
     return cost_p1.reshape(-1), cost_m1.reshape(-1)
 
 

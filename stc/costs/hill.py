@@ -17,7 +17,7 @@ _FLOOR = float(np.finfo(np.float32).eps)
 
 
 @jit
-def _activity(image: Any, rows: Any, out: Any) -> None:
+def _magnitude(image: Any, rows: Any, out: Any) -> None:
     """Write the magnitude of the Ker-Böhme residual; `rows` is mirrored by one at each end.
 
     [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]] / 4 is minus the outer square of (1, -2, 1) / 2.
@@ -36,6 +36,13 @@ def _activity(image: Any, rows: Any, out: Any) -> None:
         result = out[i]
         for j in range(width):
             result[j] = 0.25 * abs(line[j] - 2.0 * line[j + 1] + line[j + 2])
+
+
+def _residual(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    x = check_image(image)
+    out = np.empty(x.shape)
+    _magnitude(x, mirror(x.shape[0], 1, 1), out)
+    return out
 
 
 def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -68,9 +75,6 @@ def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     True
 
     """
-    x = check_image(image)
-    magnitude = np.empty(x.shape)
-    _activity(x, mirror(x.shape[0], 1, 1), magnitude)
-    activity = box_mean(magnitude, 3)
+    activity = box_mean(_residual(image), 3)
     np.maximum(activity, _FLOOR, out=activity)
     return box_mean(np.reciprocal(activity, out=activity), 15)

@@ -40,7 +40,7 @@ def uerd(coefficients: npt.ArrayLike, quantization: npt.ArrayLike) -> npt.NDArra
     >>> import numpy as np, stc
     >>> blocks = np.zeros((4, 4, 8, 8), int); blocks[:, 2:, :3, :3] = 5
     >>> stc.costs.uerd(blocks, np.full((8, 8), 10))[0, [0, 3], 0, 0]
-    array([       inf, 0.01136364])
+    array([       inf, 0.00833333])
 
     """
     blocks, table = check_coefficients(coefficients, quantization)
