@@ -30,14 +30,19 @@ class Timing:
     ----------
     name : what ran
     best_s, median_s : seconds a picture
+    cpu_s : least processor time of a picture, summed over threads; other programs on the
+        machine do not stretch it
     speedup : best of the reference over best of this
+    cpu_speedup : the same of processor time
     error : rms difference from the reference's picture over the standard deviation of that
     """
 
     name: str
     best_s: float
     median_s: float
+    cpu_s: float
     speedup: float
+    cpu_speedup: float
     error: float
 
 
@@ -116,15 +121,17 @@ def _timed(
     progress: Callable[[int, int], None] | None,
 ) -> list[Timing]:
     seconds: dict[str, list[float]] = {name: [] for name in variants}
+    worked: dict[str, list[float]] = {name: [] for name in variants}
     pictures: dict[str, Tensor] = {}
     for turn in range(rounds + 1):
         for k, (name, run) in enumerate(variants.items()):
-            start = time.perf_counter()
+            start, worked_before = time.perf_counter(), time.process_time()
             pictures[name] = run()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             if turn:
                 seconds[name].append((time.perf_counter() - start) / batch)
+                worked[name].append((time.process_time() - worked_before) / batch)
             if progress is not None:
                 progress(turn * len(variants) + k + 1, (rounds + 1) * len(variants))
     first = next(iter(variants))
@@ -134,7 +141,9 @@ def _timed(
             name=name,
             best_s=min(taken),
             median_s=statistics.median(taken),
+            cpu_s=min(worked[name]),
             speedup=min(seconds[first]) / min(taken),
+            cpu_speedup=min(worked[first]) / min(worked[name]),
             error=float((pictures[name] - wanted).square().mean().sqrt() / wanted.std()),
         )
         for name, taken in seconds.items()
