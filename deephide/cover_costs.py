@@ -54,16 +54,19 @@ def cover_costs(
         raise ValueError(f"cost: got {name!r}, allowed: {', '.join(COSTS)}")
     function = getattr(stc.costs, name)
     samples = cover.samples
-    channels = [samples[:, :, index] for index in range(samples.shape[2])]
+    rho = None
     if name == "mipod":
         # Nothing above one bit per element fits the format; `hiding` says so in its own words.
         rho = function(samples, max(1, min(payload_bits, samples.size)))
-    else:
-        rho = np.stack([function(channel) for channel in channels], axis=-1)
-    rho[np.stack([flat_samples(channel) for channel in channels], axis=-1)] = np.inf
-    if cover.fixed is not None:
-        rho[cover.fixed] = np.inf
-    cost_p1, cost_m1 = stc.costs.wet(samples, rho)
+    cost_p1, cost_m1 = np.empty(samples.shape), np.empty(samples.shape)
+    for index in range(samples.shape[2]):
+        # One channel at a time: a large photo has prices of several hundred megabytes.
+        channel = np.ascontiguousarray(samples[:, :, index])
+        price = function(channel) if rho is None else rho[:, :, index]
+        price[flat_samples(channel)] = np.inf
+        if cover.fixed is not None:
+            price[cover.fixed] = np.inf
+        cost_p1[:, :, index], cost_m1[:, :, index] = stc.costs.wet(channel, price)
     if sync:
         # Secret directions: seeded by the operating system.
         rng = np.random.default_rng()
