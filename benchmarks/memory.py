@@ -76,9 +76,7 @@ def one_step(step, folder):
     if step == "costs":
         return time.perf_counter() - start
     plaintext = np.random.default_rng(1).bytes(PAYLOAD_BYTES)
-    hidden = hide(
-        cover.samples.reshape(-1), *costs, sealer, plaintext, associated, random=lambda n: bytes(n)
-    )
+    hidden = hide(cover.samples.reshape(-1), *costs, sealer, plaintext, associated, random=bytes)
     del costs
     stego = hidden.elements.reshape(cover.samples.shape)
     (folder / "stego.png").write_bytes(image_io.encode_png(cover, stego))

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ __all__ = [
 HEIGHT = 12  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
+_BLOCK = 1 << 20  # elements looked at at once
 
 _log = logging.getLogger(__name__)
 
@@ -84,12 +86,15 @@ def unlock(
     return plaintext
 
 
-def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of the public zone, and all other places in raster order."""
+def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the places of the public zone, and all other places in raster order.
+
+    No picture has 2**31 elements, and half the memory is worth having.
+    """
     public_places = public_order(zones.n, zones.public)
     others = np.ones(zones.n, dtype=bool)
     others[public_places] = False
-    return public_places, np.flatnonzero(others)
+    return public_places, np.flatnonzero(others).astype(np.int32)
 
 
 def limit_bits(
@@ -112,9 +117,13 @@ def limit_bits(
     )
     framing = public + stanzas * container.STANZA_BYTES + container.LENGTH_BYTES
     room = 8 * (Zones(elements.size, public).max_body_bytes + framing)
-    dry = np.isfinite(cost_p1) | np.isfinite(cost_m1)
-    crossing = np.isfinite(np.where(elements & 1, cost_p1, cost_m1))
-    return min(room, int(np.count_nonzero(dry)), 2 * int(np.count_nonzero(crossing)))
+    dry = crossing = 0
+    for start in range(0, elements.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        up, down = np.isfinite(cost_p1[part]), np.isfinite(cost_m1[part])
+        dry += int(np.count_nonzero(up | down))
+        crossing += int(np.count_nonzero(np.where(elements[part] & 1, up, down)))
+    return min(room, dry, 2 * crossing)
 
 
 def check_capacity(
@@ -179,13 +188,13 @@ def hide(
     check_capacity(needed, elements, cost_p1, cost_m1, key)
     zones = Zones(elements.size, key.public_bytes)
     public_places, others = _split(zones)
-    priciest = _priciest(cost_p1, cost_m1)
+    prices = _Prices(cost_p1, cost_m1, LIVE_ELEMENTS)
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
-            priciest = np.inf
+            prices = _Prices(cost_p1, cost_m1, elements.size)
         opening = key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
-        canvas = _Canvas(elements, cost_p1, cost_m1, priciest)
+        canvas = _Canvas(elements, prices)
         try:
             canvas.write(public_places, opening.public)
             for stanza in opening.stanzas:
@@ -207,6 +216,49 @@ def hide(
     )
 
 
+class _Prices:
+    """What changes cost, in the order in which a trellis wants to know.
+
+    Of a large picture only the cheapest changes are offered, which is all that the time and
+    memory of the trellises are worth: a few bits in many megapixels go there anyway.  Those are
+    kept as a short list, so that nothing as large as the picture is copied twice.
+    """
+
+    def __init__(
+        self, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], limit: int
+    ) -> None:
+        self._costs = cost_p1, cost_m1
+        self._places: NDArray[np.intp] | None = None
+        if cost_p1.size <= limit:
+            return
+        cheapest = np.minimum(cost_p1, cost_m1)
+        cheapest.partition(limit)
+        priciest = float(cheapest[limit])
+        np.minimum(cost_p1, cost_m1, out=cheapest)
+        self._places = np.flatnonzero((cheapest <= priciest) & (cheapest < np.inf))
+        self._costs = cost_p1[self._places], cost_m1[self._places]
+        for cost in self._costs:
+            cost[cost > priciest] = np.inf
+
+    def at(
+        self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None, n: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return fresh arrays of the prices at `places`; inf where `frozen`."""
+        if self._places is None:
+            up, down = (cost[places] for cost in self._costs)
+        else:
+            where = np.full(n, -1, np.int32)
+            where[places] = np.arange(places.size, dtype=np.int32)
+            where = where[self._places]
+            used = where >= 0
+            up, down = np.full(places.size, np.inf), np.full(places.size, np.inf)
+            for array, cost in zip((up, down), self._costs, strict=True):
+                array[where[used]] = cost[used]
+        if frozen is not None:
+            up[frozen[places]] = down[frozen[places]] = np.inf
+        return up, down
+
+
 class _Canvas:
     """The stego while messages are written into it, one after the other.
 
@@ -214,45 +266,28 @@ class _Canvas:
     written, their elements are frozen, wet for all that comes after.
     """
 
-    def __init__(
-        self,
-        cover: NDArray[np.uint8],
-        cost_p1: NDArray[np.float64],
-        cost_m1: NDArray[np.float64],
-        priciest: float,
-    ) -> None:
+    def __init__(self, cover: NDArray[np.uint8], prices: _Prices) -> None:
         self.stego = cover.copy()
-        self._costs = cost_p1, cost_m1
-        self._priciest = priciest
+        self._prices = prices
         self._frozen: NDArray[np.bool_] | None = None
 
-    def write(self, places: NDArray[np.int64], data: bytes, *, freeze: bool = False) -> None:
+    def write(self, places: NDArray[np.integer[Any]], data: bytes, *, freeze: bool = False) -> None:
         """Change elements at `places` so that they carry `data`."""
-        p1, m1 = (cost[places] for cost in self._costs)
-        wet = None if self._frozen is None else self._frozen[places]
-        for cost in (p1, m1):
-            cost[cost > self._priciest] = np.inf
-            if wet is not None:
-                cost[wet] = np.inf
+        p1, m1 = self._prices.at(places, self._frozen, self.stego.size)
         self.stego[places] = stc.embed_ternary(
-            self.stego[places], container.to_bits(data), p1, m1, height=HEIGHT, split="even"
+            self.stego[places],
+            container.to_bits(data),
+            p1,
+            m1,
+            height=HEIGHT,
+            split="even",
+            threads=2,
+            overwrite_costs=True,
         )
         if freeze:
             if self._frozen is None:
                 self._frozen = np.zeros(self.stego.size, dtype=bool)
             self._frozen[places] = True
-
-
-def _priciest(cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]) -> float:
-    """Return the price above which a change is not worth the time and memory it takes.
-
-    A few bits in a picture of many megapixels go to its cheapest elements anyway.
-    """
-    if cost_p1.size <= LIVE_ELEMENTS:
-        return np.inf
-    cheapest = np.minimum(cost_p1, cost_m1)
-    cheapest.partition(LIVE_ELEMENTS)
-    return float(cheapest[LIVE_ELEMENTS])
 
 
 def _measure(
@@ -262,10 +297,9 @@ def _measure(
     cost_m1: NDArray[np.float64],
     message_bits: int,
 ) -> Hidden:
-    up = stego > cover
-    down = stego < cover
+    up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
     distortion = float(cost_p1[up].sum() + cost_m1[down].sum())
-    return Hidden(stego, distortion, message_bits, int(up.sum() + down.sum()))
+    return Hidden(stego, distortion, message_bits, up.size + down.size)
 
 
 def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes:
@@ -324,7 +358,7 @@ class _Reader:
         first = keyed_order(order_key, self._others.size, self.zones.stanza)
         return self._extract(self._others[first], container.STANZA_BYTES)
 
-    def _extract(self, places: NDArray[np.int64], n_bytes: int) -> bytes:
+    def _extract(self, places: NDArray[np.integer[Any]], n_bytes: int) -> bytes:
         try:
             bits = stc.extract_ternary(
                 self._elements[places], 8 * n_bytes, height=HEIGHT, split="even"

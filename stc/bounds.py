@@ -42,8 +42,8 @@ def _sums(costs: Costs) -> Callable[[float], tuple[float, float, float]]:
 
 def _free_choice(costs: Costs) -> float:
     ways = sum((cost < np.inf).astype(np.int8) for cost in costs)
-    counts = np.bincount(np.asarray(ways), minlength=3)
-    return float(counts[1] + np.log2(3.0) * counts[2])
+    one, two = (int(np.count_nonzero(np.asarray(ways) == k)) for k in (1, 2))
+    return float(one + np.log2(3.0) * two)
 
 
 def free_choice_bits(costs: Costs) -> int:
@@ -256,7 +256,8 @@ def simulate(
     from stc.multilayer import close_dtype_limits  # multilayer imports this file
 
     flat = np.asarray(cover).ravel()
-    costs = close_dtype_limits(flat, *_two_costs(cost_p1, cost_m1))
+    up, down = _two_costs(cost_p1, cost_m1)
+    costs = close_dtype_limits(flat, up, down)
     check_payload(costs, payload_bits)
     stego = flat.copy()
     if payload_bits > 0:

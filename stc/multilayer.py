@@ -20,6 +20,10 @@ def _check_split(split: str) -> None:
         raise ValueError(f"split: got {split!r}; allowed: 'entropy' and 'even'")
 
 
+# Elements handled at once where temporary arrays would else be as large as the cover.
+_BLOCK = 1 << 18
+
+
 def _check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
     array = np.asarray(elements)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -31,7 +35,10 @@ def _check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def close_dtype_limits(
-    cover: npt.NDArray[Any], cost_p1: npt.NDArray[np.float64], cost_m1: npt.NDArray[np.float64]
+    cover: npt.NDArray[Any],
+    cost_p1: npt.NDArray[np.float64],
+    cost_m1: npt.NDArray[np.float64],
+    overwrite: bool = False,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Forbid the changes that would wrap around.
 
@@ -41,6 +48,8 @@ def close_dtype_limits(
         elements
     cost_p1, cost_m1 : (n,) float64
         prices of +1 and -1
+    overwrite : bool
+        change these arrays rather than copies of them
 
     Returns
     -------
@@ -49,10 +58,10 @@ def close_dtype_limits(
 
     """
     limits = np.iinfo(cover.dtype)
-    return (
-        np.where(cover == limits.max, np.inf, cost_p1),
-        np.where(cover == limits.min, np.inf, cost_m1),
-    )
+    up, down = (cost_p1, cost_m1) if overwrite else (cost_p1.copy(), cost_m1.copy())
+    up[cover == limits.max] = np.inf
+    down[cover == limits.min] = np.inf
+    return up, down
 
 
 def embed_ternary(
@@ -65,6 +74,7 @@ def embed_ternary(
     split: Split = "entropy",
     freeze: bool = True,
     threads: int = 1,
+    overwrite_costs: bool = False,
 ) -> npt.NDArray[Any]:
     """Change elements by at most 1, at the lowest summed cost, so that they carry the message.
 
@@ -95,6 +105,9 @@ def embed_ternary(
         as in `embed`
     threads : int >= 1
         2 runs the layers side by side; the result is the same
+    overwrite_costs : bool
+        take `cost_p1` and `cost_m1`, where they are float64, as room to work in: a large cover
+        then takes 16 bytes per element less
 
     Returns
     -------
@@ -124,7 +137,7 @@ def embed_ternary(
     _check_split(split)
     if message.size == 0:
         return elements.copy()
-    up, down = _comfortable(*close_dtype_limits(elements, up, down))
+    up, down = _comfortable(*close_dtype_limits(elements, up, down, overwrite_costs))
     capacity = bounds.free_choice_bits((up, down))
     multiplier = bounds.rough_multiplier((up, down), message.size)
     places = share_places(elements.size, message.size) if split == "entropy" else None
@@ -174,8 +187,11 @@ def _embed_parts(
     """Embed `sizes` bits in the lowest and the second-lowest layer."""
     low_bit = (elements & 1).astype(np.uint8)
     high_bit = ((elements >> 1) & 1).astype(np.uint8)
-    across, within = _neighbours(elements, up, down)
-    high = Layer(high_bit, message[sizes[0] :], _flip_cost(across, within, multiplier))
+    # Large covers have hundreds of megabytes of prices: `up` and `down` are worked on in place.
+    across, within = up, down
+    _exchange(low_bit == 0, across, within)
+    _add_flip_cost(across, within, multiplier)
+    high = Layer(high_bit, message[sizes[0] :], across)
     # Crossing changes the lowest bit too: there it is the cover, and cannot move back.
     low = Layer(low_bit, message[: sizes[0]], within)
     new_high, new_low = embed_layers(high, low, height, freeze, threads)
@@ -200,14 +216,27 @@ def _comfortable(
         return np.ldexp(up, exponent), np.ldexp(down, exponent)
 
 
-def _flip_cost(
+def _exchange(
+    where: npt.NDArray[np.bool_], one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> None:
+    """Exchange the values of two arrays in some places, a block at a time."""
+    for start in range(0, where.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        kept = one[part].copy()
+        np.copyto(one[part], other[part], where=where[part])
+        np.copyto(other[part], kept, where=where[part])
+
+
+def _add_flip_cost(
     across: npt.NDArray[np.float64], within: npt.NDArray[np.float64], multiplier: float
-) -> npt.NDArray[np.float64]:
-    """Return what it costs to flip the second-lowest bit, by the flipping lemma."""
+) -> None:
+    """Make of `across` what it costs to flip the second-lowest bit, by the flipping lemma."""
     if multiplier == 0 or not np.isfinite(multiplier):
-        return across
-    with np.errstate(over="ignore"):
-        return across + np.log1p(np.exp(-multiplier * within)) / multiplier
+        return
+    for start in range(0, across.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        with np.errstate(over="ignore"):
+            across[part] += np.log1p(np.exp(-multiplier * within[part])) / multiplier
 
 
 def extract_ternary(

@@ -172,3 +172,17 @@ def test_bad_arguments_are_named(change, words):
 def test_extract_refuses_impossible_lengths(n_message):
     with pytest.raises(ValueError, match="n_message: got"):
         stc.extract_ternary(np.arange(4), n_message)
+
+
+def test_costs_are_overwritten_only_on_request():
+    rng = np.random.default_rng(4)
+    cover = rng.integers(0, 256, 6000).astype(np.uint8)
+    message = rng.integers(0, 2, 700).astype(np.uint8)
+    up, down = rng.random(6000), rng.random(6000)
+    up[::7] = down[::5] = np.inf
+    kept = up.copy(), down.copy()
+    stego = stc.embed_ternary(cover, message, up, down)
+    assert np.array_equal(up, kept[0]) and np.array_equal(down, kept[1])
+    again = stc.embed_ternary(cover, message, up, down, overwrite_costs=True)
+    assert np.array_equal(stego, again)
+    assert not (np.array_equal(up, kept[0]) and np.array_equal(down, kept[1]))
