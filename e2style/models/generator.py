@@ -65,7 +65,7 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W and code B 512 -> features B O side side."""
-        if paints_alone(x):
+        if paints_alone(x, self.conv.weight):
             weight = self.conv.weight * self.conv.scale
             noise, style = self.noise_gain * self.noise, self.conv.modulation(w)
             return styled_conv(x, weight, style, noise, self.bias, up=self.conv.up)

@@ -130,10 +130,10 @@ def modulated_conv(
     return y
 
 
-def paints_alone(x: Tensor) -> bool:
-    """Whether `styled_conv` is the quickest form: no gradients, a CPU, few or large maps."""
-    alone = not torch.is_grad_enabled() and x.device.type == "cpu"
-    return alone and (len(x) == 1 or x.shape[-1] >= 64)
+def paints_alone(x: Tensor, weight: Tensor) -> bool:
+    """Whether `styled_conv` is the quickest form: a frozen weight, a CPU, few or large maps."""
+    frozen = not (torch.is_grad_enabled() and weight.requires_grad)
+    return frozen and x.device.type == "cpu" and (len(x) == 1 or x.shape[-1] >= 64)
 
 
 def styled_conv(
@@ -144,14 +144,15 @@ def styled_conv(
     Computes what `modulated_conv`, two sums and `scaled_leaky_relu` compute, one sample at a
     time: style, demodulation and gain go into the small weight, the bias into the convolution,
     and what remains is done in place. The blur behind the transposed convolution stays apart,
-    which takes a quarter of the multiplications of `up_weight`. For inference only.
+    which takes a quarter of the multiplications of `up_weight`. Gradients reach `x` and `style`;
+    while a weight is trained, one that the whole batch shares is the cheaper form.
 
     Parameters
     ----------
     x : B I H W
     weight : O I 3 3, already scaled by 1/sqrt(fan_in)
     style : B I
-    noise : 1 1 H' W', already scaled by its gain
+    noise : 1 1 H' W' or B 1 H' W', already scaled by its gain
     bias : O
     up : double the side, blur included
 
@@ -172,7 +173,8 @@ def styled_conv(
             y = F.conv2d(y, taps, shift.to(y.dtype), padding=1, groups=len(own))
         else:
             y = F.conv2d(x[k : k + 1], own, shift.to(x.dtype), padding=1)
-        parts.append(F.leaky_relu_(y.add_((noise * gain).to(y.dtype)), 0.2))
+        drawn = noise if len(noise) == 1 else noise[k : k + 1]
+        parts.append(F.leaky_relu_(y.add_((drawn * gain).to(y.dtype)), 0.2))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

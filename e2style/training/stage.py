@@ -93,7 +93,20 @@ class StageObjective(nn.Module):
         return terms
 
     def _paint(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
-        """Codes -> pictures at the side of the encoders."""
+        """Codes -> pictures at the side of the encoders.
+
+        On a CPU one by one: a single picture lets styles go into the weights, which saves most
+        of the passes over the large maps.
+        """
+        parts = len(codes) if codes.device.type == "cpu" else 1
+        chunks = [codes] if parts == 1 else [codes[k : k + 1] for k in range(parts)]
+        maps = [noise]
+        if parts > 1:
+            maps = [{n: m[k : k + 1] for n, m in noise.items()} for k in range(parts)]
+        painted = [self._paint_some(*pair) for pair in zip(chunks, maps, strict=True)]
+        return painted[0] if parts == 1 else torch.cat(painted)
+
+    def _paint_some(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
         generator = self.network.generator
         painted = functional_call(generator, noise, (codes,)) if noise else generator(codes)
         return self.network.pool(painted)

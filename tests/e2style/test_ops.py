@@ -91,3 +91,32 @@ def test_every_path_of_the_generator_paints_what_the_reference_paints():
     for got in (with_gradients, together):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(one, wanted[1:], rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_through_a_frozen_generator_are_those_of_the_reference():
+    torch.manual_seed(6)
+    config = GeneratorConfig(size=128, style_dim=8, channel_base=256, channel_max=6)
+    generator = Generator(config).eval().requires_grad_(False)
+    generator.seed_noise(6)
+    codes = torch.randn(2, config.n_codes, 8)
+    pull = torch.randn(2, 3, 128, 128)
+    grads = []
+    for paint in (generator, ReferenceGenerator(generator)):
+        for batch in ((0, 2), (1, 2)):
+            part = codes[slice(*batch)].clone().requires_grad_()
+            (paint(part) * pull[slice(*batch)]).sum().backward()
+            grads.append(part.grad)
+    for got, wanted in zip(grads[:2], grads[2:], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
+def test_every_picture_may_have_noise_of_its_own():
+    source = torch.Generator().manual_seed(7)
+    x, style = torch.randn(2, 5, 6, 6, generator=source), torch.randn(2, 5, generator=source)
+    weight, bias = torch.randn(4, 5, 3, 3, generator=source), torch.zeros(4)
+    noise = torch.randn(2, 1, 6, 6, generator=source)
+    both = styled_conv(x, weight, style, noise, bias, up=False)
+    for k in range(2):
+        part = slice(k, k + 1)
+        one = styled_conv(x[part], weight, style[part], noise[part], bias, up=False)
+        torch.testing.assert_close(both[part], one)
