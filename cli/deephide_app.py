@@ -49,7 +49,12 @@ def app() -> None:
         "deephide embed --secret face.png --carrier photo.png -o - > stego.png",
     ),
 )
-@click.option("--secret", required=True, metavar="PATH", help="Input: the picture of the face.")
+@click.option(
+    "--secret",
+    required=True,
+    metavar="PATH",
+    help="Input: the picture of the face, another picture, or with --codec file any file.",
+)
 @click.option(
     "--carrier", required=True, metavar="PATH", help="Input: the photo, as PNG, BMP or TIFF."
 )
@@ -64,10 +69,26 @@ def app() -> None:
 @model_option
 @click.option(
     "--codec",
-    type=click.Choice(["auto", "latent"]),
+    type=click.Choice(["auto", "latent", "image", "file", "paper"]),
     default="auto",
     show_default=True,
-    help="Advanced: auto refuses a secret that the model paints badly, latent does not.",
+    help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
+    "picture, small; file: any bytes, without the name; auto: latent for a face that the model "
+    "paints closely, else image; paper: nine bits per integer, for the figures of the paper.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Input: what a picture of the image codec may take.  [default: what is safe in the "
+    "carrier, 200 to 4096]",
+)
+@click.option(
+    "--rounding",
+    type=click.Choice(["nearest", "floor"]),
+    default="nearest",
+    show_default=True,
+    help="Advanced: how --codec paper rounds.",
 )
 @click.option(
     "--cost",
@@ -77,7 +98,10 @@ def app() -> None:
     help="Advanced: the function that says where changes are hard to detect.",
 )
 @click.option(
-    "--preview", metavar="PATH", help="Output: also write the face as the receiver will see it."
+    "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Output: do everything but write the stego, and report."
 )
 def embed(
     terminal: Terminal,
@@ -89,14 +113,21 @@ def embed(
     pad: bool,
     model: str | None,
     codec: str,
+    budget: int | None,
+    rounding: str,
     cost: str,
     preview: str | None,
+    dry_run: bool,
 ) -> None:
-    """Hide a face in a photo and write the stego as PNG.
+    """Hide a face, a picture or a file in a photo and write the stego as PNG.
 
-    No file appears before the face was extracted from the stego; a failure leaves none.
+    No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
+    if preview and codec == "file":
+        raise click.UsageError("--preview shows a picture, and --codec file has none")
+    if dry_run and output == "-":
+        raise click.UsageError("--dry-run writes nothing, not to stdout either")
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
@@ -118,19 +149,39 @@ def embed(
             key_file=secrets.key_file,
             recipients=secrets.recipients,
             pad=pad,
+            budget=budget,
+            rounding=rounding,
+            dry_run=dry_run,
         )
         data = path.read_bytes() if output == "-" else b""
     if output == "-":
         terminal.binary(data)
-    terminal.info(
+    terminal.info(result.reason)
+    done = (
         f"hid {result.payload_bits} bits in {result.elements} samples; "
         f"{result.changes} of them changed by one level ({result.psnr:.1f} dB)"
     )
-    if output != "-":
-        terminal.result(output, _embed_fields(terminal, result, output, start))
+    if not dry_run:
+        terminal.info(done)
+    fields = _embed_fields(terminal, result, None if dry_run else output, start)
+    if dry_run:
+        terminal.result(_forecast(result), fields)
+    elif output != "-":
+        terminal.result(output, fields)
 
 
-def _embed_fields(terminal: Terminal, result: Any, output: str, start: float) -> dict[str, Any]:
+def _forecast(result: Any) -> str:
+    return (
+        f"codec   {result.codec}\n"
+        f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
+        f"rate    {100 * result.change_rate:.3f} % of {result.elements} samples change\n"
+        f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
+    )
+
+
+def _embed_fields(
+    terminal: Terminal, result: Any, output: str | None, start: float
+) -> dict[str, Any]:
     return {
         "output": output,
         "payload_bits": result.payload_bits,
@@ -139,7 +190,10 @@ def _embed_fields(terminal: Terminal, result: Any, output: str, start: float) ->
         "psnr": result.psnr,
         "secret_psnr": result.secret_psnr,
         "codec": result.codec,
+        "reason": result.reason,
         "model": result.model,
+        "safe_bits": result.safe_bits,
+        "detector_error": result.detector_error,
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }
@@ -153,18 +207,18 @@ def _embed_fields(terminal: Terminal, result: Any, output: str, start: float) ->
     ),
 )
 @click.argument("stego", metavar="STEGO")
-@output_options("secret.png")
+@output_options(None, "secret.png, or secret.bin for a file")
 @key_options(sending=False)
 @model_option
 def extract(
     terminal: Terminal,
     stego: str,
-    output: str,
+    output: str | None,
     force: bool,
     sources: Sources,
     model: str | None,
 ) -> None:
-    """Get a hidden face back and write it as PNG.
+    """Get back what is hidden: a picture is written as PNG, a file as it was.
 
     Nothing hidden, a wrong passphrase and an altered picture give the same error and no file.
     """
@@ -183,19 +237,19 @@ def extract(
             key_file=secrets.key_file,
             identity=secrets.identity,
         )
-        data = path.read_bytes() if output == "-" else b""
+        data = path.read_bytes() if path and output == "-" else b""
     if output == "-":
         terminal.binary(data)
         return
     fields = {
-        "output": output,
+        "output": str(found.path),
         "codec": found.info.codec,
         "model": found.info.model,
         "payload_bits": found.info.payload_bits,
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }
-    terminal.result(output, fields)
+    terminal.result(str(found.path), fields)
 
 
 @command(
@@ -206,19 +260,28 @@ def extract(
     ),
 )
 @click.argument("carrier", metavar="CARRIER")
-def capacity(terminal: Terminal, carrier: str) -> None:
-    """Say how many bits a photo can take, and how many are advisable.
+@model_option
+def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
+    """Say how much a photo holds safely, what fits in that, and the most it holds.
 
-    Both numbers count everything that is hidden, as the report of embed does; safe means that
-    one sample in two hundred changes, which is a rule of thumb and not a promise.
+    All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
+    the prices and the noise of this very photo, not a promise: see docs/capacity.md.
     """
     import deephide
 
-    found = deephide.capacity(carrier)
+    found = deephide.capacity(carrier, model=model)
     for note in found.warnings:
         terminal.warning(note)
+    fit = found.fit
+    face = f"yes (up to {fit.latent_bytes} bytes)" if fit.latent else "not safely"
+    picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
     text = (
-        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes)\n"
+        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes): "
+        f"{100 * found.safe_change_rate:.3f} % change, the best detector errs in "
+        f"{100 * found.detector_error:.0f} % of cases\n"
+        f"      a face    {face}\n"
+        f"      a picture {picture if fit.image_side else 'not safely'}\n"
+        f"      a file    {fit.file_bytes} bytes, compressed\n"
         f"hard  {found.hard_bits} bits ({found.hard_bytes} bytes)"
     )
     fields = {
@@ -227,6 +290,15 @@ def capacity(terminal: Terminal, carrier: str) -> None:
         "dry_elements": found.dry_elements,
         "safe_bits": found.safe_bits,
         "hard_bits": found.hard_bits,
+        "safe_change_rate": found.safe_change_rate,
+        "detector_error": found.detector_error,
+        "fits": {
+            "latent": fit.latent,
+            "latent_bytes": fit.latent_bytes,
+            "image_side": fit.image_side,
+            "image_psnr": fit.image_psnr,
+            "file_bytes": fit.file_bytes,
+        },
         "warnings": terminal.warnings,
     }
     terminal.result(text, fields)
@@ -291,7 +363,7 @@ def keygen(terminal: Terminal, output: str) -> None:
     terminal.result(public, {"output": output, "public_key": public})
 
 
-def _refuse_terminal(terminal: Terminal, output: str) -> None:
+def _refuse_terminal(terminal: Terminal, output: str | None) -> None:
     if output != "-":
         return
     if terminal.as_json:
@@ -303,10 +375,10 @@ def _refuse_terminal(terminal: Terminal, output: str) -> None:
 
 
 @contextmanager
-def _destination(output: str) -> Iterator[Path]:
-    """Yield the file to write; for stdout, one that vanishes afterwards."""
+def _destination(output: str | None) -> Iterator[Any]:
+    """Yield the file to write, or None for a default; for stdout, one that vanishes afterwards."""
     if output != "-":
-        yield Path(output)
+        yield output and Path(output)
         return
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
         yield Path(folder) / "output.png"

@@ -233,7 +233,7 @@ def model_option(function: Function) -> Function:
     )(function)
 
 
-def output_options(default: str) -> Callable[[Function], Function]:
+def output_options(default: str | None, shown: str | None = None) -> Callable[[Function], Function]:
     """Add the choice of the output file."""
 
     def decorate(function: Function) -> Function:
@@ -244,9 +244,9 @@ def output_options(default: str) -> Callable[[Function], Function]:
             "-o",
             "--output",
             default=default,
-            show_default=True,
+            show_default=shown or True,
             metavar="PATH",
-            help="Output: the PNG file to write; - is stdout.",
+            help="Output: the file to write, a picture as PNG; - is stdout.",
         )(function)
 
     return decorate

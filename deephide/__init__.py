@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         extract,
         extract_file,
     )
-    from deephide.cover_capacity import Capacity
+    from deephide.cover_capacity import Capacity, Fit
     from deephide.key_files import keygen
     from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
@@ -48,6 +48,7 @@ __all__ = [
     "ExtractInfo",
     "ExtractResult",
     "ExtractionError",
+    "Fit",
     "FormatVersionError",
     "InputImageError",
     "OutputError",

@@ -7,7 +7,7 @@
                          ├─ length zone   fixed size                4 bytes, masked
                          └─ body zone     everything else           sealed( header | payload )
 
-    header: version (1) | codec (1) | first 8 bytes of the model's fingerprint (8)
+    header: version (1) | codec (1) | parameters of the codec (8)
 
 The public zone carries the salt of a shared secret or, for recipients, the ephemeral key.  Each
 recipient's stanza (16 bytes) lies in the first elements of an order of its own, across the rest.
@@ -45,8 +45,8 @@ SALT_BYTES = 16
 EPHEMERAL_BYTES = 32
 STANZA_BYTES = 16
 LENGTH_BYTES = 4
-PREFIX_BYTES = 8
-HEADER_BYTES = 2 + PREFIX_BYTES
+PARAMETER_BYTES = 8
+HEADER_BYTES = 2 + PARAMETER_BYTES
 TAG_BYTES = 16
 MIN_BODY_BYTES = HEADER_BYTES + TAG_BYTES
 OVERHEAD_BYTES = SALT_BYTES + LENGTH_BYTES + MIN_BODY_BYTES
@@ -100,10 +100,10 @@ class Zones:
 
 @dataclass(frozen=True)
 class Header:
-    """What the inside of the seal says about the payload."""
+    """What the inside of the seal says about the payload; `parameters` are 8 bytes."""
 
     codec: int
-    fingerprint_prefix: bytes
+    parameters: bytes
     version: int = VERSION
     padded: bool = False
 
@@ -126,10 +126,9 @@ def padded_bytes(length: int) -> int:
 
 def pack(header: Header, payload: bytes) -> bytes:
     """Return the plaintext that gets sealed; the payload's codec must be below 128."""
-    if len(header.fingerprint_prefix) != PREFIX_BYTES:
+    if len(header.parameters) != PARAMETER_BYTES:
         raise ValueError(
-            f"fingerprint_prefix: got {len(header.fingerprint_prefix)} bytes, "
-            f"expected {PREFIX_BYTES}"
+            f"parameters: got {len(header.parameters)} bytes, expected {PARAMETER_BYTES}"
         )
     if not 0 <= header.codec < PADDED:
         raise ValueError(f"codec: got {header.codec}, allowed 0..{PADDED - 1}")
@@ -138,7 +137,7 @@ def pack(header: Header, payload: bytes) -> bytes:
         codec |= PADDED
         payload += b"\x01"
         payload = payload.ljust(padded_bytes(len(payload)), b"\x00")
-    return bytes((header.version, codec)) + header.fingerprint_prefix + payload
+    return bytes((header.version, codec)) + header.parameters + payload
 
 
 def unpack(plaintext: bytes) -> tuple[Header, bytes]:

@@ -1,22 +1,37 @@
-"""How much a cover can take: a hard limit, and a modest amount that is advisable."""
+"""How much a cover can take: a hard limit, a safe amount, and what fits in that."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide import container
+from deephide.detectability import Prospect, survey
 from deephide.hiding import limit_bits
+from deephide.image_codec import typical_psnr, typical_side
+from deephide.image_io import Cover
 
-__all__ = ["Capacity", "measure_capacity"]
+__all__ = ["Capacity", "Fit", "measure_capacity"]
 
-# One element in two hundred: with HILL costs on photos about 0.05 bits per element.
-SAFE_CHANGE_RATE = 0.005
-# Of the payload; an estimate for constraint height 10, not measured again at the format's 12, which
-# loses less (docs/stc.md has the distortion of both).
-CODING_LOSS = 0.10
-_SAMPLE = 1 << 17
+
+@dataclass(frozen=True)
+class Fit:
+    """What the safe amount is worth to the codecs, keys and framing taken off.
+
+    `latent_bytes` is what nearly every face's code takes, or None where the model does not say;
+    `latent` says whether that fits.  A picture of `image_side` pixels fits, which scaled up looks
+    like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
+    those of a compressed file.
+    """
+
+    latent: bool
+    latent_bytes: int | None
+    image_side: int
+    image_psnr: float
+    file_bytes: int
 
 
 @dataclass(frozen=True)
@@ -27,15 +42,19 @@ class Capacity:
     a `CapacityError`; the smallest container takes 8 * 46 bits.
 
     `hard` is the most that the format and the elements that may change allow; such a stego is
-    easy to detect.  `safe` is what the optimal use of the cover's own costs hides while it
-    changes one element in two hundred: a rule of thumb from the field's benchmarks, not a
-    promise, and more cautious is always better.
+    easy to detect.  `safe` is what the optimal use of the cover's own costs hides at
+    `safe_change_rate` changes per element, where the best detector of the field's noise model errs
+    in `detector_error` of the cases (0.5 is chance, see `deephide.detectability`).  It is an
+    estimate and not a promise; more cautious is always better.
     """
 
     elements: int
     dry_elements: int
     safe_bits: int
     hard_bits: int
+    safe_change_rate: float
+    detector_error: float
+    fit: Fit
     warnings: tuple[str, ...] = ()
 
     @property
@@ -50,64 +69,51 @@ class Capacity:
 
 
 def measure_capacity(
-    elements: NDArray[np.uint8],
+    cover: Cover,
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     warnings: tuple[str, ...] = (),
+    latent_bits: float = math.inf,
+    prospect: Prospect | None = None,
 ) -> Capacity:
-    """Return the capacity of elements with the given prices.
+    """Return the capacity of a cover with the given prices.
 
     Parameters
     ----------
-    elements : (n,) uint8, the cover
+    cover : what `image_io.load_cover` returned
     cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
     warnings : passed on
+    latent_bits : longest code that counts as a face's
+    prospect : what `survey` said, if it was asked before
 
     Returns
     -------
     Capacity
     """
-    n = cost_p1.size
-    dry = np.flatnonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))
-    hard = limit_bits(elements, cost_p1, cost_m1)
-    safe = 0
-    if dry.size:
-        # A stride that shares no factor with the three channels.
-        stride = max(1, dry.size // _SAMPLE) * 6 + 1 if dry.size > 7 * _SAMPLE else 1
-        picked = dry[::stride]
-        entropy = _entropy_at(cost_p1[picked], cost_m1[picked], SAFE_CHANGE_RATE * n / dry.size)
-        safe = int(entropy * dry.size * (1.0 - CODING_LOSS))
-    return Capacity(n, int(dry.size), min(safe, hard), hard, warnings)
+    hard = limit_bits(cover.samples.reshape(-1), cost_p1, cost_m1)
+    safe = (prospect or survey(cover, cost_p1, cost_m1)).safe()
+    safe_bits = min(int(safe.payload_bits), hard)
+    dry = int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1)))
+    return Capacity(
+        elements=cost_p1.size,
+        dry_elements=dry,
+        safe_bits=safe_bits,
+        hard_bits=hard,
+        safe_change_rate=safe.change_rate,
+        detector_error=safe.detector_error,
+        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, latent_bits),
+        warnings=warnings,
+    )
 
 
-def _entropy_at(
-    cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], change_rate: float
-) -> float:
-    """Return the mean entropy in bits where optimal coding changes `change_rate` of the elements.
-
-    Optimal change probabilities are exp(-lam * cost) over their sum with 1 (Filler, Judas and
-    Fridrich 2011, Sec. II); lam is found by bisection on a logarithmic scale.
-    """
-    change_rate = min(change_rate, 0.3)
-    cheapest = np.minimum(cost_p1, cost_m1)
-    scale = float(np.median(cheapest)) or 1.0
-    low, high = -30.0, 30.0
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        up, down, _ = _probabilities(cost_p1, cost_m1, np.exp(middle) / scale)
-        if float(np.mean(up + down)) > change_rate:
-            low = middle
-        else:
-            high = middle
-    up, down, stay = _probabilities(cost_p1, cost_m1, np.exp(high) / scale)
-    terms = [np.where(p > 0, -p * np.log2(np.maximum(p, 1e-300)), 0.0) for p in (up, down, stay)]
-    return float(np.mean(terms[0] + terms[1] + terms[2]))
-
-
-def _probabilities(
-    cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], multiplier: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    with np.errstate(under="ignore", over="ignore"):
-        up, down = np.exp(-multiplier * cost_p1), np.exp(-multiplier * cost_m1)
-    total = 1.0 + up + down
-    return up / total, down / total, 1.0 / total
+def _fit(room: int, latent_bits: float) -> Fit:
+    room = max(room, 0)
+    known = math.isfinite(latent_bits)
+    latent = math.ceil(latent_bits / 8) if known else None
+    return Fit(
+        latent=latent is not None and latent <= room,
+        latent_bytes=latent,
+        image_side=typical_side(room),
+        image_psnr=typical_psnr(room),
+        file_bytes=room,
+    )

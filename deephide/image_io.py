@@ -23,7 +23,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from deephide import png
 from deephide.errors import ExtractionError, InputImageError
 
-__all__ = ["Cover", "ImageSource", "encode_png", "load_cover", "load_secret", "to_pil"]
+__all__ = [
+    "Cover",
+    "ImageSource",
+    "encode_png",
+    "load_cover",
+    "load_picture",
+    "load_secret",
+    "read_bytes",
+    "to_pil",
+]
 
 ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"
 
@@ -79,16 +88,22 @@ class Cover:
         return width, height, channels
 
 
-def _read(path: Path, role: str) -> bytes:
+def read_bytes(path: Path, role: str, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the content of a file that is neither empty nor longer than `limit` bytes.
+
+    Raises
+    ------
+    InputImageError : it cannot be read, is empty or too long
+    """
     try:
         size = path.stat().st_size
         if path.is_dir():
             raise InputImageError(f"the {role} is a directory: {path}")
         if size == 0:
             raise InputImageError(f"the {role} is an empty file: {path}")
-        if size > MAX_FILE_BYTES:
+        if size > limit:
             raise InputImageError(
-                f"the {role} is a file of {size} bytes, at most {MAX_FILE_BYTES} are allowed"
+                f"the {role} is a file of {size} bytes, at most {limit} are allowed"
             )
         return path.read_bytes()
     except FileNotFoundError:
@@ -217,7 +232,7 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
             raise _too_many_pixels(role, f" ({image.width} x {image.height})")
         _decode(image, role)
     else:
-        raw = _read(Path(source), role)
+        raw = read_bytes(Path(source), role)
         image, several = _open(raw, role)
         parts = _refuse_format(image, several, raw, role)
         _decode(image, role)
@@ -252,26 +267,39 @@ def _fixed_pixels(
     return None
 
 
-def load_secret(source: ImageSource) -> Image.Image:
-    """Read a secret: any common format, turned upright, RGB, cropped to its central square.
+def load_picture(source: ImageSource | bytes) -> Image.Image:
+    """Read a secret: any common format, turned upright, RGB; transparency is laid on white.
 
     Raises
     ------
-    InputImageError : unreadable, too large, or a side below 64 pixels
+    InputImageError : unreadable or too large
     """
     if isinstance(source, Image.Image):
         image = source
         if image.width * image.height > MAX_PIXELS:
             raise _too_many_pixels("secret", f" ({image.width} x {image.height})")
     else:
-        image, _ = _open(_read(Path(source), "secret"), "secret")
+        raw = source if isinstance(source, bytes) else read_bytes(Path(source), "secret")
+        image, _ = _open(raw, "secret")
     _decode(image, "secret")
+    if not image.width * image.height:
+        raise InputImageError("the secret has no pixels")
     try:
         with _no_warnings():
             image = ImageOps.exif_transpose(image)
     except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
         _log.info("the secret's orientation cannot be read: %s", error)
-    image = _to_rgb(image)
+    return _to_rgb(image)
+
+
+def load_secret(source: ImageSource | bytes) -> Image.Image:
+    """Read a secret as `load_picture` does, and crop it to its central square.
+
+    Raises
+    ------
+    InputImageError : unreadable, too large, or a side below 64 pixels
+    """
+    image = load_picture(source)
     side = min(image.size)
     if side < MIN_SECRET_SIDE:
         raise InputImageError(

@@ -231,6 +231,11 @@ class Access:
     pad: bool
     random: Random = os.urandom
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is any key, so that the model need not stand in for one."""
+        return bool(self.recipients) or self.passphrase is not None or self.key_file is not None
+
     def sealer(self, fingerprint: bytes) -> Sealer:
         """Return the key: recipients, or the secrets there are, or else the model of 32 bytes.
 

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from e2style.quantizer import Quantizer
 
 __all__ = [
+    "LazyModel",
     "Model",
     "ModelSource",
+    "accepted_bits",
     "agreement",
+    "doubt",
     "from_e2style",
     "invert",
+    "invert_exactly",
     "load_model",
     "paint",
+    "paint_code",
     "quantizer_of",
 ]
 
@@ -40,6 +45,10 @@ class Model(Protocol):
         """32 bytes, SHA-256 of generator and quantizer."""
 
     @property
+    def n_codes(self) -> int:
+        """Rows n of a code."""
+
+    @property
     def image_size(self) -> int:
         """Side at which pictures are handed to `invert`."""
 
@@ -50,6 +59,10 @@ class Model(Protocol):
     @property
     def accept_psnr(self) -> float:
         """Below this PSNR in dB at 64 x 64 a secret is no face to the model."""
+
+    @property
+    def accept_likeness(self) -> float:
+        """Below this correlation of edges a secret is no face to the model."""
 
     @property
     def accept_bits(self) -> float:
@@ -95,11 +108,66 @@ def load_model(model: ModelSource) -> Model:
         import e2style
 
         with _translated():
-            loaded = cast(Model, e2style.load() if model is None else e2style.load(model))
-    else:
-        loaded = model
-    quantizer_of(loaded)
-    return loaded
+            return cast(Model, e2style.load_model(model))
+    return model
+
+
+class LazyModel:
+    """A model that is loaded when it is needed, and may not be.
+
+    Parameters
+    ----------
+    source : name, path or loaded model; None means the default one
+    """
+
+    def __init__(self, source: ModelSource) -> None:
+        self._source = source
+        self._loaded: Model | None = None
+
+    def load(self) -> Model:
+        """Return the model; see `load_model`."""
+        if self._loaded is None:
+            self._loaded = load_model(self._source)
+        return self._loaded
+
+    def fingerprint(self) -> bytes:
+        """Return its fingerprint, 32 bytes; no network is loaded for it.
+
+        Raises
+        ------
+        CheckpointError : missing or damaged
+        """
+        source = self._source
+        if self._loaded is None and (source is None or isinstance(source, str | os.PathLike)):
+            import e2style
+
+            with _translated():
+                return e2style.fingerprint_of(source)
+        return self.load().fingerprint
+
+    def name(self) -> str:
+        """Return what to call it in a message."""
+        source = self._source
+        if source is None:
+            return "the built-in model"
+        return os.fspath(source) if isinstance(source, str | os.PathLike) else source.name
+
+
+def accepted_bits(source: ModelSource) -> float:
+    """Return the longest code in bits that counts as a face's; inf where the model does not say.
+
+    No network is loaded for it.
+
+    Raises
+    ------
+    CheckpointError : missing or damaged
+    """
+    if source is None or isinstance(source, str | os.PathLike):
+        import e2style
+
+        with _translated():
+            return float(e2style.header_of(source).get("accept_bits", "inf"))
+    return source.accept_bits
 
 
 def quantizer_of(model: Model) -> Quantizer:
@@ -129,6 +197,14 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     -------
     integers : (n, 512) int32
     """
+    quantizer = quantizer_of(model)
+    code = invert_exactly(model, secret)
+    with _translated():
+        return quantizer.quantise(code)
+
+
+def invert_exactly(model: Model, secret: Image.Image) -> NDArray[np.float32]:
+    """Return the W+ code, (n, 512) float32, of a square RGB picture."""
     import torch
 
     size = (model.image_size, model.image_size)
@@ -136,15 +212,20 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
     images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
     with torch.no_grad(), _translated():
-        codes = model.invert(images)
-        return quantizer_of(model).quantise(_numpy(codes)[0])
+        code: NDArray[np.float32] = _numpy(model.invert(images))[0]
+        return code
 
 
 def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
     """Return the picture that the generator paints from the integers."""
+    return paint_code(model, quantizer_of(model).dequantise(integers))
+
+
+def paint_code(model: Model, code: NDArray[np.float32]) -> Image.Image:
+    """Return the picture that the generator paints from a W+ code, (n, 512)."""
     import torch
 
-    codes = torch.from_numpy(quantizer_of(model).dequantise(integers)[None])
+    codes = torch.from_numpy(np.ascontiguousarray(code)[None])
     with torch.no_grad(), _translated():
         faces = _numpy(model.synthesize(codes))
     levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
@@ -160,3 +241,38 @@ def agreement(secret: Image.Image, painted: Image.Image) -> float:
     from e2style.model import agreement as compare
 
     return compare(np.asarray(secret), np.asarray(painted))
+
+
+def doubt(
+    model: Model,
+    secret: Image.Image,
+    painted: Image.Image,
+    psnr: float,
+    integers: NDArray[np.int32],
+) -> str:
+    """Say why a secret does not look like a face that the model can paint; empty if it does.
+
+    Parameters
+    ----------
+    model : loaded
+    secret, painted : square pictures
+    psnr : their `agreement` in dB
+    integers : the secret's code
+
+    Returns
+    -------
+    str, a clause to follow "because"
+    """
+    from e2style.model import likeness
+
+    alike = likeness(np.asarray(secret), np.asarray(painted))
+    bits = float(quantizer_of(model).ideal_bits(integers[None])[0])
+    if psnr < model.accept_psnr:
+        reason = f"{psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected"
+    elif alike < model.accept_likeness:
+        reason = f"its edges agree to {alike:.2f}, at least {model.accept_likeness:.2f} is expected"
+    elif bits > model.accept_bits:
+        reason = f"its code takes {bits:.0f} bits, at most {model.accept_bits:.0f} are expected"
+    else:
+        return ""
+    return f"the secret does not look like an aligned face that the model can paint ({reason})"

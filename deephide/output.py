@@ -19,29 +19,35 @@ _LOSSY_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", 
 
 
 def check_output(
-    path: Path, inputs: Iterable[Path] = (), outputs: Iterable[Path] = (), *, force: bool = False
+    path: Path,
+    inputs: Iterable[Path] = (),
+    outputs: Iterable[Path] = (),
+    *,
+    force: bool = False,
+    any_kind: bool = False,
 ) -> None:
     """Refuse an output that could not or should not be written, before any work is done.
 
     Parameters
     ----------
-    path : where the PNG file is to go
+    path : where the PNG file, or with `any_kind` any file, is to go
     inputs : files that must not be overwritten, whatever the path that leads to them
     outputs : files that are to be written too
     force : allow an existing file to be replaced
+    any_kind : allow every suffix
 
     Raises
     ------
     OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
     """
     suffix = path.suffix.lower()
-    if suffix in _LOSSY_SUFFIXES:
+    if suffix in _LOSSY_SUFFIXES and not any_kind:
         raise OutputError(
             f"the output {path} would be lossy",
             hint=f"use {path.with_suffix('.png').name}; {suffix[1:].upper()} would destroy "
             "what is hidden",
         )
-    if suffix != ".png":
+    if suffix != ".png" and not any_kind:
         raise OutputError(
             f"the output {path} does not end in .png",
             hint=f"use {path.name}.png; the output is always a PNG file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,27 @@ class EmbedResult:
 
     `payload_bits` is everything that was hidden, container included; `alpha` is that per
     element; `change_rate` is the share of elements that changed; `psnr` compares stego and
-    cover, `secret_psnr` the secret and `preview` (both at 64 x 64), in dB; `preview` is the
-    picture that the receiver will see.
+    cover in dB; `preview` is the picture that the receiver will see, None for a file.
+    `secret_psnr` compares it with the secret (faces at 64 x 64, other pictures at the size shown).
+    `reason` says which codec was taken and why; `model` and `integers` are None without a model.
+    `safe_bits` is what the cover holds safely, and `detector_error` how often the best detector
+    would err on this payload, as `Capacity` has them.
     """
 
     stego: Image.Image = field(repr=False)
-    preview: Image.Image = field(repr=False)
+    preview: Image.Image | None = field(repr=False)
     payload_bits: int
     elements: int
     changes: int
     distortion: float
     psnr: float
-    secret_psnr: float
+    secret_psnr: float | None
     codec: str
-    model: str
-    integers: NDArray[np.int32] = field(repr=False)
+    reason: str
+    model: str | None
+    integers: NDArray[np.int32] | None = field(repr=False)
+    safe_bits: int
+    detector_error: float
     warnings: tuple[str, ...] = ()
 
     @property
@@ -54,13 +61,19 @@ class ExtractInfo:
 
     version: int
     codec: str
-    model: str
+    model: str | None
     payload_bits: int
 
 
 @dataclass(frozen=True, eq=False)
 class ExtractResult:
-    """The picture that was hidden, painted again, and what its container says."""
+    """What was hidden, and what its container says.
 
-    image: Image.Image = field(repr=False)
+    `image` is the picture, or None if a file was hidden; `data` are the bytes of the file, or None;
+    `path` is where it was written, if it was.
+    """
+
+    image: Image.Image | None = field(repr=False)
+    data: bytes | None = field(repr=False)
     info: ExtractInfo
+    path: Path | None = None

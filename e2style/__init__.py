@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from e2style.errors import CheckpointError, ConfigError, DataError, E2StyleError
     from e2style.model import InversionModel, ModelCard
     from e2style.quantizer import Quantizer
-    from e2style.zoo import load, load_generator, load_model, names, save
+    from e2style.shipped import fingerprint_of, header_of, names
+    from e2style.zoo import load, load_generator, load_model, save
 
 # Public names and where they live; imported on first use, so that `import e2style` is quick.
 _HOMES = {
@@ -33,10 +34,12 @@ _HOMES = {
     "Quantizer": "quantizer",
     "TrainConfig": "config",
     "count_parameters": "counting",
+    "fingerprint_of": "shipped",
+    "header_of": "shipped",
     "load": "zoo",
     "load_generator": "zoo",
     "load_model": "zoo",
-    "names": "zoo",
+    "names": "shipped",
     "save": "zoo",
 }
 
@@ -53,6 +56,8 @@ __all__ = [
     "Quantizer",
     "TrainConfig",
     "count_parameters",
+    "fingerprint_of",
+    "header_of",
     "load",
     "load_generator",
     "load_model",

@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,27 @@ from e2style import networks, official
 from e2style.checkpoint_io import fill, read_content, read_tensors
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError
-from e2style.model import InversionModel, ModelCard
+from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import Quantizer
+from e2style.shipped import DEFAULT, FOREIGN, SHIPPED, locate, names
 from e2style.untrusted import check_settings, reason
 
+__all__ = [
+    "DEFAULT",
+    "FORMAT",
+    "SHIPPED",
+    "fingerprint",
+    "load",
+    "load_generator",
+    "load_model",
+    "names",
+    "save",
+    "stored_as_half",
+]
+
 FORMAT = "e2style-1"
-DEFAULT = "face128"
-# Files inside the package, with the SHA-256 that they must have.
-SHIPPED = {
-    "face128": (
-        "face128.safetensors",
-        "c35ee4ea95f217d084f2a0c967675c579eb71827470953c194a584babd966b7c",
-    ),
-}
-
-
-def names() -> list[str]:
-    """Names of the models that ship with the package."""
-    return sorted(SHIPPED)
 
 
 def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
@@ -64,20 +64,10 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
     ------
     CheckpointError : missing, hash mismatch, or incompatible; names what is wrong
     """
-    name = DEFAULT if path_or_name is None else os.fspath(path_or_name)
-    if name in SHIPPED:
-        file, digest = SHIPPED[name]
-        path = Path(str(resources.files("e2style.weights") / file))
-        return _read(path, device, digest)
-    path = Path(name)
-    folder = os.environ.get("DEEPHIDE_MODEL_DIR")
-    if not path.exists() and folder:
-        path = Path(folder) / name
-    if not path.exists():
-        raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
-    if path.suffix in {".pt", ".pth", ".npz"}:
+    path, digest = locate(path_or_name)
+    if path.suffix in FOREIGN:
         return _read_foreign(path, device)
-    return _read(path, device)
+    return _read(path, device, digest)
 
 
 def load_model(
@@ -114,6 +104,7 @@ def save(
     card: ModelCard | None = None,
     accept_psnr: float = 0.0,
     accept_bits: float = math.inf,
+    accept_likeness: float = DEFAULT_LIKENESS,
     half: bool = True,
 ) -> None:
     """Write a model file: weights, in half precision or as they are, quantizer, config, card."""
@@ -131,6 +122,7 @@ def save(
         "card": json.dumps(dataclasses.asdict(card)) if card else "",
         "accept_psnr": repr(accept_psnr),
         "accept_bits": repr(accept_bits),
+        "accept_likeness": repr(accept_likeness),
     }
     target = Path(path)
     partial = target.with_suffix(".partial")
@@ -224,5 +216,6 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         card=card,
         accept_psnr=float(header.get("accept_psnr", 0.0)),
         accept_bits=float(header.get("accept_bits", math.inf)),
+        accept_likeness=float(header.get("accept_likeness", DEFAULT_LIKENESS)),
         device=device,
     )

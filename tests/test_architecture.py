@@ -14,7 +14,16 @@ PACKAGES = ("cli", "deephide", "e2style", "stc")
 ALLOWED = {
     "stc": {"numpy", "scipy", "numba", "llvmlite", "stc"},
     "e2style": {"torch", "numpy", "PIL", "safetensors", "torchmetrics", "e2style"},
-    "deephide": {"stc", "e2style", "numpy", "PIL", "cryptography", "constriction", "deephide"},
+    "deephide": {
+        "stc",
+        "e2style",
+        "numpy",
+        "PIL",
+        "cryptography",
+        "constriction",
+        "zstandard",
+        "deephide",
+    },
     "cli": {"click", "rich", "deephide", "e2style", "cli"},
 }
 LAZY = {"deephide": {"torch", "e2style"}, "cli": set(), "stc": set(), "e2style": set()}
@@ -66,7 +75,7 @@ def _loaded_after(code, names):
     return ast.literal_eval(done.stdout.splitlines()[-1])
 
 
-HEAVY = ["torch", "numba", "scipy", "PIL", "constriction"]
+HEAVY = ["torch", "numba", "scipy", "PIL", "constriction", "zstandard"]
 
 
 @pytest.mark.parametrize("module", ["cli.deephide_app", "cli.e2style_app", "deephide", "stc"])

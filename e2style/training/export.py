@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from e2style.data.faces import FaceSet
 from e2style.evaluation import COMPARED_SIDE, encode_set
-from e2style.model import InversionModel, ModelCard, agreement
+from e2style.model import InversionModel, ModelCard, agreement, likeness
 from e2style.quantizer import fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
 from e2style.training.runlog import to_uint8
@@ -65,7 +65,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     bits = quantizer.ideal_bits(integers)
     log.info("%.0f bits a face under the fitted tables", bits.mean())
 
-    found = _agreement(model, faces, quantizer.dequantise(integers))
+    found, alike = _agreement(model, faces, quantizer.dequantise(integers))
     log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
     save(
         target,
@@ -74,6 +74,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
         card=card,
         accept_psnr=round(float(np.quantile(found, 0.001)) - ACCEPT_MARGIN_DB, 1),
         accept_bits=float(round(np.quantile(bits, 0.999) * ACCEPT_BITS_FACTOR)),
+        accept_likeness=round(float(np.quantile(alike, 0.001)), 2),
     )
     return target
 
@@ -81,12 +82,13 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
 @torch.inference_mode()
 def _agreement(
     model: InversionModel, faces: FaceSet, codes: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Agreement in dB of each regenerated picture with its original."""
-    values = []
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Agreement in dB and likeness of each regenerated picture with its original."""
+    decibels, alike = [], []
     for start in range(0, len(faces), 64):
         part = torch.from_numpy(codes[start : start + 64])
         painted = to_uint8(model.network.synthesize(part))
         originals = faces.pictures[start : start + 64]
-        values += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
-    return np.array(values)
+        decibels += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
+        alike += [likeness(a, b) for a, b in zip(originals, painted, strict=True)]
+    return np.array(decibels), np.array(alike)

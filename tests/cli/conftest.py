@@ -47,7 +47,9 @@ def folder(tmp_path, monkeypatch):
 def run(folder, monkeypatch):
     """Run the command in this process with the fake model and a quick key derivation."""
     module = load_fake()
-    monkeypatch.setattr(e2style, "load", lambda *_: module.FakeModel(), raising=False)
+    monkeypatch.setattr(e2style, "load_model", lambda *_: module.FakeModel(), raising=False)
+    fingerprint = module.FakeModel().fingerprint
+    monkeypatch.setattr(e2style, "fingerprint_of", lambda *_: fingerprint, raising=False)
     monkeypatch.setattr(e2style, "names", lambda: ["fake"], raising=False)
     monkeypatch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
 

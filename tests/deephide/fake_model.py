@@ -40,6 +40,7 @@ class FakeModel:
         self.image_size = SIDE
         self.n_codes = ROWS
         self.accept_psnr = accept_psnr
+        self.accept_likeness = 0.4
         self.accept_bits = float("inf")
         self.quantizer = make_quantizer()
 

@@ -43,7 +43,7 @@ def test_pack_and_unpack_agree(payload, codec, padded):
 
 
 def test_pack_needs_a_whole_prefix():
-    with pytest.raises(ValueError, match="fingerprint_prefix: got 7 bytes"):
+    with pytest.raises(ValueError, match="parameters: got 7 bytes"):
         container.pack(container.Header(1, PREFIX[1:]), b"")
 
 

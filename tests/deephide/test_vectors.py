@@ -50,7 +50,7 @@ def our_reader(entry):
     key = keys.Identity(identity) if identity else keys.SharedKey(key_input)
     associated = container.associated_data(*stego.shape)
     header, payload = container.unpack(hiding.reveal(stego.samples.reshape(-1), key, associated))
-    return header.codec, header.fingerprint_prefix, payload
+    return header.codec, header.parameters, payload
 
 
 def second_reader(entry, reader):

@@ -1,0 +1,311 @@
+"""What a payload means: one interface, four codecs.
+
+::
+
+    codec    number  secret          8 parameter bytes            payload
+    latent        1  a face          the model's fingerprint      entropy-coded W+ integers
+    image         2  any picture     format and sizes             a small WebP or AVIF
+    file          3  any bytes       method and size              the bytes, by Zstandard
+    paper         4  a face          the model's fingerprint      nine bits per W+ integer
+
+Codecs 2 and 3 need no model, on either side.  Bytes are decoded only after they turned out to be
+authentic; they are distrusted all the same, because a sender may be an enemy too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deephide import file_codec, image_codec, image_io, latent_codec, models, paper_codec
+from deephide.container import PARAMETER_BYTES
+from deephide.errors import (
+    CapacityError,
+    CheckpointError,
+    ExtractionError,
+    FormatVersionError,
+    InputImageError,
+)
+from deephide.image_io import ImageSource
+from deephide.models import LazyModel
+
+__all__ = ["CHOICES", "NUMBERS", "Content", "Encoded", "Request", "decode", "encode", "uses_model"]
+
+NUMBERS = {"latent": 1, "image": 2, "file": 3, "paper": 4}
+CHOICES = ("auto", *NUMBERS)
+
+_NAMES = {number: name for name, number in NUMBERS.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be encoded.
+
+    Parameters
+    ----------
+    secret : a picture or its path; for the file codec bytes or a path
+    model : for latent and paper
+    budget : gives the bytes that a payload of the image codec may have
+    rounding : of the paper codec
+    """
+
+    secret: ImageSource | bytes = field(repr=False)
+    model: LazyModel
+    budget: Callable[[], int]
+    rounding: str = "nearest"
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A payload, and what the receiver will see of it.
+
+    `preview` is None for a file; `secret_psnr` compares it with the secret, in dB; `reason` is a
+    sentence that says what was chosen.
+    """
+
+    codec: str
+    parameters: bytes
+    payload: bytes = field(repr=False)
+    reason: str
+    preview: Image.Image | None = field(default=None, repr=False)
+    secret_psnr: float | None = None
+    model: str | None = None
+    integers: NDArray[np.int32] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What was hidden: a picture, or the bytes of a file."""
+
+    codec: str
+    image: Image.Image | None = field(default=None, repr=False)
+    data: bytes | None = field(default=None, repr=False)
+    model: str | None = None
+
+
+class Codec(Protocol):
+    """Content to bytes and back."""
+
+    def encode(self, request: Request) -> Encoded:
+        """Return parameters and payload of a secret."""
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return what was encoded; raises ExtractionError for bytes that `encode` never writes."""
+
+
+def uses_model(codec: str) -> bool:
+    """Say whether a choice of codec needs a model for encoding."""
+    return codec in ("auto", "latent", "paper")
+
+
+def encode(codec: str, request: Request) -> Encoded:
+    """Encode a secret.
+
+    Parameters
+    ----------
+    codec : one of CHOICES; "auto" takes latent for a face that the model paints closely, else image
+    request : the secret and what is needed to encode it
+
+    Raises
+    ------
+    ValueError : an unknown codec or rounding
+    DeephideError : the secret cannot be encoded
+    """
+    if codec not in CHOICES:
+        raise ValueError(f"codec: got {codec!r}, allowed: {', '.join(CHOICES)}")
+    if codec != "auto":
+        return _CODECS[codec].encode(request)
+    latent, doubt = _Latent().judge(request)
+    if not doubt:
+        return latent
+    reason = f"codec image, because {doubt}"
+    squeezed = _Image().encode(request)
+    return replace(squeezed, reason=f"{reason}: {squeezed.reason.removeprefix('codec image: ')}")
+
+
+def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+    """Decode an authentic payload.
+
+    Parameters
+    ----------
+    number : of the codec, from the header
+    parameters : 8 bytes, from the header
+    payload : the rest
+    model : loaded only if the codec needs it
+
+    Raises
+    ------
+    FormatVersionError : an unknown codec, or a picture format that is not supported here
+    CheckpointError : made with another model
+    ExtractionError : not what the sender's side of the codec writes
+    """
+    if number not in _NAMES:
+        raise FormatVersionError(
+            f"the hidden container uses codec {number}, which this program does not know",
+            hint="install a newer deephide",
+        )
+    return _CODECS[_NAMES[number]].decode(parameters, payload, model)
+
+
+class _Latent:
+    def encode(self, request: Request) -> Encoded:
+        return self.judge(request)[0]
+
+    def judge(self, request: Request) -> tuple[Encoded, str]:
+        """Return the code of a face, and why it may be none; empty for a good one."""
+        face = image_io.load_secret(request.secret)
+        model = request.model.load()
+        quantizer = models.quantizer_of(model)
+        integers = models.invert(model, face)
+        preview = models.paint(model, integers)
+        psnr = models.agreement(face, preview)
+        encoded = Encoded(
+            codec="latent",
+            parameters=model.fingerprint[:PARAMETER_BYTES],
+            payload=latent_codec.encode(integers, quantizer),
+            reason=f"codec latent: the model paints the face to {psnr:.1f} dB",
+            preview=preview,
+            secret_psnr=psnr,
+            model=model.name,
+            integers=integers,
+        )
+        return encoded, models.doubt(model, face, preview, psnr, integers)
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        loaded = _the_model(parameters, model)
+        try:
+            integers = latent_codec.decode(payload, models.quantizer_of(loaded))
+        except latent_codec.LatentFormatError as error:
+            raise ExtractionError from error
+        return Content("latent", models.paint(loaded, integers), model=loaded.name)
+
+
+class _Paper:
+    def encode(self, request: Request) -> Encoded:
+        face = image_io.load_secret(request.secret)
+        model = request.model.load()
+        code = models.invert_exactly(model, face)
+        try:
+            integers = paper_codec.round_code(code, request.rounding)
+        except ValueError as error:
+            if request.rounding not in paper_codec.ROUNDINGS:
+                raise
+            raise InputImageError(
+                f"the secret cannot be hidden as in the paper: {error}",
+                hint="use --codec latent, whose integers have no such limit",
+            ) from error
+        preview = models.paint_code(model, integers.astype(np.float32))
+        psnr = models.agreement(face, preview)
+        return Encoded(
+            codec="paper",
+            parameters=model.fingerprint[:PARAMETER_BYTES],
+            payload=paper_codec.encode(integers),
+            reason=f"codec paper, {request.rounding} integers: the face comes back at "
+            f"{psnr:.1f} dB",
+            preview=preview,
+            secret_psnr=psnr,
+            model=model.name,
+            integers=integers,
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        loaded = _the_model(parameters, model)
+        try:
+            integers = paper_codec.decode(payload, loaded.n_codes)
+        except paper_codec.PaperFormatError as error:
+            raise ExtractionError from error
+        image = models.paint_code(loaded, integers.astype(np.float32))
+        return Content("paper", image, model=loaded.name)
+
+
+class _Image:
+    def encode(self, request: Request) -> Encoded:
+        picture = image_io.load_picture(request.secret)
+        budget = request.budget()
+        found = image_codec.encode(picture, budget)
+        if found is None:
+            raise CapacityError(
+                f"no picture fits in {budget} bytes, however small",
+                needed_bits=8 * (budget + 1),
+                capacity_bits=8 * budget,
+                hint="take a larger photo with more texture, or a larger --budget",
+            )
+        return Encoded(
+            codec="image",
+            parameters=found.parameters,
+            payload=found.payload,
+            reason=f"codec image: {found.description}, {len(found.payload)} bytes, shown at "
+            f"{found.preview.width} x {found.preview.height}",
+            preview=found.preview,
+            secret_psnr=found.psnr,
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        try:
+            return Content("image", image_codec.decode(parameters, payload))
+        except image_codec.UnsupportedFormatError as error:
+            raise FormatVersionError(
+                f"what is hidden uses {error}, which this program cannot decode",
+                hint="install a newer deephide and a Pillow that supports WebP and AVIF",
+            ) from error
+        except image_codec.ImageFormatError as error:
+            raise ExtractionError from error
+
+
+class _File:
+    def encode(self, request: Request) -> Encoded:
+        data = _read_bytes(request.secret)
+        parameters, payload = file_codec.encode(data)
+        how = "stored" if not parameters[0] else "compressed"
+        return Encoded(
+            codec="file",
+            parameters=parameters,
+            payload=payload,
+            reason=f"codec file: {len(data)} bytes, {how} in {len(payload)}",
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        try:
+            return Content("file", data=file_codec.decode(parameters, payload))
+        except file_codec.FileFormatError as error:
+            raise ExtractionError from error
+
+
+_CODECS: dict[str, Codec] = {
+    "latent": _Latent(),
+    "image": _Image(),
+    "file": _File(),
+    "paper": _Paper(),
+}
+
+
+def _the_model(parameters: bytes, model: LazyModel) -> models.Model:
+    """Load the model and see that it is the one that the sender used."""
+    if parameters != model.fingerprint()[:PARAMETER_BYTES]:
+        raise CheckpointError(
+            f"the hidden face was made with model {parameters.hex()}, "
+            f"not with {model.name()} ({model.fingerprint()[:PARAMETER_BYTES].hex()})",
+            hint="give the model it was made with; `deephide models` lists fingerprints",
+        )
+    return model.load()
+
+
+def _read_bytes(secret: ImageSource | bytes) -> bytes:
+    if isinstance(secret, bytes):
+        data = secret
+    elif isinstance(secret, Image.Image):
+        raise ValueError("secret: got a picture, the file codec takes bytes or a path")
+    else:
+        data = image_io.read_bytes(Path(os.fspath(secret)), "secret", file_codec.MAX_FILE_BYTES)
+    if len(data) > file_codec.MAX_FILE_BYTES:
+        raise InputImageError(
+            f"the secret has {len(data)} bytes, at most {file_codec.MAX_FILE_BYTES} are allowed"
+        )
+    return data

@@ -1,0 +1,225 @@
+"""The sender's side: encode, price, embed, verify; nothing is written here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide import codecs, container, hiding, image_io, keys
+from deephide.codecs import Encoded, Request
+from deephide.cover_costs import cover_costs, cover_warnings
+from deephide.detectability import Prospect, survey
+from deephide.errors import CapacityError, DeephideError
+from deephide.image_io import Cover, ImageSource
+from deephide.models import LazyModel, ModelSource
+from deephide.results import EmbedResult
+
+__all__ = ["STAGES", "Job", "Order", "from_stc", "hide", "report", "reveal", "verify"]
+
+STAGES = ("inverting", "costs", "embedding", "verifying")
+
+# A picture gets what is safe, within these bounds.
+MAX_DEFAULT_BUDGET = 4096
+MIN_DEFAULT_BUDGET = 200
+# MiPOD's prices depend on the payload; before that is known, they are those of this one.
+_GUESSED_RATE = 0.01
+
+Progress: TypeAlias = "Callable[[int, int], None] | None"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be hidden where, as `deephide.embed` was asked."""
+
+    secret: ImageSource | bytes = field(repr=False)
+    carrier: ImageSource
+    access: keys.Access
+    model: ModelSource
+    cost: str
+    codec: str
+    budget: int | None
+    rounding: str
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """An embedding that is done but not verified."""
+
+    result: EmbedResult
+    cover: Cover = field(repr=False)
+    samples: NDArray[np.uint8] = field(repr=False)
+    plaintext: bytes = field(repr=False)
+    key: keys.Sealer = field(repr=False)
+
+
+class _Pricing:
+    """The prices of a cover and what follows from them, each computed once."""
+
+    def __init__(self, cover: Cover, cost: str) -> None:
+        self._cover = cover
+        self._cost = cost
+        self._known: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._prospect: Prospect | None = None
+
+    def prices(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if self._known is None or self._cost == "mipod":
+            self._known = cover_costs(self._cover, self._cost, message_bits)
+        return self._known
+
+    def prospect(self) -> Prospect:
+        if self._prospect is None:
+            guess = max(1, int(_GUESSED_RATE * self._cover.samples.size))
+            known = self._known if self._known is not None else self.prices(guess)
+            self._prospect = survey(self._cover, *known)
+        return self._prospect
+
+    def budget(self, key: keys.Sealer, padded: bool) -> int:
+        """Return the bytes of payload that a picture may take where nobody says so."""
+        safe = int(self.prospect().safe().payload_bits)
+        empty = hiding.message_bits(container.HEADER_BYTES, key)
+        hard = hiding.limit_bits(self._cover.samples.reshape(-1), *self.prices(safe), key)
+        room = max((safe - empty) // 8, min(MIN_DEFAULT_BUDGET, (hard - empty) // 16))
+        if padded:
+            room = room * 8 // 9 - 1  # a size class is at most 12 % longer
+        return max(0, min(room, MAX_DEFAULT_BUDGET))
+
+
+def hide(order: Order, progress: Progress = None) -> Job:
+    """Do everything but verify and write.
+
+    Parameters
+    ----------
+    order : what to hide where
+    progress : as in `deephide.embed`
+
+    Raises
+    ------
+    DeephideError : as `deephide.embed`
+    ValueError : an unknown codec, cost or rounding, or a budget below 1
+    """
+    if order.codec not in codecs.CHOICES:
+        raise ValueError(f"codec: got {order.codec!r}, allowed: {', '.join(codecs.CHOICES)}")
+    if order.budget is not None and order.budget < 1:
+        raise ValueError(f"budget: got {order.budget} bytes, at least 1 is needed")
+    access = order.access
+    cover = image_io.load_cover(order.carrier)
+    report(progress, 0)
+    model = LazyModel(order.model)
+    if codecs.uses_model(order.codec):
+        model.load()
+    key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
+    pricing = _Pricing(cover, order.cost)
+    try:
+        encoded = codecs.encode(
+            order.codec,
+            Request(
+                order.secret,
+                model,
+                lambda: order.budget or pricing.budget(key, access.pad),
+                order.rounding,
+            ),
+        )
+        header = container.Header(
+            codecs.NUMBERS[encoded.codec], encoded.parameters, padded=access.pad
+        )
+        plaintext = container.pack(header, encoded.payload)
+        message_bits = hiding.message_bits(len(plaintext), key)
+        report(progress, 1)
+        prices = pricing.prices(message_bits)
+        report(progress, 2)
+        hidden = hiding.hide(
+            cover.samples.reshape(-1),
+            *prices,
+            key,
+            plaintext,
+            container.associated_data(*cover.shape),
+            random=access.random,
+        )
+    except stc.StcError as error:
+        raise from_stc(error, 0) from error
+    report(progress, 3)
+    return Job(
+        _result(encoded, cover, hidden, pricing.prospect()),
+        cover,
+        hidden.elements.reshape(cover.samples.shape),
+        plaintext,
+        key,
+    )
+
+
+def _result(
+    encoded: Encoded, cover: Cover, hidden: hiding.Hidden, prospect: Prospect
+) -> EmbedResult:
+    safe = int(prospect.safe().payload_bits)
+    notes = cover_warnings(cover)
+    if hidden.message_bits > safe:
+        notes += (
+            f"the payload of {hidden.message_bits} bits is more than the {safe} that this carrier "
+            "holds safely; a larger photo with more texture holds more",
+        )
+    for note in notes:
+        _log.warning("%s", note)
+    return EmbedResult(
+        stego=image_io.to_pil(cover, hidden.elements.reshape(cover.samples.shape)),
+        preview=encoded.preview,
+        payload_bits=hidden.message_bits,
+        elements=hidden.elements.size,
+        changes=hidden.changes,
+        distortion=hidden.distortion,
+        psnr=_psnr_of_changes(hidden.changes, hidden.elements.size),
+        secret_psnr=encoded.secret_psnr,
+        codec=encoded.codec,
+        reason=encoded.reason,
+        model=encoded.model,
+        integers=encoded.integers,
+        safe_bits=safe,
+        detector_error=prospect.at(hidden.message_bits).detector_error,
+        warnings=notes,
+    )
+
+
+def _psnr_of_changes(changes: int, elements: int) -> float:
+    # Every change is by exactly one level.
+    return float("inf") if not changes else float(10 * np.log10(255.0**2 * elements / changes))
+
+
+def reveal(stego: Cover, key: keys.Opener) -> bytes:
+    """Return the plaintext that a stego carries; raises ExtractionError if it carries none."""
+    associated = container.associated_data(*stego.shape)
+    return hiding.reveal(stego.samples.reshape(-1), key, associated)
+
+
+def verify(job: Job, stego: ImageSource) -> None:
+    """Extract as the receiver will; a difference here is a bug, never a user's mistake."""
+    try:
+        found = reveal(image_io.load_cover(stego, "stego"), job.key)
+    except DeephideError as error:
+        raise DeephideError("the stego failed its own verification and was discarded") from error
+    if found != job.plaintext:
+        raise DeephideError("the stego failed its own verification and was discarded")
+
+
+def from_stc(error: Exception, needed_bits: int) -> DeephideError:
+    """Return the error of this package that an `stc` error becomes."""
+    if isinstance(error, stc.PayloadTooLargeError):
+        return CapacityError(
+            f"the carrier cannot take the payload: {error}",
+            needed_bits=needed_bits or error.needed_bits or 0,
+            capacity_bits=error.capacity_bits or 0,
+            hint="take a larger photo with more texture",
+        )
+    return DeephideError(f"the coder failed: {error}")
+
+
+def report(progress: Progress, done: int) -> None:
+    """Tell that so many stages are done."""
+    if progress is not None:
+        progress(done, len(STAGES))

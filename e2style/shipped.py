@@ -1,0 +1,142 @@
+"""Which models ship with the package, and what a model file says, without loading torch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from e2style.errors import CheckpointError
+
+__all__ = ["DEFAULT", "FOREIGN", "SHIPPED", "fingerprint_of", "header_of", "locate", "names"]
+
+DEFAULT = "face128"
+# Files inside the package, with the SHA-256 that they must have.
+SHIPPED = {
+    "face128": (
+        "face128.safetensors",
+        "c35ee4ea95f217d084f2a0c967675c579eb71827470953c194a584babd966b7c",
+    ),
+}
+
+FOREIGN = {".pt", ".pth", ".npz"}  # files of other programs
+
+_MAX_HEADER_BYTES = 1 << 24
+# What a fingerprint covers, without a quantizer and with one: see `e2style.zoo.fingerprint`.
+_GENERATOR = ("network.generator.",)
+_ALL = ("network.generator.", "network.w_avg", "quantizer.")
+# What torch calls the types of safetensors.
+_TYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "U32": "uint32",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def names() -> list[str]:
+    """Names of the models that ship with the package."""
+    return sorted(SHIPPED)
+
+
+def locate(path_or_name: str | os.PathLike[str] | None = None) -> tuple[Path, str | None]:
+    """Return the file of a model, and the SHA-256 that it must have if it is a shipped one.
+
+    Parameters
+    ----------
+    path_or_name : name of a shipped model, a file, or a file name in DEEPHIDE_MODEL_DIR;
+        None means the default model
+
+    Raises
+    ------
+    CheckpointError : no such file
+    """
+    name = DEFAULT if path_or_name is None else os.fspath(path_or_name)
+    if name in SHIPPED:
+        file, digest = SHIPPED[name]
+        return Path(str(resources.files("e2style.weights") / file)), digest
+    path = Path(name)
+    folder = os.environ.get("DEEPHIDE_MODEL_DIR")
+    if not path.exists() and folder:
+        path = Path(folder) / name
+    if not path.exists():
+        raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
+    return path, None
+
+
+def fingerprint_of(path_or_name: str | os.PathLike[str] | None = None) -> bytes:
+    """Return the fingerprint that `load` would give, in a fraction of its time.
+
+    Parameters
+    ----------
+    path_or_name : as in `load`
+
+    Raises
+    ------
+    CheckpointError : missing, another hash than it must have, or no model file of this program
+    """
+    path, digest = locate(path_or_name)
+    if path.suffix in FOREIGN:
+        from e2style.zoo import load_model
+
+        return load_model(path).fingerprint
+    return _fingerprint(path, digest, path.stat().st_mtime_ns)
+
+
+def header_of(path_or_name: str | os.PathLike[str] | None = None) -> dict[str, str]:
+    """Return the metadata in the header of a model file; empty for the files of others.
+
+    Raises
+    ------
+    CheckpointError : missing or damaged
+    """
+    path, _ = locate(path_or_name)
+    if path.suffix in FOREIGN:
+        return {}
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > _MAX_HEADER_BYTES:
+            raise CheckpointError(f"model {path}: not a model file of this program")
+        return dict(_parse(path, file.read(size)).get("__metadata__", {}))
+
+
+@functools.lru_cache(maxsize=4)
+def _fingerprint(path: Path, digest: str | None, _changed: int) -> bytes:
+    data = path.read_bytes()
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise CheckpointError(f"model {path}: its hash differs from {digest[:12]}…")
+    size = int.from_bytes(data[:8], "little")
+    header = _parse(path, data[8 : 8 + min(size, _MAX_HEADER_BYTES)])
+    found = hashlib.sha256()
+    view = memoryview(data)[8 + size :]
+    parts = _ALL if any(key.startswith("quantizer.") for key in header) else _GENERATOR
+    try:
+        for key in sorted(header):
+            if key.startswith(parts):
+                entry = header[key]
+                kind, shape = _TYPES[entry["dtype"]], tuple(entry["shape"])
+                first, last = entry["data_offsets"]
+                found.update(f"{key}|torch.{kind}|{shape}|".encode())
+                found.update(view[first:last])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"model {path}: its header is damaged") from error
+    return found.digest()
+
+
+def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(raw)
+    except ValueError as error:
+        raise CheckpointError(f"model {path}: not a model file of this program") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"model {path}: not a model file of this program")
+    return header
