@@ -119,7 +119,7 @@ def embed(
     preview: str | None,
     dry_run: bool,
 ) -> None:
-    """Hide a face, a picture or a file in a photo and write the stego as PNG.
+    """Hide a face, picture or file in a photo and write the stego as PNG.
 
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
@@ -156,7 +156,8 @@ def embed(
         data = path.read_bytes() if output == "-" else b""
     if output == "-":
         terminal.binary(data)
-    terminal.info(result.reason)
+    if codec != "auto" or result.codec != "latent" or terminal.verbose:
+        terminal.info(result.reason)
     done = (
         f"hid {result.payload_bits} bits in {result.elements} samples; "
         f"{result.changes} of them changed by one level ({result.psnr:.1f} dB)"
@@ -218,7 +219,7 @@ def extract(
     sources: Sources,
     model: str | None,
 ) -> None:
-    """Get back what is hidden: a picture is written as PNG, a file as it was.
+    """Get back what is hidden and write it: a picture as PNG, a file as is.
 
     Nothing hidden, a wrong passphrase and an altered picture give the same error and no file.
     """
@@ -262,7 +263,7 @@ def extract(
 @click.argument("carrier", metavar="CARRIER")
 @model_option
 def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
-    """Say how much a photo holds safely, what fits in that, and the most it holds.
+    """Say how much a photo holds safely, what fits in that, and its limit.
 
     All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
     the prices and the noise of this very photo, not a promise: see docs/capacity.md.

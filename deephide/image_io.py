@@ -88,13 +88,14 @@ class Cover:
         return width, height, channels
 
 
-def read_bytes(path: Path, role: str, limit: int = MAX_FILE_BYTES) -> bytes:
-    """Return the content of a file that is neither empty nor longer than `limit` bytes.
+def read_bytes(path: Path, role: str, limit: int | None = None) -> bytes:
+    """Return the content of a file that is neither empty nor longer than `limit` or MAX_FILE_BYTES.
 
     Raises
     ------
     InputImageError : it cannot be read, is empty or too long
     """
+    limit = MAX_FILE_BYTES if limit is None else limit
     try:
         size = path.stat().st_size
         if path.is_dir():

@@ -212,7 +212,7 @@ def from_stc(error: Exception, needed_bits: int) -> DeephideError:
     if isinstance(error, stc.PayloadTooLargeError):
         return CapacityError(
             f"the carrier cannot take the payload: {error}",
-            needed_bits=needed_bits or error.needed_bits or 0,
+            needed_bits=error.needed_bits or needed_bits,
             capacity_bits=error.capacity_bits or 0,
             hint="take a larger photo with more texture",
         )

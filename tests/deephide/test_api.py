@@ -7,15 +7,14 @@ from PIL import Image
 
 import deephide
 from deephide import (
-    api,
     container,
-    cover_capacity,
     cover_costs,
     hiding,
     image_io,
     keys,
     latent_codec,
     models,
+    sending,
 )
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
@@ -95,18 +94,27 @@ def test_progress_names_every_stage(photo, face, model):
     assert deephide.STAGES == ("inverting", "costs", "embedding", "verifying")
 
 
-def test_auto_refuses_what_the_model_cannot_paint(photo, noise, model):
-    with pytest.raises(deephide.InputImageError, match="aligned face") as caught:
-        deephide.embed(noise, photo, None, model)
-    assert "--codec latent" in caught.value.hint
+def test_auto_sends_what_the_model_cannot_paint_as_a_picture(photo, noise, model):
+    result = deephide.embed(noise, photo, None, model)
+    assert result.codec == "image" and result.model is None and result.integers is None
+    assert "codec image, because the secret does not look like an aligned face" in result.reason
     result = deephide.embed(noise, photo, None, model, codec="latent")
-    assert result.secret_psnr < model.accept_psnr
+    assert result.codec == "latent" and result.secret_psnr < model.accept_psnr
 
 
-def test_auto_refuses_what_takes_too_many_bits(photo, face, model):
-    model.accept_bits = 10.0
-    with pytest.raises(deephide.InputImageError, match="at most 10 are expected"):
-        deephide.embed(face, photo, None, model)
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"),
+    [
+        ("accept_psnr", 99.0, "at least 99.0 dB are expected"),
+        ("accept_bits", 10.0, "at most 10 are expected"),
+        ("accept_likeness", 1.1, "at least 1.10 is expected"),
+    ],
+)
+def test_every_limit_counts(photo, face, model, limit, value, reason):
+    assert deephide.embed(face, photo, None, model).codec == "latent"
+    setattr(model, limit, value)
+    result = deephide.embed(face, photo, None, model)
+    assert result.codec == "image" and reason in result.reason
 
 
 @pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("cost", "cheap")])
@@ -161,7 +169,7 @@ def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
     def fail(*_):
         raise stc.PayloadTooLargeError("too much", needed_bits=9, capacity_bits=7)
 
-    monkeypatch.setattr(api, "cover_costs", fail)
+    monkeypatch.setattr(sending, "cover_costs", fail)
     with pytest.raises(deephide.CapacityError, match="too much"):
         deephide.embed(face, photo, None, model)
 
@@ -220,11 +228,12 @@ def test_the_preview_is_written_with_the_stego_or_neither_is(files, model, monke
 
 def test_a_job_shows_neither_key_nor_contents(photo, face, model):
     access = keys.Access("correct horse", b"key file, made up" * 2, (), False)
-    job = api._hide(face, photo, access, model, "hill", "auto", None)
+    order = sending.Order(face, photo, access, model, "hill", "auto", None, "nearest")
+    job = sending.hide(order)
     assert "correct" not in repr(access) and "key file" not in repr(access)
     shown = repr(job)
     assert "correct horse" not in shown and repr(job.plaintext) not in shown
-    assert shown.startswith("_Job(result=EmbedResult(") and len(shown) < 1000
+    assert shown.startswith("Job(result=EmbedResult(") and len(shown) < 1000
 
 
 def test_failures_leave_no_file(files, model, monkeypatch):
@@ -288,10 +297,10 @@ def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
         header = container.Header(codec, model.fingerprint[:8])
         return lambda *_: container.pack(header, payload)
 
-    monkeypatch.setattr(api, "_reveal", plaintext(9, b""))
+    monkeypatch.setattr(sending, "reveal", plaintext(9, b""))
     with pytest.raises(deephide.FormatVersionError, match="codec 9"):
         deephide.extract(photo, "p", model)
-    monkeypatch.setattr(api, "_reveal", plaintext(1, b"\x00"))
+    monkeypatch.setattr(sending, "reveal", plaintext(1, b"\x00"))
     with pytest.raises(deephide.ExtractionError):
         deephide.extract(photo, "p", model)
 
@@ -313,15 +322,6 @@ def test_capacity_grows_with_texture_and_safe_is_less_than_hard(make_texture):
     assert found[1].safe_bytes == found[1].safe_bits // 8
     assert found[1].hard_bytes == found[1].hard_bits // 8
     assert found[1].elements == found[1].dry_elements == 120_000
-
-
-def test_the_safe_amount_changes_the_promised_share(make_texture):
-    # Uniform costs: entropy at a change rate of 1/200 has a closed form.
-    n = 1 << 20
-    found = cover_capacity.measure_capacity(np.full(n, 9, np.uint8), np.ones(n), np.ones(n))
-    rate = 0.005
-    entropy = -(1 - rate) * np.log2(1 - rate) - rate * np.log2(rate / 2)
-    assert found.safe_bits == pytest.approx(0.9 * entropy * n, rel=1e-3)
 
 
 def test_only_mipod_looks_at_the_payload(photo, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 import deephide
 import e2style
 import stc
-from deephide import api, errors, models
+from deephide import errors, models, sending
 
 CLASSES = [
     value
@@ -55,7 +55,7 @@ def test_builtin_bases_let_ordinary_handlers_work():
 
 def test_every_error_of_the_coder_is_translated():
     for kind in subclasses(stc.StcError):
-        translated = api.from_stc(kind("details"), 100)
+        translated = sending.from_stc(kind("details"), 100)
         assert isinstance(translated, deephide.DeephideError)
         if issubclass(kind, stc.PayloadTooLargeError):
             assert isinstance(translated, deephide.CapacityError)

@@ -49,7 +49,7 @@ def test_a_secret_survives_a_model_file(model_file, photo, face, make_texture, t
 
     Image.fromarray(make_texture(200, 200, 3)).save(tmp_path / "photo.png")
     result = deephide.embed_file(
-        face, tmp_path / "photo.png", tmp_path / "stego.png", "p", model_file
+        face, tmp_path / "photo.png", tmp_path / "stego.png", "p", model_file, codec="latent"
     )
     found = deephide.extract(tmp_path / "stego.png", "p", model_file)
     assert found.info.model == "tiny" and found.image.size == (32, 32)
