@@ -134,7 +134,7 @@ import torch
 from PIL import Image
 torch.set_num_threads(int(sys.argv[2]))
 import deephide, e2style
-from deephide import api, image_io, models
+from deephide import image_io, keys, models, sending
 model = e2style.load(sys.argv[3] or None)
 folder = pathlib.Path(sys.argv[1])
 sha = lambda data: hashlib.sha256(data).hexdigest()
@@ -142,8 +142,9 @@ exact = lambda integers: sha(np.ascontiguousarray(integers, dtype="<i4").tobytes
 found = {}
 if sys.argv[4] == "embed":
     for secret in sorted(folder.glob("secret-*.png")):
-        job = api._hide(Image.open(secret), folder / "carrier.png", "benchmark", model, "hill",
-                        "latent", None, lambda n: b"0123456789abcdef"[:n])
+        access = keys.Access("benchmark", None, (), False, lambda n: b"0123456789abcdef"[:n])
+        job = sending.hide(sending.Order(Image.open(secret), folder / "carrier.png", access, model,
+                                         "hill", "latent", None, "nearest"))
         found[secret.stem] = [exact(job.result.integers),
                               sha(image_io.encode_png(job.cover, job.samples))]
 else:

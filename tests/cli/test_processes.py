@@ -22,7 +22,8 @@ spec.loader.exec_module(fake)
 import e2style
 from deephide import crypto
 crypto.ARGON2_MEMORY_KIB = 32
-e2style.load = lambda *_: fake.FakeModel()
+e2style.load_model = lambda *_: fake.FakeModel()
+e2style.fingerprint_of = lambda *_: fake.FakeModel().fingerprint
 {extra}
 from cli.deephide_app import main
 main()
@@ -31,11 +32,11 @@ main()
 # Stop where the stego is written but not verified, and say so.
 PAUSE = """
 import time
-from deephide import api
+from deephide import sending
 def pause(*_):
     print("paused", flush=True)
     time.sleep(60)
-api._verify = pause
+sending.verify = pause
 """
 
 SLOW = """
