@@ -4,9 +4,10 @@
     python benchmarks/keys.py failures  nothing hidden, wrong key, altered picture: whole extract
     python benchmarks/keys.py decoy     changes with one container and with two
 
-`failures` runs the cases in turns, with the model loaded before, takes wall time and the time of
-the processor (other work on the machine disturbs it less), and compares every two cases with the
-Mann-Whitney test. `decoy` is
+`failures` takes the cases in random turns, with the model loaded before. It takes wall time and the
+time of the processor, which other work on the machine disturbs less, and compares every two cases
+with the Mann-Whitney test. There are twelve keys and stegos: how long it takes to sort an order
+differs by some percent from key to key, whether right or wrong. `decoy` is
 what docs/threat-model.md says about a second passphrase. All need scikit-image's pictures;
 --json PATH also writes the tables, with commit, CPU and versions.
 """
@@ -38,6 +39,8 @@ from deephide import (
     models,
 )
 
+KEYS = 12
+CASES = ("nothing", "wrong key", "altered")
 FACE = Path(__file__).parent / "demo_faces" / "face1.png"
 
 
@@ -82,43 +85,30 @@ def failures(repeats):
 
 
 def _failures(repeats, model, cover, folder):
-    identity = f"{folder}/one"
-    public = deephide.keygen(identity)
-    deephide.keygen(f"{folder}/two")
+    ring = range(KEYS)
+    public = [deephide.keygen(f"{folder}/{k}") for k in ring]
     kinds = {
-        "passphrase": (
-            deephide.embed(FACE, cover, "right", codec="latent").stego,
-            {"passphrase": "right"},
-            {"passphrase": "wrong"},
-        ),
-        "identity": (
-            deephide.embed(FACE, cover, codec="latent", recipients=[public]).stego,
-            {"identity": identity},
-            {"identity": f"{folder}/two"},
-        ),
+        "passphrase": [({"passphrase": f"right {k}"}, {"passphrase": f"right {k}"}) for k in ring],
+        "identity": [({"recipients": [public[k]]}, {"identity": f"{folder}/{k}"}) for k in ring],
     }
     tables = {}
-    for kind, (stego, right, wrong) in kinds.items():
-        deephide.extract(stego, **right)
-        samples = np.asarray(stego)
+    for kind, pairs in kinds.items():
+        stegos = [
+            np.asarray(deephide.embed(FACE, cover, model=model, codec="latent", **sent).stego)
+            for sent, _ in pairs
+        ]
+        deephide.extract(Image.fromarray(stegos[0]), model=model, **pairs[0][1])
         rng = np.random.default_rng(0)
-
-        def altered(samples=samples, rng=rng):
-            # One sample by one; the body or the public zone, as it falls.
-            damaged = samples.copy()
-            place = tuple(rng.integers(0, size) for size in damaged.shape)
-            damaged[place] = damaged[place] + 1 if damaged[place] < 255 else 254
-            return Image.fromarray(damaged)
-
-        cases = {
-            "nothing": (lambda: cover, right),
-            "wrong key": (lambda stego=stego: stego, wrong),
-            "altered": (altered, right),
-        }
-        walls, works = ({name: [] for name in cases} for _ in range(2))
+        walls, works = ({name: [] for name in CASES} for _ in range(2))
         for _ in range(repeats):
-            for name, (make, secret) in cases.items():
-                picture = make()
+            for name in rng.permutation(CASES):
+                one, two = rng.choice(KEYS, 2, replace=False)
+                samples = np.array(cover if name == "nothing" else stegos[one])
+                if name == "altered":  # one sample by one: of the public zone or not, as it falls
+                    place = tuple(rng.integers(0, size) for size in samples.shape)
+                    samples[place] = samples[place] + 1 if samples[place] < 255 else 254
+                secret = pairs[two if name == "wrong key" else one][1]
+                picture = Image.fromarray(samples)
                 wall, work = time.perf_counter(), time.process_time()
                 try:
                     deephide.extract(picture, model=model, **secret)
@@ -134,18 +124,18 @@ def _failures(repeats, model, cover, folder):
                 "quartile s": float(np.quantile(works[name], 0.25)),
                 "3rd s": float(np.quantile(works[name], 0.75)),
             }
-            for name in cases
+            for name in CASES
         ]
-        pairs = [
+        compared = [
             {
                 "one": one,
                 "other": other,
                 "p wall": float(scipy.stats.mannwhitneyu(walls[one], walls[other]).pvalue),
                 "p processor": float(scipy.stats.mannwhitneyu(works[one], works[other]).pvalue),
             }
-            for one, other in itertools.combinations(cases, 2)
+            for one, other in itertools.combinations(CASES, 2)
         ]
-        tables |= {f"{kind}: time of extract": rows, f"{kind}: Mann-Whitney": pairs}
+        tables |= {f"{kind}: time of extract": rows, f"{kind}: Mann-Whitney": compared}
     return tables
 
 
