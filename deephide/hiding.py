@@ -321,7 +321,14 @@ def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes
     if elements.size < container.MIN_ELEMENTS:
         raise ExtractionError
     reader = _Reader(elements, key)
-    return unlock(reader.keys, reader.length, reader.body, reader.zones, associated)
+
+    def read_body(n_bytes: int) -> bytes:
+        # A short message takes less time than a long one.  A wrong key leads to any length, so that
+        # a quick failure would say that there is a short container, which was altered.
+        reader.body(reader.zones.max_body_bytes + container.MIN_BODY_BYTES - n_bytes)
+        return reader.body(n_bytes)
+
+    return unlock(reader.keys, reader.length, read_body, reader.zones, associated)
 
 
 def read_zones(elements: NDArray[np.uint8], key: Opener) -> bytes:

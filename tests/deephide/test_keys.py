@@ -304,8 +304,8 @@ class TestFiles:
 
 
 def work_of(monkeypatch, elements, key):
-    """What a failing `reveal` computes, call by call, with the sizes of its inputs."""
-    calls = []
+    """What a failing `reveal` computes, call by call with the sizes of inputs; bits read in all."""
+    calls, message_bits = [], []
 
     def watch(module, name, describe):
         function = getattr(module, name)
@@ -321,11 +321,11 @@ def work_of(monkeypatch, elements, key):
     watch(crypto, "open_sealed", lambda *_: ())
     watch(hiding, "keyed_order", lambda _, *sizes: sizes)
     watch(hiding, "public_order", lambda *sizes: sizes)
-    watch(stc, "extract_ternary", lambda each, bits: (each.size,))
+    watch(stc, "extract_ternary", lambda each, bits: message_bits.append(bits) or (each.size,))
     with pytest.raises(ExtractionError):
         hiding.reveal(elements, key, SHAPE)
     monkeypatch.undo()
-    return calls
+    return [*calls, sum(message_bits)]
 
 
 @pytest.mark.parametrize("kind", ["shared", "identity"])
