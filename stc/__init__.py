@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stc import costs
     from stc.batch import embed_batch, extract_batch
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
-    from stc.codec import embed, extract, path_bytes
+    from stc.codec import embed, extract, is_compiled, path_bytes
     from stc.multilayer import embed_ternary, extract_ternary
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "extract",
     "extract_batch",
     "extract_ternary",
+    "is_compiled",
     "path_bytes",
     "simulate",
 ]
@@ -41,6 +42,7 @@ _HOME = {
     "extract": "stc.codec",
     "extract_batch": "stc.batch",
     "extract_ternary": "stc.multilayer",
+    "is_compiled": "stc.codec",
     "path_bytes": "stc.codec",
     "simulate": "stc.bounds",
 }

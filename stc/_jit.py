@@ -1,22 +1,50 @@
 """One `jit` decorator for all kernels: cached where the disk allows, in memory where not."""
 
+import logging
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["jit"]
+__all__ = ["is_cached", "jit"]
+
+_log = logging.getLogger(__name__)
+_degraded: list[str] = []
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` on first call, keeping the result on disk where that is possible.
 
     A read-only installation without a usable ``NUMBA_CACHE_DIR`` makes numba raise while it
-    decorates (numba issue 5566); such a process compiles for itself instead.
+    decorates (numba issue 5566); such a process compiles for itself instead, and says so once.
     """
     compiled: Callable[..., Any]
     try:
         compiled = numba.njit(cache=True, nogil=True)(function)
-    except (RuntimeError, OSError):
+    except (RuntimeError, OSError) as error:
+        if not _degraded:
+            _log.warning("kernels are compiled anew in every process: %s", error)
+        _degraded.append(function.__name__)
         compiled = numba.njit(nogil=True)(function)
     return compiled
+
+
+def is_cached(compiled: Any) -> bool:
+    """Return whether an earlier process left `compiled` on disk, for this version of its source.
+
+    A guess by file names and times, good enough to announce a wait.
+    """
+    folder = getattr(getattr(compiled, "stats", None), "cache_path", None)
+    if folder is None:
+        return False
+    source = Path(compiled.py_func.__code__.co_filename)
+    name = f"{source.stem}.{compiled.py_func.__qualname__}"
+    line = compiled.py_func.__code__.co_firstlineno
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
+    index = Path(folder) / f"{name}-{line}.{version}.nbi"
+    try:
+        return index.stat().st_mtime >= source.stat().st_mtime
+    except OSError:
+        return False

@@ -17,6 +17,7 @@ __all__ = [
     "check_height",
     "embed",
     "extract",
+    "is_compiled",
     "path_bytes",
     "verify",
 ]
@@ -108,6 +109,28 @@ def path_bytes(n_live: int, height: int = 10) -> int:
 
     """
     return min(n_live << (check_height(height) - 3), PATH_LIMIT)
+
+
+def is_compiled() -> bool:
+    """Return whether embedding starts at once: the kernels are on disk from an earlier process.
+
+    Where not, the first call compiles for some seconds.
+
+    Returns
+    -------
+    compiled : bool
+
+    Examples
+    --------
+    >>> import stc
+    >>> stc.is_compiled() in (True, False)
+    True
+
+    """
+    from stc import kernels
+    from stc._jit import is_cached
+
+    return is_cached(kernels.forward)
 
 
 def embed(

@@ -6,14 +6,17 @@ Provenance of the table: heights 7..12, widths 1..20, from the toolbox that acco
 Judas and Fridrich, "Minimizing Additive Distortion in Steganography Using Syndrome-Trellis
 Codes", IEEE TIFS 6(3), 2011, by way of ``vectors/stc/stc_columns_reference.npz``. Numbers only.
 
-Everything else comes from a generator that is part of the stego format and therefore never
-changes. With G = 2**(height - 2) and SplitMix64's output function `mix`, the k-th draw is
+Everything else comes from a generator that is part of the stego format. With
+G = 2**(height - 2) and SplitMix64's output function `mix`, variant v for a range of widths that
+ends with `most` draws, for k = 0, 1, ...,
 
-    z[k] = mix(mix(256 * width + height) + (k + 1) * 0x9E3779B97F4A7C15)     (mod 2**64)
+    z[k] = mix(mix(2**32 * v + 2**8 * most + height) + (k + 1) * 0x9E3779B97F4A7C15)  (mod 2**64)
 
 Group g of G consecutive columns ranks the draws z[g*G .. g*G + G - 1]: if the j-th smallest of
 them is the r-th of its group, then column g*G + j is ``1 + 2*r + 2**(height - 1)``. First and
-last row are thus 1, and no column repeats before all G of them have been used.
+last row are thus 1, and no column repeats before all G of them have been used. Where
+``benchmarks/stc_columns.py search`` found a better variant than 0, a width takes the first columns
+of its range in that variant; any other width is a range of its own, variant 0.
 """
 
 from functools import lru_cache
@@ -21,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_HEIGHT", "MIN_HEIGHT", "columns", "generated_columns"]
+__all__ = ["MAX_HEIGHT", "MIN_HEIGHT", "RANGES", "columns", "generated_columns"]
 
 MIN_HEIGHT = 6
 MAX_HEIGHT = 14
@@ -100,6 +103,16 @@ _TABLE = {
     """,
 }
 
+# Ranges of widths that may share one sequence of columns.
+RANGES = [
+    (21, 24), (25, 32), (33, 43), (44, 58), (59, 78), (79, 105), (106, 142), (143, 190),
+    (191, 256), (257, 345), (346, 465), (466, 628), (629, 848),
+]  # fmt: skip
+
+# By height and largest width of the range: the variant found. At height 12 a search found none
+# that is better on problems of its own: there all sets of columns are equally good.
+_VARIANTS: dict[int, dict[int, int]] = {}
+
 
 def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Scramble 64-bit words as SplitMix64 does (Steele, Lea and Flood, OOPSLA 2014)."""
@@ -108,27 +121,29 @@ def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def generated_columns(height: int, width: int) -> npt.NDArray[np.uint32]:
-    """Return the generator's submatrix, whether or not the table has one.
+def generated_columns(height: int, most: int, variant: int = 0) -> npt.NDArray[np.uint32]:
+    """Return the generator's columns, whether or not the table has any.
 
     Parameters
     ----------
     height : int in 2..30
         rows
-    width : int >= 1
-        columns
+    most : int in 1..2**24 - 1
+        columns: the largest width of a range
+    variant : int in 0..2**32 - 1
+        which of many
 
     Returns
     -------
-    columns : (width,) uint32, each in [2**(height - 1) + 1, 2**height - 1] and odd
+    columns : (most,) uint32, each in [2**(height - 1) + 1, 2**height - 1] and odd
 
     """
     group = 1 << (height - 2)
-    n_groups = -(-width // group)
-    key = _mix(np.array([256 * width + height], dtype=np.uint64))
+    n_groups = -(-most // group)
+    key = _mix(np.array([(variant << 32) + (most << 8) + height], dtype=np.uint64))
     counter = np.arange(1, n_groups * group + 1, dtype=np.uint64)
     draws = _mix(key + counter * np.uint64(_GOLDEN)).reshape(n_groups, group)
-    rank = np.argsort(draws, axis=1, kind="stable").ravel()[:width]
+    rank = np.argsort(draws, axis=1, kind="stable").ravel()[:most]
     return (1 + 2 * rank + (1 << (height - 1))).astype(np.uint32)
 
 
@@ -158,6 +173,10 @@ def columns(height: int, width: int) -> npt.NDArray[np.uint32]:
     if 1 <= width <= len(table) and height in _TABLE:
         result = np.array([int(word, 16) for word in table[width - 1].split()], dtype=np.uint32)
     else:
-        result = generated_columns(height, width)
+        most = next((end for start, end in RANGES if start <= width <= end), width)
+        variant = _VARIANTS.get(height, {}).get(most)
+        if variant is None:
+            most, variant = width, 0
+        result = generated_columns(height, most, variant)[:width]
     result.flags.writeable = False
     return result

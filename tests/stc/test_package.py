@@ -54,7 +54,21 @@ import numba.core.caching as caching
 caching.CacheImpl._locator_classes = [caching.UserProvidedCacheLocator]
 {ROUND_TRIP}
 """
+    # One line says so: a logger without handlers writes warnings to stderr.
     assert run(code, NUMBA_CACHE_DIR=str(place)) == run(ROUND_TRIP)
+    said = run(
+        f"import logging, sys\nlogging.basicConfig(stream=sys.stdout)\n{code}",
+        NUMBA_CACHE_DIR=str(place),
+    )
+    assert said.count("kernels are compiled anew in every process") == 1
+
+
+def test_the_first_compilation_is_foreseen(tmp_path):
+    code = f"import stc\nprint(stc.is_compiled())\n{ROUND_TRIP}\nprint(stc.is_compiled())"
+    first = run(code, NUMBA_CACHE_DIR=str(tmp_path)).splitlines()
+    assert (first[0], first[-1]) == ("False", "True")
+    assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).splitlines()[0] == "True"
+    assert run(code, NUMBA_DISABLE_JIT="1").splitlines()[0] == "False"
 
 
 def test_import_is_light():
@@ -88,7 +102,7 @@ def test_path_bytes():
 
 @pytest.mark.parametrize(
     "name",
-    ["bounds", "codec", "multilayer", "submatrices"]
+    ["batch", "bounds", "codec", "multilayer", "submatrices"]
     + [f"costs.{name}" for name in ("hill", "mipod", "suniward", "wet", "wow")],
 )
 def test_examples_in_docstrings(name):

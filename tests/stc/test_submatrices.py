@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from stc import submatrices
 from stc.submatrices import MAX_HEIGHT, MIN_HEIGHT, columns, generated_columns
 
 MASK = (1 << 64) - 1
@@ -12,10 +13,10 @@ def scramble(z):
     return z ^ (z >> 31)
 
 
-def slow_columns(height, width):
+def slow_columns(height, width, variant=0):
     """Follow the module's text in Python integers."""
     group = 1 << (height - 2)
-    key = scramble(256 * width + height)
+    key = scramble((variant << 32) + 256 * width + height)
     result = []
     for g in range(-(-width // group)):
         draws = [
@@ -27,9 +28,18 @@ def slow_columns(height, width):
     return result[:width]
 
 
-@pytest.mark.parametrize(("height", "width"), [(6, 1), (6, 40), (10, 780), (13, 3), (14, 21)])
+@pytest.mark.parametrize(("height", "width"), [(6, 1), (6, 40), (12, 21), (12, 1300), (14, 21)])
 def test_generator_follows_its_specification(height, width):
     assert columns(height, width).tolist() == slow_columns(height, width)
+
+
+@pytest.mark.parametrize("height", range(MIN_HEIGHT, MAX_HEIGHT + 1))
+def test_searched_widths_begin_the_sequence_of_their_range(height):
+    for most, variant in submatrices._VARIANTS.get(height, {}).items():
+        least = next((start for start, end in submatrices.RANGES if end == most), most)
+        sequence = slow_columns(height, most, variant)
+        for width in {least, most}:
+            assert columns(height, width).tolist() == sequence[:width]
 
 
 def test_generator_is_frozen():

@@ -1,0 +1,101 @@
+"""Embed and extract in random covers until something is neither exact nor a typed error.
+
+    PYTHONPATH=. python benchmarks/stc_exactness.py [--covers 2000] [--json PATH]
+
+Sizes, heights, payloads, splits, wet patterns and cost scales are drawn at random. Every stego must
+give its message back, differ from its cover by at most 1, and leave wet changes alone; the only
+other outcome allowed is `PayloadTooLargeError`. The last column says how full the
+emptiest cover was that refused in a random order with the entropy split.
+"""
+
+import argparse
+import collections
+
+import numpy as np
+from stc_common import machine, report
+
+import stc
+
+WET = ("none", "scattered", "blocks", "one-sided", "saturated", "nearly all")
+
+
+def draw_case(rng):
+    n = int(10 ** rng.uniform(1.5, 4.5))
+    pattern = str(rng.choice(WET))
+    cover = rng.integers(0, 256, n).astype(np.uint8)
+    p1, m1 = rng.random(n), rng.random(n)
+    if rng.random() < 0.5:
+        scale = 10.0 ** rng.uniform(-6, 12) * rng.lognormal(0, 2, n)
+        p1, m1 = p1 * scale, m1 * scale
+    if pattern == "scattered":
+        p1[rng.random(n) < 0.3] = m1[rng.random(n) < 0.3] = np.inf
+    elif pattern == "blocks":
+        start = int(rng.integers(0, n))
+        p1[start : start + n // 2] = m1[start : start + n // 2] = np.inf
+    elif pattern == "one-sided":
+        (p1 if rng.random() < 0.5 else m1)[:] = np.inf
+    elif pattern == "saturated":
+        cover[rng.random(n) < 0.8] = 255 * int(rng.integers(0, 2))
+    elif pattern == "nearly all":
+        wet = rng.random(n) < 0.95
+        p1[wet] = m1[wet] = np.inf
+    message = rng.integers(0, 2, int(n * rng.choice([0.01, 0.05, 0.2, 0.5, 1.0]) * rng.random()))
+    options = {"height": int(rng.integers(6, 13)), "split": str(rng.choice(["entropy", "even"]))}
+    permuted = bool(rng.random() < 0.8)  # as most users do
+    if permuted:
+        order = rng.permutation(n)
+        cover, p1, m1 = cover[order], p1[order], m1[order]
+    return pattern, permuted, (cover, message, p1, m1, options)
+
+
+def fullness(cover, message, p1, m1, _):
+    """Return the message's share of the entropy of free choice among the permitted changes."""
+    up, down = p1 < np.inf, m1 < np.inf
+    up &= cover < 255
+    down &= cover > 0
+    return message.size / max(1.0, np.log2(1 + up.astype(int) + down).sum())
+
+
+def check(case):
+    """Return "exact" or "refused"; anything else raises."""
+    cover, message, p1, m1, options = case
+    try:
+        stego = stc.embed_ternary(cover, message, p1, m1, **options)
+    except stc.PayloadTooLargeError:
+        return "refused"
+    assert np.array_equal(stc.extract_ternary(stego, message.size, **options), message)
+    delta = stego.astype(int) - cover
+    assert np.abs(delta).max(initial=0) <= 1
+    assert np.isfinite(p1[delta == 1]).all()
+    assert np.isfinite(m1[delta == -1]).all()
+    return "exact"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--covers", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", default=None)
+    args = parser.parse_args()
+    counts = collections.defaultdict(collections.Counter)
+    refused = collections.defaultdict(lambda: [np.inf])
+    for k in range(args.covers):
+        pattern, permuted, case = draw_case(np.random.default_rng([args.seed, k]))
+        outcome = check(case)
+        counts[pattern][outcome] += 1
+        if outcome == "refused" and permuted and case[-1]["split"] == "entropy":
+            refused[pattern].append(fullness(*case))
+    rows = [
+        {
+            "wet": pattern,
+            "exact": counts[pattern]["exact"],
+            "refused": counts[pattern]["refused"],
+            "least_fullness_refused": min(refused[pattern]),
+        }
+        for pattern in WET
+    ]
+    report("stc_exactness", machine(), {f"{args.covers} covers, none wrong": rows}, args.json)
+
+
+if __name__ == "__main__":
+    main()
