@@ -336,7 +336,206 @@ class ModelTarget(Target):
             )
 
 
-TARGETS = {"image": ImageTarget, "latent": LatentTarget, "model": ModelTarget}
+class ContainerTarget(Target):
+    """What is read before and behind the seal, and the texts of keys; canonical or refused."""
+
+    def __init__(self):
+        super().__init__()
+        from deephide import container, crypto, hiding, key_files
+
+        self.container, self.hiding, self.key_files = container, hiding, key_files
+        cheap_kdf()
+        self.zones = container.Zones(20_000)
+        self.keys = crypto.derive_keys(b"fuzz", bytes(16))
+        self.associated = container.associated_data(100, 200, 1)
+        header = container.Header(container.CODEC_LATENT, bytes(range(8)))
+        self.plain = container.pack(header, b"a payload")
+        self.padded = container.pack(container.Header(1, bytes(8), padded=True), bytes(range(40)))
+        self.locked = hiding.lock(self.plain, self.keys, self.zones, self.associated)
+
+    def seeds(self):
+        path = Path(self.folder.name) / "identity.txt"
+        path.unlink(missing_ok=True)
+        public = self.key_files.keygen(path)
+        return [
+            b"\0" + self.plain,
+            b"\0" + self.padded,
+            b"\1" + b"".join(self.locked),
+            b"\2" + self.plain,
+            b"\3" + (123_456).to_bytes(4, "little") + b"\x20" + bytes(range(8)),
+            b"\4" + public.encode(),
+            b"\5" + path.read_bytes(),
+            b"\6" + bytes(range(64)),
+        ]
+
+    def run(self, data):
+        from deephide.errors import ExtractionError, FormatVersionError, PassphraseError
+
+        if data:
+            doors = (
+                self._unpack, self._unlock, self._sealed, self._zones, self._public_key,
+                self._identity, self._key_file,
+            )  # fmt: skip
+            try:
+                doors[data[0] % len(doors)](data[1:])
+            except (ExtractionError, FormatVersionError, PassphraseError):
+                return
+
+    def _unpack(self, data):
+        header, payload = self.container.unpack(data)
+        if self.container.pack(header, payload) != data:
+            raise WrongSuccessError("a plaintext was accepted that pack would not write")
+
+    def _unlock(self, data):
+        length, body = data[:4].ljust(4, b"\0"), data[4:]
+        read = lambda n: body[:n].ljust(n, b"\0")  # noqa: E731
+        found = self.hiding.unlock(self.keys, length, read, self.zones, self.associated)
+        if (length, body[: len(self.locked[1])]) != self.locked or found != self.plain:
+            raise WrongSuccessError("a forged body was opened")
+
+    def _sealed(self, data):
+        data = data[: self.zones.max_body_bytes - 16]
+        if len(data) < self.container.HEADER_BYTES:
+            return
+        length, body = self.hiding.lock(data, self.keys, self.zones, self.associated)
+        found = self.hiding.unlock(
+            self.keys, length, lambda n: body[:n], self.zones, self.associated
+        )
+        if found != data:
+            raise WrongSuccessError("the seal changed a plaintext")
+        self._unpack(found)
+
+    def _zones(self, data):
+        n = 4096 + int.from_bytes(data[:4], "little") % (1 << 28)
+        public = 32 if data[4:5] > b"\x7f" else 16
+        zones = self.container.Zones(n, public)
+        if zones.public + zones.length + zones.body != n or zones.body < n // 4:
+            raise WrongSuccessError(f"zones of {n} elements do not add up")
+        masked, pad = data[5:9].ljust(4, b"\0"), data[9:13].ljust(4, b"\0")
+        size, canonical = self.container.unmask_length(masked, pad, zones)
+        again = self.container.mask_length(size, pad, zones)
+        if not 26 <= size <= zones.max_body_bytes or canonical != (again == masked):
+            raise WrongSuccessError(f"a length of {size}, canonical: {canonical}")
+
+    def _public_key(self, data):
+        text = data.decode("utf-8", "replace")
+        key = self.key_files.parse_public_key(text)
+        if len(key) != 32:
+            raise WrongSuccessError("a key of another length")
+
+    def _identity(self, data):
+        if len(self.key_files.load_identity(self.file(data, ".txt"))) != 32:
+            raise WrongSuccessError("a key of another length")
+
+    def _key_file(self, data):
+        if self.key_files.load_key_file(self.file(data, ".key")) != data:
+            raise WrongSuccessError("a key file was read as something else")
+
+
+class ExtractTarget(Target):
+    """`deephide.extract` as a whole, before a hostile file and behind a hostile sender's seal.
+
+    Argon2id runs with its least memory and one pass; everything else is as it ships.  The model
+    has no network.  Whoever has the model can seal what he likes where there is no passphrase, so
+    one door takes the bytes for the plaintext that came out of the seal.
+    """
+
+    instrument = ("deephide", "PIL")
+    memory_mb = 1024
+
+    def __init__(self):
+        super().__init__()
+        cheap_kdf()
+        import torch
+
+        import deephide
+        from deephide import container, hiding, image_io, latent_codec
+
+        torch.set_num_threads(1)
+        image_io.MAX_PIXELS = 1 << 20
+        self.deephide, self.container = deephide, container
+        self.hiding = hiding
+        self.model = fake.FakeModel()
+        y, x = np.mgrid[0:64, 0:64] * 3.0
+        secret = Image.fromarray(np.stack((x, y, 0 * x + 90), axis=2).astype(np.uint8))
+        cover = Image.fromarray(picture(64, 66, 3))
+        result = deephide.embed(secret, cover, "fuzz", self.model, codec="latent")
+        self.samples, self.wanted = np.asarray(result.stego), result.preview.tobytes()
+        self.stego = encoded(self.samples, "PNG")
+        self.code = latent_codec.encode(result.integers, self.model.quantizer)
+
+    def seeds(self):
+        prefix = self.model.fingerprint[: self.container.PREFIX_BYTES]
+        header = self.container.Header(self.container.CODEC_LATENT, prefix)
+        plain = self.container.pack(header, self.code)
+        padded = self.container.pack(
+            self.container.Header(self.container.CODEC_LATENT, prefix, padded=True), self.code
+        )
+        still = [encoded(picture(48, 40, 3), kind, quality=50) for kind in ("WEBP", "AVIF", "JPEG")]
+        out = [b"\0" + self.stego, b"\1" + self.stego, b"\2" + bytes(12), b"\2\1\0\1\x40\2\4"]
+        out += [b"\3" + plain, b"\3" + padded, b"\4\1" + self.code]
+        for codec in range(8):
+            out += [bytes([4, codec]) + raw for raw in (b"", b"some bytes of a file", *still)]
+        return out
+
+    def run(self, data):
+        if not data:
+            return
+        kind, rest = data[0] % 5, data[1:]
+        try:
+            if kind < 2:
+                self._file(repaired_png(rest) if kind else rest)
+            elif kind == 2:
+                self._samples(rest)
+            else:
+                prefix = self.model.fingerprint[: self.container.PREFIX_BYTES]
+                inside = rest if kind == 3 else b"\1" + rest[:1].ljust(1) + prefix + rest[1:]
+                self._plaintext(inside)
+        except self.deephide.DeephideError as error:
+            if error.exit_code not in (3, 5, 6, 7):
+                raise
+
+    def _check(self, source):
+        found = self.deephide.extract(source, "fuzz", self.model)
+        if found.image is None or found.image.tobytes() != self.wanted:
+            raise WrongSuccessError("another message was extracted")
+
+    def _file(self, raw):
+        self._check(self.file(raw))
+
+    def _samples(self, data):
+        """Change samples: three bytes are a place and what is added there."""
+        samples = self.samples.reshape(-1).copy()
+        for at in range(0, len(data) - 2, 3):
+            place = int.from_bytes(data[at : at + 2], "little") % samples.size
+            samples[place] = (int(samples[place]) + data[at + 2]) % 256
+        self._check(Image.fromarray(samples.reshape(self.samples.shape)))
+
+    def _plaintext(self, plaintext):
+        reveal = self.hiding.reveal
+        self.hiding.reveal = lambda *_args, **_options: plaintext
+        try:
+            found = self.deephide.extract(Image.fromarray(self.samples), "fuzz", self.model)
+        finally:
+            self.hiding.reveal = reveal
+        if found.image is not None:
+            found.image.load()
+
+
+def cheap_kdf():
+    """Take Argon2id's least memory and one pass."""
+    from deephide import crypto
+
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS = 32, 1
+
+
+TARGETS = {
+    "container": ContainerTarget,
+    "extract": ExtractTarget,
+    "image": ImageTarget,
+    "latent": LatentTarget,
+    "model": ModelTarget,
+}
 
 
 def mutations(seeds, count, seed=0):

@@ -11,7 +11,7 @@ SPEC = importlib.util.spec_from_file_location("targets", HERE / "targets.py")
 targets = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(targets)
 
-COUNTS = {"image": 800, "latent": 800, "model": 150}
+COUNTS = {"container": 1500, "extract": 300, "image": 500, "latent": 600, "model": 100}
 FOUND = sorted((HERE / "regressions").glob("*/*"))
 
 
@@ -26,10 +26,15 @@ def doors():
         return built[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        from deephide import image_io
+        from deephide import crypto, image_io
 
-        # The image target lowers it; what it was comes back behind this file's tests.
-        patch.setattr(image_io, "MAX_PIXELS", image_io.MAX_PIXELS)
+        # Targets lower these; what they were comes back behind this file's tests.
+        for module, name in (
+            (image_io, "MAX_PIXELS"),
+            (crypto, "ARGON2_MEMORY_KIB"),
+            (crypto, "ARGON2_ITERATIONS"),
+        ):
+            patch.setattr(module, name, getattr(module, name))
         yield door
     for target in built.values():
         target.folder.cleanup()
@@ -50,6 +55,22 @@ def test_every_door_withstands_damage(doors, name):
 def test_what_the_fuzzer_found_stays_fixed(doors):
     for path in FOUND:
         doors(path.parent.name).run(path.read_bytes())
+
+
+def test_every_flipped_bit_ends_in_the_message_or_a_promised_error(doors):
+    """One bit in 29 here; `benchmarks/bit_flips.py` does all of them."""
+    doors("extract")  # the cheap key derivation, and what it was afterwards
+    spec = importlib.util.spec_from_file_location(
+        "bit_flips", HERE.parents[1] / "benchmarks" / "bit_flips.py"
+    )
+    bit_flips = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bit_flips)
+    samples = bit_flips.run(64, 29, ["samples"])["samples"]
+    # Six of the eight bits of a sample say nothing.
+    assert set(samples) == {"the exact message", "ExtractionError, exit 5"}
+    assert 0.7 < samples["the exact message"] / sum(samples.values()) < 0.8
+    assert set(bit_flips.run(64, 499, ["file"])["file"]) == {"InputImageError, exit 3"}
+    assert bit_flips.run(64, 499, ["repaired"])["repaired"]
 
 
 def test_damage_is_the_same_every_time():
