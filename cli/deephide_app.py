@@ -134,6 +134,8 @@ def embed(
 
     if secrets.missing:
         terminal.warning("no passphrase is set: anyone who has the model can extract the face")
+    if not deephide.is_compiled():
+        terminal.info("compiling the coder, once on this machine: this takes some seconds")
     with _destination(output) as path, terminal.progress(deephide.STAGES) as progress:
         result = deephide.embed_file(
             secret,

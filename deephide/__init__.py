@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         embed_file,
         extract,
         extract_file,
+        is_compiled,
     )
     from deephide.cover_capacity import Capacity, Fit
     from deephide.key_files import keygen
@@ -59,6 +60,7 @@ __all__ = [
     "embed_file",
     "extract",
     "extract_file",
+    "is_compiled",
     "keygen",
 ]
 

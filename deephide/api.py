@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+import stc
 from deephide import codecs, container, hiding, image_io, keys, models, output, sending
 from deephide.cover_capacity import Capacity, Fit, measure_capacity
 from deephide.cover_costs import cover_costs, cover_warnings
@@ -29,6 +30,7 @@ __all__ = [
     "embed_file",
     "extract",
     "extract_file",
+    "is_compiled",
     "keygen",
 ]
 
@@ -269,3 +271,13 @@ def capacity(carrier: ImageSource, cost: str = "hill", model: ModelSource = None
 
 def _paths(*sources: object) -> list[Path]:
     return [Path(each) for each in sources if isinstance(each, str | os.PathLike)]
+
+
+def is_compiled() -> bool:
+    """Return whether `embed` starts at once; on a new machine the first call compiles.
+
+    Returns
+    -------
+    compiled : bool, by what lies in numba's cache
+    """
+    return stc.is_compiled()

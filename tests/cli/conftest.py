@@ -52,6 +52,8 @@ def run(folder, monkeypatch):
     monkeypatch.setattr(e2style, "fingerprint_of", lambda *_: fingerprint, raising=False)
     monkeypatch.setattr(e2style, "names", lambda: ["fake"], raising=False)
     monkeypatch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
+    # What is said does not depend on what earlier tests left in numba's cache.
+    monkeypatch.setattr("stc.is_compiled", lambda: True, raising=False)
 
     def call(*args, **options):
         return CliRunner().invoke(app, [str(each) for each in args], **options)

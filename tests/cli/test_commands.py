@@ -21,6 +21,15 @@ def listing():
     return sorted(os.listdir())
 
 
+def test_the_first_compilation_is_announced(run, monkeypatch):
+    told = "deephide: compiling the coder, once on this machine: this takes some seconds\n"
+    args = ("embed", "--secret", "face.png", "--carrier", "photo.png", "--force")
+    assert told not in run(*args).stderr
+    monkeypatch.setattr("stc.is_compiled", lambda: False, raising=False)
+    assert run(*args).stderr.count(told) == 1
+    assert told not in run(*args, "-q").stderr
+
+
 def test_embed_and_extract_with_default_names(run):
     done = run(*EMBED)
     assert (done.exit_code, done.stdout) == (0, "stego.png\n")
