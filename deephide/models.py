@@ -180,7 +180,7 @@ def quantizer_of(model: Model) -> Quantizer:
     if model.quantizer is None:
         raise CheckpointError(
             f"the model {model.name} has no quantizer, so its codes cannot be hidden",
-            hint="use a model with a fitted quantizer",
+            hint="fit one with `e2style calibrate`, or use --codec paper",
         )
     return model.quantizer
 

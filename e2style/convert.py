@@ -16,8 +16,8 @@ def convert(
 ) -> str:
     """Write a file of another program as safetensors; nothing that it holds is run.
 
-    An official E2Style file that holds latent_avg keeps its fingerprint if its precision is
-    kept, so that one side may use the original and the other side the converted file.
+    An official E2Style file keeps its fingerprint if its precision is kept, so that one side
+    may use the original and the other side the converted file.
 
     Parameters
     ----------

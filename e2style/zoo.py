@@ -141,11 +141,16 @@ def stored_as_half(key: str, value: Tensor) -> bool:
 def fingerprint(tensors: dict[str, Tensor]) -> bytes:
     """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
 
-    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names.
+    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names. A
+    model without a quantizer has no centre that the receiver needs, and its mean code may be
+    an estimate whose last bit depends on the machine.
     """
+    parts: tuple[str, ...] = ("network.generator.",)
+    if any(key.startswith("quantizer.") for key in tensors):
+        parts = ("network.generator.", "network.w_avg", "quantizer.")
     digest = hashlib.sha256()
     for key in sorted(tensors):
-        if key.startswith(("network.generator.", "network.w_avg", "quantizer.")):
+        if key.startswith(parts):
             value = tensors[key].contiguous()
             digest.update(f"{key}|{value.dtype}|{tuple(value.shape)}|".encode())
             digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -184,8 +189,6 @@ def _read_foreign(path: Path, device: str) -> Any:
     except Exception as error:  # as in `_read`
         raise CheckpointError(f"model {path}: {reason(error)}") from error
     stored = {f"network.{key}": value for key, value in network.state_dict().items()}
-    if content.get("latent_avg") is None:  # estimated, and its last bit may depend on the machine
-        del stored["network.w_avg"]
     return InversionModel(network.channels_last(), fingerprint=fingerprint(stored), device=device)
 
 

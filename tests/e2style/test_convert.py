@@ -75,6 +75,8 @@ def test_an_official_file_of_three_stages_computes_the_same(network, content, tm
     assert convert(tmp_path / "e2style.pt", tmp_path / "e2style.safetensors") == "inversion"
     converted = e2style.load(tmp_path / "e2style.safetensors")
     assert converted.fingerprint == model.fingerprint
+    for name in ("e2style.pt", "e2style.safetensors"):
+        assert e2style.fingerprint_of(tmp_path / name) == model.fingerprint
     assert torch.equal(converted.invert(x), model.invert(x))
     convert(tmp_path / "e2style.pt", tmp_path / "half.safetensors", half=True)
     sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("half", "e2style")]

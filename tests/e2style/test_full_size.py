@@ -48,12 +48,11 @@ def faces(tmp_path_factory):
     return path
 
 
-def _photo():
+def _photo(side=512):
     rng = np.random.default_rng(3)
-    coarse = rng.normal(0, 9, (64, 64, 3)).repeat(8, 0).repeat(8, 1)
-    return Image.fromarray(
-        np.clip(rng.normal(128, 12, (512, 512, 3)) + coarse, 1, 254).astype("u1")
-    )
+    coarse = rng.normal(0, 9, (side // 8, side // 8, 3)).repeat(8, 0).repeat(8, 1)
+    fine = rng.normal(128, 12, (side, side, 3))
+    return Image.fromarray(np.clip(fine + coarse, 1, 254).astype("u1"))
 
 
 def test_a_face_travels_through_the_real_network(official_file, faces, tmp_path):
@@ -78,11 +77,24 @@ def test_a_face_travels_through_the_real_network(official_file, faces, tmp_path)
     model.unlink()
 
 
+def test_the_integers_of_the_paper_travel_with_the_original_file(official_file, tmp_path):
+    secret = Image.fromarray(expected()["x_u8"][0])
+    stego = tmp_path / "stego.png"
+    sent = deephide.embed_file(
+        secret, _photo(640), stego, "open sesame", official_file, codec="paper", rounding="floor"
+    )
+    assert np.array_equal(sent.integers, np.floor(expected()["stage2_codes"][0]))
+    assert sent.payload_bits > 18 * 512 * 9
+    got = deephide.extract(stego, "open sesame", official_file)
+    assert got.image.size == (1024, 1024)
+    assert np.array_equal(np.asarray(got.image), np.asarray(sent.preview))
+
+
 def test_original_and_converted_file_are_one_model(official_file, tmp_path):
     target = tmp_path / "converted.safetensors"
     assert convert(official_file, target) == "inversion"
     original, converted = e2style.load(official_file), e2style.load(target)
-    assert converted.fingerprint == original.fingerprint
+    assert converted.fingerprint == original.fingerprint == e2style.fingerprint_of(target)
     assert converted.config == original.config
     x = pictures(expected())[:1]
     assert torch.equal(converted.invert(x, 1), original.invert(x, 1))
