@@ -246,7 +246,10 @@ class StageWork:
         if self.config.task != "inversion" or self.config.source:
             columns.append(target)
         for stage in range(1, self.config.stage + 1):
-            columns.append(network.pool(network.synthesize(network.invert(source, stage))))
+            # One by one: eight large pictures at once would take more memory than training does.
+            parts = [source[k : k + 1] for k in range(len(source))]
+            painted = [network.synthesize(network.invert(part, stage)) for part in parts]
+            columns.append(torch.cat([network.pool(picture) for picture in painted]))
         return columns
 
     def close(self) -> None:
