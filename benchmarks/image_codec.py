@@ -4,7 +4,7 @@
     PYTHONPATH=. python benchmarks/image_codec.py faces VAL.zip [--limit 272]
 
 The first prints, for four photos, format, size and PSNR per budget, and the means that
-`deephide.image_codec` states as typical. The second says which share of faces `auto` takes as latent
+`deephide.image_codec` states as typical. The second says which share of faces `auto` takes as code
 and which share of scikit-image's pictures it does not.
 """
 

@@ -39,7 +39,7 @@ CODING_LOSS = 0.10
 
 # Rounding to whole levels alone has a variance of 1/12.
 _MOST_INFORMATION = 144.0
-_SEARCHED = 1 << 18
+_SEARCHED = 1 << 16
 _TILE, _MARGIN = 128, 8  # MiPOD's estimate looks 8 pixels far
 
 
@@ -141,7 +141,7 @@ def survey(
     ----------
     cover : what `image_io.load_cover` returned
     cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
-    max_pixels : whose noise is looked at; of their elements a quarter of a million are searched
+    max_pixels : whose noise is looked at; of their elements some 65,536 are searched
 
     Returns
     -------

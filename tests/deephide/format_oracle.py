@@ -205,3 +205,94 @@ def unpack(plaintext):
             raise RejectedError
         payload = payload[:end]
     return codec, plaintext[2:10], payload
+
+
+def reject_unless(fine):
+    if not fine:
+        raise RejectedError
+
+
+def picture_file(parameters, payload):
+    """Section 9.2: return the file to decode, its size and the display size."""
+    kind, last = parameters[0], parameters[7]
+    dw, dh, w = (int.from_bytes(parameters[i : i + 2], "little") for i in (1, 3, 5))
+    reject_unless(not last and 1 <= dw <= 4096 and 1 <= dh <= 4096 and dw * dh <= 1 << 22)
+    h = max(1, (2 * w * dh + dw) // (2 * dw))
+    reject_unless(1 <= w <= 1024 and h <= 1024)
+    if kind == 3:
+        return avif_file(w, h, payload), (w, h), (dw, dh)
+    if kind == 1:
+        size = w.to_bytes(2, "little") + h.to_bytes(2, "little")
+        chunk, data = b"VP8 ", payload[:3] + b"\x9d\x01\x2a" + size + payload[3:]
+    else:
+        size = (w - 1 + (h - 1) * 2**14).to_bytes(4, "little")
+        chunk, data = b"VP8L", b"\x2f" + size + payload
+    even = data + b"\0" * (len(data) % 2)
+    sizes = (12 + len(even)).to_bytes(4, "little"), len(data).to_bytes(4, "little")
+    return b"RIFF" + sizes[0] + b"WEBP" + chunk + sizes[1] + even, (w, h), (dw, dh)
+
+
+def avif_file(w, h, payload):
+    s = payload[0] if payload else 0
+    sequence, frame = payload[1 : 1 + s], payload[1 + s :]
+    reject_unless(1 <= s <= 32 and frame)
+    bits = "".join(f"{byte:08b}" for byte in sequence) + "0" * 64
+    a, b = int(bits[10:14], 2) + 1, int(bits[14:18], 2) + 1
+    largest = int(bits[18 : 18 + a], 2) + 1, int(bits[18 + a : 18 + a + b], 2) + 1
+    reject_unless(bits[3:5] == "11" and largest == (w, h))
+    length, rest = b"", len(frame)
+    while rest >= 128:
+        length, rest = length + bytes([rest % 128 + 128]), rest // 128
+    data = b"\x12\0\x0a" + bytes([s]) + sequence + b"\x32" + length + bytes([rest]) + frame
+
+    def box(name, *parts):
+        content = b"".join(bytes.fromhex(p) if isinstance(p, str) else p for p in parts)
+        return (8 + len(content)).to_bytes(4, "big") + name + content
+
+    def big(value):
+        return value.to_bytes(4, "big")
+
+    def boxes(offset):
+        ipco = box(
+            b"ipco",
+            box(b"ispe", "00000000", big(w), big(h)),
+            box(b"pixi", "00000000 03080808"),
+            box(b"av1C", "81000c00"),
+            box(b"colr", b"nclx", "0001 000d 0006 80"),
+        )
+        meta = box(
+            b"meta",
+            "00000000",
+            box(b"hdlr", "00000000 00000000", b"pict", bytes(13)),
+            box(b"pitm", "00000000 0001"),
+            box(b"iloc", "00000000 44 00 0001 0001 0000 0001", big(offset), big(len(data))),
+            box(
+                b"iinf",
+                "00000000 0001",
+                box(b"infe", "02000000 0001 0000", b"av01", b"Color", "00"),
+            ),
+            box(b"iprp", ipco, box(b"ipma", "00000000 00000001 0001 04 01 02 83 04")),
+        )
+        return box(b"ftyp", b"avif", "00000000", b"avifmif1miafMA1B") + meta
+
+    return boxes(len(boxes(0)) + 8) + box(b"mdat", data)
+
+
+def file_bytes(parameters, payload, unpack_frame):
+    """Section 9.3; `unpack_frame` decodes a whole Zstandard frame, with its magic number."""
+    size = int.from_bytes(parameters[1:5], "little")
+    reject_unless(parameters[0] in (0, 1) and not any(parameters[5:]) and size <= 1 << 26)
+    data = payload
+    if parameters[0]:
+        data = unpack_frame((0xFD2FB528).to_bytes(4, "little") + payload)
+    reject_unless(len(data) == size)
+    return data
+
+
+def paper_integers(payload, n_codes):
+    """Section 9.4."""
+    reject_unless(len(payload) == n_codes * 576)
+    bits = "".join(f"{byte:08b}" for byte in payload)
+    words = [bits[i : i + 9] for i in range(0, len(bits), 9)]
+    reject_unless("100000000" not in words)
+    return [(-1 if word[0] == "1" else 1) * int(word[1:], 2) for word in words]

@@ -90,7 +90,7 @@ def test_tiles_of_a_large_picture_stand_for_all_of_it(make_texture):
     prices = cover_costs.cover_costs(cover)
     whole = detectability.survey(cover, *prices)
     tiles = detectability.survey(cover, *prices, max_pixels=1 << 17)
-    assert tiles.cost_p1.size < whole.cost_p1.size
+    assert tiles.weight != whole.weight
     assert tiles.weight * tiles.cost_p1.size == pytest.approx(whole.elements, rel=0.02)
     assert tiles.safe().payload_bits == pytest.approx(whole.safe().payload_bits, rel=0.1)
 

@@ -17,7 +17,19 @@ import numpy as np
 from PIL import Image
 
 import stc
-from deephide import container, crypto, elligator, hiding, key_files, keys, latent_codec
+from deephide import (
+    bitstreams,
+    container,
+    crypto,
+    elligator,
+    file_codec,
+    hiding,
+    image_codec,
+    key_files,
+    keys,
+    latent_codec,
+    paper_codec,
+)
 from deephide.keystream import keyed_order, public_order
 from e2style.quantizer import Quantizer
 
@@ -265,6 +277,58 @@ def latents():
     }
 
 
+def payloads():
+    """Parameters and payloads of the codecs without a quantizer; faults are one each."""
+    y, x = np.mgrid[0:30, 0:40]
+    smooth = np.stack((6 * x, 8 * y, 120 + 2 * (x + y)), axis=2).astype(np.uint8)
+    picture = Image.fromarray(smooth)
+    found = {}
+
+    def add(name, codec, parameters, payload, content=None):
+        found[name] = {
+            "codec": codec,
+            "parameters": parameters.hex(),
+            "payload": payload.hex(),
+            "expect": "reject" if content is None else "ok",
+            "content": content,
+        }
+
+    settings = {1: {"quality": 40}, 2: {"lossless": True}, 3: {"quality": 40, "max_threads": 1}}
+    for kind, name in image_codec.FORMATS.items():
+        buffer = io.BytesIO()
+        picture.save(buffer, "AVIF" if kind == 3 else "WEBP", **settings[kind])
+        file = buffer.getvalue()
+        data = bitstreams.strip(kind, file)
+        sizes = b"".join(n.to_bytes(2, "little") for n in (80, 60, 40))
+        parameters = bytes([kind]) + sizes + b"\0"
+        digest = hashlib.sha256(file).hexdigest()
+        add(name, "image", parameters, data, {"file": digest, "coded": [40, 30], "shown": [80, 60]})
+        add(f"{name}, reserved byte", "image", parameters[:7] + b"\1", data)
+        add(f"{name}, too wide", "image", parameters[:5] + b"\1\4\0", data)
+        add(f"{name}, no width", "image", parameters[:1] + bytes(2) + parameters[3:], data)
+    avif = bytes([3]) + b"".join(n.to_bytes(2, "little") for n in (80, 62, 40)) + b"\0"
+    add("AVIF, other height than its sequence header", "image", avif, data)
+    text = b"to be or not to be, that is the question: " * 3
+    parameters, packed = file_codec.encode(text)
+    add("compressed", "file", parameters, packed, text.hex())
+    stored = file_codec.encode(b"\x07")
+    add("stored", "file", *stored, "07")
+    add("nothing", "file", *file_codec.encode(b""), "")
+    add("other size", "file", parameters[:1] + b"\x01" + parameters[2:], packed)
+    add("stored, other size", "file", stored[0], b"\x07\x08")
+    add("too large a size", "file", parameters[:4] + b"\x04" + parameters[5:], packed)
+    add("other method", "file", b"\x02" + parameters[1:], packed)
+    add("file, reserved byte", "file", parameters[:7] + b"\1", packed)
+    add("byte missing", "file", parameters, packed[:-1])
+    add("byte left over", "file", parameters, packed + b"\0")
+    integers = (np.arange(512) * 37 % 511 - 255).astype(np.int32)
+    paper = paper_codec.encode(integers)
+    add("paper", "paper", bytes(8), paper, integers.tolist())
+    add("paper, byte missing", "paper", bytes(8), paper[:-1])
+    add("paper, zero with a sign", "paper", bytes(8), b"\x80" + bytes(575))
+    return found
+
+
 def orders():
     keys = [bytes(32), bytes(range(32))]
     return {
@@ -305,6 +369,7 @@ def main():
     for name, content in (
         ("latent", latents()),
         ("order", orders()),
+        ("payloads", payloads()),
         ("representatives", representatives()),
         ("key_texts", key_texts()),
     ):
