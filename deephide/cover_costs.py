@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
+from deephide.cover_history import looks_upscaled
 from deephide.image_io import Cover
 from deephide.jpeg_history import looks_decompressed
 
@@ -98,5 +99,11 @@ def cover_warnings(cover: Cover) -> tuple[str, ...]:
         found.append(
             "the carrier was a JPEG picture before: changes of single samples stand out against "
             "its quantisation; scale it down to half its size, or take a photo that never was one"
+        )
+    elif looks_upscaled(samples):
+        found.append(
+            "the carrier was enlarged, or compressed with loss: changes of single samples stand "
+            "out against the pattern that this leaves; take a photo as the camera made it, or "
+            "scale it down to half its size"
         )
     return tuple(found)
