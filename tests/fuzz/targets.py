@@ -348,7 +348,7 @@ class ContainerTarget(Target):
         self.zones = container.Zones(20_000)
         self.keys = crypto.derive_keys(b"fuzz", bytes(16))
         self.associated = container.associated_data(100, 200, 1)
-        header = container.Header(container.CODEC_LATENT, bytes(range(8)))
+        header = container.Header(1, bytes(range(8)))
         self.plain = container.pack(header, b"a payload")
         self.padded = container.pack(container.Header(1, bytes(8), padded=True), bytes(range(40)))
         self.locked = hiding.lock(self.plain, self.keys, self.zones, self.associated)
@@ -449,33 +449,42 @@ class ExtractTarget(Target):
         import torch
 
         import deephide
-        from deephide import container, hiding, image_io, latent_codec
+        from deephide import codecs, container, hiding, image_io, latent_codec, models
 
         torch.set_num_threads(1)
         image_io.MAX_PIXELS = 1 << 20
         self.deephide, self.container = deephide, container
+        self.codecs, self.latent = codecs, codecs.NUMBERS["latent"]
         self.hiding = hiding
         self.model = fake.FakeModel()
         y, x = np.mgrid[0:64, 0:64] * 3.0
-        secret = Image.fromarray(np.stack((x, y, 0 * x + 90), axis=2).astype(np.uint8))
+        self.secret = Image.fromarray(np.stack((x, y, 0 * x + 90), axis=2).astype(np.uint8))
+        self.lazy = models.LazyModel(self.model)
         cover = Image.fromarray(picture(64, 66, 3))
-        result = deephide.embed(secret, cover, "fuzz", self.model, codec="latent")
+        result = deephide.embed(self.secret, cover, "fuzz", self.model, codec="latent")
         self.samples, self.wanted = np.asarray(result.stego), result.preview.tobytes()
         self.stego = encoded(self.samples, "PNG")
         self.code = latent_codec.encode(result.integers, self.model.quantizer)
 
     def seeds(self):
-        prefix = self.model.fingerprint[: self.container.PREFIX_BYTES]
-        header = self.container.Header(self.container.CODEC_LATENT, prefix)
+        prefix = self.model.fingerprint[: self.container.PARAMETER_BYTES]
+        header = self.container.Header(self.latent, prefix)
         plain = self.container.pack(header, self.code)
         padded = self.container.pack(
-            self.container.Header(self.container.CODEC_LATENT, prefix, padded=True), self.code
+            self.container.Header(self.latent, prefix, padded=True), self.code
         )
-        still = [encoded(picture(48, 40, 3), kind, quality=50) for kind in ("WEBP", "AVIF", "JPEG")]
         out = [b"\0" + self.stego, b"\1" + self.stego, b"\2" + bytes(12), b"\2\1\0\1\x40\2\4"]
-        out += [b"\3" + plain, b"\3" + padded, b"\4\1" + self.code]
-        for codec in range(8):
-            out += [bytes([4, codec]) + raw for raw in (b"", b"some bytes of a file", *still)]
+        out += [b"\3" + plain, b"\3" + padded, b"\4" + bytes([self.latent]) + self.code]
+        secrets = [("file", b"some bytes " * 20), ("file", bytes(range(200)))]
+        secrets += [("image", Image.fromarray(picture(64, 80, 3))), ("paper", self.secret)]
+        for codec, secret in secrets:
+            for budget in (150, 600):
+                request = self.codecs.Request(
+                    secret, self.lazy, lambda budget=budget: budget, "nearest"
+                )
+                encoded = self.codecs.encode(codec, request)
+                header = self.container.Header(self.codecs.NUMBERS[codec], encoded.parameters)
+                out.append(b"\3" + self.container.pack(header, encoded.payload))
         return out
 
     def run(self, data):
@@ -488,7 +497,7 @@ class ExtractTarget(Target):
             elif kind == 2:
                 self._samples(rest)
             else:
-                prefix = self.model.fingerprint[: self.container.PREFIX_BYTES]
+                prefix = self.model.fingerprint[: self.container.PARAMETER_BYTES]
                 inside = rest if kind == 3 else b"\1" + rest[:1].ljust(1) + prefix + rest[1:]
                 self._plaintext(inside)
         except self.deephide.DeephideError as error:
