@@ -16,6 +16,7 @@ from cli.options import (
     App,
     command,
     exit_on_termination,
+    hygiene_options,
     key_options,
     model_option,
     output_options,
@@ -103,6 +104,7 @@ def app() -> None:
 @click.option(
     "--dry-run", is_flag=True, help="Output: do everything but write the stego, and report."
 )
+@hygiene_options
 def embed(
     terminal: Terminal,
     secret: str,
@@ -118,6 +120,7 @@ def embed(
     cost: str,
     preview: str | None,
     dry_run: bool,
+    hygiene: dict[str, Any],
 ) -> None:
     """Hide a face, picture or file in a photo and write the stego as PNG.
 
@@ -154,6 +157,7 @@ def embed(
             budget=budget,
             rounding=rounding,
             dry_run=dry_run,
+            **hygiene,
         )
         data = path.read_bytes() if output == "-" else b""
     if output == "-":

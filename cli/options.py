@@ -20,6 +20,7 @@ __all__ = [
     "Grouped",
     "command",
     "exit_on_termination",
+    "hygiene_options",
     "key_options",
     "model_option",
     "output_options",
@@ -231,6 +232,43 @@ def model_option(function: Function) -> Function:
         "is looked for in the folder that the variable DEEPHIDE_MODEL_DIR names.  "
         "[default: built in]",
     )(function)
+
+
+def hygiene_options(function: Function) -> Function:
+    """Add what becomes of metadata, times and used carriers; the function gets a dict."""
+
+    @functools.wraps(function)
+    def run(
+        *args: Any, strip_metadata: bool, keep_times: bool, compare_with: str | None, **kwargs: Any
+    ) -> Any:
+        hygiene = {
+            "strip_metadata": strip_metadata,
+            "keep_times": keep_times,
+            "compare_with": compare_with,
+        }
+        return function(*args, hygiene=hygiene, **kwargs)
+
+    wrapped: Function = run
+    for option in (
+        click.option(
+            "--compare-with",
+            metavar="FOLDER",
+            help="Security: warn if a PNG file in this folder is an earlier stego of the carrier.",
+        ),
+        click.option(
+            "--keep-times",
+            is_flag=True,
+            help="Security: give the stego the times of the carrier's file.",
+        ),
+        click.option(
+            "--strip-metadata",
+            is_flag=True,
+            help="Security: leave out texts, times and EXIF data that the carrier's file has; "
+            "otherwise all of it stays.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def output_options(default: str | None, shown: str | None = None) -> Callable[[Function], Function]:

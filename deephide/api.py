@@ -12,6 +12,7 @@ import stc
 from deephide import codecs, container, hiding, image_io, keys, models, output, sending
 from deephide.cover_capacity import Capacity, Fit, measure_capacity
 from deephide.cover_costs import cover_costs, cover_warnings
+from deephide.cover_history import earlier_uses
 from deephide.image_io import ImageSource
 from deephide.key_files import KeySource, keygen
 from deephide.models import LazyModel, ModelSource
@@ -114,6 +115,9 @@ def embed_file(
     budget: int | None = None,
     rounding: str = "nearest",
     dry_run: bool = False,
+    strip_metadata: bool = False,
+    keep_times: bool = False,
+    compare_with: PathSource | None = None,
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo and write the stego as a PNG file.
 
@@ -128,6 +132,9 @@ def embed_file(
     force : replace existing files
     key_file, recipients, pad, budget, rounding : as in `embed`
     dry_run : do everything but write the stego; a preview is written
+    strip_metadata : leave out what the carrier's file says besides what the picture looks like
+    keep_times : give the stego the carrier's times of access and change
+    compare_with : folder in which to look for earlier stegos of the carrier, to warn of them
 
     Returns
     -------
@@ -146,17 +153,29 @@ def embed_file(
     if preview is not None and codec == "file":
         raise ValueError("preview: a file has none")
     access = keys.Access(passphrase, key_file, recipients, pad)
+    twins = () if compare_with is None else earlier_uses(carrier, compare_with)
     job = sending.hide(
         Order(secret, carrier, access, model, cost, codec, budget, rounding), progress
     )
-    files = [(path, image_io.encode_png(job.cover, job.samples))]
+    for twin in twins:
+        job = sending.warn(
+            job, f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
+        )
+
+    def check(written: Path) -> None:
+        sending.verify(job, written)
+        if keep_times and isinstance(carrier, str | os.PathLike):
+            output.copy_times(Path(carrier), written)
+
+    data = image_io.encode_png(job.cover, job.samples, strip_metadata=strip_metadata)
+    files = [(path, data)]
     if preview is not None and job.result.preview is not None:
         files.append((Path(preview), output.png_bytes(job.result.preview)))
     if dry_run:
         sending.verify(job, job.result.stego)
         output.write_together(files[1:], force=force)
     else:
-        output.write_together(files, force=force, verify=lambda file: sending.verify(job, file))
+        output.write_together(files, force=force, verify=check)
     report(progress, 4)
     return job.result
 

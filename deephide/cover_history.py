@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from deephide import image_io
-from deephide.errors import DeephideError
-from deephide.image_io import Cover
+from deephide.errors import DeephideError, InputImageError
+from deephide.image_io import Cover, ImageSource
 
 __all__ = ["earlier_uses", "looks_upscaled"]
 
@@ -103,12 +104,12 @@ def _peak_at(spectrum: NDArray[np.float64], frequency: NDArray[np.float64], at: 
     return float(spectrum[np.abs(frequency - at) < 2.5 / (2 * frequency.size)].max(initial=0.0))
 
 
-def earlier_uses(cover: Cover, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+def earlier_uses(carrier: ImageSource, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Return the pictures in a folder that may be stegos of this cover, or the cover itself.
 
     Parameters
     ----------
-    cover : what is to be used
+    carrier : what is to be used; its own file does not count
     folder : searched without its subfolders; at most 10,000 PNG files are looked at, and 200
         of the right size are read
 
@@ -116,10 +117,20 @@ def earlier_uses(cover: Cover, folder: str | os.PathLike[str]) -> tuple[Path, ..
     -------
     paths of pictures of the same shape whose samples differ by at most one level, in at most a
     quarter of the samples
+
+    Raises
+    ------
+    InputImageError : the carrier cannot be used, or the folder is none
     """
+    if not Path(folder).is_dir():
+        raise InputImageError(f"the folder to compare with does not exist: {folder}")
+    cover = image_io.load_cover(carrier)
+    itself = None if isinstance(carrier, Image.Image) else Path(carrier).resolve()
     height, width, _ = cover.samples.shape
     found = []
     for path in islice(_same_size(Path(folder), width, height), _MAX_DECODED):
+        if path.resolve() == itself:
+            continue
         try:
             other = image_io.load_cover(path)
         except DeephideError:

@@ -340,11 +340,12 @@ def to_pil(cover: Cover, samples: NDArray[np.uint8] | None = None) -> Image.Imag
     return image
 
 
-def encode_png(cover: Cover, samples: NDArray[np.uint8]) -> bytes:
+def encode_png(cover: Cover, samples: NDArray[np.uint8], *, strip_metadata: bool = False) -> bytes:
     """Return a PNG file with the given samples and the metadata of the cover.
 
-    A PNG cover keeps every chunk but the image data byte for byte.  Other covers keep their
-    colour profile; their remaining metadata has no place in a PNG file.
+    A PNG cover keeps every chunk but the image data byte for byte, or, where `strip_metadata` is
+    set, only those that say what the picture looks like.  Other covers keep their colour profile;
+    their remaining metadata has no place in a PNG file.
 
     Raises
     ------
@@ -357,6 +358,7 @@ def encode_png(cover: Cover, samples: NDArray[np.uint8]) -> bytes:
     if cover.source is None:
         return png.new_file(after, cover.icc_profile)
     try:
-        return png.replace_samples(cover.source, before, after)
+        source = png.without_metadata(cover.source) if strip_metadata else cover.source
+        return png.replace_samples(source, before, after)
     except png.PngFormatError as error:
         raise _damaged("carrier") from error

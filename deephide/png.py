@@ -11,7 +11,7 @@ import logging
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from deephide import png_encoder
 from deephide.png_encoder import Rows
 
-__all__ = ["PngFile", "PngFormatError", "new_file", "parse", "replace_samples"]
+__all__ = [
+    "PngFile",
+    "PngFormatError",
+    "new_file",
+    "parse",
+    "replace_samples",
+    "without_metadata",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +42,9 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
+# What a picture looks like hangs on these alone.
+_LOOKS = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
+_LOOKS |= {b"bKGD", b"pHYs", b"IEND"}
 _LIBPNG_PIECE = 8192  # bytes in each of libpng's IDAT chunks but the last
 
 
@@ -126,6 +136,19 @@ def parse(raw: bytes) -> PngFile:
         tuple(len(piece) for piece in data),
         raw[last:],
     )
+
+
+def without_metadata(file: PngFile) -> PngFile:
+    """Return the file without texts, times, EXIF data, unknown chunks and trailing bytes."""
+    kept = {b"before": bytearray(SIGNATURE), b"after": bytearray()}
+    raw = file.before + file.after
+    side = b"before"
+    for start, kind, length in _chunks(raw):
+        if start == len(file.before):
+            side = b"after"
+        if kind in _LOOKS:
+            kept[side] += raw[start : start + 12 + length]
+    return replace(file, before=bytes(kept[b"before"]), after=bytes(kept[b"after"]))
 
 
 def replace_samples(

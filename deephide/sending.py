@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from deephide.image_io import Cover, ImageSource
 from deephide.models import LazyModel, ModelSource
 from deephide.results import EmbedResult
 
-__all__ = ["STAGES", "Job", "Order", "from_stc", "hide", "report", "reveal", "verify"]
+__all__ = ["STAGES", "Job", "Order", "from_stc", "hide", "report", "reveal", "verify", "warn"]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
 
@@ -189,6 +189,13 @@ def _result(
 def _psnr_of_changes(changes: int, elements: int) -> float:
     # Every change is by exactly one level.
     return float("inf") if not changes else float(10 * np.log10(255.0**2 * elements / changes))
+
+
+def warn(job: Job, note: str) -> Job:
+    """Return the job with one more warning in its result, and log it."""
+    _log.warning("%s", note)
+    result = replace(job.result, warnings=(*job.result.warnings, note))
+    return replace(job, result=result)
 
 
 def reveal(stego: Cover, key: keys.Opener) -> bytes:

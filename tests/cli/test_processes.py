@@ -39,6 +39,17 @@ def pause(*_):
 sending.verify = pause
 """
 
+# The limit comes late, so that numba may still write its cache.
+FULL = """
+import resource
+from deephide import output
+write = output.write_together
+def limited(*args, **options):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+    write(*args, **options)
+output.write_together = limited
+"""
+
 SLOW = """
 import time
 from deephide import models
@@ -114,6 +125,18 @@ def test_a_signal_in_the_middle_leaves_no_file(command, number, status):
     _, said = process.communicate(timeout=120)
     assert process.returncode == status
     assert "Traceback" not in said
+    assert sorted(os.listdir()) == before
+
+
+def test_a_full_disk_is_said_and_leaves_no_file(command):
+    """No file may grow beyond 4,000 bytes, which the stego does."""
+    before = sorted(os.listdir())
+    done = subprocess.run(
+        command(*EMBED, extra=FULL), capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 8, done.stderr
+    assert "stego.png cannot be written: file too large" in done.stderr
+    assert "Traceback" not in done.stderr
     assert sorted(os.listdir()) == before
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from deephide import image_io
 from deephide.cover_costs import cover_warnings
 from deephide.cover_history import earlier_uses, looks_upscaled
+from deephide.errors import InputImageError
 from deephide.jpeg_history import looks_decompressed
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -82,8 +83,12 @@ def test_stegos_of_the_same_cover_are_found(tmp_path):
     (tmp_path / "folder.png").mkdir()
     cut = (tmp_path / "same.png").read_bytes()[:900]
     (tmp_path / "cut.png").write_bytes(cut)
-    cover = image_io.load_cover(Image.fromarray(samples))
-    assert [path.name for path in earlier_uses(cover, tmp_path)] == ["same.png", "stego.PNG"]
+    found = earlier_uses(Image.fromarray(samples), tmp_path)
+    assert [path.name for path in found] == ["same.png", "stego.PNG"]
+    found = earlier_uses(tmp_path / "same.png", tmp_path)
+    assert [path.name for path in found] == ["stego.PNG"]
+    with pytest.raises(InputImageError, match="does not exist"):
+        earlier_uses(tmp_path / "same.png", tmp_path / "none")
 
 
 @pytest.fixture(scope="module")

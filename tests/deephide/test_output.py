@@ -198,3 +198,11 @@ def test_what_the_system_refuses_is_said_in_one_sentence(tmp_path, monkeypatch, 
     with pytest.raises(OutputError, match=text):
         output.write_atomically(tmp_path / "a.png", b"data")
     assert os.listdir(tmp_path) == []
+
+
+def test_times_are_copied_to_the_nanosecond(tmp_path):
+    source, path = tmp_path / "a.png", tmp_path / "b.png"
+    source.write_bytes(b"old")
+    os.utime(source, ns=(1_234_567_890_123_456_789, 987_654_321_123_456_789))
+    output.write_atomically(path, b"new", verify=lambda new: output.copy_times(source, new))
+    assert path.stat().st_mtime_ns == source.stat().st_mtime_ns == 987_654_321_123_456_789

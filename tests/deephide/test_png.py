@@ -212,3 +212,20 @@ def test_samples_must_fit(make_texture):
     file = png.parse(save(make_texture(20, 20, 3)))
     with pytest.raises(ValueError, match="does not fit"):
         png.replace_samples(file, make_texture(20, 20, 3), make_texture(20, 21, 3))
+
+
+def test_metadata_is_left_out_on_request(make_texture):
+    samples = make_texture(40, 50, 3)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Author", "somebody")
+    info.add(b"teSt", b"after the image", after_idat=True)
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    raw = save(samples, pnginfo=info, dpi=(300, 300), exif=exif, icc_profile=b"colours")
+    file = png.parse(raw + b"trailing")
+    bare = png.replace_samples(png.without_metadata(file), samples, samples)
+    assert np.array_equal(reread(bare), samples)
+    assert set(kinds(raw)) - set(kinds(bare)) == {b"tEXt", b"eXIf", b"teSt"}
+    assert {b"pHYs", b"iCCP"} <= set(kinds(bare))
+    for text in (b"somebody", b"a camera", b"after the image", b"trailing"):
+        assert text in raw + b"trailing" and text not in bare
