@@ -155,7 +155,8 @@ def embed_file(
     access = keys.Access(passphrase, key_file, recipients, pad)
     twins = () if compare_with is None else earlier_uses(carrier, compare_with)
     job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding), progress
+        Order(secret, carrier, access, model, cost, codec, budget, rounding, to_file=True),
+        progress,
     )
     for twin in twins:
         job = sending.warn(
@@ -167,7 +168,7 @@ def embed_file(
         if keep_times and isinstance(carrier, str | os.PathLike):
             output.copy_times(Path(carrier), written)
 
-    data = image_io.encode_png(job.cover, job.samples, strip_metadata=strip_metadata)
+    data = image_io.encode_png(job.cover, job.samples, job.encoder, strip_metadata=strip_metadata)
     files = [(path, data)]
     if preview is not None and job.result.preview is not None:
         files.append((Path(preview), output.png_bytes(job.result.preview)))

@@ -19,7 +19,7 @@ import stc
 from deephide import container, crypto
 from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
-from deephide.keys import Opener, Sealer
+from deephide.keys import Opener, Opening, Sealer
 from deephide.keystream import keyed_order, public_order
 
 __all__ = [
@@ -168,6 +168,7 @@ def hide(
     associated: bytes,
     *,
     random: Callable[[int], bytes] = os.urandom,
+    first: Callable[[], Opening] | None = None,
 ) -> Hidden:
     """Return stego elements that carry `plaintext`, each element changed by at most one.
 
@@ -179,6 +180,7 @@ def hide(
     plaintext : what `container.pack` returned
     associated : what `container.associated_data` returned
     random : source of randomness; replaced in tests only
+    first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
 
     Raises
     ------
@@ -192,7 +194,7 @@ def hide(
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
             prices = _Prices(cost_p1, cost_m1, elements.size)
-        opening = key.begin(random)
+        opening = first() if first is not None and attempt == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
         canvas = _Canvas(elements, prices)
         try:

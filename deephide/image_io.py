@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from deephide import png
+from deephide import png, png_encoder
 from deephide.errors import ExtractionError, InputImageError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "load_picture",
     "load_secret",
     "read_bytes",
+    "study",
     "to_pil",
 ]
 
@@ -340,25 +341,54 @@ def to_pil(cover: Cover, samples: NDArray[np.uint8] | None = None) -> Image.Imag
     return image
 
 
-def encode_png(cover: Cover, samples: NDArray[np.uint8], *, strip_metadata: bool = False) -> bytes:
+def study(cover: Cover) -> png_encoder.Encoder | None:
+    """Find out which program wrote a PNG cover, for `encode_png`; None for other covers.
+
+    Raises
+    ------
+    InputImageError : the image data is damaged in a way that its decoder overlooked
+    """
+    if cover.source is None:
+        return None
+    try:
+        return png.study(cover.source, _with_alpha(cover, cover.samples))
+    except png.PngFormatError as error:
+        raise _damaged("carrier") from error
+
+
+def encode_png(
+    cover: Cover,
+    samples: NDArray[np.uint8],
+    encoder: png_encoder.Encoder | None = None,
+    *,
+    strip_metadata: bool = False,
+) -> bytes:
     """Return a PNG file with the given samples and the metadata of the cover.
 
     A PNG cover keeps every chunk but the image data byte for byte, or, where `strip_metadata` is
     set, only those that say what the picture looks like.  Other covers keep their colour profile;
     their remaining metadata has no place in a PNG file.
 
+    Parameters
+    ----------
+    cover : what was read
+    samples : like those of the cover
+    encoder : what `study` returned, if it was asked before
+    strip_metadata : leave out texts, times, EXIF data and what is unknown
+
     Raises
     ------
     InputImageError : the image data of the cover is damaged in a way that its decoder overlooked
     """
-    before, after = (
-        part if cover.alpha is None else np.dstack((part, cover.alpha))
-        for part in (cover.samples, samples)
-    )
+    before, after = (_with_alpha(cover, part) for part in (cover.samples, samples))
     if cover.source is None:
         return png.new_file(after, cover.icc_profile)
     try:
         source = png.without_metadata(cover.source) if strip_metadata else cover.source
-        return png.replace_samples(source, before, after)
+        return png.replace_samples(source, before, after, encoder)
     except png.PngFormatError as error:
         raise _damaged("carrier") from error
+
+
+def _with_alpha(cover: Cover, samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return samples if cover.alpha is None else np.dstack((samples, cover.alpha))

@@ -25,6 +25,7 @@ __all__ = [
     "new_file",
     "parse",
     "replace_samples",
+    "study",
     "without_metadata",
 ]
 
@@ -151,8 +152,29 @@ def without_metadata(file: PngFile) -> PngFile:
     return replace(file, before=bytes(kept[b"before"]), after=bytes(kept[b"after"]))
 
 
+def study(file: PngFile, original: NDArray[np.uint8]) -> png_encoder.Encoder:
+    """Find out how the image data was written; this takes as long as writing it a few times.
+
+    Parameters
+    ----------
+    file : 8 bits per sample, gray, RGB or RGBA
+    original : (H, W, C) uint8, C including alpha; what the file holds
+
+    Raises
+    ------
+    PngFormatError : the image data cannot be read
+    """
+    _check_shape(file, original)
+    old = _inflate(file)
+    types = _filter_types(file, old)
+    return png_encoder.identify(list(_passes(file, original)), types, old, file.data)
+
+
 def replace_samples(
-    file: PngFile, original: NDArray[np.uint8], samples: NDArray[np.uint8]
+    file: PngFile,
+    original: NDArray[np.uint8],
+    samples: NDArray[np.uint8],
+    encoder: png_encoder.Encoder | None = None,
 ) -> bytes:
     """Return the file with new samples and nothing else changed.
 
@@ -163,37 +185,39 @@ def replace_samples(
     ----------
     file : 8 bits per sample, gray, RGB or RGBA
     original, samples : (H, W, C) uint8, C including alpha; what the file holds and shall hold
+    encoder : what `study` returned, if it was asked before
 
     Raises
     ------
     PngFormatError : the old image data cannot be read
     """
-    for array in (original, samples):
-        if file.bit_depth != 8 or array.shape != (file.height, file.width, file.channels):
-            raise ValueError(f"samples: got {array.shape}, which does not fit the file")
-    old = _inflate(file)
-    types = _filter_types(file, old)
-    encoder = png_encoder.identify(list(_passes(file, original)), types, old, file.data)
+    _check_shape(file, samples)
+    encoder = study(file, original) if encoder is None else encoder
     if not encoder.exact:
         _log.warning(
             "the program that wrote the carrier cannot be imitated: who compares its compressed "
             "data with that program's can tell that the file was written again"
         )
-    stream = _encode(file, list(_passes(file, samples)), types, encoder)
+    stream = _encode(file, list(_passes(file, samples)), encoder)
     return file.before + _idat(stream, file.sizes) + file.after
 
 
-def _encode(
-    file: PngFile, passes: list[Rows], types: list[NDArray[np.uint8]], encoder: png_encoder.Encoder
-) -> bytes:
+def _check_shape(file: PngFile, array: NDArray[np.uint8]) -> None:
+    if file.bit_depth != 8 or array.shape != (file.height, file.width, file.channels):
+        raise ValueError(f"samples: got {array.shape}, which does not fit the file")
+
+
+def _encode(file: PngFile, passes: list[Rows], encoder: png_encoder.Encoder) -> bytes:
     rule = encoder.rule
     if encoder.pillow is not None:
         return png_encoder.pillow_stream(*passes[0], encoder.pillow, rule == "pillow-optimize")
+    if rule is None:
+        types = _filter_types(file, _inflate(file))
+    else:
+        types = [png_encoder.choose_filters(rows, pixel, rule) for rows, pixel in passes]
     filtered = b"".join(
-        png_encoder.apply_filters(
-            rows, kept if rule is None else png_encoder.choose_filters(rows, pixel, rule), pixel
-        )
-        for (rows, pixel), kept in zip(passes, types, strict=True)
+        png_encoder.apply_filters(rows, used, pixel)
+        for (rows, pixel), used in zip(passes, types, strict=True)
     )
     return encoder.compress(filtered, file.data[:2])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from deephide.detectability import Prospect, survey
 from deephide.errors import CapacityError, DeephideError
 from deephide.image_io import Cover, ImageSource
 from deephide.models import LazyModel, ModelSource
+from deephide.png_encoder import Encoder
 from deephide.results import EmbedResult
 
 __all__ = ["STAGES", "Job", "Order", "from_stc", "hide", "report", "reveal", "verify", "warn"]
@@ -47,6 +49,7 @@ class Order:
     codec: str
     budget: int | None
     rounding: str
+    to_file: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ class Job:
     samples: NDArray[np.uint8] = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
+    encoder: Encoder | None = None
 
 
 class _Pricing:
@@ -116,6 +120,24 @@ def hide(order: Order, progress: Progress = None) -> Job:
     if codecs.uses_model(order.codec):
         model.load()
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
+    # A slow key derivation and a look at the carrier's file go on beside all else.
+    with ThreadPoolExecutor(2, "deephide") as aside:
+        opening = aside.submit(key.begin, access.random)
+        small = cover.samples.size <= hiding.LIVE_ELEMENTS  # else memory is worth more than time
+        study = aside.submit(image_io.study, cover) if order.to_file and small else None
+        job = _hide_in(order, cover, model, key, opening.result, progress)
+        return job if study is None else replace(job, encoder=study.result())
+
+
+def _hide_in(
+    order: Order,
+    cover: Cover,
+    model: LazyModel,
+    key: keys.Sealer,
+    first: Callable[[], keys.Opening],
+    progress: Progress,
+) -> Job:
+    access = order.access
     pricing = _Pricing(cover, order.cost)
     try:
         encoded = codecs.encode(
@@ -142,6 +164,7 @@ def hide(order: Order, progress: Progress = None) -> Job:
             plaintext,
             container.associated_data(*cover.shape),
             random=access.random,
+            first=first,
         )
     except stc.StcError as error:
         raise from_stc(error, 0) from error
