@@ -106,7 +106,11 @@ def header_of(path_or_name: str | os.PathLike[str] | None = None) -> dict[str, s
         size = int.from_bytes(file.read(8), "little")
         if size > _MAX_HEADER_BYTES:
             raise CheckpointError(f"model {path}: not a model file of this program")
-        return dict(_parse(path, file.read(size)).get("__metadata__", {}))
+        found = _parse(path, file.read(size)).get("__metadata__", {})
+    texts = isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
+    if not texts:
+        raise CheckpointError(f"model {path}: its header is damaged")
+    return dict(found)
 
 
 @functools.lru_cache(maxsize=4)
@@ -135,7 +139,7 @@ def _fingerprint(path: Path, digest: str | None, _changed: int) -> bytes:
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     try:
         header = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"model {path}: not a model file of this program") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"model {path}: not a model file of this program")

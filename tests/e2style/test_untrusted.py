@@ -147,3 +147,15 @@ def test_tensors_without_room_in_the_file_are_refused(tmp_path):
 def test_ordinary_settings_pass(tiny):
     check_settings(json.loads(e2style.config.to_json(tiny)))
     check_settings(json.loads(e2style.config.to_json(e2style.InversionConfig())))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "{", '{"__metadata__": [1]}', "\udcff"])
+def test_odd_headers_are_refused_by_the_quick_reader_too(tmp_path, text):
+    path = tmp_path / "odd.safetensors"
+    raw = text.encode("utf-8", "surrogatepass")
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw)
+    with pytest.raises(CheckpointError):
+        e2style.header_of(path)
+    if "metadata" not in text:
+        with pytest.raises(CheckpointError):
+            e2style.fingerprint_of(path)

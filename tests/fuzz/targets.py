@@ -224,10 +224,11 @@ class ModelTarget(Target):
         import torch
 
         import e2style
+        from e2style import shipped
         from e2style.models.inversion import InversionNetwork
 
         torch.set_num_threads(1)
-        self.torch, self.e2style = torch, e2style
+        self.torch, self.e2style, self.shipped = torch, e2style, shipped
         config = e2style.InversionConfig(
             name="tiny",
             generator=e2style.GeneratorConfig(
@@ -279,6 +280,18 @@ class ModelTarget(Target):
         header = json.dumps({**self.header, "__metadata__": metadata}).encode()
         return struct.pack("<Q", len(header)) + header + self.model[self.header_end :]
 
+    def _quick(self, path):
+        """Read header and fingerprint without the network; None where that is refused."""
+        self.shipped._fingerprint.cache_clear()
+        try:
+            self.shipped.header_of(path)
+        except self.e2style.E2StyleError:
+            pass
+        try:
+            return self.shipped.fingerprint_of(path)
+        except self.e2style.E2StyleError:
+            return None
+
     def content(self, data):
         """Return the file and its suffix that the bytes stand for."""
         kind, rest = data[0] % 7, data[1:]
@@ -318,8 +331,11 @@ class ModelTarget(Target):
             return
         raw, suffix = self.content(data)
         path = self.file(raw, suffix)
+        quick = self._quick(path)
         try:
             model = self.e2style.load(path)
+            if quick != model.fingerprint:
+                raise WrongSuccessError("two readers see different fingerprints")
             if model.config.generator.size > 64 or model.config.encoder.image_size > 64:
                 return
             dim = model.config.generator.style_dim
