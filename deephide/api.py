@@ -147,7 +147,8 @@ def embed_file(
     """
     path = Path(destination)
     inputs = _paths(secret, carrier, model, key_file)
-    output.check_output(path, inputs, force=force)
+    if not dry_run:
+        output.check_output(path, inputs, force=force)
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":

@@ -213,6 +213,8 @@ def test_a_dry_run_writes_the_preview_alone(tmp_path, face, photo, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "seen.png"]
     with Image.open("seen.png") as seen:
         assert seen.tobytes() == result.preview.tobytes()
+    # What stands in the way of writing does not stand in the way of asking.
+    deephide.embed_file(b"x", "photo.png", "photo.png", "p", codec="file", dry_run=True)
     with pytest.raises(ValueError, match="a file has none"):
         deephide.embed_file(b"x", "photo.png", "s.png", "p", codec="file", preview="p.png")
 
