@@ -16,13 +16,15 @@ from stc_common import machine, report
 
 import stc
 
+OUTCOMES = ("exact", "refused")
 WET = ("none", "scattered", "blocks", "one-sided", "saturated", "nearly all")
 
 
 def draw_case(rng):
     n = int(10 ** rng.uniform(1.5, 4.5))
     pattern = str(rng.choice(WET))
-    cover = rng.integers(0, 256, n).astype(np.uint8)
+    kind = rng.choice(["uint8", "int16", "int64"])
+    cover = rng.integers(0, 256, n).astype(kind)
     p1, m1 = rng.random(n), rng.random(n)
     if rng.random() < 0.5:
         scale = 10.0 ** rng.uniform(-6, 12) * rng.lognormal(0, 2, n)
@@ -40,7 +42,10 @@ def draw_case(rng):
         wet = rng.random(n) < 0.95
         p1[wet] = m1[wet] = np.inf
     message = rng.integers(0, 2, int(n * rng.choice([0.01, 0.05, 0.2, 0.5, 1.0]) * rng.random()))
-    options = {"height": int(rng.integers(6, 13)), "split": str(rng.choice(["entropy", "even"]))}
+    options = {
+        "height": int(rng.integers(6, 15)),
+        "split": str(rng.choice(["entropy", "entropy", "even"])),
+    }
     permuted = bool(rng.random() < 0.8)  # as most users do
     if permuted:
         order = rng.permutation(n)
@@ -51,16 +56,17 @@ def draw_case(rng):
 def fullness(cover, message, p1, m1, _):
     """Return the message's share of the entropy of free choice among the permitted changes."""
     up, down = p1 < np.inf, m1 < np.inf
-    up &= cover < 255
-    down &= cover > 0
+    up &= cover < np.iinfo(cover.dtype).max
+    down &= cover > np.iinfo(cover.dtype).min
     return message.size / max(1.0, np.log2(1 + up.astype(int) + down).sum())
 
 
 def check(case):
     """Return "exact" or "refused"; anything else raises."""
     cover, message, p1, m1, options = case
+    threads = 1 + message.size % 2
     try:
-        stego = stc.embed_ternary(cover, message, p1, m1, **options)
+        stego = stc.embed_ternary(cover, message, p1, m1, threads=threads, **options)
     except stc.PayloadTooLargeError:
         return "refused"
     assert np.array_equal(stc.extract_ternary(stego, message.size, **options), message)
@@ -78,23 +84,23 @@ def main():
     parser.add_argument("--json", default=None)
     args = parser.parse_args()
     counts = collections.defaultdict(collections.Counter)
-    refused = collections.defaultdict(lambda: [np.inf])
+    by_fullness = collections.defaultdict(collections.Counter)
     for k in range(args.covers):
         pattern, permuted, case = draw_case(np.random.default_rng([args.seed, k]))
         outcome = check(case)
         counts[pattern][outcome] += 1
-        if outcome == "refused" and permuted and case[-1]["split"] == "entropy":
-            refused[pattern].append(fullness(*case))
-    rows = [
+        if permuted and case[-1]["split"] == "entropy":
+            by_fullness[min(int(10 * fullness(*case)), 10)][outcome] += 1
+    rows = [{"wet": pattern, **{o: counts[pattern][o] for o in OUTCOMES}} for pattern in WET]
+    bins = [
         {
-            "wet": pattern,
-            "exact": counts[pattern]["exact"],
-            "refused": counts[pattern]["refused"],
-            "least_fullness_refused": min(refused[pattern]),
+            "fullness": f"{tenth / 10:.1f}" if tenth < 10 else "1 or more",
+            **{o: by_fullness[tenth][o] for o in OUTCOMES},
         }
-        for pattern in WET
+        for tenth in sorted(by_fullness)
     ]
-    report("stc_exactness", machine(), {f"{args.covers} covers, none wrong": rows}, args.json)
+    tables = {f"{args.covers} covers, none wrong": rows, "by fullness, from": bins}
+    report("stc_exactness", machine(), tables, args.json)
 
 
 if __name__ == "__main__":

@@ -23,18 +23,25 @@ def _same_length(n: int, **lists: Sequence[object]) -> None:
             raise ValueError(f"{name}: got {len(values)} entries; allowed: {n}, one per cover")
 
 
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _run(
     task: Callable[[int], T], count: int, threads: int | None, progress: Progress | None
 ) -> list[T]:
     """Return task(0), ..., task(count - 1); the first failure ends the batch."""
     if threads is not None and threads < 1:
         raise ValueError(f"threads: got {threads}; allowed: 1 or more, or None")
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1, "stc batch") as pool:
+    with ThreadPoolExecutor(threads or _processors(), "stc batch") as pool:
         pending = set(futures := [pool.submit(task, k) for k in range(count)])
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-                for future in done:
+                for future in sorted(done, key=futures.index):
                     future.result()
                 if progress is not None:
                     progress(count - len(pending), count)
@@ -80,7 +87,7 @@ def embed_batch(
 
     Raises
     ------
-    PayloadTooLargeError : names the first cover that failed; nothing is returned
+    PayloadTooLargeError : names the cover that failed; nothing is returned
     ValueError : names the parameter, what was got and what is allowed
 
     Examples
@@ -108,6 +115,9 @@ def embed_batch(
                 needed_bits=error.needed_bits,
                 capacity_bits=error.capacity_bits,
             ) from error
+        except ValueError as error:
+            error.add_note(f"in cover {k} of the batch")
+            raise
 
     return _run(task, len(covers), threads, progress)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from stc.codec import check_cost
 from stc.errors import PayloadTooLargeError
+from stc.sampling import spread
 
 __all__ = [
     "bound_distortion",
@@ -122,14 +123,14 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
 
 
 def rough_multiplier(costs: Costs, payload_bits: float) -> float:
-    """Solve, to a part in a thousand, an evenly spaced sample of a large problem.
+    """Solve, to a part in a thousand, a sample of a large problem.
 
     A coder needs no better: the distortion is flat around the optimum. Returns 0 where the
     payload is above the capacity, of the whole or of the sample.
     """
     n = costs[0].size
-    step = max(1, n // _SAMPLE) | 1  # an odd step visits every column of a picture
-    sample = tuple(np.ascontiguousarray(cost[::step]) for cost in costs)
+    some = spread(n, _SAMPLE)
+    sample = tuple(np.ascontiguousarray(cost[some]) for cost in costs)
     payload_bits *= sample[0].size / n
     try:
         check_payload(sample, payload_bits)
@@ -253,9 +254,13 @@ def simulate(
     [6, 7, 8]
 
     """
-    from stc.multilayer import close_dtype_limits  # multilayer imports this file
+    from stc.multilayer import check_elements, close_dtype_limits  # which imports this file
 
-    flat = np.asarray(cover).ravel()
+    shaped = np.asarray(cover)
+    flat = check_elements("cover", shaped.ravel())
+    for name, cost in (("cost_p1", cost_p1), ("cost_m1", cost_m1)):
+        if np.shape(cost) != shaped.shape:
+            raise ValueError(f"{name}: got shape {np.shape(cost)}; allowed: {shaped.shape}")
     up, down = _two_costs(cost_p1, cost_m1)
     costs = close_dtype_limits(flat, up, down)
     check_payload(costs, payload_bits)

@@ -1,5 +1,8 @@
 """Binary syndrome-trellis coding: validation, the choice of live elements, verification."""
 
+import operator
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +26,7 @@ __all__ = [
 ]
 
 Columns = tuple[npt.ArrayLike, npt.ArrayLike]
+T = TypeVar("T", bound=np.generic)
 
 
 def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None = None) -> Layout:
@@ -33,6 +37,11 @@ def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None 
     if submatrix is None:
         pair = (submatrices.columns(height, floor), submatrices.columns(height, ceil))
     else:
+        if len(submatrix) != 2:
+            raise ValueError(
+                f"submatrix: got {len(submatrix)} arrays; allowed: two, of the widths {floor} "
+                f"and {ceil}"
+            )
         pair = (np.asarray(submatrix[0]), np.asarray(submatrix[1]))
         for name, width, columns in zip(("floor", "ceil"), (floor, ceil), pair, strict=True):
             if columns.shape != (width,) or not np.issubdtype(columns.dtype, np.integer):
@@ -57,7 +66,12 @@ def check_bits(name: str, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         )
     if array.size and (array.min() < 0 or array.max() > 1):
         raise ValueError(f"{name}: got values {array.min()}..{array.max()}; allowed: 0 and 1")
-    return np.ascontiguousarray(array, dtype=np.uint8)
+    return _own(np.ascontiguousarray(array, dtype=np.uint8))
+
+
+def _own(array: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Return a writable array: kernels would be compiled once more for each read-only argument."""
+    return array if array.flags.writeable else array.copy()
 
 
 def check_cost(name: str, cost: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
@@ -70,23 +84,32 @@ def check_cost(name: str, cost: npt.ArrayLike, n: int) -> npt.NDArray[np.float64
         raise ValueError(
             f"{name}: got {array[bad]} at element {bad}; allowed: 0 or more, inf for wet"
         )
-    return array
+    return _own(array)
 
 
 def check_height(height: int) -> int:
     """Return `height` as an int, or raise ValueError."""
-    if not submatrices.MIN_HEIGHT <= height <= submatrices.MAX_HEIGHT:
+    if not submatrices.MIN_HEIGHT <= whole("height", height) <= submatrices.MAX_HEIGHT:
         raise ValueError(
             f"height: got {height}; allowed: {submatrices.MIN_HEIGHT}..{submatrices.MAX_HEIGHT}"
         )
     return int(height)
 
 
+def whole(name: str, number: int) -> int:
+    """Return an integer of any type as an int, or raise ValueError."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ValueError(f"{name}: got {number!r}; allowed: an integer") from None
+
+
 def path_bytes(n_live: int, height: int = 10) -> int:
     """Return the most bytes of back-pointers that embedding may take.
 
-    They start at 16 MiB or less and grow only where ties keep the paths of the trellis apart.
-    `embed` takes 6 to 30 bytes per element besides.
+    They start at 16 MiB or less and grow only where ties keep the paths of the trellis apart; while
+    they grow, half as much again is taken for a moment. `embed` takes 6 to 30 bytes per element
+    besides, and `embed_ternary` has two trellises.
 
     Parameters
     ----------
@@ -97,17 +120,19 @@ def path_bytes(n_live: int, height: int = 10) -> int:
 
     Returns
     -------
-    size : int, bytes; one bit per state and live element, but never more than 128 MiB
+    size : int, bytes; one bit per state and live element, but never more than 64 MiB
 
     Examples
     --------
     >>> import stc
-    >>> stc.path_bytes(1_000_000)
-    128000000
-    >>> stc.path_bytes(1 << 22, 12) == 1 << 27
+    >>> stc.path_bytes(100_000)
+    12800000
+    >>> stc.path_bytes(1 << 22, 12) == 1 << 26
     True
 
     """
+    if whole("n_live", n_live) < 0:
+        raise ValueError(f"n_live: got {n_live}; allowed: 0 or more")
     return min(n_live << (check_height(height) - 3), PATH_LIMIT)
 
 
@@ -262,7 +287,7 @@ def extract(
     """
     stego = check_bits("stego_bits", stego_bits)
     height = check_height(height)
-    if not 0 <= n_message <= stego.size:
+    if not 0 <= whole("n_message", n_message) <= stego.size:
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{stego.size}")
     if n_message == 0:
         return np.zeros(0, np.uint8)

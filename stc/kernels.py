@@ -29,6 +29,7 @@ __all__ = [
     "close_plain",
     "forward",
     "keep_cheapest",
+    "keep_cheapest_columns",
     "meeting_point",
     "step_plain",
     "syndrome",
@@ -43,6 +44,10 @@ Mask = npt.NDArray[np.bool_]
 Whole = npt.NDArray[np.int64]
 Metrics = npt.NDArray[np.float32]
 Path = npt.NDArray[np.uint16]
+
+
+# Steps back, times the number of places, without two of them meeting.
+_PATIENCE = 1 << 19
 
 
 @jit
@@ -83,12 +88,12 @@ def close_plain(metrics: Metrics, parity: int) -> np.float32:
 
 
 @jit
-def _settle_metrics(metrics: Metrics, least: np.float32, ceiling: np.float32) -> bool:
+def _settle_metrics(metrics: Metrics, least: np.float32) -> bool:
     """Make the lower half ready for the next block, in which the upper half is out of reach."""
     half = metrics.size >> 1
-    if least > ceiling:
-        if least == np.inf:
-            return False
+    if least == np.inf:
+        return False
+    if least > 0:
         for s in range(half):
             metrics[s] -= least
     metrics[half:] = np.float32(np.inf)
@@ -113,7 +118,6 @@ def forward(
     stop: int,
     row: int,
     room: int,
-    ceiling: np.float32,
     vector: bool,
 ) -> tuple[int, int]:
     """Run the trellis over blocks start .. stop - 1, or as far as `room` rows of path allow.
@@ -122,8 +126,8 @@ def forward(
     (rows, S / 16) is the ring, `row` counts the rows written so far and may not pass `room`.
     `offsets` (m,) receives the renaming at the end of each block. `narrow` and `wide` are the
     columns of the two block widths, floor(n/m) and ceil(n/m). Metrics are float32 and
-    renormalised at the end of the block in which the least of them passes `ceiling`, so neither
-    length nor one forced expensive change takes precision from what follows.
+    renormalised after each block, so neither length nor one forced expensive change takes
+    precision from what follows.
 
     Returns the next block and the next row; block -1 if no path survives.
     """
@@ -173,9 +177,33 @@ def forward(
             least_bits[0] = close_vector(at_metrics, size >> 4, parity)
         else:
             least[0] = close_plain(metrics, parity)
-        if not _settle_metrics(metrics, least[0], ceiling):
+        if not _settle_metrics(metrics, least[0]):
             return -1, row
     return stop, row
+
+
+@jit
+def keep_cheapest_columns(
+    cost: Metrics, ends: Whole, narrow: Whole, wide: Whole, size: int, live: Mask
+) -> None:
+    """Leave one element per column alive in blocks of more than `size` elements, the cheapest.
+
+    Two changes with one column undo each other, so no solution needs the dearer of them.
+    """
+    for b in range(ends.size - 1):
+        first, last = ends[b], ends[b + 1]
+        if last - first <= size:
+            continue
+        columns = narrow if last - first == narrow.size else wide
+        cheapest = np.full(size, -1, np.int64)
+        for i in range(first, last):
+            best = cheapest[columns[i - first]]
+            if live[i] and (best < 0 or cost[i] < cost[best]):
+                cheapest[columns[i - first]] = i
+        live[first:last] = False
+        for column in range(size):
+            if cheapest[column] >= 0:
+                live[cheapest[column]] = True
 
 
 @jit
@@ -216,6 +244,7 @@ def meeting_point(
     slot = row % rows
     places = np.flatnonzero(metrics < np.float32(np.inf))
     count = places.size
+    patience = np.int64(_PATIENCE)
     seen = np.full(metrics.size, -1, np.int64)
     n_message = message.size
     for b in range(stop - 1, start - 1, -1):
@@ -240,9 +269,12 @@ def meeting_point(
                     seen[place] = row
                     places[left] = place
                     left += 1
+            patience = patience - count if left == count else np.int64(_PATIENCE)
             count = left
         if count == 1:
             return b, row, places[0]
+        if patience < 0:  # ties may keep paths apart for ever
+            break
     return -1, row, 0
 
 

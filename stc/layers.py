@@ -5,6 +5,7 @@ in the lower layer. What the upper trellis has settled the lower one may already
 threads take little more than half the time, with the same result.
 """
 
+import itertools
 import threading
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stc import codec
+from stc.errors import PayloadTooLargeError
 from stc.planning import Plan, plan_live
 from stc.search import Layout, Trellis
 
@@ -70,18 +72,41 @@ def embed_layers(
     if both is not None:
         return both
     # Too many wet elements for the quick way, or the frozen ones were needed after all.
-    new_high = codec.embed(high.bits, high.message, high.cost, height, freeze=freeze)
+    try:
+        return _one_by_one(high, low, high.cost, height, freeze)
+    except PayloadTooLargeError:
+        return _one_by_one(high, low, _with_reserve(high, low, height), height, freeze)
+
+
+def _one_by_one(
+    high: Layer, low: Layer, high_cost: npt.NDArray[np.float64], height: int, freeze: bool
+) -> tuple[Bits, Bits]:
+    new_high = codec.embed(high.bits, high.message, high_cost, height, freeze=freeze)
     crossed = new_high != high.bits
     cost = np.where(crossed, np.inf, low.cost)
     return new_high, codec.embed(low.bits ^ crossed, low.message, cost, height, freeze=freeze)
+
+
+def _with_reserve(high: Layer, low: Layer, height: int) -> npt.NDArray[np.float64]:
+    """Return upper costs that keep one element of each early lower block from crossing.
+
+    The first rows of the lower matrix see few elements; if all of these cross, nothing is left
+    there to choose.
+    """
+    cost = high.cost.copy()
+    ends = codec.block_layout(low.bits.size, max(low.message.size, 1), height).ends
+    for first, last in itertools.pairwise(ends[: 2 * height + 1]):
+        cost[first + np.argmin(low.cost[first:last])] = np.inf
+    return cost
 
 
 def _side_by_side(
     high: Layer, low: Layer, height: int, freeze: bool, threads: int
 ) -> tuple[Bits, Bits] | None:
     """Return both results, or None where the plan made beforehand did not hold."""
-    if not (0 < high.message.size <= np.count_nonzero(high.cost < np.inf) and low.message.size):
-        return None
+    for layer in (high, low):
+        if not 0 < layer.message.size <= np.count_nonzero(layer.cost < np.inf):
+            return None
     high_plan, high_layout = high.plan(height, freeze)
     low_plan, low_layout = low.plan(height, freeze)
     cover, live = low.bits.copy(), low_plan.live.copy()
@@ -121,12 +146,13 @@ def _side_by_side(
 
     if threads > 1:
         worker = threading.Thread(target=run_upper, name="stc upper layer")
-        worker.start()
         try:
+            worker.start()
             found = run_lower()
         finally:
             feed.close()
-            worker.join()
+            if worker.ident is not None:
+                worker.join()
     else:
         run_upper()
         found = run_lower()
@@ -158,7 +184,8 @@ class _Feed:
     def put(self, settled: int) -> bool:
         """Report; return whether anybody still wants to know."""
         with self._change:
-            self._settled = settled
+            # Once settled is settled for good, whatever a later report can vouch for.
+            self._settled = settled if settled < 0 else max(self._settled, settled)
             self._change.notify()
             return not self._closed
 

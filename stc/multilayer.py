@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stc import bounds, codec
 from stc.errors import PayloadTooLargeError
 from stc.layers import Layer, embed_layers
-from stc.splitting import best_share, parts, put_share, read_share, share_places
+from stc.splitting import best_share, nearest_shares, parts, put_share, read_share, share_places
 
 __all__ = ["close_dtype_limits", "embed_ternary", "extract_ternary"]
 
@@ -20,12 +20,18 @@ def _check_split(split: str) -> None:
         raise ValueError(f"split: got {split!r}; allowed: 'entropy' and 'even'")
 
 
+# Shares tried in full before a message is refused.
+_TRIES = 4
+
 # Elements handled at once where temporary arrays would else be as large as the cover.
 _BLOCK = 1 << 18
 
 
-def _check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
+def check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return `elements` as (n,) of their own integer type, or raise ValueError."""
     array = np.asarray(elements)
+    if array.shape == (0,):  # np.asarray([]) is float64
+        return array.astype(array.dtype if array.dtype.kind in "iu" else np.uint8)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ValueError(
             f"{name}: got shape {array.shape} and type {array.dtype}; "
@@ -92,7 +98,7 @@ def embed_ternary(
     ----------
     cover : (n,) any integer dtype
         elements; +1 at the dtype's maximum and -1 at its minimum are wet
-    message_bits : (m,) integers, values {0, 1}, 0 <= m <= 2 * n
+    message_bits : (m,) integers, values {0, 1}, 0 <= m <= log2(3) * n
         m = 0 returns a copy of the cover
     cost_p1, cost_m1 : (n,) float >= 0
         units of distortion; inf forbids the change
@@ -129,68 +135,80 @@ def embed_ternary(
     True
 
     """
-    elements = _check_elements("cover", cover)
+    elements = check_elements("cover", cover)
     message = codec.check_bits("message_bits", message_bits)
     up = codec.check_cost("cost_p1", cost_p1, elements.size)
     down = codec.check_cost("cost_m1", cost_m1, elements.size)
     codec.check_height(height)
     _check_split(split)
+    if threads < 1:
+        raise ValueError(f"threads: got {threads}; allowed: 1 or more")
     if message.size == 0:
         return elements.copy()
+    if overwrite_costs and np.shares_memory(up, down):
+        down = down.copy()
     up, down = _comfortable(*close_dtype_limits(elements, up, down, overwrite_costs))
     capacity = bounds.free_choice_bits((up, down))
-    multiplier = bounds.rough_multiplier((up, down), message.size)
-    places = share_places(elements.size, message.size) if split == "entropy" else None
-    try:
-        if places is None:
-            sizes = parts(message.size)
-            return _embed_parts(
-                elements, message, sizes, up, down, height, multiplier, freeze, threads
-            )
-        share = best_share(*_neighbours(elements, up, down), multiplier)
-        told = put_share(elements, up, down, places, share, height)
-        up[places] = down[places] = np.inf
-        sizes = parts(message.size, share)
-        return _embed_parts(told, message, sizes, up, down, height, multiplier, freeze, threads)
-    except PayloadTooLargeError as error:
+    if message.size > capacity:
         raise PayloadTooLargeError(
-            f"message_bits: got {message.size} bits, for which {elements.size} elements have no "
-            "solution in this order; try another order or a shorter message",
+            f"message_bits: got {message.size} bits; allowed: at most {capacity}, the entropy of "
+            f"free changes among the permitted ones of {elements.size} elements",
             needed_bits=message.size,
             capacity_bits=capacity,
-        ) from error
-
-
-def _neighbours(
-    elements: npt.NDArray[Any], up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the prices of the change that flips the second-lowest bit and of the other one.
-
-    From an even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from
-    an odd one +1 does.
-    """
-    odd = (elements & 1).astype(np.bool_)
-    return np.where(odd, up, down), np.where(odd, down, up)
+        )
+    multiplier = bounds.rough_multiplier((up, down), message.size)
+    places = share_places(elements.size, message.size) if split == "entropy" else None
+    at_places = (up[places].copy(), down[places].copy()) if places is not None else None
+    # Large covers have hundreds of megabytes of prices, which are worked on in place. From an
+    # even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from an odd
+    # one +1 does.
+    across, within = up, down
+    _exchange(elements & 1 == 0, across, within)
+    trials: list[int | None] = [None]
+    if places is not None:
+        trials = [*nearest_shares(best_share(across, within, multiplier))]
+        across[places] = within[places] = np.inf
+    _add_flip_cost(across, within, multiplier)
+    failure: PayloadTooLargeError | None = None
+    tries = _TRIES
+    for share in trials:
+        # Wet elements may stand in the way of one share and not of the next.
+        try:
+            told = elements
+            if places is not None and at_places is not None and share is not None:
+                told = put_share(elements, *at_places, places, share, height)
+            tries -= 1
+            sizes = parts(elements.size, message.size, share)
+            return _embed_parts(told, message, sizes, across, within, height, freeze, threads)
+        except PayloadTooLargeError as error:
+            failure = error
+        if not tries:
+            break
+    raise PayloadTooLargeError(
+        f"message_bits: got {message.size} bits, for which {elements.size} elements have no "
+        "solution in this order; try another order or a shorter message",
+        needed_bits=message.size,
+        capacity_bits=capacity,
+    ) from failure
 
 
 def _embed_parts(
     elements: npt.NDArray[Any],
     message: npt.NDArray[np.uint8],
     sizes: tuple[int, int],
-    up: npt.NDArray[np.float64],
-    down: npt.NDArray[np.float64],
+    across: npt.NDArray[np.float64],
+    within: npt.NDArray[np.float64],
     height: int,
-    multiplier: float,
     freeze: bool,
     threads: int,
 ) -> npt.NDArray[Any]:
-    """Embed `sizes` bits in the lowest and the second-lowest layer."""
+    """Embed `sizes` bits in the lowest and the second-lowest layer.
+
+    `across` (n,) is what it costs to flip the second-lowest bit, `within` (n,) the price of the
+    change that does not; elements that tell the share are wet in both.
+    """
     low_bit = (elements & 1).astype(np.uint8)
     high_bit = ((elements >> 1) & 1).astype(np.uint8)
-    # Large covers have hundreds of megabytes of prices: `up` and `down` are worked on in place.
-    across, within = up, down
-    _exchange(low_bit == 0, across, within)
-    _add_flip_cost(across, within, multiplier)
     high = Layer(high_bit, message[sizes[0] :], across)
     # Crossing changes the lowest bit too: there it is the cover, and cannot move back.
     low = Layer(low_bit, message[: sizes[0]], within)
@@ -270,13 +288,13 @@ def extract_ternary(
     array([0, 0, 0], dtype=uint8)
 
     """
-    elements = _check_elements("stego", stego)
+    elements = check_elements("stego", stego)
     _check_split(split)
-    if not 0 <= n_message <= 2 * elements.size:
+    if not 0 <= codec.whole("n_message", n_message) <= 2 * elements.size:
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{2 * elements.size}")
     places = share_places(elements.size, int(n_message)) if split == "entropy" else None
     share = None if places is None else read_share(elements, places, height)
-    n_low, n_high = parts(int(n_message), share)
+    n_low, n_high = parts(elements.size, int(n_message), share)
     low = codec.extract((elements & 1).astype(np.uint8), n_low, height)
     high = codec.extract(((elements >> 1) & 1).astype(np.uint8), n_high, height)
     return np.concatenate([low, high])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stc.sampling import spread
+
 __all__ = ["FROZEN_SHARE", "Plan", "plan_live"]
 
 # Share of the payload that frozen elements would carry at the optimum. Leaving it to the others
@@ -22,7 +24,7 @@ _SAMPLE = 1 << 15
 _WORTHWHILE = {6: 0.15, 7: 0.25, 8: 0.4, 9: 0.5, 10: 0.65, 11: 0.8, 12: 0.9, 13: 0.9, 14: 0.9}
 
 # A frozen result this far above the bound is compared with an unfrozen one.
-_SUSPICIOUS = 2.0
+_SUSPICIOUS = 1.5
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,7 @@ def plan_live(
     # At the optimum no element carries more than a bit, and few carry half of one.
     if n_dry << height < _MIN_WORK or 2 * payload_bits > worthwhile * n_dry:
         return Plan(dry)
-    # An odd step visits every column of a picture in raster order.
-    step = max(1, n // _SAMPLE) | 1
-    sample = cost[::step]
+    sample = cost[spread(n, _SAMPLE)]
     share = sample.size / n
     sample = np.sort(sample[sample < np.inf])
     if sample.size <= payload_bits * share:

@@ -9,14 +9,11 @@ __all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "Trellis", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 1 << 24
-PATH_LIMIT = 1 << 27
+PATH_LIMIT = 1 << 26
 
 # float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.
 _LARGEST_COST = 2.0**60
 _SMALLEST_MAXIMUM = 2.0**-40
-
-# Metrics are renormalised when the least exceeds this many mean costs: 2**-24 of it is little.
-_CEILING = 16.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def search(
     price : (n,) float64 >= 0
         units of distortion; finite where `live`
     live : (n,) bool
-        elements that may change
+        elements that may change; fewer in very wide blocks afterwards
     layout : Layout
         blocks and columns
     height : int
@@ -121,11 +118,13 @@ class Trellis:
         self.size = 1 << height
         self.cover, self.message, self.live, self.ends = cover, message, live, layout.ends
         self.cost = _metric_costs(price)
+        if layout.wide.size > self.size:
+            kernels.keep_cheapest_columns(
+                self.cost, layout.ends, layout.narrow, layout.wide, self.size, live
+            )
         n_live = int(np.count_nonzero(live))
-        sample = self.cost[live][:: 1 + n_live // 4096]
-        self.ceiling = np.float32(_CEILING * float(sample.mean(dtype=np.float64)))
         self.fixed = (live, layout.ends, layout.narrow, layout.wide, height)
-        self.vector = kernels.HAS_VECTOR if vector is None else vector
+        self.vector = kernels.HAS_VECTOR and vector is not False
         self.widest = int(kernels.widest_block(live, layout.ends))
         self.most_rows = max(self.widest, min(n_live, PATH_LIMIT // (self.size >> 3)))
         rows = max(self.widest, min(self.most_rows, FIRST_RING // (self.size >> 3)), 1)
@@ -174,13 +173,14 @@ class Trellis:
             self.low_row = 0
             _, row = self._forward(aside.start, aside.stop, 0)
             self._backward(aside.start, aside.stop, row, aside.place)
+        self.path = np.empty((0, 0), np.uint16)  # a second layer may want the memory
         return self.stego
 
     def _forward(self, block: int, stop: int, row: int) -> tuple[int, int]:
         room = self.low_row + len(self.path)
         block, row = self.kernels.forward(
             self.cover, self.message, self.cost, *self.fixed, self.metrics, self.moved,
-            self.path, self.offsets, block, stop, row, room, self.ceiling, self.vector,
+            self.path, self.offsets, block, stop, row, room, self.vector,
         )  # fmt: skip
         return block, row
 
@@ -208,9 +208,13 @@ class Trellis:
 
     def _grow(self) -> None:
         """Double the ring, keeping the rows that are in use."""
-        used = np.arange(self.low_row, self.row)
         larger = np.empty((min(2 * len(self.path), self.most_rows), self.size >> 4), np.uint16)
-        larger[used % len(larger)] = self.path[used % len(self.path)]
+        row = self.low_row
+        while row < self.row:
+            old, new = row % len(self.path), row % len(larger)
+            count = min(self.row - row, len(self.path) - old, len(larger) - new)
+            larger[new : new + count] = self.path[old : old + count]
+            row += count
         self.path = larger
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stc import codec
+from stc.sampling import spread
 
-__all__ = ["best_share", "parts", "put_share", "read_share", "share_places"]
+__all__ = ["best_share", "nearest_shares", "parts", "put_share", "read_share", "share_places"]
 
 # The upper layer's share is told in this many bits, as a multiple of 1 / (2**SHARE_BITS - 1).
 SHARE_BITS = 6
@@ -31,11 +32,16 @@ def share_places(n: int, n_message: int) -> slice | None:
     return slice(stride // 2, None, stride)
 
 
-def parts(n_message: int, share: int | None = None) -> tuple[int, int]:
-    """Return the bits of the lowest and of the second-lowest layer; halves without a share."""
-    if share is None:
-        return n_message - n_message // 2, n_message // 2
-    n_high = (2 * share * n_message + _WHOLE) // (2 * _WHOLE)
+def parts(n: int, n_message: int, share: int | None = None) -> tuple[int, int]:
+    """Return the bits of the lowest and of the second-lowest layer of n elements.
+
+    Halves without a share; and whatever a picture that carries nothing tells, neither layer gets
+    more bits than it has elements.
+    """
+    n_high = n_message // 2
+    if share is not None:
+        n_high = (2 * share * n_message + _WHOLE) // (2 * _WHOLE)
+        n_high = min(max(n_high, n_message - n), n)
     return n_message - n_high, n_high
 
 
@@ -63,10 +69,10 @@ def best_share(
     share : int in 0..63
 
     """
-    step = max(1, across.size // _SAMPLE) | 1
+    some = spread(across.size, _SAMPLE)
     steep = min(multiplier, 1e300)  # inf * 0 is not a number
     weights = []
-    for cost in (across[::step], within[::step]):
+    for cost in (across[some], within[some]):
         dry = cost < np.inf
         with np.errstate(over="ignore", under="ignore"):
             weights.append(np.where(dry, np.exp(-steep * np.where(dry, cost, 0.0)), 0.0))
@@ -75,6 +81,11 @@ def best_share(
     high = float(_information(weights[0] / total).sum())
     low = float((_information(weights[1] / inside) * inside / total).sum())
     return round(_WHOLE * high / (high + low)) if high + low > 0 else _WHOLE // 2
+
+
+def nearest_shares(share: int) -> list[int]:
+    """Return all shares, those near this one first."""
+    return sorted(range(_WHOLE + 1), key=lambda other: abs(other - share))
 
 
 def put_share(
@@ -87,20 +98,37 @@ def put_share(
 ) -> npt.NDArray[Any]:
     """Return elements whose lowest bits at `places` carry the share, by the cheaper changes.
 
+    Parameters
+    ----------
+    elements : (n,) any integer dtype
+        the cover
+    up, down : (places,) float64 >= 0
+        prices at `places` of +1 and -1; inf for wet
+    places : slice
+        what `share_places` returned
+    share : int in 0..63
+        what to tell
+    height : int in 6..14
+        constraint height
+
+    Returns
+    -------
+    told : (n,) dtype of `elements`
+
     Raises
     ------
     PayloadTooLargeError : too few of them may change
 
     """
     told = elements.copy()
-    rise = up[places] <= down[places]
+    rise = up <= down
     bits = (elements[places] & 1).astype(np.uint8)
     digits = (share >> np.arange(SHARE_BITS)) & 1
-    cost = np.where(rise, up[places], down[places])
-    moved = codec.embed(bits, digits, cost, height) != bits
-    view = told[places]
-    view[moved & rise] += 1
-    view[moved & ~rise] -= 1
+    if not np.array_equal(codec.extract(bits, SHARE_BITS, height), digits):
+        moved = codec.embed(bits, digits, np.where(rise, up, down), height) != bits
+        view = told[places]
+        view[moved & rise] += 1
+        view[moved & ~rise] -= 1
     return told
 
 

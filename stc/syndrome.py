@@ -19,11 +19,12 @@ def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> np
     Runs compiled where an embedding has loaded the compiler. Loading it for one extraction would
     take far longer than the extraction itself, so otherwise numpy does the same.
     """
-    kernels = sys.modules.get("stc.kernels")
-    if kernels is None:
+    # Another thread may be in the middle of that import.
+    compiled = getattr(sys.modules.get("stc.kernels"), "syndrome", None)
+    if compiled is None:
         return syndrome_numpy(stego, n_message, layout)
     message = np.empty(n_message, np.uint8)
-    kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
+    compiled(stego, layout.ends, layout.narrow, layout.wide, message)
     return message
 
 

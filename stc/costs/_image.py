@@ -5,6 +5,9 @@ import numpy.typing as npt
 
 __all__ = ["check_image"]
 
+# Far beyond any picture, and squares of squares are still float64.
+_LARGEST = 1e30
+
 
 def check_image(image: npt.ArrayLike, name: str = "image") -> npt.NDArray[np.float64]:
     """Return the picture as (H, W) float64, or raise ValueError naming the parameter."""
@@ -14,7 +17,9 @@ def check_image(image: npt.ArrayLike, name: str = "image") -> npt.NDArray[np.flo
             f"{name}: got shape {array.shape} and type {array.dtype}; "
             "allowed: (H, W) numbers, one channel"
         )
-    values = array.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name}: got NaN or infinite values; allowed: finite ones")
+    values = array.astype(np.float64, order="C")  # kernels are compiled for one layout
+    if not (np.abs(values) <= _LARGEST).all():
+        raise ValueError(
+            f"{name}: got NaN, infinite or huge values; allowed: up to {_LARGEST:g} in size"
+        )
     return values

@@ -34,6 +34,17 @@ def test_the_cover_that_fails_is_named(rng):
     assert caught.value.needed_bits == messages[3].size
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
+def test_whatever_progress_raises_ends_the_batch(rng, kind):
+    covers, messages, costs = batch(rng)
+
+    def stop(done, count):
+        raise kind
+
+    with pytest.raises(kind):
+        stc.embed_batch(covers, messages, costs, costs, 8, progress=stop)
+
+
 def test_an_empty_batch_is_empty():
     assert stc.embed_batch([], [], [], []) == []
     assert stc.extract_batch([], []) == []
@@ -45,5 +56,8 @@ def test_bad_arguments_are_named(rng):
         stc.embed_batch(covers, messages, costs, costs[:1])
     with pytest.raises(ValueError, match="n_messages: got 1"):
         stc.extract_batch(covers, [1])
+    with pytest.raises(ValueError, match="message_bits: got values") as caught:
+        stc.embed_batch(covers, [messages[0], [7]], costs, costs)
+    assert caught.value.__notes__ == ["in cover 1 of the batch"]
     with pytest.raises(ValueError, match="threads: got 0"):
         stc.embed_batch(covers, messages, costs, costs, threads=0)

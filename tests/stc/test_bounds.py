@@ -102,3 +102,10 @@ def test_bound_of_costs_near_the_ends_of_float64(rng, scale):
     stego = stc.embed_ternary(cover, message, cost, cost)
     assert (stc.extract_ternary(stego, 20) == message).all()
     assert np.abs(stc.simulate(cover, cost, cost, 20, rng) - cover).max() <= 1
+
+
+def test_simulate_names_what_does_not_fit(rng):
+    with pytest.raises(ValueError, match=r"cost_p1: got shape \(9,\); allowed: \(10,\)"):
+        stc.simulate(np.zeros(10, int), np.ones(9), np.ones(10), 3, rng)
+    with pytest.raises(ValueError, match="cover: got shape"):
+        stc.simulate(np.zeros(10), np.ones(10), np.ones(10), 3, rng)

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stc
-from stc import kernels
+from stc import layers
+from stc.search import Trellis
 
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
@@ -91,15 +92,78 @@ def test_threads_do_not_change_the_result(rng, threads, alpha, wet_share):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_error_in_either_layer_reaches_the_caller(monkeypatch, rng, threads):
+@pytest.mark.parametrize("layer", ["upper", "lower"])
+def test_an_error_in_either_layer_reaches_the_caller(monkeypatch, rng, threads, layer):
     cover, message = rng.integers(0, 256, 3000), rng.integers(0, 2, 300)
+    failing = []
 
-    def fail(*_):
-        raise MemoryError("no room")
+    class Failing(Trellis):
+        def __init__(self, *args):
+            super().__init__(*args)
+            failing.append(self)  # the upper layer is made first
 
-    monkeypatch.setattr(kernels, "meeting_point", fail)
+        def advance(self, stop):
+            if self is failing[("upper", "lower").index(layer)]:
+                raise MemoryError("no room")
+            return super().advance(stop)
+
+    monkeypatch.setattr(layers, "Trellis", Failing)
     with pytest.raises(MemoryError, match="no room"):
         stc.embed_ternary(cover, message, np.ones(3000), np.ones(3000), threads=threads)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 400])
+def test_more_than_free_choice_holds_is_refused_before_any_search(monkeypatch, n):
+    monkeypatch.setattr(layers, "Trellis", None)
+    for m in (int(1.6 * n) + 1, 2 * n, 2 * n + 1):
+        with pytest.raises(stc.PayloadTooLargeError, match="free changes") as caught:
+            stc.embed_ternary(np.full(n, 8), np.zeros(m, int), np.ones(n), np.ones(n))
+        assert caught.value.capacity_bits == int(n * np.log2(3))
+    assert stc.extract_ternary(np.full(n, 8), 2 * n).size == 2 * n
+
+
+@pytest.mark.parametrize(
+    ("n", "height", "wet_share", "alpha"),
+    [(8000, 7, 0.7, 0.1), (8000, 7, 0.5, 0.3), (1500, 10, 0.0, 0.9)],
+)
+def test_covers_that_are_half_full_are_not_refused(n, height, wet_share, alpha):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        cover, cost = rng.integers(1, 255, n), rng.random(n)
+        cost[rng.random(n) < wet_share] = np.inf
+        message = rng.integers(0, 2, int(alpha * n))
+        stego = stc.embed_ternary(cover, message, cost, cost, height)
+        assert (stc.extract_ternary(stego, message.size, height) == message).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), n=st.integers(600, 6000), threads=st.sampled_from([1, 2]))
+def test_covers_near_their_capacity(seed, n, threads):
+    # Here shares and orders of work are tried in turn before a message is refused.
+    rng = np.random.default_rng(seed)
+    cover = rng.choice(np.array([0, 1, 128, 129, 254, 255], np.uint8), n)
+    p1, m1 = rng.random(n), rng.random(n)
+    wet = rng.random(n) < rng.choice([0.0, 0.5, 0.9])
+    p1[wet] = m1[wet] = np.inf
+    m = int(rng.uniform(0.4, 1.1) * (~wet).sum())
+    message = rng.integers(0, 2, m)
+    try:
+        stego = stc.embed_ternary(cover, message, p1, m1, 7, threads=threads)
+    except stc.PayloadTooLargeError:
+        return
+    delta = changes(cover, stego)
+    assert not np.isinf(p1[delta == 1]).any()
+    assert not np.isinf(m1[delta == -1]).any()
+    assert (stc.extract_ternary(stego, m, 7) == message).all()
+
+
+def test_one_array_may_be_both_costs_and_be_overwritten(rng):
+    cover, message = rng.integers(0, 256, 2000).astype(np.uint8), rng.integers(0, 2, 700)
+    cost = rng.random(2000)
+    expected = stc.embed_ternary(cover, message, cost, cost)
+    assert np.array_equal(
+        stc.embed_ternary(cover, message, cost, cost, overwrite_costs=True), expected
+    )
 
 
 def test_the_receiver_splits_by_length_alone(rng):
@@ -142,6 +206,9 @@ def test_empty_message_returns_a_copy():
     assert np.array_equal(stego, cover)
     assert stego is not cover
     assert stc.extract_ternary(stego, 0).size == 0
+    assert stc.embed_ternary([], [], [], []).size == 0
+    with pytest.raises(stc.PayloadTooLargeError):
+        stc.embed_ternary(np.zeros(0, int), [1], [], [])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +220,7 @@ def test_empty_message_returns_a_copy():
         ({"cost_p1": [1, 1, 1]}, "cost_p1: got shape"),
         ({"cost_m1": [1, 1, -1, 1]}, "cost_m1: got -1.0 at element 2"),
         ({"height": 3}, "height: got 3"),
+        ({"threads": 0}, "threads: got 0"),
         ({"split": "odd"}, "split: got 'odd'"),
         ({"message_bits": [0] * 9}, "message_bits: got 9 bits"),
     ],
@@ -168,7 +236,7 @@ def test_bad_arguments_are_named(change, words):
         stc.embed_ternary(**given)
 
 
-@pytest.mark.parametrize("n_message", [-1, 9])
+@pytest.mark.parametrize("n_message", [-1, 9, 2.5])
 def test_extract_refuses_impossible_lengths(n_message):
     with pytest.raises(ValueError, match="n_message: got"):
         stc.extract_ternary(np.arange(4), n_message)

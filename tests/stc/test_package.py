@@ -98,12 +98,14 @@ def test_path_bytes():
     assert stc.path_bytes(1000, 12) == 1000 * 512
     with pytest.raises(ValueError, match="height"):
         stc.path_bytes(1, 99)
+    with pytest.raises(ValueError, match="n_live: got -5"):
+        stc.path_bytes(-5)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["batch", "bounds", "codec", "multilayer", "submatrices"]
-    + [f"costs.{name}" for name in ("hill", "mipod", "suniward", "wet", "wow")],
+    ["batch", "bounds", "codec", "multilayer", "submatrices", "costs.channels"]
+    + [f"costs.{name}" for name in stc.costs.__all__ if name != "sync_channels"],
 )
 def test_examples_in_docstrings(name):
     results = doctest.testmod(importlib.import_module(f"stc.{name}"))
