@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "Hidden",
     "check_capacity",
     "hide",
+    "hide_priced",
     "limit_bits",
     "lock",
     "message_bits",
@@ -38,6 +39,8 @@ HEIGHT = 12  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
+
+Costs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 _log = logging.getLogger(__name__)
 
@@ -186,34 +189,70 @@ def hide(
     ------
     CapacityError : no solution, also after several fresh openings
     """
+    return hide_priced(
+        elements,
+        lambda: (cost_p1, cost_m1),
+        key,
+        plaintext,
+        associated,
+        random=random,
+        first=first,
+    )
+
+
+def hide_priced(
+    elements: NDArray[np.uint8],
+    price: Callable[[], Costs],
+    key: Sealer,
+    plaintext: bytes,
+    associated: bytes,
+    *,
+    random: Callable[[int], bytes] = os.urandom,
+    first: Callable[[], Opening] | None = None,
+) -> Hidden:
+    """Do what `hide` does, with prices that are let go as soon as the cheapest are known.
+
+    Parameters
+    ----------
+    elements, key, plaintext, associated, random, first : as in `hide`
+    price : returns `cost_p1` and `cost_m1`; asked once, or again after several failures
+
+    Raises
+    ------
+    CapacityError : as in `hide`
+    """
     needed = message_bits(len(plaintext), key)
-    check_capacity(needed, elements, cost_p1, cost_m1, key)
+    costs = price()
+    check_capacity(needed, elements, *costs, key)
+    limit = limit_bits(elements, *costs, key)
     zones = Zones(elements.size, key.public_bytes)
-    public_places, others = _split(zones)
-    prices = _Prices(cost_p1, cost_m1, LIVE_ELEMENTS)
+    prices = _Prices(*costs, LIVE_ELEMENTS)
+    del costs
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
-            prices = _Prices(cost_p1, cost_m1, elements.size)
+            prices = _Prices(*price(), elements.size)
         opening = first() if first is not None and attempt == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
         canvas = _Canvas(elements, prices)
         try:
+            public_places, others = _split(zones)
             canvas.write(public_places, opening.public)
             for stanza in opening.stanzas:
                 places = others[keyed_order(stanza.order_key, others.size, zones.stanza)]
                 canvas.write(places, stanza.data, freeze=True)
             order = others[keyed_order(opening.keys.order, others.size)]
+            del others
             canvas.write(order[: zones.length], length)
             canvas.write(order[zones.length :], body)
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
-        return _measure(elements, canvas.stego, cost_p1, cost_m1, needed)
+        return _measure(elements, canvas.stego, prices, needed)
     raise CapacityError(
         f"the carrier cannot take {needed} bits: its even and saturated areas leave no solution "
         f"({MAX_ATTEMPTS} attempts)",
         needed_bits=needed,
-        capacity_bits=limit_bits(elements, cost_p1, cost_m1, key),
+        capacity_bits=limit,
         hint="take a larger photo with more texture",
     )
 
@@ -260,6 +299,12 @@ class _Prices:
             up[frozen[places]] = down[frozen[places]] = np.inf
         return up, down
 
+    def of(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
+        """Return the summed price of raising the elements `up` and lowering `down`."""
+        if self._places is not None:
+            up, down = np.searchsorted(self._places, up), np.searchsorted(self._places, down)
+        return float(self._costs[0][up].sum() + self._costs[1][down].sum())
+
 
 class _Canvas:
     """The stego while messages are written into it, one after the other.
@@ -293,15 +338,10 @@ class _Canvas:
 
 
 def _measure(
-    cover: NDArray[np.uint8],
-    stego: NDArray[np.uint8],
-    cost_p1: NDArray[np.float64],
-    cost_m1: NDArray[np.float64],
-    message_bits: int,
+    cover: NDArray[np.uint8], stego: NDArray[np.uint8], prices: _Prices, message_bits: int
 ) -> Hidden:
     up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
-    distortion = float(cost_p1[up].sum() + cost_m1[down].sum())
-    return Hidden(stego, distortion, message_bits, up.size + down.size)
+    return Hidden(stego, prices.of(up, down), message_bits, up.size + down.size)
 
 
 def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes:

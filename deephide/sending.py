@@ -78,6 +78,11 @@ class _Pricing:
             self._known = cover_costs(self._cover, self._cost, message_bits)
         return self._known
 
+    def take(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the prices and forget them: of a large cover they are hundreds of megabytes."""
+        known, self._known = self.prices(message_bits), None
+        return known
+
     def prospect(self) -> Prospect:
         if self._prospect is None:
             guess = max(1, int(_GUESSED_RATE * self._cover.samples.size))
@@ -155,11 +160,12 @@ def _hide_in(
         plaintext = container.pack(header, encoded.payload)
         message_bits = hiding.message_bits(len(plaintext), key)
         report(progress, 1)
-        prices = pricing.prices(message_bits)
+        pricing.prices(message_bits)
+        prospect = pricing.prospect()
         report(progress, 2)
-        hidden = hiding.hide(
+        hidden = hiding.hide_priced(
             cover.samples.reshape(-1),
-            *prices,
+            lambda: pricing.take(message_bits),
             key,
             plaintext,
             container.associated_data(*cover.shape),
@@ -170,7 +176,7 @@ def _hide_in(
         raise from_stc(error, 0) from error
     report(progress, 3)
     return Job(
-        _result(encoded, cover, hidden, pricing.prospect()),
+        _result(encoded, cover, hidden, prospect),
         cover,
         hidden.elements.reshape(cover.samples.shape),
         plaintext,

@@ -137,3 +137,13 @@ def test_the_command_page_is_what_help_prints(program):
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert json.dumps(help_text)[1:-1] in json.dumps(page)
+
+
+def test_the_pitfalls_name_tests_and_files_that_exist():
+    text = (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8")
+    assert re.findall(r"^(\d+)\. \*\*", text, re.MULTILINE) == [str(n) for n in range(1, 20)]
+    named = re.findall(r"`((?:tests|deephide|stc|benchmarks)/[\w/.]+)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    for path, test in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not test or f"def {test}(" in source, f"{path}::{test}"
