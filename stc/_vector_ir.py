@@ -118,13 +118,13 @@ def _step_vector(
 
 
 def _close_vector(typingctx: Any, metrics: Any, blocks: Any, parity: Any) -> Any:
-    """Move every second state, from `parity` on, to the lower half; return the least of them.
+    """Keep every second metric, from `parity` on, in the lower half, less the least of them.
 
-    `metrics` is the address of 16 * blocks float32, blocks even, none of them negative; the
-    result is the least one's bit pattern. In place: vector v is written after 2v and 2v + 1 were
-    read.
+    The upper half becomes inf. `metrics` is the address of 16 * blocks float32, blocks even, none
+    of them negative; returns the least one kept. In place: vector v is written after 2v and
+    2v + 1 were read.
     """
-    signature = types.uint32(types.uintp, types.int64, types.int64)
+    signature = types.float32(types.uintp, types.int64, types.int64)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         i32, i64 = ir.IntType(32), ir.IntType(64)
@@ -154,12 +154,23 @@ def _close_vector(typingctx: Any, metrics: Any, blocks: Any, parity: Any) -> Any
             smaller = builder.icmp_unsigned("<", kept, so_far)
             builder.store(builder.select(smaller, kept, so_far), least)
         lanes = builder.load(least)
-        result = builder.extract_element(lanes, ir.Constant(i32, 0))
-        for lane in range(1, LANES):
-            other = builder.extract_element(lanes, ir.Constant(i32, lane))
-            smaller = builder.icmp_unsigned("<", other, result)
-            result = builder.select(smaller, other, result)
-        return result
+        distance = LANES // 2
+        while distance:
+            partners = ir.Constant(vector, [lane ^ distance for lane in range(LANES)])
+            other = builder.shuffle_vector(lanes, lanes, partners)
+            lanes = builder.select(builder.icmp_unsigned("<", other, lanes), other, lanes)
+            distance //= 2
+        floats = ir.VectorType(ir.FloatType(), LANES)
+        lowest = builder.bitcast(lanes, floats)
+        infinite = ir.Constant(floats, [float("inf")] * LANES)
+        with cgutils.for_range(builder, half) as loop:
+            at = _address(builder, base, loop.index, 64, floats)
+            kept = builder.load(at)
+            kept.align = 4
+            builder.store(builder.fsub(kept, lowest), at).align = 4
+            above = _address(builder, base, builder.add(loop.index, half), 64, floats)
+            builder.store(infinite, above).align = 4
+        return builder.extract_element(lowest, ir.Constant(i32, 0))
 
     return signature, codegen
 

@@ -79,25 +79,20 @@ def step_plain(
 
 @jit
 def close_plain(metrics: Metrics, parity: int) -> np.float32:
-    """Move every second state, from `parity` on, to the lower half; return the least of them."""
+    """Keep every second metric, from `parity` on, in the lower half, less the least of them.
+
+    The upper half, which the next block cannot reach, becomes inf. Returns the least one kept.
+    """
+    half = metrics.size >> 1
     least = np.float32(np.inf)
-    for s in range(metrics.size >> 1):
+    for s in range(half):
         metrics[s] = metrics[2 * s + parity]
         least = min(least, metrics[s])
-    return least
-
-
-@jit
-def _settle_metrics(metrics: Metrics, least: np.float32) -> bool:
-    """Make the lower half ready for the next block, in which the upper half is out of reach."""
-    half = metrics.size >> 1
-    if least == np.inf:
-        return False
-    if least > 0:
+    if least < np.inf:
         for s in range(half):
             metrics[s] -= least
     metrics[half:] = np.float32(np.inf)
-    return True
+    return least
 
 
 @jit
@@ -138,8 +133,6 @@ def forward(
     rows = path.shape[0]
     at_metrics = metrics.ctypes.data
     at_path = path.ctypes.data
-    least = np.empty(1, np.float32)
-    least_bits = least.view(np.uint32)
     slot = row % rows
     offset = offsets[start - 1] >> 1 if start else 0
     for b in range(start, stop):
@@ -174,10 +167,10 @@ def forward(
         parity = int(message[b]) ^ (offset & 1)
         offset >>= 1
         if vector:
-            least_bits[0] = close_vector(at_metrics, size >> 4, parity)
+            least = close_vector(at_metrics, size >> 4, parity)
         else:
-            least[0] = close_plain(metrics, parity)
-        if not _settle_metrics(metrics, least[0]):
+            least = close_plain(metrics, parity)
+        if least == np.inf:
             return -1, row
     return stop, row
 
