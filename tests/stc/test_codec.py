@@ -425,7 +425,7 @@ def test_every_syndrome_equals_the_matrix_product(oracle, seed, n, alpha, height
     ("n", "m", "height", "expected"),
     [
         (100, 64, 7, "5c08e92b2c0785ef"),
-        (1000, 64, 10, "cbf2d223061babf6"),
+        (1000, 64, 10, "d54d0d4c147c1a8c"),
         (5000, 63, 12, "3629b780a43fd6dc"),
         (40000, 64, 14, "9ccc6a743264872b"),
         (999, 64, 6, "a92d6817108887d9"),
