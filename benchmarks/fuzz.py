@@ -89,7 +89,8 @@ def one_run(name, corpus, artifacts, seconds, executions, max_len, bound):
 
 
 def campaign(options):
-    bound = load_targets().TARGETS[options.target].memory_mb
+    target = load_targets().TARGETS[options.target]
+    bound = target.memory_mb
     artifacts = Path(options.artifacts) / options.target
     artifacts.mkdir(parents=True, exist_ok=True)
     report = {
@@ -103,7 +104,7 @@ def campaign(options):
         write_corpus(options.target, corpus)
         while len(report["findings"]) < MAX_FINDINGS:
             seconds = 60 * options.minutes - (time.monotonic() - start)
-            left = options.executions - report["executions"]
+            left = min(options.executions - report["executions"], target.executions)
             if seconds < 1 or left < 1:
                 break
             done = one_run(options.target, corpus, artifacts, seconds, left, options.max_len, bound)

@@ -42,10 +42,16 @@ class WrongSuccessError(AssertionError):
 
 
 class Target:
-    """One door.  `memory_mb` is the bound on the whole process that the fuzzer enforces."""
+    """One door.
+
+    `memory_mb` is the bound on the whole process that the fuzzer enforces.  atheris itself loses
+    memory whenever code that it instruments compares arrays, which is why a process ends after
+    `executions` and another one goes on with its corpus.
+    """
 
     instrument: tuple[str, ...] = ("deephide",)
     memory_mb = 1024
+    executions = 10_000_000
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(
@@ -179,6 +185,8 @@ class ImageTarget(Target):
 
 class LatentTarget(Target):
     """`latent_codec.decode`: what it accepts must be what `encode` writes."""
+
+    executions = 80_000
 
     def __init__(self):
         super().__init__()
@@ -458,6 +466,7 @@ class ExtractTarget(Target):
 
     instrument = ("deephide", "PIL")
     memory_mb = 1024
+    executions = 80_000
 
     def __init__(self):
         super().__init__()
