@@ -222,12 +222,19 @@ def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
 
 
 def paint_code(model: Model, code: NDArray[np.float32]) -> Image.Image:
-    """Return the picture that the generator paints from a W+ code, (n, 512)."""
+    """Return the picture that the generator paints from a W+ code, (n, 512).
+
+    Raises
+    ------
+    CheckpointError : the model paints what is no picture
+    """
     import torch
 
     codes = torch.from_numpy(np.ascontiguousarray(code)[None])
     with torch.no_grad(), _translated():
         faces = _numpy(model.synthesize(codes))
+    if not np.isfinite(faces).all():
+        raise CheckpointError("the model cannot be used: it paints values that are no numbers")
     levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 

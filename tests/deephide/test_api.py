@@ -311,6 +311,13 @@ def test_models_without_a_usable_quantizer_are_refused(photo, face, model):
         deephide.embed(face, photo, None, model)
 
 
+def test_models_that_paint_no_numbers_are_refused(photo, face, model):
+    paint = model.synthesize
+    model.synthesize = lambda codes: paint(codes) * float("nan")
+    with pytest.raises(deephide.CheckpointError, match="no numbers"):
+        deephide.embed(face, photo, "p", model)
+
+
 def test_a_missing_model_is_named(photo, face, tmp_path):
     with pytest.raises(deephide.CheckpointError, match=r"none\.safetensors"):
         deephide.embed(face, photo, None, tmp_path / "none.safetensors")
