@@ -189,7 +189,7 @@ def embed(
         columns of widths n // m and ceil(n / m) in place of this package's own; the receiver
         needs the same
     freeze : bool
-        leave out of the trellis the elements that together would carry under 0.4 % of the
+        leave out of the trellis the elements that together would carry under 0.03 % of the
         payload, where the problem is large enough for this to save time
     vector : None or bool
         which of two equal state updates runs; None takes the faster

@@ -11,7 +11,7 @@ __all__ = ["FROZEN_SHARE", "Plan", "plan_live"]
 
 # Share of the payload that frozen elements would carry at the optimum. Leaving it to the others
 # costs only a second-order amount: the frozen ones are those where a bit costs most changes.
-FROZEN_SHARE = 0.004
+FROZEN_SHARE = 0.0003
 
 # Below this many state updates, freezing saves nothing worth having.
 _MIN_WORK = 1 << 24
