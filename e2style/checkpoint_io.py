@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from e2style.errors import CheckpointError
-from e2style.untrusted import check_claims
+from e2style.shipped import kind_of_file
+from e2style.untrusted import check_bytes, check_claims, reason
 
 State = Mapping[str, Tensor]
 
 
 def read_content(path: str | os.PathLike[str]) -> Any:
-    """Content of a `.pt` or `.pth` file, or the arrays of an `.npz` file by key.
+    """Content of a file of torch, or the arrays of an `.npz` file by key; the first bytes tell.
 
     Tensors and plain containers only, never code. Large files stay on the disk until their
     tensors are used.
@@ -32,20 +35,57 @@ def read_content(path: str | os.PathLike[str]) -> Any:
     CheckpointError : the file is missing, damaged, or holds something else
     """
     path = Path(path)
+    kind = kind_of_file(path)
+    if kind == "safetensors":
+        raise CheckpointError(f"model {path}: is a safetensors file, not one of torch or numpy")
     try:
-        if path.suffix == ".npz":
+        if kind == "numpy":
+            with zipfile.ZipFile(path) as archive:
+                claimed = sum(member.file_size for member in archive.infolist())
+            check_bytes(claimed, path.stat().st_size)
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-        mapped = zipfile.is_zipfile(path)  # older files are not archives and cannot be mapped
+        # Files from before torch 1.6 are no archives and cannot be mapped; torch itself would
+        # read what is called .safetensors as that.
+        misnamed = path.suffix == ".safetensors"
+        mapped = zipfile.is_zipfile(path) and not misnamed
         # Training programs store their options beside the weights; a Namespace runs no code.
         with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")  # remarks about the pickle's protocol
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+            with path.open("rb") if misnamed else contextlib.nullcontext(path) as source:
+                content = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
         check_claims(content, path.stat().st_size)
         return content
     except Exception as error:  # a damaged file can raise nearly anything
-        reason = str(error).splitlines()[:1] or [type(error).__name__]
-        raise CheckpointError(f"model {path}: cannot be read: {reason[0]}") from error
+        raise CheckpointError(f"model {path}: cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, without advice to load it in an unsafe way."""
+    text = str(error)
+    if isinstance(error, pickle.UnpicklingError) or "allow_pickle" in text:
+        return "it is damaged, or holds Python objects, which are never loaded"
+    return reason(error)
+
+
+def write_tensors(
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], header: dict[str, str]
+) -> None:
+    """Write a safetensors file; it appears whole or not at all.
+
+    Raises
+    ------
+    OSError : it cannot be written
+    """
+    target = Path(path)
+    partial = target.with_suffix(".partial")
+    try:
+        safetensors.torch.save_file(tensors, partial, header)
+        os.replace(partial, target)
+    except safetensors.SafetensorError as error:
+        raise OSError(f"{target}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:

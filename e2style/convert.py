@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+from torch import Tensor, nn
 
 from e2style import networks, official
 from e2style.checkpoint_io import read_content
 from e2style.errors import CheckpointError
+from e2style.models.inversion import InversionNetwork
 from e2style.untrusted import reason
 from e2style.zoo import save
 
@@ -21,8 +25,8 @@ def convert(
 
     Parameters
     ----------
-    source : E2Style `.pt`, rosinality `.pt`, model_ir_se50.pth, parsing U-Net, AlexNet, or
-        the heads of LPIPS
+    source : E2Style `.pt`, model_ir_se50.pth, parsing U-Net, AlexNet, the heads of LPIPS, or
+        rosinality `.pt`, whose mean code is estimated if it has none
     target : file to write
     half : store the weights of an E2Style model in half precision
 
@@ -33,20 +37,28 @@ def convert(
     Raises
     ------
     CheckpointError : no such file, or a key is missing, unknown or of another shape
+    OSError : the target cannot be written
     """
     content = read_content(source)
     try:
-        if official.is_official(content):
-            save(target, official.read_inversion(content), half=half)
-            return "inversion"
-        kind = networks.kind_of(content)
-        if kind is None:
-            raise CheckpointError("its keys are those of no network that is known")
-        if kind == "generator":
-            generator, mean = official.read_generator(content)
-            networks.save_network(target, generator, mean)
-        else:
-            networks.save_network(target, networks.read_feature_network(kind, content))
+        kind, network, mean = _read(content)
     except Exception as error:  # a crafted file can make its reader fail anywhere
         raise CheckpointError(f"model {os.fspath(source)}: {reason(error)}") from error
+    if isinstance(network, InversionNetwork):
+        save(target, network, half=half)
+    else:
+        networks.save_network(target, network, mean)
     return kind
+
+
+def _read(content: Any) -> tuple[str, nn.Module, Tensor | None]:
+    """Kind, network, and the mean code if it is a generator."""
+    if official.is_official(content):
+        return "inversion", official.read_inversion(content), None
+    kind = networks.kind_of(content)
+    if kind is None:
+        raise CheckpointError("its keys are those of no network that is known")
+    if kind != "generator":
+        return kind, networks.read_feature_network(kind, content), None
+    generator, mean = official.read_generator(content)
+    return kind, generator, official.estimated_mean(generator) if mean is None else mean

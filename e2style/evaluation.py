@@ -55,7 +55,9 @@ def quantizer_of(model: InversionModel) -> Quantizer:
     CheckpointError : it has none
     """
     if model.quantizer is None:
-        raise CheckpointError(f"model {model.name}: no quantizer was fitted; see `e2style export`")
+        raise CheckpointError(
+            f"model {model.name}: no quantizer was fitted; see `e2style calibrate`"
+        )
     return model.quantizer
 
 

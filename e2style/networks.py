@@ -22,11 +22,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors.torch
 from torch import Tensor, nn
 
 from e2style import official
-from e2style.checkpoint_io import State, fill, read_content, read_tensors
+from e2style.checkpoint_io import State, fill, read_content, read_tensors, write_tensors
 from e2style.config import GeneratorConfig, from_dict, to_json
 from e2style.errors import CheckpointError
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
@@ -34,6 +33,7 @@ from e2style.models.generator import Generator
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
+from e2style.shipped import kind_of_file
 from e2style.untrusted import check_settings, reason
 
 FORMAT = "e2style-network-1"
@@ -72,7 +72,7 @@ def load_network(path: str | os.PathLike[str], device: str = "cpu") -> nn.Module
 
     Parameters
     ----------
-    path : .pt, .pth, .npz or .safetensors
+    path : file of torch, numpy or safetensors
     device : torch device
 
     Returns
@@ -83,7 +83,7 @@ def load_network(path: str | os.PathLike[str], device: str = "cpu") -> nn.Module
     ------
     CheckpointError : not such a file, or a key is missing, unknown or of another shape
     """
-    if Path(path).suffix != ".safetensors":
+    if kind_of_file(path) != "safetensors":
         content = read_content(path)
         with _naming(path):
             return read_network(content, device)
@@ -106,26 +106,32 @@ def read_network(content: Any, device: str = "cpu") -> nn.Module:
     return _ready(read_feature_network(kind, content), device)
 
 
-def load_generator(
-    path: str | os.PathLike[str], device: str = "cpu"
-) -> tuple[Generator, Tensor | None]:
+def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> tuple[Generator, Tensor]:
     """Load a generator and its mean code.
 
     Returns
     -------
-    generator, and the file's latent_avg (512,) or None: see `official.estimated_mean`
+    generator, and the file's latent_avg (512,); where it has none, `official.estimated_mean`,
+    with a warning
 
     Raises
     ------
-    CheckpointError : as in `load_network`
+    CheckpointError : as in `load_network`, or neither mean nor mapping network
     """
-    converted = Path(path).suffix == ".safetensors"
+    converted = kind_of_file(path) == "safetensors"
     content = None if converted else read_content(path)
     with _naming(path):
         network, mean = _converted(path) if converted else official.read_generator(content)
         if not isinstance(network, Generator):
             raise CheckpointError(f"holds {type(network).__name__}, not Generator")
+        if mean is None:
+            mean = official.estimated_mean(network)
     return _ready(network, device), mean
+
+
+def load_generator_alone(path: str | os.PathLike[str], device: str = "cpu") -> Generator:
+    """Load a generator whose mean code is not needed; errors as in `load_network`."""
+    return _typed(path, device, Generator)
 
 
 def load_irse50(path: str | os.PathLike[str], device: str = "cpu") -> IRSE50:
@@ -161,6 +167,7 @@ def save_network(
     Raises
     ------
     CheckpointError : no network of the table
+    OSError : the file cannot be written
     """
     header = {"format": FORMAT, "kind": "generator", "config": ""}
     if isinstance(network, Generator):
@@ -173,10 +180,7 @@ def save_network(
     tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
     if mean is not None:
         tensors[MEAN_KEY] = mean.contiguous()
-    target = Path(path)
-    partial = target.with_suffix(".partial")
-    safetensors.torch.save_file(tensors, partial, header)
-    os.replace(partial, target)
+    write_tensors(path, tensors, header)
 
 
 def _typed(path: str | os.PathLike[str], device: str, wanted: type[_N]) -> _N:

@@ -6,6 +6,7 @@ Only names are translated here, from ours to theirs; the networks themselves are
 
 from __future__ import annotations
 
+import argparse
 import logging
 import math
 import re
@@ -82,7 +83,7 @@ def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
 
     Returns
     -------
-    generator, and the file's mean code (512,) or None
+    generator, and the file's mean code (512,) or None: `estimated_mean` stands in for it
 
     Raises
     ------
@@ -231,6 +232,8 @@ def _mean_codes(average: Any, shape: tuple[int, int]) -> Tensor:
 def _starts_from_mean(content: dict[str, Any]) -> bool:
     """Whether the codes of the first stage are offsets; the README's commands always say so."""
     options = content.get("opts")
+    if isinstance(options, argparse.Namespace):
+        options = vars(options)
     return bool(options.get("start_from_latent_avg", True)) if isinstance(options, dict) else True
 
 

@@ -6,13 +6,14 @@ import functools
 import hashlib
 import json
 import os
+import zipfile
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from e2style.errors import CheckpointError
 
-__all__ = ["DEFAULT", "FOREIGN", "SHIPPED", "fingerprint_of", "header_of", "locate", "names"]
+__all__ = ["DEFAULT", "SHIPPED", "fingerprint_of", "header_of", "kind_of_file", "locate", "names"]
 
 DEFAULT = "face128"
 # Files inside the package, with the SHA-256 that they must have.
@@ -22,8 +23,6 @@ SHIPPED = {
         "c35ee4ea95f217d084f2a0c967675c579eb71827470953c194a584babd966b7c",
     ),
 }
-
-FOREIGN = {".pt", ".pth", ".npz"}  # files of other programs
 
 _MAX_HEADER_BYTES = 1 << 24
 # What a fingerprint covers, without a quantizer and with one: see `e2style.zoo.fingerprint`.
@@ -73,6 +72,40 @@ def locate(path_or_name: str | os.PathLike[str] | None = None) -> tuple[Path, st
     return path, None
 
 
+def kind_of_file(path: str | os.PathLike[str]) -> Literal["safetensors", "torch", "numpy"]:
+    """Say from its first bytes what wrote a file of tensors; its name does not count.
+
+    Returns
+    -------
+    "safetensors", what this program writes; "torch", what `torch.save` writes, of any age;
+    "numpy", an `.npz`
+
+    Raises
+    ------
+    CheckpointError : none of them, or it cannot be read
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            first = file.read(16)
+        size = path.stat().st_size
+        if first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= size - 8:
+            return "safetensors"
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+            return "numpy" if names and all(n.endswith(".npy") for n in names) else "torch"
+    except OSError as error:
+        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+    except Exception as error:  # a damaged archive can raise nearly anything
+        raise CheckpointError(f"model {path}: its archive is damaged") from error
+    if first[:1] == b"\x80" and first[1:2] <= b"\x05":  # a pickle, as before torch 1.6
+        return "torch"
+    raise CheckpointError(
+        f"model {path}: not a model file of this program, and no file of torch or numpy"
+    )
+
+
 def fingerprint_of(path_or_name: str | os.PathLike[str] | None = None) -> bytes:
     """Return the fingerprint that `load` would give, in a fraction of its time.
 
@@ -85,7 +118,7 @@ def fingerprint_of(path_or_name: str | os.PathLike[str] | None = None) -> bytes:
     CheckpointError : missing, another hash than it must have, or no model file of this program
     """
     path, digest = locate(path_or_name)
-    if path.suffix in FOREIGN:
+    if kind_of_file(path) != "safetensors":
         from e2style.zoo import load_model
 
         return load_model(path).fingerprint
@@ -100,7 +133,7 @@ def header_of(path_or_name: str | os.PathLike[str] | None = None) -> dict[str, s
     CheckpointError : missing or damaged
     """
     path, _ = locate(path_or_name)
-    if path.suffix in FOREIGN:
+    if kind_of_file(path) != "safetensors":
         return {}
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from e2style.errors import CheckpointError, E2StyleError
 
-__all__ = ["check_claims", "check_settings", "reason"]
+__all__ = ["check_bytes", "check_claims", "check_settings", "reason"]
 
 # Far beyond any member of the family.
 MAX_NUMBER = 1 << 16
@@ -63,7 +63,16 @@ def check_claims(content: Any, size: int) -> None:
     ------
     CheckpointError : says how much is claimed
     """
-    claimed = _tensor_bytes(content)
+    check_bytes(_tensor_bytes(content), size)
+
+
+def check_bytes(claimed: int, size: int) -> None:
+    """Refuse a file of `size` bytes that would take far more room, `claimed` bytes.
+
+    Raises
+    ------
+    CheckpointError : says how much is claimed
+    """
     if claimed > MAX_CLAIM * size:
         raise CheckpointError(f"{size} bytes that claim to hold {claimed}")
 

@@ -15,19 +15,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from e2style import networks, official
-from e2style.checkpoint_io import fill, read_content, read_tensors
+from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.errors import CheckpointError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import Quantizer
-from e2style.shipped import DEFAULT, FOREIGN, SHIPPED, locate, names
+from e2style.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
 from e2style.untrusted import check_settings, reason
 
 __all__ = [
@@ -65,7 +64,7 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
     CheckpointError : missing, hash mismatch, or incompatible; names what is wrong
     """
     path, digest = locate(path_or_name)
-    if path.suffix in FOREIGN:
+    if digest is None and kind_of_file(path) != "safetensors":
         return _read_foreign(path, device)
     return _read(path, device, digest)
 
@@ -93,7 +92,7 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     ------
     CheckpointError : not such a file, or a key is missing
     """
-    return networks.load_generator(path, device)[0]
+    return networks.load_generator_alone(path, device)
 
 
 def save(
@@ -107,7 +106,12 @@ def save(
     accept_likeness: float = DEFAULT_LIKENESS,
     half: bool = True,
 ) -> None:
-    """Write a model file: weights, in half precision or as they are, quantizer, config, card."""
+    """Write a model file: weights, in half precision or as they are, quantizer, config, card.
+
+    Raises
+    ------
+    OSError : the file cannot be written
+    """
     tensors = {}
     for key, value in network.state_dict().items():
         stored = value.half() if half and stored_as_half(key, value) else value
@@ -124,10 +128,7 @@ def save(
         "accept_bits": repr(accept_bits),
         "accept_likeness": repr(accept_likeness),
     }
-    target = Path(path)
-    partial = target.with_suffix(".partial")
-    safetensors.torch.save_file(tensors, partial, header)
-    os.replace(partial, target)
+    write_tensors(path, tensors, header)
 
 
 def stored_as_half(key: str, value: Tensor) -> bool:

@@ -70,7 +70,8 @@ class LPIPS(nn.Module):
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Pictures B 3 H W in [-1, 1] -> five levels, unit length over channels."""
-        levels = self.net((pictures - self.shift) / self.scale)
+        # Single precision: in half, squares overflow and the constant below is zero.
+        levels = [x.float() for x in self.net((pictures - self.shift) / self.scale)]
         return [x / (x.norm(dim=1, keepdim=True) + 1e-10) for x in levels]
 
     def forward(self, a: Tensor, b: Tensor, *, spatial: bool = False) -> Tensor:
@@ -85,7 +86,7 @@ class LPIPS(nn.Module):
         -------
         (B,), or B 1 H W where `spatial`
         """
-        total = a.new_zeros(())
+        total = torch.zeros((), device=a.device)
         weights = self.heads.weights
         for x, y, weight in zip(self.features(a), self.features(b), weights, strict=True):
             level = ((x - y).square() * weight[None, :, None, None]).sum(1, keepdim=True)

@@ -15,9 +15,11 @@ from e2style.checkpoint_io import read_content
 from e2style.config import TrainConfig, from_dict
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.rate import RateModel
+from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
+from e2style.networks import load_generator
 from e2style.training.state import load_weights
 
 log = logging.getLogger(__name__)
@@ -116,16 +118,10 @@ def assemble(config: TrainConfig) -> InversionNetwork:
 
 def _generator(path: str, n_codes: int) -> tuple[Generator, Tensor]:
     """Generator and (n, 512) mean code of rosinality's files, or of a model of ours."""
-    if Path(path).suffix not in {".pt", ".pth"}:
-        network = zoo.load(path).network
-        return network.generator, network.w_avg
-    content = read_content(path)
-    if official.is_official(content):
-        network = zoo.load(path).network
-        return network.generator, network.w_avg
-    generator, average = official.read_generator(content)
-    if average is None:
-        average = official.estimated_mean(generator)
+    loaded = zoo.load(path)
+    if isinstance(loaded, InversionModel):
+        return loaded.network.generator, loaded.network.w_avg
+    generator, average = load_generator(path)  # which refuses any other network
     return generator, average.expand(n_codes, -1).clone()
 
 

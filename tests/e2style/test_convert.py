@@ -10,7 +10,7 @@ import safetensors
 import torch
 
 import e2style
-from e2style import official
+from e2style import official, zoo
 from e2style.calibration import calibrate, calibrate_file
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.convert import convert
@@ -118,6 +118,49 @@ def test_a_missing_mean_is_estimated_and_said(network, content, tmp_path, caplog
     assert torch.equal(model.network.w_avg[0], model.network.w_avg[-1])
     # Codes of files that never used the mean start from zero.
     content["opts"]["start_from_latent_avg"] = False
+    torch.save(content, tmp_path / "e2style.pt")
+    assert not e2style.load(tmp_path / "e2style.pt").network.w_avg.any()
+
+
+def test_a_generator_without_a_mean_gets_one_and_it_is_said(tmp_path, caplog):
+    torch.manual_seed(5)
+    generator = Generator(GeneratorConfig(8, style_dim=8, channel_base=128, channel_max=8))
+    torch.save({"g_ema": _generator_state(generator)}, tmp_path / "g.pt")
+    with caplog.at_level(logging.WARNING):
+        mean = load_generator(tmp_path / "g.pt")[1]
+    assert f"mean of {official.MEAN_SAMPLES} mapped z" in caplog.text
+    z = torch.randn(65_536, 8, generator=torch.Generator().manual_seed(99))
+    with torch.no_grad():
+        mapped = generator.mapping(z)
+    assert ((mean - mapped.mean(0)).abs() < 8 * mapped.std(0) / 65_536**0.5).all()
+    caplog.clear()
+    assert convert(tmp_path / "g.pt", tmp_path / "g.safetensors") == "generator"
+    assert "latent_avg is missing" in caplog.text
+    with safetensors.safe_open(tmp_path / "g.safetensors", "pt") as file:
+        assert torch.equal(file.get_tensor("latent_avg"), mean)
+    bare = Generator(GeneratorConfig(8, 8, mapping_layers=0, channel_base=128, channel_max=8))
+    torch.save({"g_ema": _generator_state(bare)}, tmp_path / "bare.pt")
+    with pytest.raises(CheckpointError, match="no mapping network"):
+        load_generator(tmp_path / "bare.pt")
+    assert e2style.load_generator(tmp_path / "bare.pt").mapping is None
+
+
+def test_files_are_known_by_their_first_bytes(content, tmp_path):
+    torch.save(content, tmp_path / "model.safetensors")
+    model = e2style.load(tmp_path / "model.safetensors")
+    convert(tmp_path / "model.safetensors", tmp_path / "model.pt")
+    assert e2style.load(tmp_path / "model.pt").fingerprint == model.fingerprint
+    assert e2style.fingerprint_of(tmp_path / "model.pt") == model.fingerprint
+    assert e2style.header_of(tmp_path / "model.pt")["format"] == zoo.FORMAT
+    assert e2style.header_of(tmp_path / "model.safetensors") == {}
+    generator = {"g_ema": _generator_state(model.network.generator), "latent_avg": torch.zeros(8)}
+    torch.save(generator, tmp_path / "old", _use_new_zipfile_serialization=False)
+    assert load_generator(tmp_path / "old")[0].config == model.config.generator
+
+
+def test_options_may_be_a_namespace(content, tmp_path):
+    del content["latent_avg"]
+    content["opts"] = argparse.Namespace(start_from_latent_avg=False)
     torch.save(content, tmp_path / "e2style.pt")
     assert not e2style.load(tmp_path / "e2style.pt").network.w_avg.any()
 

@@ -3,12 +3,14 @@
 import json
 import time
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 import e2style
 from e2style import zoo
+from e2style.checkpoint_io import read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
@@ -142,6 +144,43 @@ def test_tensors_without_room_in_the_file_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="claim to hold"):
         e2style.load_generator(path)
     check_claims({"a": [torch.zeros(100)], "b": "text"}, 400)
+
+
+def test_arrays_that_grow_out_of_proportion_are_refused(tmp_path):
+    path = tmp_path / "wide.npz"
+    np.savez_compressed(path, a=np.zeros(1 << 24, np.float32))
+    assert path.stat().st_size < 1 << 17
+    with pytest.raises(CheckpointError, match="claim to hold"):
+        e2style.load(path)
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(CheckpointError, match="Python objects, which are never loaded"):
+        e2style.load(path)
+
+
+class Evil:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit",))
+
+
+@pytest.mark.parametrize("read", [e2style.load, e2style.header_of, e2style.fingerprint_of])
+def test_what_holds_no_tensors_is_named(tmp_path, read):
+    path = tmp_path / "odd.pt"
+    for content in ("1,2\n", "\x80\x02abc", "", "hello, world, what a long text"):
+        path.write_text(content, encoding="latin-1")
+        with pytest.raises(CheckpointError, match=r"odd\.pt") as caught:
+            if content[:1] == "\x80" and read is e2style.header_of:
+                read_content(path)
+            read(path)
+        assert "101" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read(tmp_path)
+
+
+def test_no_advice_to_load_in_an_unsafe_way(tmp_path):
+    torch.save({"a": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(CheckpointError, match="Python objects, which are never loaded") as caught:
+        e2style.load(tmp_path / "evil.pt")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_ordinary_settings_pass(tiny):
