@@ -234,19 +234,17 @@ def extract(
     secrets = read_secrets(sources, confirm=False)
     import deephide
 
-    with _destination(output) as path, terminal.progress(("extracting",)):
-        found = deephide.extract_file(
-            stego,
-            path,
-            secrets.passphrase,
-            model,
-            force=force,
-            key_file=secrets.key_file,
-            identity=secrets.identity,
-        )
-        data = path.read_bytes() if path and output == "-" else b""
+    keys = {"key_file": secrets.key_file, "identity": secrets.identity}
+    with terminal.progress(("extracting",)):
+        if output == "-":  # what was secret never reaches a disk
+            found = deephide.extract(stego, secrets.passphrase, model, **keys)
+        else:
+            path = Path(output) if output else None
+            found = deephide.extract_file(
+                stego, path, secrets.passphrase, model, force=force, **keys
+            )
     if output == "-":
-        terminal.binary(data)
+        terminal.binary(found.file)
         return
     fields = {
         "output": str(found.path),
@@ -382,10 +380,10 @@ def _refuse_terminal(terminal: Terminal, output: str | None) -> None:
 
 
 @contextmanager
-def _destination(output: str | None) -> Iterator[Any]:
-    """Yield the file to write, or None for a default; for stdout, one that vanishes afterwards."""
+def _destination(output: str) -> Iterator[Path]:
+    """Yield the file to write; for stdout, one that vanishes afterwards."""
     if output != "-":
-        yield output and Path(output)
+        yield Path(output)
         return
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
         yield Path(folder) / "output.png"

@@ -24,7 +24,9 @@ class ExitCode(IntEnum):
     CHECKPOINT = 7
     OUTPUT = 8
     PASSPHRASE = 9
+    HANGUP = 129
     INTERRUPTED = 130
+    QUIT = 131
     TERMINATED = 143
 
 

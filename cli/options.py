@@ -107,13 +107,29 @@ def _help_of(error: click.ClickException, name: str) -> str | None:
     return f"see {path} --help"
 
 
+_ENDINGS = {
+    "SIGTERM": ExitCode.TERMINATED,
+    "SIGHUP": ExitCode.HANGUP,
+    "SIGQUIT": ExitCode.QUIT,
+}
+
+
 def exit_on_termination() -> None:
-    """Let SIGTERM unwind the stack, so that temporary files are removed."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """Let SIGTERM, SIGHUP and SIGQUIT unwind the stack, so that temporary files are removed.
+
+    What is ignored stays so: nohup asks for that.
+    """
+    for name in _ENDINGS:
+        number = getattr(signal, name, None)  # Windows knows SIGTERM alone
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminated)
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(int(ExitCode.TERMINATED))
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    for name in _ENDINGS:  # a second one must not stop the cleaning up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    raise SystemExit(int(_ENDINGS[signal.Signals(number).name]))
 
 
 def command(

@@ -170,9 +170,10 @@ def embed_file(
             output.copy_times(Path(carrier), written)
 
     data = image_io.encode_png(job.cover, job.samples, job.encoder, strip_metadata=strip_metadata)
-    files = [(path, data)]
+    files = [output.File(path, data)]
     if preview is not None and job.result.preview is not None:
-        files.append((Path(preview), output.png_bytes(job.result.preview)))
+        seen = output.png_bytes(job.result.preview)
+        files.append(output.File(Path(preview), seen, private=True))
     if dry_run:
         sending.verify(job, job.result.stego)
         output.write_together(files[1:], force=force)
@@ -262,8 +263,7 @@ def extract_file(
     path = Path(destination or DEFAULT_NAMES[is_file])
     # What a name must end in is known only now.
     output.check_output(path, inputs, force=force, any_kind=is_file)
-    data = found.data if found.image is None else output.png_bytes(found.image)
-    output.write_atomically(path, data or b"", force=force)
+    output.write_atomically(path, found.file, force=force, private=True)
     return replace(found, path=path)
 
 

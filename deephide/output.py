@@ -5,17 +5,35 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from deephide.errors import OutputError
 
-__all__ = ["check_output", "png_bytes", "write_atomically", "write_png", "write_together"]
+__all__ = [
+    "File",
+    "check_output",
+    "copy_times",
+    "png_bytes",
+    "write_atomically",
+    "write_together",
+]
 
 _LOSSY_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".jp2", ".gif"}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to be written: final name, content, and whether its owner alone may read it."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    private: bool = False
 
 
 def check_output(
@@ -63,17 +81,33 @@ def check_output(
             raise OutputError(
                 f"the outputs {other} and {path} are the same file", hint="choose two names"
             )
-    if path.is_dir():
+    with _translated(path):
+        _check_place(path, force)
+
+
+def _check_place(path: Path, force: bool) -> None:
+    if _kind(path) == stat.S_IFDIR:
         raise OutputError(f"the output {path} is a directory")
-    if os.path.lexists(path) and not force:
+    if _kind(path, follow=False) is not None and not force:
         raise _exists(path)
     folder = path.parent
-    if not folder.is_dir():
+    if _kind(folder) != stat.S_IFDIR:
         raise OutputError(f"the folder {folder} does not exist", hint="create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
             f"the folder {folder} cannot be written", hint="choose another folder with -o"
         )
+
+
+def _kind(path: Path, *, follow: bool = True) -> int | None:
+    """Return what a path is, or None if there is nothing; other errors go to the caller.
+
+    The questions of `pathlib` answer some errors with False, and which ones depends on its version.
+    """
+    try:
+        return stat.S_IFMT(os.stat(path, follow_symlinks=follow).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -88,6 +122,7 @@ def write_atomically(
     data: bytes,
     *,
     force: bool = False,
+    private: bool = False,
     verify: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a file under a temporary name beside it, check it, and only then give it its name.
@@ -97,17 +132,18 @@ def write_atomically(
     path : final name
     data : the whole file
     force : replace an existing file
+    private : let its owner alone read it (mode 0600), from the first byte on
     verify : called with the temporary name; whatever it raises leaves no file
 
     Raises
     ------
     OutputError : the system refused to write, or the name was taken meanwhile
     """
-    write_together([(path, data)], force=force, verify=verify)
+    write_together([File(path, data, private)], force=force, verify=verify)
 
 
 def write_together(
-    files: Sequence[tuple[Path, bytes]],
+    files: Sequence[File],
     *,
     force: bool = False,
     verify: Callable[[Path], None] | None = None,
@@ -116,7 +152,7 @@ def write_together(
 
     Parameters
     ----------
-    files : final name and content of each; the first one is verified, and gets its name last
+    files : what goes where; the first one is verified, and gets its name last
     force : replace existing files; after a failure such a file may be gone
     verify : called with the temporary name of the first file; whatever it raises leaves no file
 
@@ -124,14 +160,15 @@ def write_together(
     ------
     OutputError : the system refused to write, or a name was taken meanwhile
     """
+    # Short, because the final name may be as long as the file system allows.
     staged = [
-        (path, path.with_name(f".{path.stem}-{secrets.token_hex(6)}.part.png")) for path, _ in files
+        (each.path, each.path.with_name(f".{secrets.token_hex(6)}.part.png")) for each in files
     ]
     published: list[Path] = []
     try:
-        for (path, temporary), (_, data) in zip(staged, files, strict=True):
+        for (path, temporary), each in zip(staged, files, strict=True):
             with _translated(path):
-                _write(temporary, data)
+                _write(temporary, each.data, 0o600 if each.private else 0o666)
         if verify is not None:
             with _translated(staged[0][0]):
                 verify(staged[0][1])
@@ -143,12 +180,18 @@ def write_together(
             _sync_folder(path.parent)
     except BaseException:
         for path in published:
-            path.unlink(missing_ok=True)
+            _remove(path)
         raise
     finally:
         # Also after an interrupt: a half-written or unverified file never stays.
         for _, temporary in staged:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file if it is there; what stands in the way does not replace the error before."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def copy_times(source: Path, path: Path) -> None:
@@ -170,11 +213,6 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_png(path: Path, image: Image.Image, *, force: bool = False) -> None:
-    """Write a picture as a plain PNG file; see `write_atomically`."""
-    write_atomically(path, png_bytes(image), force=force)
-
-
 def png_bytes(image: Image.Image) -> bytes:
     """Return a picture as a plain PNG file."""
     buffer = io.BytesIO()
@@ -182,9 +220,9 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o666), "wb") as file:
+    with open(os.open(path, flags, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -212,7 +250,7 @@ def _reserve_and_replace(temporary: Path, path: Path) -> None:
     try:
         os.replace(temporary, path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        _remove(path)
         raise
 
 

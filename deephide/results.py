@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deephide.output import png_bytes
+
 __all__ = ["EmbedResult", "ExtractInfo", "ExtractResult"]
 
 
@@ -77,3 +79,8 @@ class ExtractResult:
     data: bytes | None = field(repr=False)
     info: ExtractInfo
     path: Path | None = None
+
+    @property
+    def file(self) -> bytes:
+        """What `extract_file` writes: the picture as a PNG file, or the bytes of the file."""
+        return png_bytes(self.image) if self.image is not None else self.data or b""

@@ -21,7 +21,9 @@ MEANINGS = {
     ExitCode.CHECKPOINT: "the model is missing, damaged, or another one is needed",
     ExitCode.OUTPUT: "the output exists, is an input, or cannot be written",
     ExitCode.PASSPHRASE: "passphrase or key: two sources, mismatch, empty, or damaged",
+    ExitCode.HANGUP: "terminated because the terminal was closed",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+    ExitCode.QUIT: "terminated with Ctrl-\\",
     ExitCode.TERMINATED: "terminated",
 }
 

@@ -137,10 +137,37 @@ def test_lossy_outputs_are_refused_with_the_right_name(run):
     assert "deephide: hint: use stego.png; JPG would destroy what is hidden" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written(run, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    done = run(*EMBED)
-    assert done.exit_code == 8 and "cannot be written" in done.stderr
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize(
+    ("mode", "said"), [(0o500, "the folder shut cannot be written"), (0, "permission denied")]
+)
+def test_a_folder_that_cannot_be_written(run, mode, said):
+    os.mkdir("shut")
+    os.chmod("shut", mode)
+    done = run(*EMBED, "-o", "shut/stego.png")
+    assert done.exit_code == 8 and said in done.stderr
+    os.chmod("shut", 0o700)
+    assert os.listdir("shut") == []
+
+
+@pytest.mark.parametrize("length", [249, 255, 256, 300])
+def test_names_of_any_length_are_written_or_refused(run, length):
+    name = "n" * (length - 4) + ".png"
+    done = run(*EMBED, "-o", name)
+    if length <= 255:
+        assert done.exit_code == 0 and listing() == sorted([*INPUTS, name])
+    else:
+        assert done.exit_code == 8 and "cannot be written: file name too long" in done.stderr
+        assert listing() == INPUTS
+
+
+def test_what_was_secret_is_for_its_owner_alone(run):
+    assert run(*EMBED, "--preview", "preview.png").exit_code == 0
+    assert run("extract", "stego.png").exit_code == 0
+    umask = os.umask(0)
+    os.umask(umask)
+    modes = {name: os.stat(name).st_mode & 0o777 for name in listing() if name not in INPUTS}
+    assert modes == {"preview.png": 0o600, "secret.png": 0o600, "stego.png": 0o666 & ~umask}
 
 
 def test_a_system_that_refuses_to_write(run, monkeypatch):

@@ -39,6 +39,17 @@ def pause(*_):
 sending.verify = pause
 """
 
+# Stop where the result lies on the disk under its temporary name, or goes to stdout.
+HELD = """
+import time
+from cli.render import Terminal
+from deephide import output
+def hold(*_):
+    print("paused", flush=True)
+    time.sleep(60)
+output._rename = Terminal.binary = hold
+"""
+
 # The limit comes late, so that numba may still write its cache.
 FULL = """
 import resource
@@ -110,22 +121,60 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert best < 1  # 0.1 s on an idle machine
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-)
-def test_a_signal_in_the_middle_leaves_no_file(command, number, status):
+def stop(arguments, number, temporary):
+    """Run until "paused" is printed, count the new files, send a signal; return the exit status."""
     before = sorted(os.listdir())
-    process = subprocess.Popen(
-        command(*EMBED, extra=PAUSE), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "paused\n"
-    assert len(os.listdir()) == len(before) + 1  # the temporary file
+    assert len(os.listdir()) == len(before) + temporary
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == status
     assert "Traceback" not in said
     assert sorted(os.listdir()) == before
+    return process.returncode
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGHUP, 129),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGQUIT, 131, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_in_the_middle_leaves_no_file(command, number, status):
+    assert stop(command(*EMBED, extra=PAUSE), number, temporary=1) == status
+
+
+def test_a_signal_in_the_middle_leaves_no_secret(command, run, monkeypatch):
+    assert run(*EMBED).exit_code == 0
+    monkeypatch.setenv("TMPDIR", os.getcwd())
+    assert stop(command("extract", "stego.png", extra=HELD), signal.SIGHUP, temporary=1) == 129
+    # What goes to stdout has no file at all.
+    to_stdout = command("extract", "stego.png", "-o", "-", extra=HELD)
+    assert stop(to_stdout, signal.SIGHUP, temporary=0) == 129
+
+
+def test_nohup_is_obeyed(command):
+    """Whoever ignores SIGHUP goes on ignoring it."""
+    shown = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+    late = f"import atexit; atexit.register(lambda: exec({shown!r}))"
+    code = command("--version", extra=late)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys\n"
+            "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nos.execv(sys.argv[1], sys.argv[1:])",
+            *code,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.endswith("True\n")
 
 
 def test_a_full_disk_is_said_and_leaves_no_file(command):

@@ -63,6 +63,23 @@ def test_folders_are_checked(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="cannot be written"):
         output.check_output(tmp_path / "a.png")
+    with pytest.raises(OutputError, match="file name too long"):
+        output.check_output(tmp_path / f"{'a' * 300}.png")
+
+
+@pytest.mark.parametrize("asked", ["stat", "unlink"])
+def test_a_system_that_answers_nothing_ends_in_one_error(tmp_path, monkeypatch, asked):
+    """A folder without search permission, as root never meets it."""
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, asked, refuse)
+    if asked == "unlink":
+        monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match="permission denied"):
+        output.check_output(tmp_path / "a.png")
+        output.write_atomically(tmp_path / "a.png", b"data")
 
 
 def test_files_are_written_whole_with_ordinary_rights(tmp_path):
@@ -146,7 +163,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path, monkeypatch):
 @pytest.mark.parametrize("taken", ["a.png", "b.png"])
 def test_files_written_together_appear_together(tmp_path, taken):
     one, two = tmp_path / "a.png", tmp_path / "b.png"
-    files = [(one, b"one"), (two, b"two")]
+    files = [output.File(one, b"one"), output.File(two, b"two")]
     with pytest.raises(OutputError, match=taken):
         output.write_together(
             files, verify=lambda _: (tmp_path / taken).write_bytes(b"theirs") and None
