@@ -38,7 +38,7 @@ __all__ = [
 ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"
 
 MAX_PIXELS = 1 << 26
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 320 << 20  # the largest picture, RGBA without compression, takes 256 MiB
 MIN_COVER_ELEMENTS = 4096
 MIN_SECRET_SIDE = 64
 
@@ -127,6 +127,14 @@ def _no_warnings() -> Iterator[None]:
 def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     """Read the headers only; return the picture, and whether there are more in the file."""
     formats = _SECRET_FORMATS if role == "secret" else _COVER_FORMATS
+    if raw.startswith(png.SIGNATURE):
+        try:
+            png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
+        except png.TooManyChunksError as error:
+            raise InputImageError(
+                f"the {role} has {error}, which no ordinary picture has",
+                hint="save it again with another program",
+            ) from error
     try:
         with _no_warnings():
             image = Image.open(io.BytesIO(raw), formats=formats)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deephide import image_io
+from deephide import image_io, png
 from deephide.errors import InputImageError
 
 
@@ -84,6 +84,20 @@ def test_bad_covers_are_refused_in_one_sentence(tmp_path, photo, name):
         image_io.load_cover(path)
     assert str(caught.value).startswith("the carrier ")
     assert caught.value.__suppress_context__ or caught.value.hint or "empty" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"prIv", b"tEXt"])
+@pytest.mark.parametrize("read", [image_io.load_cover, image_io.load_picture])
+def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypatch, kind, read):
+    data = zlib.compress(bytes((1 + 3 * 80) * 80))
+    whole = chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    path = tmp_path / "a.png"
+    path.write_bytes(png_header(80, 80) + chunk(kind, b"") * 1000 + whole + bytes(10**6))
+    assert read(path) is not None  # many chunks, and any bytes after the last one
+    path.write_bytes(png_header(80, 80) + chunk(kind, b"") * png.MAX_CHUNKS + whole)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(InputImageError, match="more than 65536 chunks"):
+        read(path)
 
 
 def test_missing_files_and_directories_are_refused(tmp_path):
