@@ -6,12 +6,12 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from e2style import official, zoo
-from e2style.checkpoint_io import read_content
+from e2style import networks, official, zoo
 from e2style.config import TrainConfig, from_dict
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.rate import RateModel
@@ -19,7 +19,7 @@ from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
-from e2style.networks import load_generator
+from e2style.shipped import locate
 from e2style.training.state import load_weights
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def config_of_run(run: Path) -> TrainConfig:
     """
     try:
         return from_dict(TrainConfig, json.loads((run / "config.json").read_text("utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"run {run}: {error}") from error
 
 
@@ -71,7 +71,7 @@ def network_of_run(run: Path) -> tuple[InversionNetwork, int]:
         coded = CodedInversion(InversionNetwork(config.model))
         seen = load_weights(coded, run)
         return coded.network, seen
-    network = assemble(config)
+    network = assemble(dataclasses.replace(config, backbone=""))  # only the start needed it
     seen = load_weights(network.encoders[-1], run)
     return network, seen
 
@@ -101,11 +101,7 @@ def assemble(config: TrainConfig) -> InversionNetwork:
         network.generator, network.w_avg = earlier.generator, earlier.w_avg
         for t, encoder in enumerate(list(earlier.encoders)[: stage - 1]):
             network.encoders[t] = encoder
-    if network.generator.config != model.generator:
-        raise ConfigError(
-            f"model.generator: the file has {network.generator.config}, "
-            f"but the settings say {model.generator}"
-        )
+    _check("model.generator", "the file", network.generator.config, model.generator)
     if config.backbone:
         encoder = network.encoders[-1]
         if not isinstance(encoder, Encoder):
@@ -117,12 +113,26 @@ def assemble(config: TrainConfig) -> InversionNetwork:
 
 
 def _generator(path: str, n_codes: int) -> tuple[Generator, Tensor]:
-    """Generator and (n, 512) mean code of rosinality's files, or of a model of ours."""
+    """Generator and (n, 512) mean code of any file that holds one."""
     loaded = zoo.load(path)
     if isinstance(loaded, InversionModel):
         return loaded.network.generator, loaded.network.w_avg
-    generator, average = load_generator(path)  # which refuses any other network
+    if not isinstance(loaded, Generator):
+        raise CheckpointError(f"generator {path}: holds {type(loaded).__name__}, not Generator")
+    generator, average = networks.load_generator(locate(path)[0])
     return generator, average.expand(n_codes, -1).clone()
+
+
+def _check(name: str, where: str, found: Any, wanted: Any) -> None:
+    """Refuse parts of other settings than those of the model; says what to set."""
+    has, said = dataclasses.asdict(found), dataclasses.asdict(wanted)
+    changes = [
+        f"--set {name}.{key}={json.dumps(value, separators=(',', ':'))}"
+        for key, value in has.items()
+        if value != said[key]
+    ]
+    if changes:
+        raise ConfigError(f"{name}: {where} was made with {' '.join(changes)}; set the same")
 
 
 def _earlier(config: TrainConfig) -> InversionNetwork:
@@ -131,38 +141,45 @@ def _earlier(config: TrainConfig) -> InversionNetwork:
             f"checkpoint: stage {config.stage} refines the one before it; give its file or run"
         )
     path = Path(config.checkpoint)
-    network = network_of_run(path)[0] if path.is_dir() else zoo.load(config.checkpoint).network
+    network = (
+        network_of_run(path)[0] if path.is_dir() else zoo.load_model(config.checkpoint).network
+    )
     if network.config.stages < config.stage - 1:
         raise ConfigError(
             f"checkpoint: {config.checkpoint} has {network.config.stages} stages, "
             f"but stage {config.stage} needs {config.stage - 1} before it"
         )
+    if network.config.iterations:
+        raise ConfigError(f"checkpoint: {config.checkpoint} is ReStyle's, which has no stages")
+    _check("model.encoder", config.checkpoint, network.config.encoder, config.model.encoder)
+    if config.stage > 2 and network.config.residual != config.model.residual:
+        setting = f"--set model.residual={json.dumps(network.config.residual)}"
+        raise ConfigError(f"model.residual: {config.checkpoint} was made with {setting}")
     return network
 
 
 @torch.no_grad()
 def start_from_backbone(encoder: Encoder, path: Path) -> None:
-    """Take the trunk of an encoder from a face recogniser, model_ir_se50.pth.
+    """Take the trunk of an encoder from a face recogniser, model_ir_se50.pth or converted.
 
     The stem is taken where it sees what the recogniser saw, an RGB picture alone.
 
     Raises
     ------
-    CheckpointError : a tensor of the trunk is missing or of another shape; names it
+    CheckpointError : no such file, or a tensor of the trunk is of another shape; names it
     """
-    state = read_content(path)
+    state = networks.load_irse50(path).state_dict()
     taken = 0
     for key, value in encoder.state_dict().items():
         part = key.partition(".")[0]
         if part == "groups" or (part == "stem" and encoder.config.in_channels == 3):
-            name = official.trunk_key(key)
-            if name not in state:
-                raise CheckpointError(f"backbone {path}: key {name!r} is missing")
-            if state[name].shape != value.shape:
+            found = state.get(key)
+            if found is None or found.shape != value.shape:
+                has = "is missing" if found is None else f"has shape {tuple(found.shape)}"
                 raise CheckpointError(
-                    f"backbone {path}: key {name!r} has shape {tuple(state[name].shape)}, "
+                    f"backbone {path}: key {official.trunk_key(key)!r} {has}, "
                     f"needs {tuple(value.shape)}"
                 )
-            value.copy_(state[name])
+            value.copy_(found)
             taken += 1
     log.info("%d tensors of the trunk are from %s", taken, path)

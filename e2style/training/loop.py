@@ -65,15 +65,15 @@ def train(
     CheckpointError, DataError : inputs cannot be used
     """
     with together(config) as ranks:
-        if ranks.first:
-            run.mkdir(parents=True, exist_ok=True)
-            _claim(config, run)
+        _check_claim(config, run)
         if config.threads:
             torch.set_num_threads(config.threads)
         work: JointWork | StageWork = (StageWork if config.stage else JointWork)(
             config, ranks, networks
         )
         with contextlib.closing(work):
+            if ranks.first:
+                _claim(config, run)
             return _loop(config, run, work, ranks, progress)
 
 
@@ -177,18 +177,24 @@ def _passed(images: int, every: int, config: TrainConfig) -> bool:
     return images // every != (images - config.batch) // every
 
 
-def _claim(config: TrainConfig, run: Path) -> None:
-    """Write config.json, or check that the one there differs in nothing that matters."""
-    path = run / "config.json"
+def _check_claim(config: TrainConfig, run: Path) -> None:
+    """Refuse a folder whose snapshots are of a run that differs in something that matters."""
+    if not TrainingState.snapshots(run):
+        return  # a first start that failed claims nothing
     values = json.loads(json.dumps(to_dict(config)))
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"run {run}: config.json is damaged: {error}") from error
+    try:
+        stored = json.loads((run / "config.json").read_text(encoding="utf-8"))
         changed = [k for k in values if k not in FREE_KEYS and stored.get(k) != values[k]]
-        if changed:
-            raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"run {run}: config.json is damaged: {error}") from error
+    if changed:
+        raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
+
+
+def _claim(config: TrainConfig, run: Path) -> None:
+    """Write config.json."""
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / "config.json"
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    partial.write_text(json.dumps(to_dict(config), indent=1), encoding="utf-8")
     os.replace(partial, path)

@@ -69,3 +69,44 @@ def trained(train_config, tmp_path):
     run = tmp_path / "run"
     train(dataclasses.replace(train_config), run)
     return run
+
+
+@pytest.fixture
+def generator(tiny, tmp_path):
+    """A model file, whose generator is the frozen one."""
+    import torch
+
+    from e2style import zoo
+    from e2style.models.inversion import InversionNetwork
+
+    torch.manual_seed(7)
+    network = InversionNetwork(tiny)
+    network.generator.seed_noise(7)
+    network.w_avg.normal_()
+    path = tmp_path / "generator.safetensors"
+    zoo.save(path, network)
+    return str(path)
+
+
+@pytest.fixture
+def config(tiny, faces_zip, generator):
+    """Settings of a short training of one stage on the generator."""
+    return TrainConfig(
+        model=tiny,
+        loss=LossConfig(l2=1.0, lpips=0.0, identity=0.0, parsing=0.0),
+        stage=1,
+        generator=generator,
+        data=str(faces_zip),
+        images=24,
+        batch=4,
+        optimizer="ranger",
+        schedule="constant",
+        warmup_images=0,
+        ema_images=8,
+        precision="fp32",
+        snapshot_images=8,
+        report_images=4,
+        workers=2,
+        threads=1,
+        balance=False,
+    )

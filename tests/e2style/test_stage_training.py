@@ -15,11 +15,9 @@ import torch
 from PIL import Image
 
 import e2style
-from e2style import zoo
-from e2style.config import LossConfig, TrainConfig, to_json
-from e2style.errors import CheckpointError, ConfigError, DataError
-from e2style.models.inversion import InversionNetwork
-from e2style.training.assemble import assemble, network_of_run, start_from_backbone
+from e2style.config import LossConfig, to_json
+from e2style.errors import DataError
+from e2style.training.assemble import network_of_run
 from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.ranks import Ranks
@@ -29,41 +27,6 @@ from e2style.training.state import TrainingState
 L2 = LossConfig(l2=1.0, lpips=0.0, identity=0.0, parsing=0.0)
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = Ranks(0, 1, torch.device("cpu"))
-
-
-@pytest.fixture
-def generator(tiny, tmp_path):
-    """A model file, whose generator is the frozen one."""
-    torch.manual_seed(7)
-    network = InversionNetwork(tiny)
-    network.generator.seed_noise(7)
-    network.w_avg.normal_()
-    path = tmp_path / "generator.safetensors"
-    zoo.save(path, network)
-    return str(path)
-
-
-@pytest.fixture
-def config(tiny, faces_zip, generator):
-    return TrainConfig(
-        model=tiny,
-        loss=L2,
-        stage=1,
-        generator=generator,
-        data=str(faces_zip),
-        images=24,
-        batch=4,
-        optimizer="ranger",
-        schedule="constant",
-        warmup_images=0,
-        ema_images=8,
-        precision="fp32",
-        snapshot_images=8,
-        report_images=4,
-        workers=2,
-        threads=1,
-        balance=False,
-    )
 
 
 def _rows(run):
@@ -150,41 +113,6 @@ def test_a_second_stage_leaves_the_first_as_it_was(config, tmp_path):
     train(third, tmp_path / "three")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"generator": ""}, "generator: stage 1"),
-        ({"stage": 2, "model": 2}, "checkpoint: stage 2"),
-        ({"stage": 3, "model": 3, "checkpoint": "generator"}, "has 1 stages"),
-        ({"loss": dataclasses.replace(L2, rate=1.0)}, "rate"),
-    ],
-)
-def test_a_stage_without_what_it_builds_on_is_refused(config, tmp_path, changes, message):
-    if "model" in changes:
-        changes |= {"model": dataclasses.replace(config.model, stages=changes["model"])}
-    if "checkpoint" in changes:
-        changes |= {"checkpoint": config.generator}
-    with pytest.raises(ConfigError, match=message):
-        train(dataclasses.replace(config, **changes), tmp_path / "run")
-
-
-def test_another_generator_than_configured_is_refused(config, tmp_path):
-    smaller = dataclasses.replace(config.model.generator, channel_max=4)
-    model = dataclasses.replace(config.model, generator=smaller)
-    with pytest.raises(ConfigError, match=r"model\.generator"):
-        train(dataclasses.replace(config, model=model), tmp_path / "run")
-    with pytest.raises(CheckpointError):
-        train(
-            dataclasses.replace(
-                config,
-                checkpoint=str(tmp_path),
-                stage=2,
-                model=dataclasses.replace(config.model, stages=2),
-            ),
-            tmp_path / "two",
-        )
-
-
 @pytest.mark.parametrize("ema_images", [0, 8])
 def test_a_resumed_stage_ends_as_an_uninterrupted_one(config, tmp_path, ema_images):
     config = dataclasses.replace(config, ema_images=ema_images)
@@ -223,67 +151,6 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config, tmp_path):
     )
     assert [row["images"] for row in whole] == [row["images"] for row in killed]
     assert whole[-1] == killed[-1]
-
-
-@pytest.mark.slow
-def test_two_processes_follow_the_curve_of_one(config, tmp_path):
-    config = dataclasses.replace(config, images=48, accumulate=1, validation=config.data, seed=3)
-    curves = []
-    for world in (1, 2):
-        run = tmp_path / f"world{world}"
-        preset = tmp_path / f"world{world}.toml"
-        preset.write_text(_toml(config))
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        # The dashes keep torchrun from reading --run as one of its own options.
-        start += ["--nproc_per_node", str(world), "-m", "--", "cli.e2style_app"]
-        train_it = ["train", "--preset", str(preset), "--data", config.data, "--run", str(run)]
-        train_it += ["--generator", config.generator, "--validation", config.validation]
-        done = subprocess.run(
-            [*start, *train_it], cwd=ROOT, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("state-000000048.pt") == 1
-        curves.append([row for row in _rows(run) if "total" in row or "validation_total" in row])
-    assert len(curves[0]) == len(curves[1]) == 13
-    for one, two in zip(*curves, strict=True):
-        for key in set(one) - {"images_per_second", "skipped"}:
-            assert two[key] == pytest.approx(one[key], rel=2e-3, abs=1e-5), key
-
-
-def _toml(config):
-    """The settings of the test as a preset."""
-    lines, tables = [], []
-    for key, value in json.loads(to_json(config)).items():
-        (tables if isinstance(value, dict) else lines).append((key, value))
-    text = "".join(f"{k} = {json.dumps(v)}\n" for k, v in lines)
-    for key, table in tables:
-        text += _table(key, table)
-    return text
-
-
-def _table(name, table):
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-    text = f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in plain.items())
-    for key, value in table.items():
-        if isinstance(value, dict):
-            text += _table(f"{name}.{key}", value)
-    return text
-
-
-def test_a_batch_is_shared_without_gaps(config):
-    config = dataclasses.replace(config, batch=12, accumulate=3)
-    seen = []
-    for part in range(3):
-        for rank in range(2):
-            seen += Ranks(rank, 2, torch.device("cpu")).share(100, config, part)
-    assert seen == list(range(100, 112))
-
-
-def test_an_uneven_batch_is_refused(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(ConfigError, match="3 processes"):
-        train(config, tmp_path / "run")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -395,39 +262,3 @@ def test_two_steps_of_each_translation_and_a_second_stage(config, tmp_path, task
     )
     train(two, tmp_path / "two")
     assert _size(tmp_path / "two" / "samples-000000008.png") == (4 * 16, 5 * 16)
-
-
-def test_the_trunk_starts_from_a_recogniser(tmp_path, tiny):
-    encoder_config = dataclasses.replace(tiny.encoder, units=(3, 4, 14))
-    model = dataclasses.replace(tiny, encoder=encoder_config)
-    torch.manual_seed(1)
-    donor = InversionNetwork(model).encoders[0]
-    from e2style import official
-
-    state = {
-        official.trunk_key(key): value
-        for key, value in donor.state_dict().items()
-        if key.startswith(("stem", "groups"))
-    }
-    torch.save(state | {"output_layer.0.weight": torch.zeros(1)}, tmp_path / "backbone.pth")
-    torch.manual_seed(2)
-    network = InversionNetwork(dataclasses.replace(model, stages=2))
-    for stage, taken in ((0, ("stem", "groups")), (1, ("groups",))):
-        encoder = network.encoders[stage]
-        before = {k: v.clone() for k, v in encoder.state_dict().items()}
-        start_from_backbone(encoder, tmp_path / "backbone.pth")
-        for key, value in encoder.state_dict().items():
-            wanted = donor.state_dict()[key] if key.startswith(taken) else before[key]
-            assert torch.equal(value, wanted), key
-    state.pop("body.0.res_layer.1.weight")
-    torch.save(state, tmp_path / "backbone.pth")
-    with pytest.raises(CheckpointError, match=r"body\.0\.res_layer\.1\.weight"):
-        start_from_backbone(network.encoders[0], tmp_path / "backbone.pth")
-
-
-def test_the_start_depends_on_the_seed_alone(config):
-    a, b = assemble(config), assemble(config)
-    other = assemble(dataclasses.replace(config, seed=1))
-    key = "encoders.0.stem.0.weight"
-    assert torch.equal(a.state_dict()[key], b.state_dict()[key])
-    assert not torch.equal(a.state_dict()[key], other.state_dict()[key])
