@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from e2style.data.archive import Archive
 from e2style.data.faces import FaceSet
-from e2style.data.pairs import Archive
 from e2style.errors import DataError
 from e2style.model import InversionModel, agreement
 from e2style.quantizer import Quantizer, fit_quantizer

@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
-import itertools
 import logging
-import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from e2style.data.archive import UNREADABLE, Archive, decode, why
 from e2style.errors import DataError
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-
-
-def read_members(path: str | Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of every picture file in a folder or zip, sorted by name.
-
-    Raises
-    ------
-    DataError : `path` is neither a folder nor a zip
-    """
-    path = Path(path)
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in SUFFIXES:
-                yield str(file.relative_to(path)), file.read_bytes()
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if Path(name).suffix.lower() in SUFFIXES:
-                    yield name, archive.read(name)
-    else:
-        raise DataError(f"data {path}: neither a folder nor a zip of pictures")
-
-
-def decode(data: bytes, side: int) -> np.ndarray:
-    """Picture bytes -> (side, side, 3) uint8 RGB, area-averaged down, bicubic up."""
-    with Image.open(io.BytesIO(data)) as picture:
-        rgb = picture.convert("RGB")
-    if rgb.size != (side, side):
-        shrink = min(rgb.size) >= side
-        rgb = rgb.resize((side, side), Image.Resampling.BOX if shrink else Image.Resampling.BICUBIC)
-    return np.asarray(rgb)
 
 
 class FaceSet:
@@ -70,6 +33,10 @@ class FaceSet:
     groups : N group labels, from an `index.csv` beside the source (columns file, set,
         folder), else the parent folder
     skipped : names of members that could not be decoded
+
+    Raises
+    ------
+    DataError : neither folder nor zip, or no picture in it can be read
     """
 
     def __init__(
@@ -82,14 +49,16 @@ class FaceSet:
         self.names: list[str] = []
         self.skipped: list[str] = []
         decoded = []
-        for name, data in itertools.islice(read_members(path), 0, None, every):
+        archive = Archive(path)
+        for name in archive.names[::every]:
             try:
-                decoded.append(decode(data, side))
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
-                log.warning("%s is skipped: %s", name, error)
+                decoded.append(decode(archive.read(name), side, by_area=True))
+            except UNREADABLE as error:
+                log.warning("%s is skipped: %s", name, why(error))
                 self.skipped.append(name)
                 continue
             self.names.append(name)
+        archive.close()
         if not decoded:
             raise DataError(f"data {path}: no picture could be read")
         self.pictures = np.stack(decoded)

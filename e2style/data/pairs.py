@@ -6,10 +6,8 @@ yields depends on the seed and that place alone: not on threads, processes or in
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,77 +16,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from e2style.config import TrainConfig
+from e2style.data.archive import UNREADABLE, Archive, Array, decode, why
 from e2style.data.corruptions import corrupt
-from e2style.data.faces import SUFFIXES, group_weights, groups_of
+from e2style.data.faces import group_weights, groups_of
 from e2style.errors import DataError
 
 log = logging.getLogger(__name__)
-
-Array = NDArray[np.uint8]
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, zipfile.BadZipFile)
-
-
-class Archive:
-    """Picture files of a folder or zip, by name; reading is safe from many threads.
-
-    Parameters
-    ----------
-    path : folder or zip
-
-    Raises
-    ------
-    DataError : neither, or without a picture
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._zip: zipfile.ZipFile | None = None
-        self._lock = threading.Lock()
-        if self.path.is_dir():
-            files = (f for f in self.path.rglob("*") if f.is_file())
-            names = [f.relative_to(self.path).as_posix() for f in files]
-        elif zipfile.is_zipfile(self.path):
-            self._zip = zipfile.ZipFile(self.path)
-            names = self._zip.namelist()
-        else:
-            raise DataError(f"data {path}: neither a folder nor a zip of pictures")
-        self.names = sorted(n for n in names if Path(n).suffix.lower() in SUFFIXES)
-        if not self.names:
-            raise DataError(f"data {path}: holds no picture")
-
-    def read(self, name: str) -> bytes:
-        """Bytes of one picture file."""
-        if self._zip is None:
-            return (self.path / name).read_bytes()
-        with self._lock:
-            return self._zip.read(name)
-
-    def close(self) -> None:
-        """Close the zip."""
-        if self._zip is not None:
-            self._zip.close()
-
-
-def decode(data: bytes, side: int, mode: str = "RGB") -> Array:
-    """Picture bytes -> (side, side, 3), or (side, side) for "L" and "labels", uint8.
-
-    Pictures are resized with an antialiased bilinear filter; label maps take the nearest label,
-    since an average of two class numbers is a third class.
-    """
-    with Image.open(io.BytesIO(data)) as picture:
-        if mode == "labels":
-            # A palette picture holds class numbers, which a conversion would turn into grays.
-            image = picture if picture.mode in {"L", "P"} else picture.convert("L")
-            image = image.resize((side, side), Image.Resampling.NEAREST)
-        else:
-            image = picture.convert(mode)
-            if image.size != (side, side):
-                image = image.resize((side, side), Image.Resampling.BILINEAR)
-        return np.array(image)
 
 
 class PairSet:
@@ -184,8 +120,7 @@ class PairSet:
                 try:
                     return self._read(name, np.random.default_rng(key))
                 except UNREADABLE as error:
-                    unknown = isinstance(error, UnidentifiedImageError)
-                    self._report(name, "not a picture" if unknown else str(error))
+                    self._report(name, why(error))
         raise DataError(f"data {self._targets.path}: {name} and those after it cannot be read")
 
     def _report(self, name: str, reason: str) -> None:

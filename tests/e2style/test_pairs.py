@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from e2style.config import TrainConfig
+from e2style.data.archive import Archive, decode
 from e2style.data.corruptions import coarse, corrupt, gray, masked, noisy
-from e2style.data.pairs import Archive, PairSet, ReadAhead, decode
+from e2style.data.pairs import PairSet, ReadAhead
 from e2style.errors import ConfigError, DataError
 
 SIDE = 16
