@@ -5,8 +5,8 @@ the file with its checksums corrected, so that the decoder and what follows see 
 bits of the samples, all of which reach the container.  Each one must end in the exact message or
 in one of the errors that `deephide.extract` promises.
 
-Argon2id runs with its least memory and one pass, or a hundred thousand derivations would take
-hours; salts, keys and everything after them are real.
+Argon2id runs with its least memory, one pass and one lane, or a hundred thousand derivations would
+take hours; salts, keys and everything after them are real.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Stego:
         import deephide
         from deephide import crypto
 
-        crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS = 32, 1
+        crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
         self.extract = deephide.extract
         self.error = deephide.DeephideError
         self.model = targets.fake.FakeModel()

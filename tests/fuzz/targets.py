@@ -459,9 +459,9 @@ class ContainerTarget(Target):
 class ExtractTarget(Target):
     """`deephide.extract` as a whole, before a hostile file and behind a hostile sender's seal.
 
-    Argon2id runs with its least memory and one pass; everything else is as it ships.  The model
-    has no network.  Whoever has the model can seal what he likes where there is no passphrase, so
-    one door takes the bytes for the plaintext that came out of the seal.
+    Argon2id runs with its least memory, one pass and one lane; everything else is as it ships.
+    The model has no network.  Whoever has the model can seal what he likes where there is no
+    passphrase, so one door takes the bytes for the plaintext that came out of the seal.
     """
 
     instrument = ("deephide", "PIL")
@@ -557,10 +557,10 @@ class ExtractTarget(Target):
 
 
 def cheap_kdf():
-    """Take Argon2id's least memory and one pass."""
+    """Take Argon2id's least memory, one pass and one lane."""
     from deephide import crypto
 
-    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS = 32, 1
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
 
 
 TARGETS = {

@@ -33,6 +33,7 @@ def doors():
             (image_io, "MAX_PIXELS"),
             (crypto, "ARGON2_MEMORY_KIB"),
             (crypto, "ARGON2_ITERATIONS"),
+            (crypto, "ARGON2_LANES"),
         ):
             patch.setattr(module, name, getattr(module, name))
         yield door
