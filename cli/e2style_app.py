@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -34,7 +33,9 @@ _RANK = os.environ.get("RANK", "0")
         "--features weights --run runs/1",
         "e2style train --preset inversion_stage2 --data ffhq.zip --checkpoint runs/1 "
         "--features weights --run runs/2 --dry-run",
-        "torchrun --nproc_per_node 4 --no-python -- e2style train --preset sketch …",
+        "torchrun --standalone --nproc_per_node 4 --no-python -- e2style train "
+        "--preset inversion_stage1 --data ffhq.zip --generator ffhq.pt --features weights "
+        "--run runs/1",
     ),
 )
 @click.option(
@@ -66,7 +67,7 @@ _RANK = os.environ.get("RANK", "0")
     "--backbone",
     default="",
     metavar="PATH",
-    help="Input: model_ir_se50.pth, whose trunk the stage starts from.",
+    help="Input: model_ir_se50.pth or its converted file, whose trunk the stage starts from.",
 )
 @click.option(
     "--features",
@@ -78,7 +79,8 @@ _RANK = os.environ.get("RANK", "0")
     "--validation",
     default="",
     metavar="PATH",
-    help="Input: pictures that losses are measured and samples are shown of.",
+    help="Input: pictures that samples are shown of, and that the losses of a stage are "
+    "measured on; never trained on.",
 )
 @click.option(
     "--validation-source",
@@ -121,10 +123,10 @@ def train(
     """
     from e2style.config import load_toml, to_dict
 
-    config = load_toml(_preset(preset))
-    config = dataclasses.replace(config, feature_networks=features, **inputs)
-    for change in changes:
-        config = _changed(config, change)
+    inputs["feature_networks"] = features
+    # What is given here overrules the preset; what is not given leaves it alone.
+    given = {name: value for name, value in inputs.items() if value}
+    config = load_toml(_preset(preset), given | dict(map(_change, changes)))
     if dry_run:
         resolved = to_dict(config)
         terminal.result(json.dumps(resolved, indent=1), {"config": resolved})
@@ -220,32 +222,32 @@ def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | Non
 
 def _preset(name: str) -> Path:
     """Path of a preset: one of the package by name, else a file."""
-    shipped = Path(str(resources.files("e2style.presets") / f"{name}.toml"))
-    return shipped if shipped.is_file() else Path(name)
+    shipped = Path(str(resources.files("e2style.presets")))
+    for path in (shipped / f"{name}.toml", Path(name)):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in shipped.glob("*.toml")))
+    raise ConfigError(f"preset {name}: no such file, and the presets are {known}")
 
 
-def _changed(config: Any, change: str) -> Any:
-    """Apply one KEY=VALUE, where KEY may be dotted, to a nested config."""
-    from e2style.config import from_dict, to_dict
+def _change(text: str) -> tuple[str, Any]:
+    """Key and value of one KEY=VALUE, where KEY may be dotted."""
+    from e2style.config import TrainConfig, to_dict
 
-    key, separator, text = change.partition("=")
+    key, separator, value = text.partition("=")
     if not separator:
-        raise click.UsageError(f"--set {change}: expected KEY=VALUE")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    values = to_dict(config)
-    place = values
-    *path, last = key.split(".")
-    for part in path:
-        if not isinstance(place.get(part), dict):
+        raise click.UsageError(f"--set {text}: expected KEY=VALUE")
+    place: Any = to_dict(TrainConfig())
+    for part in key.split("."):
+        if not isinstance(place, dict) or part not in place:
             raise click.UsageError(f"--set {key}: there is no setting {part!r}")
         place = place[part]
-    if last not in place:
-        raise click.UsageError(f"--set {key}: there is no setting {last!r}")
-    place[last] = value
-    return from_dict(type(config), values)
+    try:
+        parsed = json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+    # A text need not be quoted, even if it is a number.
+    return key, value if isinstance(place, str) and not isinstance(parsed, str) else parsed
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,16 @@ T = TypeVar("T")
 
 TRUNKS = ("irse", "idgi")
 HEADS = ("pooled", "conv", "shrinking")
+MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
+
+
+def _at_least(least: int, where: str, config: Any, *names: str) -> None:
+    """Refuse a setting, or an entry of one, below `least`."""
+    for name in names:
+        value = getattr(config, name)
+        for entry in value if isinstance(value, tuple) else (value,):
+            if not entry >= least:
+                raise ConfigError(f"{where}{name}: got {value}, must be at least {least}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +42,9 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
             raise ConfigError(f"generator.size: got {self.size}, allowed are powers of two >= 8")
+        _at_least(1, "generator.", self, "style_dim", "channel_max")
+        _at_least(0, "generator.", self, "mapping_layers")
+        _at_least(self.size, "generator.", self, "channel_base")
 
     @property
     def n_codes(self) -> int:
@@ -65,6 +80,10 @@ class EncoderConfig:
         lengths = {len(self.widths), len(self.units), len(self.pools), len(self.split)}
         if len(lengths) != 1:
             raise ConfigError("encoder: widths, units, pools and split must be equally long")
+        _at_least(1, "encoder.", self, "image_size", "in_channels", "widths", "units")
+        _at_least(0, "encoder.", self, "pools", "head_rank", "pyramid")
+        if not self.split:
+            raise ConfigError("encoder.split: at least one group is needed")
         if min(self.split) < 0 or self.split[-1] < 1:
             raise ConfigError(f"encoder.split: got {self.split}, the last group must have a tap")
         for name, allowed in (("trunk", TRUNKS), ("head", HEADS)):
@@ -92,6 +111,7 @@ class InversionConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.stages <= 3:
             raise ConfigError(f"stages: got {self.stages}, allowed 1 to 3")
+        _at_least(0, "", self, "iterations")
         if self.iterations and self.stages != 1:
             raise ConfigError("iterations: all of them use one encoder, so stages must be 1")
         if sum(self.encoder.split) != self.generator.n_codes:
@@ -122,6 +142,12 @@ class LossConfig:
     identity_network: str = "irse50"
     parsing_network: str = "unet"
     segmentation_network: str = ""
+
+    def __post_init__(self) -> None:
+        pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
+        _at_least(0, "loss.", self, *pictures, "w_norm", "rate")
+        if not any(getattr(self, name) for name in pictures):
+            raise ConfigError(f"loss: one of {', '.join(pictures)} must have a weight above 0")
 
 
 TASKS = (
@@ -195,15 +221,23 @@ class TrainConfig:
             if getattr(self, name) not in allowed:
                 choice = ", ".join(map(repr, allowed))
                 raise ConfigError(f"{name}: got {getattr(self, name)!r}, allowed are {choice}")
-        for name in (
-            "images", "batch", "accumulate", "lr", "snapshot_images", "validation_images",
-            "report_images", "keep", "labels",
-        ):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, must be positive")
-        for name in ("clip", "ema_images", "warmup_images", "workers"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, must not be negative")
+        _at_least(
+            1, "", self, "images", "batch", "accumulate", "snapshot_images", "validation_images",
+            "report_images", "keep", "labels", "factors",
+        )  # fmt: skip
+        _at_least(
+            0, "", self, "generator_lr", "clip", "ema_images", "warmup_images", "workers", "seed",
+            "threads", "side",
+        )  # fmt: skip
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"lr: got {self.lr}, must be positive and finite")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"seed: got {self.seed}, allowed 0 to {MAX_SEED}")
+        size = self.model.generator.size
+        if self.side and (self.side < 4 or self.side & (self.side - 1) or self.side > size):
+            raise ConfigError(f"side: got {self.side}, allowed are 0 and powers of two 4 to {size}")
+        if not re.fullmatch(r"[a-z]+(:\d+)?", self.device):
+            raise ConfigError(f"device: got {self.device!r}, as in 'cpu', 'cuda' or 'cuda:1'")
         if self.stage not in range(self.model.stages + 1):
             raise ConfigError(
                 f"stage: got {self.stage}, allowed 0 to {self.model.stages} (model.stages)"
@@ -211,12 +245,13 @@ class TrainConfig:
         if self.batch % self.accumulate:
             raise ConfigError(f"batch: {self.batch} is no multiple of accumulate={self.accumulate}")
         self._check_task()
+        self._check_inputs()
 
     def _check_task(self) -> None:
         if self.stage == 0 and (self.task != "inversion" or self.source):
             raise ConfigError("task: joint training (stage 0) inverts pictures; set stage to 1")
-        if not self.factors or min(self.factors) < 1:
-            raise ConfigError(f"factors: got {self.factors}, must be positive")
+        if not self.factors:
+            raise ConfigError("factors: at least one is needed")
         channels = {"sketch": 1, "segmentation": self.labels}.get(self.task, 3)
         if self.stage and self.model.encoder.in_channels != channels:
             raise ConfigError(
@@ -224,16 +259,37 @@ class TrainConfig:
                 f"but the task {self.task} has {channels}"
             )
 
+    def _check_inputs(self) -> None:
+        """Refuse inputs that nobody would look at."""
+        idle: tuple[str, ...] = ("generator",)
+        if self.stage == 0:
+            idle = ("generator", "checkpoint", "backbone", "validation_source")
+        elif self.stage == 1:
+            idle = ("checkpoint",)
+        if not self.validation:
+            idle += ("validation_source",)
+        for name in idle:
+            if getattr(self, name):
+                why = f"stage {self.stage}" if self.stage else "joint training (stage 0)"
+                if name == "validation_source" and self.stage:
+                    why = "training without validation"
+                raise ConfigError(f"{name}: has no effect in {why}; leave it out")
+        if self.stage == 0 and self.loss.w_norm:
+            raise ConfigError("loss.w_norm: has no effect in joint training (stage 0)")
+
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     """Build a (nested) config dataclass from plain values.
 
     Raises
     ------
-    ConfigError : an unknown key, named with the keys that are allowed
+    ConfigError : an unknown key, named with the keys that are allowed; a value of another type,
+        or out of range
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{kind.__name__}: must be a table of settings")
     fields: dict[str, Any] = {f.name: f for f in dataclasses.fields(cast(Any, kind))}
-    unknown = sorted(set(values) - set(fields))
+    unknown = sorted(map(str, set(values) - set(fields)))
     if unknown:
         allowed = ", ".join(sorted(fields))
         raise ConfigError(f"{kind.__name__}: unknown key {unknown[0]!r}, allowed are {allowed}")
@@ -241,17 +297,36 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     for key, value in values.items():
         default = fields[key].default
         if dataclasses.is_dataclass(default):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{kind.__name__}.{key}: got {value!r}, must be a table")
             built[key] = from_dict(cast(type[Any], type(default)), value)
-        elif isinstance(default, tuple):
-            built[key] = tuple(value)
-        elif isinstance(default, bool) and not isinstance(value, bool):
-            raise ConfigError(f"{kind.__name__}.{key}: got {value!r}, allowed are true and false")
         else:
-            try:
-                built[key] = type(default)(value)
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"{kind.__name__}.{key}: got {value!r}: {error}") from error
+            built[key] = _typed(f"{kind.__name__}.{key}", value, default)
     return kind(**built)
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """Value of the type of a default; whole numbers may be written as 2e6."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{name}: got {value!r}, must be a list of integers")
+        return tuple(_typed(name, entry, 0) for entry in value)
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"{name}: got {value!r}, allowed are true and false")
+    if isinstance(default, str):
+        if isinstance(value, str):
+            return value
+        raise ConfigError(f"{name}: got {value!r}, must be a text")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise ConfigError(f"{name}: got {value!r}, must be a finite number")
+    if isinstance(default, int):
+        if value != int(value):
+            raise ConfigError(f"{name}: got {value!r}, must be an integer")
+        return int(value)
+    return float(value)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -264,25 +339,42 @@ def to_json(config: Any) -> str:
     return json.dumps(to_dict(config))
 
 
-def load_toml(path: str | Path) -> TrainConfig:
+def load_toml(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
     """Read a training preset.
 
     A preset may name another one in its folder as `base`, and state only what differs.
 
+    Parameters
+    ----------
+    path : TOML file
+    changes : values by dotted key, as in "loss.rate"; the last word, all at once
+
     Raises
     ------
-    ConfigError : unreadable TOML, or a key that no field has
+    ConfigError : unreadable TOML, a key that no field has, or a value out of range
     """
-    return from_dict(TrainConfig, _values(Path(path)))
+    values = _values(Path(path), ())
+    for key, value in (changes or {}).items():
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        values = _merged(values, nested)
+    return from_dict(TrainConfig, values)
 
 
-def _values(path: Path) -> dict[str, Any]:
+def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path in above:
+        raise ConfigError(f"preset {path}: builds on itself")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not there, not UTF-8, or not TOML
         raise ConfigError(f"preset {path}: {error}") from error
     base = values.pop("base", "")
-    return _merged(_values(path.with_name(f"{base}.toml")), values) if base else values
+    if not isinstance(base, str):
+        raise ConfigError(f"preset {path}: base: got {base!r}, must be the name of a preset")
+    if not base:
+        return values
+    return _merged(_values(path.with_name(f"{base}.toml"), (*above, path)), values)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -66,26 +66,36 @@ def together(config: TrainConfig) -> Iterator[Ranks]:
 
     Raises
     ------
-    ConfigError : the batch cannot be shared evenly
+    ConfigError : the batch cannot be shared evenly, or the device is not there
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Ranks(0, 1, torch.device(config.device))
+        yield Ranks(0, 1, _device(config.device))
         return
     if config.batch % (world * config.accumulate):
         raise ConfigError(
             f"batch: {config.batch} is no multiple of {world} processes "
             f"times accumulate={config.accumulate}"
         )
-    device = torch.device(config.device)
+    local = os.environ.get("LOCAL_RANK", "0")
+    device = _device(f"cuda:{local}" if config.device.startswith("cuda") else config.device)
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), world, device)
     finally:
         dist.destroy_process_group()
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        reason = str(error).splitlines()[:1] or [type(error).__name__]
+        raise ConfigError(f"device: {name!r} cannot be used: {reason[0]}") from error
+    return device
 
 
 class _Sum(torch.autograd.Function):

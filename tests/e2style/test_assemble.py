@@ -22,8 +22,8 @@ from e2style.training.loop import train
     ("changes", "message"),
     [
         ({"generator": ""}, "generator: stage 1"),
-        ({"stage": 2, "model": 2}, "checkpoint: stage 2"),
-        ({"stage": 3, "model": 3, "checkpoint": "generator"}, "has 1 stages"),
+        ({"stage": 2, "model": 2, "generator": ""}, "checkpoint: stage 2"),
+        ({"stage": 3, "model": 3, "checkpoint": "generator", "generator": ""}, "has 1 stages"),
         ({"rate": 1.0}, "rate"),
     ],
 )
@@ -47,6 +47,7 @@ def test_another_generator_than_configured_is_refused(config, tmp_path):
         train(
             dataclasses.replace(
                 config,
+                generator="",
                 checkpoint=str(tmp_path),
                 stage=2,
                 model=dataclasses.replace(config.model, stages=2),

@@ -109,7 +109,9 @@ def place(tmp_path, monkeypatch, tiny):
 def _train(place, name, run, *extra):
     (place / f"small_{name}.toml").write_text(SMALL.format(base=name))
     arguments = ["train", "--preset", f"small_{name}.toml", "--data", "faces", "--run", run]
-    done = CliRunner().invoke(app, [*arguments, "--generator", "generator.safetensors", *extra])
+    if "--checkpoint" not in extra:
+        arguments += ["--generator", "generator.safetensors"]
+    done = CliRunner().invoke(app, [*arguments, *extra])
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == f"{run}/state-000000008.pt"
 
@@ -129,6 +131,43 @@ def test_three_small_stages_in_a_row_and_their_export(place):
     from e2style import load
 
     assert load("m.safetensors").config.stages == 3
+
+
+def test_a_restoration_is_refined_as_the_page_says(place):
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    line = "--set stage=2 --set model.stages=2 --checkpoint runs/1"
+    assert f"`{line}`" in page
+    _train(place, "colorization", "runs/1")
+    _train(place, "colorization", "runs/2", *line.split())
+
+
+def test_a_preset_builds_on_a_stage_of_another_layout_by_its_pools(place):
+    _train(place, "inversion_stage1", "1", "--set", "model.encoder.pools=[1,1,1]")
+    arguments = ["train", "--preset", "small_inversion_stage2.toml", "--data", "faces"]
+    (place / "small_inversion_stage2.toml").write_text(SMALL.format(base="inversion_stage2"))
+    done = CliRunner().invoke(app, [*arguments, "--checkpoint", "1", "--run", "2"])
+    assert done.exit_code == 2
+    said = re.search(r"--set \S+=[^\s;]+", done.stderr).group()
+    assert said == "--set model.encoder.pools=[1,1,1]"
+    _train(place, "inversion_stage2", "2", "--checkpoint", "1", *said.split())
+    done = CliRunner().invoke(app, ["export", "2", "-o", "m.safetensors"])
+    assert done.exit_code == 0, done.output
+    from e2style import load
+
+    assert load("m.safetensors").config.encoder.pools == (1, 1, 1)
+
+
+def test_an_unknown_preset_names_those_there_are():
+    done = CliRunner().invoke(app, ["train", "--preset", "x", "--data", "d", "--run", "r"])
+    assert done.exit_code == 2
+    assert ", ".join(PRESETS) in " ".join(done.stderr.split())
+
+
+def test_texts_need_no_quotes():
+    arguments = ["train", "--data", "d", "--run", "r", "--dry-run"]
+    for given in ("3", '"3"'):
+        done = CliRunner().invoke(app, [*arguments, "--set", f"feature_networks={given}"])
+        assert json.loads(done.stdout)["feature_networks"] == "3"
 
 
 def test_the_result_counts_what_was_skipped(place):

@@ -258,6 +258,7 @@ def test_two_steps_of_each_translation_and_a_second_stage(config, tmp_path, task
         config,
         model=dataclasses.replace(config.model, stages=2),
         stage=2,
+        generator="",
         checkpoint=str(tmp_path / "one"),
     )
     train(two, tmp_path / "two")
