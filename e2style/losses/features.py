@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.errors import CheckpointError
+from e2style.untrusted import reason
 
 # Crop of an FFHQ-aligned picture that face recognisers of the ArcFace family expect.
 ARCFACE_BOX = (0.128, 0.124, 0.874, 0.870)
@@ -145,17 +146,18 @@ def load_state(network: nn.Module, path: str | Path) -> nn.Module:
 
     Raises
     ------
-    CheckpointError : the file is missing, or lacks a key of the network
+    CheckpointError : the file is missing or damaged, or lacks a key of the network, or has one of
+        another shape
     """
     try:
-        with np.load(path) as arrays:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"feature network {path}: {error}") from error
-    wanted = network.state_dict()
-    missing = sorted(set(wanted) - set(state))
-    if missing:
-        raise CheckpointError(f"feature network {path}: key {missing[0]!r} is missing")
-    network.load_state_dict({key: state[key] for key in wanted})
+        wanted = network.state_dict()
+        missing = sorted(set(wanted) - set(state))
+        if missing:
+            raise CheckpointError(f"key {missing[0]!r} is missing")
+        network.load_state_dict({key: state[key] for key in wanted})
+    except Exception as error:  # a damaged archive can raise nearly anything
+        raise CheckpointError(f"feature network {path}: {reason(error)}") from error
     network.requires_grad_(False)
     return network.eval()

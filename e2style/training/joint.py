@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
+from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.training.assemble import CodedInversion
 from e2style.training.feature_networks import load_losses
@@ -93,7 +94,9 @@ class JointWork:
         network.generator.seed_noise(config.seed)
         coded = CodedInversion(network)
         self.inherited = load_weights(coded, Path(config.init)) if config.init else 0
-        network.generator.requires_grad_(config.train_generator)
+        _freeze_unused(network.generator, self.side)
+        if not config.train_generator:
+            network.generator.requires_grad_(False)
         share_batch_norms(coded, ranks)
         self.trained: nn.Module = coded.to(ranks.device)
         averaged = coded
@@ -108,9 +111,10 @@ class JointWork:
         self._drawn: tuple[int, Tensor] = (-1, torch.empty(0))
 
     @property
-    def skipped(self) -> int:
-        """Pictures that could not be decoded."""
-        return len(self.faces.skipped)
+    def skipped(self) -> set[str]:
+        """Names of the pictures that could not be decoded."""
+        left_out = {f"validation: {name}" for name in self.probe.skipped} if self.probe else set()
+        return set(self.faces.skipped) | left_out
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Draw from (seed, images seen), so that a resumed run matches."""
@@ -139,6 +143,16 @@ class JointWork:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _freeze_unused(generator: Generator, side: int) -> None:
+    """Leave out of training what paints nothing: the mapping network, and layers above `side`."""
+    if generator.mapping is not None:
+        generator.mapping.requires_grad_(False)
+    used = (side // 4).bit_length() - 1
+    for layers in (generator.up_convs, generator.convs, generator.to_rgbs):
+        for layer in list(layers)[used:]:
+            layer.requires_grad_(False)
 
 
 def _at(x: Tensor, side: int) -> Tensor:

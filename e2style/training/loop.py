@@ -93,6 +93,7 @@ def _loop(
     state = TrainingState(run, parts, config.keep)
     state.inherited = work.inherited
     state.resume()
+    ranks.agree(state.images, run)
     stats = RunLog(run, state.images) if ranks.first else None
     model = ranks.parallel(work.model)
     began, first = time.monotonic(), state.images
@@ -123,15 +124,17 @@ def _loop(
             progress(state.images, config.images)
         done = state.images >= config.images
         if done or _passed(state.images, config.report_images, config):
-            skipped = ranks.sum(torch.tensor(float(work.skipped), device=ranks.device)).item()
+            state.skipped |= ranks.union(work.skipped)
             rate = (state.images - first) / (time.monotonic() - began)
             if stats:
-                stats.report(state.images, images_per_second=rate, skipped=skipped)
-        if stats and _passed(state.images, config.snapshot_images, config):
-            state.save()
-            stats.grid(state.images, *work.columns())
+                stats.report(state.images, images_per_second=rate, skipped=len(state.skipped))
+        # Validate first: a stopped run goes on behind its snapshot, and would lose the row.
         if done or _passed(state.images, config.validation_images, config):
             _validate(work, stats, state.images)
+        if stats and _passed(state.images, config.snapshot_images, config):
+            state.skipped |= work.skipped
+            state.save()
+            stats.grid(state.images, *work.columns())
     if ranks.first:
         state.save()
     if stats:

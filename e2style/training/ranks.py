@@ -10,14 +10,16 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from e2style.config import TrainConfig
-from e2style.errors import ConfigError
+from e2style.errors import CheckpointError, ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,30 @@ class Ranks:
         if self.world > 1:
             dist.all_reduce(values)
         return values
+
+    def union(self, names: set[str]) -> set[str]:
+        """Names that any of the processes has."""
+        if self.world == 1:
+            return names
+        found: list[set[str]] = [set()] * self.world
+        dist.all_gather_object(found, names)
+        return set().union(*found)
+
+    def agree(self, images: int, run: Path) -> None:
+        """Check that all processes go on from where the first one does.
+
+        Raises
+        ------
+        CheckpointError : they see different snapshots
+        """
+        if self.world > 1:
+            first = torch.tensor(images, device=self.device)
+            dist.broadcast(first, 0)
+            if int(first) != images:
+                raise CheckpointError(
+                    f"run {run}: process {self.rank} is at {images} images and the first one at "
+                    f"{int(first)}; all need the same folder"
+                )
 
     def wait(self) -> None:
         """Go on when all processes are here."""
@@ -114,24 +140,29 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
+class SharedBatchNorm(_BatchNorm):
     """Batch norm over the batch of all processes, on any device and backend.
 
     torch's own SyncBatchNorm runs on GPUs only, which is where it is used.
     """
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take rows and maps alike."""
+
     def forward(self, input: Tensor) -> Tensor:
-        """B C H W -> B C H W; B is the share of this process."""
+        """B C or B C H W -> the same; B is the share of this process."""
         if not self.training:
             return super().forward(input)
         x = input.float()
+        over = [0, *range(2, x.dim())]
+        shape = [1, -1, *[1] * (x.dim() - 2)]
         count = x.numel() // x.shape[1] * dist.get_world_size()
-        mean = _summed(x.sum((0, 2, 3))) / count
-        centred = x - mean[None, :, None, None]
-        var = _summed(centred.square().sum((0, 2, 3))) / count
+        mean = _summed(x.sum(over)) / count
+        centred = x - mean.view(shape)
+        var = _summed(centred.square().sum(over)) / count
         self._track(mean, var * (count / max(count - 1, 1)))
-        y = centred * torch.rsqrt(var + self.eps)[None, :, None, None]
-        y = torch.addcmul(self.bias[None, :, None, None], y, self.weight[None, :, None, None])
+        y = centred * torch.rsqrt(var + self.eps).view(shape)
+        y = torch.addcmul(self.bias.view(shape), y, self.weight.view(shape))
         return y.to(input.dtype)
 
     @torch.no_grad()
@@ -158,11 +189,11 @@ def share_batch_norms(module: nn.Module, ranks: Ranks) -> None:
         return
     for parent in module.modules():
         for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d):
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                 setattr(parent, name, _shared(child, ranks.device))
 
 
-def _shared(norm: nn.BatchNorm2d, device: torch.device) -> nn.Module:
+def _shared(norm: _BatchNorm, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
         return synced

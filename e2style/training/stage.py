@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +153,8 @@ class StageWork:
             else None
         )
         self._left_out: set[str] = set()
+        # Decoded before anything is trained, so that a set without a picture is refused now.
+        self._examples = self._first_readable() if self.probe else []
 
         network = assemble(config).requires_grad_(False)
         encoder = network.encoders[-1].requires_grad_(True)
@@ -177,9 +179,9 @@ class StageWork:
             network.generator.compile()
 
     @property
-    def skipped(self) -> int:
-        """Pictures that this process could not decode so far."""
-        return len(self.pairs.bad) + len(self._left_out)
+    def skipped(self) -> set[str]:
+        """Names of the pictures that this process could not decode so far."""
+        return set(self.pairs.bad) | {f"validation: {name}" for name in self._left_out}
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Source, target and places of this process' share."""
@@ -216,12 +218,28 @@ class StageWork:
             names = [*self.measured.terms.losses, *(["w_norm"] if self.measured.norm else [])]
             sums = torch.zeros(len(names) + 1, dtype=torch.float64)
         sums = self.ranks.sum(sums.to(self.ranks.device)).cpu()
-        if sums[0] == 0:
-            raise DataError(f"validation {self.config.validation}: no picture can be read")
         values = dict(zip(names, (sums[1:] / sums[0]).tolist(), strict=True))
         return values | {"total": sum(getattr(self.config.loss, k) * v for k, v in values.items())}
 
-    def _readable(self, places: range) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _first_readable(self) -> list[int]:
+        """Places of the first validation pictures that can be decoded.
+
+        Raises
+        ------
+        DataError : there is none
+        """
+        assert self.probe is not None
+        found: list[int] = []
+        for place in range(len(self.probe)):
+            if self._readable([place]):
+                found.append(place)
+            if len(found) == SHOWN:
+                break
+        if not found:
+            raise DataError(f"validation {self.config.validation}: no picture can be read")
+        return found
+
+    def _readable(self, places: Iterable[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         assert self.probe is not None
         found = []
         for place in places:
@@ -235,11 +253,8 @@ class StageWork:
     def columns(self) -> list[Tensor]:
         """Input, target where it differs, and the picture of each stage."""
         pairs = self.probe or self.pairs
-        places = range(min(SHOWN, len(pairs)))
-        if self.probe is not None:
-            found = self._readable(places)
-        else:
-            found = [self.pairs.sample(place) for place in places]
+        places = range(min(SHOWN, len(pairs))) if self.probe is None else self._examples
+        found = [pairs.sample(place) for place in places]
         source, target = (self._to(x) for x in pairs.tensors(found))
         network = self.measured.eval().network
         columns = [shown(source, self.config.labels)]

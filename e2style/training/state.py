@@ -30,6 +30,7 @@ class TrainingState:
     ----------
     images : images seen in this run
     inherited : images that the runs before it saw, along the chain of `init`
+    skipped : names of pictures that could not be decoded
     """
 
     def __init__(self, folder: Path, parts: dict[str, Any], keep: int = 2) -> None:
@@ -38,6 +39,7 @@ class TrainingState:
         self.keep = keep
         self.images = 0
         self.inherited = 0
+        self.skipped: set[str] = set()
 
     @property
     def path(self) -> Path:
@@ -49,8 +51,14 @@ class TrainingState:
         path = self.path
         partial = path.with_suffix(".partial")
         state = {name: part.state_dict() for name, part in self.parts.items()}
+        content = {
+            "images": self.images,
+            "inherited": self.inherited,
+            "skipped": sorted(self.skipped),
+            "parts": state,
+        }
         with partial.open("wb") as file:
-            torch.save({"images": self.images, "inherited": self.inherited, "parts": state}, file)
+            torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -91,6 +99,7 @@ class TrainingState:
                 part.load_state_dict(stored["parts"][name])
             self.images = int(stored["images"])
             self.inherited = int(stored.get("inherited", 0))
+            self.skipped = set(map(str, stored.get("skipped", ())))
         except Exception as error:  # a damaged pickle can raise nearly anything
             raise CheckpointError(f"training state {path}: {error}") from error
         log.info("resumed from %s", path)

@@ -24,8 +24,8 @@ class Work(Protocol):
     average: nn.Module
 
     @property
-    def skipped(self) -> int:
-        """Pictures that this process could not decode so far."""
+    def skipped(self) -> set[str]:
+        """Names of the pictures that this process could not decode so far."""
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Share of this process in accumulation step `part` of the batch behind `images`."""

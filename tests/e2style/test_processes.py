@@ -14,6 +14,7 @@ from e2style.config import to_json
 from e2style.errors import ConfigError
 from e2style.training.loop import train
 from e2style.training.ranks import Ranks
+from e2style.training.state import TrainingState
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,3 +82,78 @@ def test_an_uneven_batch_is_refused(config, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ConfigError, match="3 processes"):
         train(config, tmp_path / "run")
+
+
+def _torchrun(*arguments, world=2):
+    """Run something on several processes; returns what it printed."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    done = subprocess.run(
+        [*start, "--nproc_per_node", str(world), *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_joint_training_on_two_processes_uses_and_counts_as_one_does(train_config, tmp_path):
+    # Neither the mapping network nor the layers above the side have a gradient.
+    generator = dataclasses.replace(train_config.model.generator, mapping_layers=2)
+    model = dataclasses.replace(train_config.model, generator=generator)
+    config = dataclasses.replace(train_config, model=model, side=8, validation=train_config.data)
+    (tmp_path / "joint.toml").write_text(_toml(config))
+    run = tmp_path / "run"
+    said = _torchrun(
+        "-m", "--", "cli.e2style_app", "train", "--preset", tmp_path / "joint.toml",
+        "--data", config.data, "--run", run, "--json",
+    )  # fmt: skip
+    assert json.loads(said)["skipped"] == 2  # the damaged one, in the data and in the validation
+    snapshots = TrainingState.snapshots(run)
+    first, last = (torch.load(s, weights_only=True)["parts"]["model"] for s in snapshots)
+    moved = {key for key in first if not torch.equal(first[key], last[key])}
+    assert "network.generator.up_convs.0.conv.weight" in moved
+    assert not any("mapping" in key or "to_rgbs.1" in key for key in moved)
+
+
+NORMS = """
+import os, sys
+import torch
+import torch.distributed as dist
+from torch import nn
+from e2style.training.ranks import Ranks, SharedBatchNorm, share_batch_norms
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+ranks = Ranks(rank, 2, torch.device("cpu"))
+for norm, shape in ((nn.BatchNorm1d(5), (6, 5)), (nn.BatchNorm2d(5), (6, 5, 3, 4))):
+    torch.manual_seed(1)
+    nn.init.normal_(norm.weight)
+    x = torch.randn(shape, requires_grad=True)
+    weight = torch.randn(shape)
+    (norm(x) * weight).sum().backward()
+    whole = nn.Sequential(type(norm)(5))
+    whole[0].load_state_dict({k: v for k, v in norm.state_dict().items()})
+    whole[0].reset_running_stats()
+    share_batch_norms(whole, ranks)
+    assert isinstance(whole[0], SharedBatchNorm)
+    mine = slice(3 * rank, 3 * rank + 3)
+    part = x.detach()[mine].clone().requires_grad_()
+    (whole(part) * weight[mine]).sum().backward()
+    torch.testing.assert_close(part.grad, x.grad[mine], rtol=1e-4, atol=1e-5)
+    for key, value in norm.state_dict().items():
+        torch.testing.assert_close(whole[0].state_dict()[key], value, rtol=1e-4, atol=1e-5)
+    for eager in (norm, whole):
+        eager.eval()
+    torch.testing.assert_close(whole(part), norm(x)[mine], rtol=1e-4, atol=1e-5)
+assert ranks.union({str(rank)}) == {"0", "1"}
+ranks.agree(7, "run")
+print("fine", flush=True)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_batch_norms_of_rows_and_maps_see_the_whole_batch(tmp_path):
+    (tmp_path / "norms.py").write_text(NORMS)
+    assert _torchrun(tmp_path / "norms.py").count("fine") == 2
