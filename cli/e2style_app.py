@@ -13,9 +13,8 @@ import click
 
 from cli import e2style_models
 from cli.e2style_group import app
-from cli.options import command, exit_on_termination, model_option
+from cli.options import check_output, command, exit_on_termination, model_option
 from cli.render import Terminal
-from deephide.errors import OutputError
 from e2style.errors import ConfigError
 
 __all__ = ["app", "e2style_models", "main"]
@@ -67,7 +66,8 @@ _RANK = os.environ.get("RANK", "0")
     "--backbone",
     default="",
     metavar="PATH",
-    help="Input: model_ir_se50.pth or its converted file, whose trunk the stage starts from.",
+    help="Input: face recogniser whose trunk the stage starts from: model_ir_se50.pth or its "
+    "converted file.",
 )
 @click.option(
     "--features",
@@ -154,25 +154,21 @@ def train(
 def export(terminal: Terminal, run_folder: str, output: str, card: str | None, force: bool) -> None:
     """Write the model file of a training run.
 
-    Weights are stored in half precision; the quantizer and its tables are fitted to the
-    training pictures.
+    Weights are stored in half precision. After joint training the quantizer and its tables are
+    fitted to the training pictures. A stage of the paper's training is written whole, generator
+    and earlier stages included, and without a quantizer: `e2style calibrate` fits one.
     """
     from e2style.model import ModelCard
     from e2style.training.export import export as write
 
-    target = Path(output)
-    if target.exists() and not force:
-        raise OutputError(f"the output {output} exists", hint="use --force to replace it")
+    check_output(output, force)
     stored = None
     if card:
         try:
             stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError) as error:
             raise ConfigError(f"card {card}: {error}") from error
-    try:
-        path = write(Path(run_folder), target, stored)
-    except OSError as error:
-        raise OutputError(f"the output {output} cannot be written: {error.strerror}") from error
+    path = write(Path(run_folder), Path(output), stored)
     terminal.result(str(path), {"output": str(path)})
 
 
@@ -184,9 +180,14 @@ def export(terminal: Terminal, run_folder: str, output: str, card: str | None, f
 @click.option(
     "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
 )
-@click.option("--stages", type=click.IntRange(1, 3), help="Advanced: encoders used.")
+@click.option(
+    "--stages", type=click.IntRange(1, 3), help="Advanced: encoders used.  [default: all]"
+)
+@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
 @model_option
-def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | None) -> None:
+def evaluate(
+    terminal: Terminal, data: str, stages: int | None, device: str, model: str | None
+) -> None:
     """Measure how well a model regenerates faces, and in how many bits.
 
     Pictures are compared at 256 x 256 after the integers that would be sent.
@@ -196,7 +197,7 @@ def evaluate(terminal: Terminal, data: str, stages: int | None, model: str | Non
     from e2style.zoo import load_model
 
     start = time.monotonic()
-    loaded = load_model(model)
+    loaded = load_model(model, device)
     faces = FaceSet(data, COMPARED_SIDE)
     with terminal.bar("evaluating", "pictures") as progress:
         found = reconstruct(loaded, faces, stages=stages, progress=progress)

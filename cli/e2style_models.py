@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import click
 
 from cli.e2style_group import app
-from cli.options import command
+from cli.options import check_output, command
 from cli.render import Terminal
-from deephide.errors import OutputError
 
 __all__ = ["benchmark", "calibrate", "convert", "count"]
 
@@ -30,12 +28,13 @@ __all__ = ["benchmark", "calibrate", "convert", "count"]
 def convert(terminal: Terminal, source: str, output: str, half: bool, force: bool) -> None:
     """Write a file of another program as safetensors.
 
-    Takes official E2Style files, rosinality's StyleGAN2 files of any size, model_ir_se50.pth,
-    the face-parsing U-Net, torchvision's AlexNet and the linear heads of LPIPS.
+    Takes official E2Style files, rosinality's StyleGAN2 files of any size, the face recogniser
+    model_ir_se50.pth, the face-parsing U-Net, torchvision's AlexNet and the linear heads of LPIPS.
+    A mean code that is missing is estimated.
     """
     from e2style.convert import convert as write
 
-    _check(output, source, force)
+    check_output(output, force, source)
     kind = write(source, output, half=half)
     terminal.result(output, {"output": output, "kind": kind})
 
@@ -90,7 +89,7 @@ def calibrate(
     """
     from e2style.calibration import calibrate_file
 
-    _check(output, model, force)
+    check_output(output, force, model)
     with terminal.bar("calibrating", "pictures") as progress:
         found = calibrate_file(
             model,
@@ -107,8 +106,7 @@ def calibrate(
         "output": output,
         "bits": found.bits,
         "psnr": None if math.isnan(found.psnr) else found.psnr,
-        "accept_psnr": found.accept_psnr,
-        "accept_bits": found.accept_bits,
+        **vars(found.limits),
     }
     terminal.info(f"a face takes {found.bits:.0f} bits under the fitted tables")
     terminal.result(output, fields)
@@ -190,15 +188,3 @@ def benchmark(
         for t in timings
     ]
     terminal.result("\n".join(lines), {"timings": [vars(t) for t in timings]})
-
-
-def _check(output: str, source: str, force: bool) -> None:
-    target = Path(output)
-    if target.suffix != ".safetensors":
-        raise OutputError(
-            f"the output {output} is no .safetensors file", hint="give it the suffix .safetensors"
-        )
-    if target.exists() and Path(source).exists() and target.samefile(source):
-        raise OutputError(f"the output {output} is the input")
-    if target.exists() and not force:
-        raise OutputError(f"the output {output} exists", hint="use --force to replace it")

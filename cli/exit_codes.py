@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, unique
 
 from deephide.errors import DeephideError
-from e2style.errors import ConfigError, DataError, E2StyleError
+from e2style.errors import ConfigError, DataError, E2StyleError, OutputError
 
 __all__ = ["ExitCode", "of_error"]
 
@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
 _OF_E2STYLE: dict[type[Exception], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     DataError: ExitCode.INPUT_IMAGE,
+    OutputError: ExitCode.OUTPUT,
     E2StyleError: ExitCode.CHECKPOINT,
 }
 

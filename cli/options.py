@@ -6,6 +6,7 @@ import functools
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,10 +15,12 @@ import click
 from cli.exit_codes import ExitCode
 from cli.passphrase import VARIABLE, Sources
 from cli.render import Terminal
+from deephide.errors import OutputError
 
 __all__ = [
     "App",
     "Grouped",
+    "check_output",
     "command",
     "exit_on_termination",
     "hygiene_options",
@@ -304,3 +307,23 @@ def output_options(default: str | None, shown: str | None = None) -> Callable[[F
         )(function)
 
     return decorate
+
+
+def check_output(output: str, force: bool, source: str | None = None) -> None:
+    """Refuse, before any work, what a model file cannot be written to.
+
+    Raises
+    ------
+    OutputError : another suffix, no such folder, it is `source`, or it exists and not `force`
+    """
+    target = Path(output)
+    if target.suffix != ".safetensors":
+        raise OutputError(
+            f"the output {output} is no .safetensors file", hint="give it the suffix .safetensors"
+        )
+    if not target.parent.is_dir():
+        raise OutputError(f"the output {output}: there is no folder {target.parent}")
+    if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
+        raise OutputError(f"the output {output} is the input")
+    if target.exists() and not force:
+        raise OutputError(f"the output {output} exists", hint="use --force to replace it")

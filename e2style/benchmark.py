@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from e2style.config import InversionConfig
+from e2style.devices import usable
 from e2style.models.inversion import InversionNetwork
 from e2style.models.reference import ReferenceInversion
 
@@ -82,6 +83,7 @@ def measure_inference(
     compiled : add a variant of ours through `torch.compile`, which needs a compiler
     progress : called with (done, total) runs
     """
+    where = usable(device)
     if threads:
         torch.set_num_threads(threads)
     network = random_network(config)
@@ -102,14 +104,14 @@ def measure_inference(
         return ours.synthesize(ours.invert(last))
 
     def half() -> Tensor:
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with torch.autocast(where.type, torch.bfloat16):
             painted: Tensor = quick().float()
         return painted
 
     variants = {"reference fp32": plain, "e2style fp32": quick, "e2style bf16": half}
     if compiled:
         variants["e2style fp32 compiled"] = torch.compile(quick)
-    return _timed(variants, rounds, batch, torch.device(device), progress)
+    return _timed(variants, rounds, batch, where, progress)
 
 
 @torch.inference_mode()

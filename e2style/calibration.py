@@ -21,25 +21,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e2style.data.archive import Archive
-from e2style.data.faces import FaceSet
+from e2style.acceptance import Limits, fit_limits
+from e2style.checkpoint_io import check_target
+from e2style.data.faces import FaceSet, evenly
 from e2style.errors import DataError
-from e2style.model import InversionModel, agreement
+from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.model import InversionModel
 from e2style.quantizer import Quantizer, fit_quantizer
-from e2style.training.runlog import to_uint8
 from e2style.zoo import load_model, save, stored_as_half
 
 log = logging.getLogger(__name__)
 
-COMPARED_SIDE = 256
 TARGET_DB = 32.0  # what rounding may cost; inversion itself reaches about 22 dB in the paper
 NOISE = 0.1  # standard deviation of the probing noise, in those of the row
 MAX_RATIO = 64.0  # largest step over the smallest
 SEED = 0
 
-# A secret is refused where it fares worse than every face of the fit, by these margins.
-ACCEPT_MARGIN_DB = 1.0
-ACCEPT_BITS_FACTOR = 1.1
 ACCEPT_FACES = 64  # painted to find the limits
 
 Progress = Callable[[int, int], None] | None
@@ -52,14 +49,13 @@ class Calibration:
     Attributes
     ----------
     quantizer : steps, centre, tables
-    accept_psnr, accept_bits : limits of `e2style.save`
+    limits : beyond which a picture counts as no face
     bits : mean length in bits of the faces' own codes under the tables
     psnr : dB at 256 x 256 between pictures of rounded and of exact codes; nan if not measured
     """
 
     quantizer: Quantizer
-    accept_psnr: float
-    accept_bits: float
+    limits: Limits
     bits: float
     psnr: float
 
@@ -86,14 +82,15 @@ def calibrate(
 
     Raises
     ------
-    DataError : fewer than two faces, or codes that are not finite
+    DataError : fewer than two faces, codes that are not finite, or a model that takes other
+        pictures than RGB
     """
     if len(faces) < 2:
         raise DataError(f"calibration needs at least two faces, got {len(faces)}")
     searched = min(probes, len(faces)) * (model.n_codes + 5) if step is None else 0
     shown = min(len(faces), ACCEPT_FACES)
     meter = _Meter(progress, len(faces) + searched + shown)
-    codes = _invert(model, faces, meter)
+    codes = encode_set(model, faces, progress=meter.count)
     if not np.isfinite(codes).all():
         raise DataError("calibration: a code is not finite")
     # The mean of few faces is no better known than the centre that the network starts from.
@@ -107,16 +104,12 @@ def calibrate(
     quantizer = fit_quantizer(codes, step=steps, w_avg=centre, max_radius=2047)
     integers = quantizer.quantise(codes)
     bits = quantizer.ideal_bits(integers)
-    chosen = np.linspace(0, len(faces) - 1, shown).astype(int)
-    found = [
-        agreement(faces.pictures[k], to_uint8(_paint(model, quantizer.dequantise(integers[k])))[0])
-        for k in chosen
-        if meter.count()
-    ]
+    chosen = evenly(len(faces), shown)
+    rounded = quantizer.dequantise(integers[chosen])
+    limits = fit_limits(model, faces.pictures[chosen], rounded, bits, progress=meter.count)
     return Calibration(
         quantizer=quantizer,
-        accept_psnr=round(min(found) - ACCEPT_MARGIN_DB, 1),
-        accept_bits=float(round(bits.max() * ACCEPT_BITS_FACTOR)),
+        limits=limits,
         bits=float(bits.mean()),
         psnr=psnr,
     )
@@ -150,26 +143,24 @@ def calibrate_file(
     ------
     CheckpointError : the model cannot be used
     DataError : as in `calibrate`
+    OutputError : the target cannot be written
     """
+    check_target(target)
     model = load_model(source, device)
     if half:
         with torch.no_grad():
             for key, value in model.network.state_dict().items():
                 if stored_as_half(key, value):
                     value.copy_(value.half().float())
-    archive = Archive(data)
-    archive.close()
-    every = max(len(archive.names) // images, 1)
-    faces = FaceSet(data, COMPARED_SIDE, every=every)
+    faces = FaceSet(data, COMPARED_SIDE, limit=images)
     found = calibrate(model, faces, step=step, target_db=target_db, progress=progress)
     save(
         target,
         model.network,
         quantizer=found.quantizer,
         card=model.card,
-        accept_psnr=found.accept_psnr,
-        accept_bits=found.accept_bits,
         half=half,
+        **dataclasses.asdict(found.limits),
     )
     return found
 
@@ -185,18 +176,6 @@ class _Meter:
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total)
         return True
-
-
-@torch.inference_mode()
-def _invert(model: InversionModel, faces: FaceSet, meter: _Meter) -> NDArray[np.float32]:
-    parts = []
-    batch = 2 if model.device.type == "cpu" else 16  # later stages paint at full size
-    for start in range(0, len(faces), batch):
-        indices = torch.arange(start, min(start + batch, len(faces)))
-        x = faces.batch(indices).to(model.device)
-        parts.append(model.network.invert(x).cpu().numpy())
-        meter.count(len(indices))
-    return np.concatenate(parts)
 
 
 @torch.inference_mode()

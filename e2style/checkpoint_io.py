@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from e2style.errors import CheckpointError
+from e2style.errors import CheckpointError, OutputError
 from e2style.shipped import kind_of_file
 from e2style.untrusted import check_bytes, check_claims, reason
 
@@ -68,6 +68,22 @@ def _reason(error: Exception) -> str:
     return reason(error)
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse what no file can be written to, before the work that makes its content.
+
+    Raises
+    ------
+    OutputError : there is no such folder, it must not be written to, or it is a folder itself
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"the output {target} is a folder")
+    if not target.parent.is_dir():
+        raise OutputError(f"the output {target}: there is no folder {target.parent}")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"the output {target}: the folder {target.parent} is write-protected")
+
+
 def write_tensors(
     path: str | os.PathLike[str], tensors: dict[str, Tensor], header: dict[str, str]
 ) -> None:
@@ -75,17 +91,17 @@ def write_tensors(
 
     Raises
     ------
-    OSError : it cannot be written
+    OutputError : it cannot be written
     """
     target = Path(path)
     partial = target.with_suffix(".partial")
     try:
         safetensors.torch.save_file(tensors, partial, header)
         os.replace(partial, target)
-    except safetensors.SafetensorError as error:
-        raise OSError(f"{target}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    except (OSError, safetensors.SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(f"the output {target} cannot be written: {error}") from error
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:

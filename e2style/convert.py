@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from e2style import networks, official
-from e2style.checkpoint_io import read_content
+from e2style.checkpoint_io import check_target, read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import InversionNetwork
 from e2style.untrusted import reason
@@ -37,8 +37,9 @@ def convert(
     Raises
     ------
     CheckpointError : no such file, or a key is missing, unknown or of another shape
-    OSError : the target cannot be written
+    OutputError : the target cannot be written
     """
+    check_target(target)
     content = read_content(source)
     try:
         kind, network, mean = _read(content)

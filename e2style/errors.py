@@ -3,7 +3,8 @@
 E2StyleError
 ├─ ConfigError      (ValueError)   a setting outside its range
 ├─ CheckpointError                 missing | hash mismatch | incompatible
-└─ DataError        (ValueError)   no usable picture, wrong shape
+├─ DataError        (ValueError)   no usable picture, wrong shape
+└─ OutputError                     a file cannot be written
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class CheckpointError(E2StyleError):
 
 class DataError(E2StyleError, ValueError):
     """Training or evaluation data cannot be used."""
+
+
+class OutputError(E2StyleError):
+    """A file cannot be written where it was asked for."""

@@ -63,13 +63,29 @@ def quantizer_of(model: InversionModel) -> Quantizer:
 
 @torch.inference_mode()
 def encode_set(
-    model: InversionModel, faces: FaceSet, *, batch: int = 16, stages: int | None = None
+    model: InversionModel,
+    faces: FaceSet,
+    *,
+    stages: int | None = None,
+    progress: Callable[[int], object] = lambda inverted: None,
 ) -> NDArray[np.float32]:
-    """Codes (N, n, 512) of every picture of a set."""
+    """Codes (N, n, 512) of every picture of a set.
+
+    Parameters
+    ----------
+    model, faces, stages : as in `reconstruct`
+    progress : called with the number of pictures inverted since the last call
+
+    Raises
+    ------
+    DataError : more stages than the model has, or it takes other pictures than RGB
+    """
     parts = []
+    batch = model.batch_size
     for start in range(0, len(faces), batch):
         x = faces.batch(torch.arange(start, min(start + batch, len(faces)))).to(model.device)
         parts.append(model.network.invert(x, stages).cpu().numpy())
+        progress(len(x))
     return np.concatenate(parts)
 
 
@@ -78,7 +94,6 @@ def reconstruct(
     model: InversionModel,
     faces: FaceSet,
     *,
-    batch: int = 16,
     stages: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
@@ -88,12 +103,17 @@ def reconstruct(
     ----------
     model : with a quantizer
     faces : at side 256
-    batch : pictures at a time
     stages : encoders used; None means all
     progress : called with (done, total)
+
+    Raises
+    ------
+    CheckpointError : no quantizer
+    DataError : more stages than the model has, or it takes other pictures than RGB
     """
+    batch = model.batch_size
     quantizer = quantizer_of(model)
-    integers = quantizer.quantise(encode_set(model, faces, batch=batch, stages=stages))
+    integers = quantizer.quantise(encode_set(model, faces, stages=stages))
     painted, ssims = [], []
     for start in range(0, len(faces), batch):
         part = quantizer.dequantise(integers[start : start + batch])

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from e2style import official
 from e2style.checkpoint_io import State, fill, read_content, read_tensors, write_tensors
 from e2style.config import GeneratorConfig, from_dict, to_json
-from e2style.errors import CheckpointError
+from e2style.devices import usable
+from e2style.errors import CheckpointError, ConfigError
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
 from e2style.models.generator import Generator
 from e2style.models.inversion import weightless
@@ -167,7 +168,7 @@ def save_network(
     Raises
     ------
     CheckpointError : no network of the table
-    OSError : the file cannot be written
+    OutputError : the file cannot be written
     """
     header = {"format": FORMAT, "kind": "generator", "config": ""}
     if isinstance(network, Generator):
@@ -196,11 +197,14 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Say which file an error speaks of; a crafted one can make its reader fail anywhere."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:
         raise CheckpointError(f"model {os.fspath(path)}: {reason(error)}") from error
 
 
 def _ready(network: _N, device: str) -> _N:
+    usable(device)
     return network.eval().requires_grad_(False).to(device)
 
 

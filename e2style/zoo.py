@@ -21,6 +21,7 @@ from torch import Tensor
 from e2style import networks, official
 from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
 from e2style.config import InversionConfig, from_dict, to_json
+from e2style.devices import usable
 from e2style.errors import CheckpointError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
@@ -62,7 +63,9 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
     Raises
     ------
     CheckpointError : missing, hash mismatch, or incompatible; names what is wrong
+    ConfigError : no such device
     """
+    usable(device)
     path, digest = locate(path_or_name)
     if digest is None and kind_of_file(path) != "safetensors":
         return _read_foreign(path, device)
@@ -110,7 +113,7 @@ def save(
 
     Raises
     ------
-    OSError : the file cannot be written
+    OutputError : the file cannot be written
     """
     tensors = {}
     for key, value in network.state_dict().items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from e2style.data.archive import UNREADABLE, Archive, decode, why
@@ -25,6 +26,7 @@ class FaceSet:
     path : folder or zip
     side : pictures are resized to (side, side)
     every : take every n-th member only
+    limit : take at most so many of these, evenly spread; None means all
 
     Attributes
     ----------
@@ -45,12 +47,15 @@ class FaceSet:
         side: int,
         *,
         every: int = 1,
+        limit: int | None = None,
     ) -> None:
         self.names: list[str] = []
         self.skipped: list[str] = []
         decoded = []
         archive = Archive(path)
-        for name in archive.names[::every]:
+        names = archive.names[::every]
+        count = len(names) if limit is None else min(limit, len(names))
+        for name in (names[k] for k in evenly(len(names), count)):
             try:
                 decoded.append(decode(archive.read(name), side, by_area=True))
             except UNREADABLE as error:
@@ -80,6 +85,11 @@ class FaceSet:
         if flips is not None:
             x = torch.where(flips[:, None, None, None], x.flip(3), x)
         return x.contiguous(memory_format=torch.channels_last)
+
+
+def evenly(total: int, count: int) -> NDArray[np.int64]:
+    """Return `count` different places out of `total`, evenly spread, first and last among them."""
+    return np.linspace(0, total - 1, count).astype(np.int64)
 
 
 def group_weights(groups: list[str]) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from e2style.config import InversionConfig
+from e2style.errors import DataError
 from e2style.models.encoder import build_encoder
 from e2style.models.generator import Generator
 
@@ -98,7 +99,16 @@ class InversionNetwork(nn.Module):
         Returns
         -------
         B n 512, the codes of the last stage used
+
+        Raises
+        ------
+        DataError : another shape, or more stages than there are
         """
+        shape, channels = tuple(pictures.shape), self.config.encoder.in_channels
+        if len(shape) != 4 or shape[1] != channels or shape[2] != shape[3]:
+            raise DataError(f"images: got shape {shape}, needs (B, {channels}, S, S)")
+        if stages is not None and not 1 <= stages <= self.config.steps:
+            raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
         x = self.pool(pictures)
         steps = self.config.steps if stages is None else stages
         if self.config.iterations:

@@ -6,23 +6,18 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from e2style.acceptance import fit_limits
+from e2style.checkpoint_io import check_target
 from e2style.data.faces import FaceSet
 from e2style.evaluation import COMPARED_SIDE, encode_set
-from e2style.model import InversionModel, ModelCard, agreement, likeness
+from e2style.model import InversionModel, ModelCard
 from e2style.quantizer import fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
-from e2style.training.runlog import to_uint8
 from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
-
-# A secret is refused where it fares worse than one training face in a thousand, by these margins.
-ACCEPT_MARGIN_DB = 1.0
-ACCEPT_BITS_FACTOR = 1.1
 
 
 def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int = 3) -> Path:
@@ -43,7 +38,9 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     Raises
     ------
     CheckpointError : the run holds no snapshot
+    OutputError : the target cannot be written
     """
+    check_target(target)
     config = config_of_run(run)
     network, images_seen = network_of_run(run)
     network.channels_last()
@@ -65,30 +62,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     bits = quantizer.ideal_bits(integers)
     log.info("%.0f bits a face under the fitted tables", bits.mean())
 
-    found, alike = _agreement(model, faces, quantizer.dequantise(integers))
-    log.info("regenerated faces agree to %.1f to %.1f dB", found.min(), found.max())
-    save(
-        target,
-        network,
-        quantizer=quantizer,
-        card=card,
-        accept_psnr=round(float(np.quantile(found, 0.001)) - ACCEPT_MARGIN_DB, 1),
-        accept_bits=float(round(np.quantile(bits, 0.999) * ACCEPT_BITS_FACTOR)),
-        accept_likeness=round(float(np.quantile(alike, 0.001)), 2),
-    )
+    limits = fit_limits(model, faces.pictures, quantizer.dequantise(integers), bits)
+    log.info("faces that agree to less than %.1f dB will be refused", limits.accept_psnr)
+    save(target, network, quantizer=quantizer, card=card, **dataclasses.asdict(limits))
     return target
-
-
-@torch.inference_mode()
-def _agreement(
-    model: InversionModel, faces: FaceSet, codes: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Agreement in dB and likeness of each regenerated picture with its original."""
-    decibels, alike = [], []
-    for start in range(0, len(faces), 64):
-        part = torch.from_numpy(codes[start : start + 64])
-        painted = to_uint8(model.network.synthesize(part))
-        originals = faces.pictures[start : start + 64]
-        decibels += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
-        alike += [likeness(a, b) for a, b in zip(originals, painted, strict=True)]
-    return np.array(decibels), np.array(alike)

@@ -63,6 +63,9 @@ def test_train_export_evaluate(place):
     found = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--json")
     assert found.exit_code == 0, found.output
     fields = json.loads(found.stdout)
+    more = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--stages", "3")
+    assert more.exit_code == 3
+    assert "stages: got 3, allowed 1 to 1" in more.stderr
     assert fields["pictures"] == 6
     assert fields["psnr"] > 0
     assert fields["bits"] > 0
@@ -85,6 +88,8 @@ def test_a_dry_run_prints_the_settings_and_trains_nothing(place):
         (("train", "--preset", "none", "--data", "faces", "--run", "run"), 2),
         (("train", "--preset", "tiny.toml", "--data", "none", "--run", "run"), 3),
         (("export", "none", "-o", "m.safetensors"), 7),
+        (("export", "none", "-o", "m.pt"), 8),
+        (("export", "none", "-o", "none/m.safetensors"), 8),
         (("evaluate", "--data", "faces", "--model", "none"), 7),
     ],
 )

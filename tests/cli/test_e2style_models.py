@@ -39,7 +39,7 @@ def test_convert_writes_what_loads_again(heads, tmp_path):
 def test_outputs_are_checked_before_any_work(heads, tmp_path):
     existing = tmp_path / "old.safetensors"
     existing.write_text("precious")
-    for output in (existing, heads, tmp_path / "heads.pt"):
+    for output in (existing, heads, tmp_path / "heads.pt", tmp_path / "none" / "x.safetensors"):
         code, fields = _run("convert", heads, "-o", output)
         assert code == 8
         assert fields["error"]["name"] == "OutputError"
@@ -48,6 +48,18 @@ def test_outputs_are_checked_before_any_work(heads, tmp_path):
     assert _run("convert", heads, "-o", existing, "--force")[0] == 0
     assert _run("convert", tmp_path / "none.pt", "-o", tmp_path / "x.safetensors")[0] == 7
     assert _run("evaluate", "--data", tmp_path, "--model", existing)[0] == 7
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "benchmark"])
+def test_devices_that_are_not_there_are_usage_errors(command, tmp_path):
+    more = {
+        "evaluate": ("--data", tmp_path),
+        "calibrate": ("face128", "--data", tmp_path, "-o", tmp_path / "x.safetensors"),
+        "benchmark": ("--size", 8),
+    }[command]
+    code, fields = _run(command, *more, "--device", "nonsense")
+    assert code == 2
+    assert fields["error"]["message"].startswith("device: 'nonsense'")
 
 
 def test_calibrate_makes_a_model_ready_for_hiding(tmp_path):
@@ -74,6 +86,7 @@ def test_calibrate_makes_a_model_ready_for_hiding(tmp_path):
     model = e2style.load(target)
     assert model.quantizer is not None
     assert model.accept_bits == fields["accept_bits"]
+    assert model.accept_likeness == fields["accept_likeness"]
 
 
 def test_count_prints_every_row_of_the_paper():

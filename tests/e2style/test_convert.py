@@ -1,8 +1,10 @@
 """Files of other programs at a small size: what loads, what is named, what is kept."""
 
 import argparse
+import dataclasses
 import json
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +16,15 @@ from e2style import official, zoo
 from e2style.calibration import calibrate, calibrate_file
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.convert import convert
-from e2style.data.faces import FaceSet
-from e2style.errors import CheckpointError, DataError
+from e2style.data.faces import FaceSet, evenly
+from e2style.errors import CheckpointError, ConfigError, DataError, OutputError
+from e2style.evaluation import encode_set, quantizer_of
+from e2style.model import DEFAULT_LIKENESS, likeness
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.models.ops import blur_kernel
-from e2style.networks import load_generator
+from e2style.networks import LPIPS_HEADS, load_generator, load_network
+from e2style.training.runlog import to_uint8
 
 SMALL = InversionConfig(
     generator=GeneratorConfig(size=16, style_dim=8, channel_base=128, channel_max=8),
@@ -218,7 +223,7 @@ def test_searched_steps_cost_the_picture_what_was_asked(tiny, faces_zip, spread)
     rounded = found.quantizer.dequantise(found.quantizer.quantise(codes))
     a, b = (model.network.synthesize(torch.from_numpy(c)).numpy() for c in (codes, rounded))
     assert 10 * np.log10(4 / np.square(a - b).mean()) > 27.0
-    assert found.bits < found.accept_bits
+    assert found.bits < found.limits.accept_bits
     # Rows that matter more to the picture get finer steps.
     assert len(np.unique(found.quantizer.step)) > 1
 
@@ -229,10 +234,69 @@ def test_a_calibrated_file_can_be_hidden(content, faces_zip, tmp_path):
     with pytest.raises(DataError, match="two faces"):
         calibrate(e2style.load(tmp_path / "e2style.pt"), FaceSet(faces_zip, 256, every=12))
     # The codes of this file have 8 and not 512 columns: the quantizer follows the model.
-    found = calibrate_file(tmp_path / "e2style.pt", faces_zip, target, images=4, step=0.25)
+    totals = []
+    found = calibrate_file(
+        tmp_path / "e2style.pt", faces_zip, target, images=7, step=0.25,
+        progress=lambda done, total: totals.append((done, total)),
+    )  # fmt: skip
+    # Seven of twelve, one of them damaged: six are inverted, and six painted for the limits.
+    assert totals[-1] == (12, 12)
     model = e2style.load(target)
     assert model.quantizer.step.shape == (6, 8)
     assert (model.quantizer.step == np.float32(0.25)).all()
-    assert model.accept_bits == found.accept_bits
+    assert model.accept_bits == found.limits.accept_bits
+    # Every face of the fit keeps the limits, and the worst one only just.
+    faces = FaceSet(faces_zip, 256, limit=7)
+    integers = quantizer_of(model).quantise(encode_set(model, faces))
+    codes = torch.from_numpy(quantizer_of(model).dequantise(integers))
+    painted = to_uint8(model.synthesize(codes))
+    alike = [likeness(a, b) for a, b in zip(faces.pictures, painted, strict=True)]
+    assert model.accept_likeness == pytest.approx(min(alike), abs=0.03)
+    assert model.accept_likeness != DEFAULT_LIKENESS
     with safetensors.safe_open(target, "pt") as file:
         assert json.loads(file.metadata()["config"])["stages"] == 3
+
+
+def test_faces_are_spread_evenly():
+    for total, count in ((12, 7), (5, 5), (100, 2), (70_000, 256)):
+        places = evenly(total, count)
+        assert len(set(places.tolist())) == count
+        assert (places[0], places[-1]) == (0, total - 1)
+        assert np.diff(places).max() - np.diff(places).min() <= 1
+
+
+def test_models_of_other_pictures_or_fewer_stages_are_refused(tiny, faces_zip):
+    sketch = dataclasses.replace(tiny, encoder=dataclasses.replace(tiny.encoder, in_channels=1))
+    model = e2style.InversionModel(InversionNetwork(sketch), fingerprint=bytes(32))
+    faces = FaceSet(faces_zip, 256)
+    with pytest.raises(DataError, match=r"needs \(B, 1, S, S\)"):
+        calibrate(model, faces, step=1.0)
+    model = e2style.InversionModel(InversionNetwork(tiny), fingerprint=bytes(32))
+    with pytest.raises(DataError, match="stages: got 3, allowed 1 to 1"):
+        encode_set(model, faces, stages=3)
+
+
+def test_batches_follow_the_size_of_the_picture(tiny):
+    model = e2style.InversionModel(InversionNetwork(tiny), fingerprint=bytes(32))
+    for size, count in ((16, 16), (128, 16), (256, 4), (512, 1), (1024, 1)):
+        generator = dataclasses.replace(tiny.generator, size=size)
+        model.config = SimpleNamespace(generator=generator)
+        assert model.batch_size == count
+
+
+def test_outputs_and_devices_are_refused_before_any_work(content, faces_zip, tmp_path):
+    source = tmp_path / "e2style.pt"
+    torch.save(content, source)
+    for target in (tmp_path / "none" / "x.safetensors", tmp_path):
+        with pytest.raises(OutputError, match="the output"):
+            convert(source, target)
+        with pytest.raises(OutputError, match="the output"):
+            calibrate_file(source, tmp_path / "no-data", target)
+    network = e2style.load(source).network
+    with pytest.raises(OutputError, match="cannot be written"):
+        zoo.save(tmp_path / "none" / "x.safetensors", network)
+    for device in ("nonsense", "cuda:99", "meta"):
+        with pytest.raises(ConfigError, match="device"):
+            e2style.load(source, device)
+        with pytest.raises(ConfigError, match="device"):
+            load_network(LPIPS_HEADS, device)

@@ -1,0 +1,65 @@
+"""What counts as a face to a model: limits beyond which a secret is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e2style.model import InversionModel, agreement, likeness
+from e2style.training.runlog import to_uint8
+
+__all__ = ["Limits", "fit_limits"]
+
+# A secret is refused where it fares worse than one face of the fit in a thousand, by these margins.
+RARE = 0.001
+MARGIN_DB = 1.0
+BITS_FACTOR = 1.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Arguments of `e2style.save`; see `e2style.InversionModel` for what they mean."""
+
+    accept_psnr: float
+    accept_bits: float
+    accept_likeness: float
+
+
+@torch.inference_mode()
+def fit_limits(
+    model: InversionModel,
+    pictures: NDArray[np.uint8],
+    codes: NDArray[np.float32],
+    bits: NDArray[np.float64],
+    *,
+    progress: Callable[[int], object] = lambda painted: None,
+) -> Limits:
+    """Find the limits that faces of the fit keep.
+
+    Parameters
+    ----------
+    model : paints
+    pictures : (N, S, S, 3) uint8 faces
+    codes : (N, n, 512) their codes behind the quantizer
+    bits : (M,) lengths under the tables of these and maybe more faces
+    progress : called with the number of pictures painted since the last call
+    """
+    decibels, alike = [], []
+    batch = model.batch_size
+    for start in range(0, len(codes), batch):
+        part = torch.from_numpy(codes[start : start + batch]).to(model.device)
+        painted = to_uint8(model.network.synthesize(part))
+        originals = pictures[start : start + batch]
+        decibels += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
+        alike += [likeness(a, b) for a, b in zip(originals, painted, strict=True)]
+        progress(len(part))
+    return Limits(
+        accept_psnr=round(float(np.quantile(decibels, RARE)) - MARGIN_DB, 1),
+        accept_bits=float(round(np.quantile(bits, 1 - RARE) * BITS_FACTOR)),
+        accept_likeness=math.floor(float(np.quantile(alike, RARE)) * 100) / 100,
+    )
