@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.e2style_group import app
 from cli.options import check_output, command
 from cli.render import Terminal
+
+if TYPE_CHECKING:
+    from e2style.benchmark import Timing
 
 __all__ = ["benchmark", "calibrate", "convert", "count"]
 
@@ -140,51 +145,107 @@ def count(terminal: Terminal) -> None:
 
 @command(app, "e2style", examples=("e2style benchmark", "e2style benchmark --stages 2 --json"))
 @click.option("--size", type=int, default=1024, show_default=True, help="Advanced: output side.")
-@click.option("--stages", type=click.IntRange(1, 3), default=1, help="Advanced: encoders.")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Advanced: timed turns.")
-@click.option("--batch", type=click.IntRange(min=1), default=1, help="Advanced: pictures at once.")
-@click.option("--threads", type=click.IntRange(min=0), default=0, help="Advanced: 0 means all.")
+@click.option(
+    "--side",
+    type=click.IntRange(64, 1024),
+    default=256,
+    show_default=True,
+    help="Advanced: side that the encoders work at.",
+)
+@click.option(
+    "--stages",
+    type=click.IntRange(1, 3),
+    default=1,
+    show_default=True,
+    help="Advanced: encoders used; the training is that of stage 1.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Advanced: timed turns of inversion and painting.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Advanced: timed training steps of each variant; 0 leaves training out.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Advanced: pictures at once.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Advanced: threads; 0 leaves torch's own choice.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
-@click.option("--compile", "compiled", is_flag=True, help="Advanced: add a compiled variant.")
+@click.option("--compile", "compiled", is_flag=True, help="Advanced: add compiled variants.")
 def benchmark(
     terminal: Terminal,
     size: int,
+    side: int,
     stages: int,
     rounds: int,
+    steps: int,
     batch: int,
     threads: int,
     device: str,
     compiled: bool,
 ) -> None:
-    """Time inversion and painting against the straightforward implementation.
+    """Time inversion, painting and training against the straightforward implementation.
 
-    Random weights, nothing is downloaded. Each variant runs in turns with the others; seconds
-    are a picture's; CPU seconds are summed over threads and not stretched by other programs.
-    Factors compare the best turns; the error is the root mean square difference from the
-    reference's picture over that picture's standard deviation. Needs about 2 GB of memory at
-    full size. Devices other than the CPU and --compile are there, but were never measured.
+    Random weights, nothing is downloaded. Seconds are a picture's; CPU seconds are summed over
+    threads and not stretched by other programs. Factors compare the best turns. Memory is the
+    peak of a process that runs this variant alone. The error is the root mean square difference
+    from the reference's picture over that picture's standard deviation, in training the largest
+    relative one of a loss. Needs about 6 GB of memory at full size, 2 GB with --steps 0. Devices
+    other than the CPU and --compile are there, but were never measured.
     """
     from e2style.architectures import e2style
-    from e2style.benchmark import measure_inference
+    from e2style.benchmark import PAPER_SECONDS, measure_inference
+    from e2style.benchmark_training import measure_training
     from e2style.config import GeneratorConfig
 
     n_codes = GeneratorConfig(size).n_codes
     deep, middle = n_codes // 2, (n_codes + 2) // 4
-    config = e2style(size, stages, pools=(7, 7, 7), split=(n_codes - deep - middle, middle, deep))
-    with terminal.bar("measuring", "runs") as progress:
-        timings = measure_inference(
-            config,
-            rounds=rounds,
-            batch=batch,
-            threads=threads,
-            device=device,
-            compiled=compiled,
-            progress=progress,
-        )
-    lines = [f"{'':22}  {'best':>7}  {'median':>7}  {'CPU':>7}  faster  by CPU  error"]
-    lines += [
-        f"{t.name:22}  {t.best_s:5.2f} s  {t.median_s:5.2f} s  {t.cpu_s:5.2f} s  "
-        f"{t.speedup:5.2f}x  {t.cpu_speedup:5.2f}x  {t.error:.1e}"
+    split = (n_codes - deep - middle, middle, deep)
+    config = e2style(size, stages, pools=(7, 7, 7), split=split, image_size=side)
+    how: dict[str, Any] = {
+        "batch": batch, "threads": threads, "device": device, "compiled": compiled
+    }  # fmt: skip
+    with terminal.bar("inversion and painting", "runs") as progress:
+        timings = measure_inference(config, rounds=rounds, progress=progress, **how)
+    training = []
+    if steps:
+        with terminal.bar("training", "runs") as progress:
+            training = measure_training(config, steps=steps, progress=progress, **how)
+    paper = PAPER_SECONDS[stages]
+    lines = _table("inversion and painting", timings)
+    lines.append(f"{f'paper, {stages} stage(s), RTX 3090':26}  {paper:6.2f} s")
+    if training:
+        lines += ["", *_table("training step, stage 1", training)]
+    fields = {
+        "timings": [vars(t) for t in timings],
+        "training": [vars(t) for t in training],
+        "paper_seconds": paper,
+    }
+    terminal.result("\n".join(lines), fields)
+
+
+def _table(title: str, timings: Sequence[Timing]) -> list[str]:
+    seconds = f"{'best':>8}  {'median':>8}  {'CPU':>8}"
+    return [f"{title:26}  {seconds}  faster  by CPU  images/s       MiB  error"] + [
+        f"{t.name:26}  {t.best_s:6.2f} s  {t.median_s:6.2f} s  {t.cpu_s:6.2f} s  "
+        f"{t.speedup:5.2f}x  {t.cpu_speedup:5.2f}x  {t.images_per_s:8.2f}  {t.memory_mib:8}  "
+        f"{t.error:.1e}"
         for t in timings
     ]
-    terminal.result("\n".join(lines), {"timings": [vars(t) for t in timings]})

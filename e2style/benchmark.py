@@ -1,26 +1,41 @@
 """How fast a picture becomes a code and a picture again, against the straightforward way.
 
 All variants share one set of random weights, which do not matter to speed, and run in turns in
-one process; the best of several rounds counts, since other programs only ever slow one down.
+one process; the best of several rounds counts, since other programs only ever slow one down. Their
+memory is measured afterwards, in a process for each.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
+import multiprocessing
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from e2style.config import InversionConfig
 from e2style.devices import usable
+from e2style.errors import E2StyleError
 from e2style.models.inversion import InversionNetwork
 from e2style.models.reference import ReferenceInversion
 
 SEED = 0
+# Seconds that Table I gives for one to three stages, on a GeForce RTX 3090.
+PAPER_SECONDS = {1: 0.04, 2: 0.09, 3: 0.13}
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +48,9 @@ class Timing:
     best_s, median_s : seconds a picture
     cpu_s : least processor time of a picture, summed over threads; other programs on the
         machine do not stretch it
+    images_per_s : pictures in a second of the best round
+    memory_mib : peak of a process that runs nothing else: of resident memory, the program itself
+        included, or on a GPU of what tensors took there
     speedup : best of the reference over best of this
     cpu_speedup : the same of processor time
     error : rms difference from the reference's picture over the standard deviation of that
@@ -42,6 +60,8 @@ class Timing:
     best_s: float
     median_s: float
     cpu_s: float
+    images_per_s: float
+    memory_mib: int
     speedup: float
     cpu_speedup: float
     error: float
@@ -80,12 +100,37 @@ def measure_inference(
     batch : pictures at a time
     threads : 0 leaves torch's own choice
     device : torch device
-    compiled : add a variant of ours through `torch.compile`, which needs a compiler
+    compiled : add variants of ours through `torch.compile`, which needs a compiler
     progress : called with (done, total) runs
+
+    Raises
+    ------
+    ConfigError : no such device
+    E2StyleError : a process that measured memory died
     """
     where = usable(device)
     if threads:
         torch.set_num_threads(threads)
+    variants = _variants(config, batch, where, compiled)
+    total = (rounds + 2) * len(variants)
+    counted = itertools.count(1)
+
+    def count() -> None:
+        if progress is not None:
+            progress(next(counted), total)
+
+    found = _timed(variants, rounds, batch, where, count)
+    timings = []
+    for timing in found:
+        peak = apart(_peak, config, timing.name, batch, threads, device)
+        timings.append(dataclasses.replace(timing, memory_mib=peak))
+        count()
+    return timings
+
+
+def _variants(
+    config: InversionConfig, batch: int, device: torch.device, compiled: bool
+) -> dict[str, Callable[[], Tensor]]:
     network = random_network(config)
     reference = ReferenceInversion(copy.deepcopy(network)).eval().to(device)
     ours = network.to(device).channels_last()
@@ -104,14 +149,57 @@ def measure_inference(
         return ours.synthesize(ours.invert(last))
 
     def half() -> Tensor:
-        with torch.autocast(where.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             painted: Tensor = quick().float()
         return painted
 
     variants = {"reference fp32": plain, "e2style fp32": quick, "e2style bf16": half}
     if compiled:
         variants["e2style fp32 compiled"] = torch.compile(quick)
-    return _timed(variants, rounds, batch, where, progress)
+        variants["e2style bf16 compiled"] = torch.compile(half)
+    return variants
+
+
+@torch.inference_mode()
+def _peak(config: InversionConfig, name: str, batch: int, threads: int, device: str) -> int:
+    if threads:
+        torch.set_num_threads(threads)
+    where = torch.device(device)
+    _variants(config, batch, where, "compiled" in name)[name]()
+    return peak_mib(where)
+
+
+def apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call a function of a module in a process of its own.
+
+    Raises
+    ------
+    E2StyleError : the process died
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(function, *arguments, **named).result()
+        except BrokenProcessPool as error:
+            raise E2StyleError("benchmark: a process died; was there enough memory?") from error
+
+
+def peak_mib(device: torch.device) -> int:
+    """Peak of memory so far in MiB: of tensors on a GPU, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    try:  # what getrusage says may be the peak of the process that started this one
+        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+        return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        unit = 20 if sys.platform == "darwin" else 10  # bytes, KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> unit
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 @torch.inference_mode()
@@ -120,22 +208,20 @@ def _timed(
     rounds: int,
     batch: int,
     device: torch.device,
-    progress: Callable[[int, int], None] | None,
+    count: Callable[[], None],
 ) -> list[Timing]:
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     worked: dict[str, list[float]] = {name: [] for name in variants}
     pictures: dict[str, Tensor] = {}
     for turn in range(rounds + 1):
-        for k, (name, run) in enumerate(variants.items()):
+        for name, run in variants.items():
             start, worked_before = time.perf_counter(), time.process_time()
             pictures[name] = run()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            wait(device)
             if turn:
                 seconds[name].append((time.perf_counter() - start) / batch)
                 worked[name].append((time.process_time() - worked_before) / batch)
-            if progress is not None:
-                progress(turn * len(variants) + k + 1, (rounds + 1) * len(variants))
+            count()
     first = next(iter(variants))
     wanted = pictures[first]
     return [
@@ -144,6 +230,8 @@ def _timed(
             best_s=min(taken),
             median_s=statistics.median(taken),
             cpu_s=min(worked[name]),
+            images_per_s=1 / min(taken),
+            memory_mib=0,  # see `_peak`
             speedup=min(seconds[first]) / min(taken),
             cpu_speedup=min(worked[first]) / min(worked[name]),
             error=float((pictures[name] - wanted).square().mean().sqrt() / wanted.std()),

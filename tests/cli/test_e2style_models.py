@@ -100,8 +100,18 @@ def test_count_prints_every_row_of_the_paper():
 
 @pytest.mark.slow
 def test_benchmark_compares_equal_pictures():
-    code, fields = _run("benchmark", "--size", 8, "--rounds", 1)
+    settings = ("--size", 64, "--side", 64, "--rounds", 1, "--steps", 1, "--threads", 1)
+    code, fields = _run("benchmark", *settings)
     assert code == 0
+    assert fields["paper_seconds"] == 0.04
+    reference, ours, half = fields["training"]
+    assert reference["speedup"] == reference["cpu_speedup"] == 1.0
+    assert reference["error"] == 0.0
+    assert ours["error"] < 1e-3
+    assert 0 < half["error"] < 0.2
+    for timing in fields["timings"] + fields["training"]:
+        assert timing["images_per_s"] == pytest.approx(1 / timing["best_s"])
+        assert 100 < timing["memory_mib"] < 6000
     reference, ours, half = fields["timings"]
     assert reference["speedup"] == 1.0
     assert ours["error"] < 1e-4
