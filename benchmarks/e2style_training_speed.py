@@ -66,7 +66,7 @@ def main():
     for t in timings:
         print(
             f"{t.name:22} best {t.best_s:.2f} s a picture, CPU {t.cpu_s:.2f} s: {t.speedup:.2f}x, "
-            f"by CPU {t.cpu_speedup:.2f}x, {t.memory_mib} MiB, largest error of a loss {t.error:.1e}"
+            f"by CPU {t.cpu_speedup:.2f}x, {t.memory_mib} MiB, error of a loss {t.error:.1e}"
         )
     if chosen.json:
         settings = {key: value for key, value in vars(chosen).items() if key != "json"}

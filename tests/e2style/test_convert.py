@@ -279,7 +279,7 @@ def test_models_of_other_pictures_or_fewer_stages_are_refused(tiny, faces_zip):
 def test_batches_follow_the_size_of_the_picture(tiny):
     model = e2style.InversionModel(InversionNetwork(tiny), fingerprint=bytes(32))
     for size, count in ((16, 16), (128, 16), (256, 4), (512, 1), (1024, 1)):
-        generator = dataclasses.replace(tiny.generator, size=size)
+        generator = dataclasses.replace(tiny.generator, size=size, channel_base=1 << 14)
         model.config = SimpleNamespace(generator=generator)
         assert model.batch_size == count
 
