@@ -74,15 +74,16 @@ def app() -> None:
     default="auto",
     show_default=True,
     help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-    "picture, small; file: any bytes, without the name; auto: latent for a face that the model "
-    "paints closely, else image; paper: nine bits per integer, for the figures of the paper.",
+    "picture, small; file: any bytes, without the name; auto: latent for a square picture of a "
+    "face that the model paints closely and that is safe in the carrier, else image; paper: nine "
+    "bits per integer, for the figures of the paper.",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
     metavar="BYTES",
-    help="Input: what a picture of the image codec may take.  [default: what is safe in the "
-    "carrier, 200 to 4096]",
+    help="Input: what a picture of the image codec, or with --codec auto a face, may take.  "
+    "[default: what is safe in the carrier, for a picture 200 to 4096]",
 )
 @click.option(
     "--rounding",

@@ -69,14 +69,15 @@ def embed(
     cost : "hill", or another cost function of `stc.costs`
     codec : "latent" sends a face as the model's code, "image" any picture as a small one, "file"
         any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
-        for a face that the model paints closely, else image
+        for a square picture of a face that the model paints closely and whose code is safe in the
+        carrier, else image
     progress : called with (stages done, stages in all); STAGES names them
     key_file : path of a file of random bytes, or its content; needed besides the passphrase, if
         there is one, or instead of it
     recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
     pad : fill the payload up to a size class, so that its length says less
-    budget : bytes of payload that the image codec may use; None means what is safe in this carrier,
-        within 200 to 4096
+    budget : bytes of payload that the image codec, or with "auto" a face's code, may use; None
+        means what is safe in this carrier, for a picture within 200 to 4096
     rounding : of the paper codec, "nearest" or "floor"
 
     Returns

@@ -41,6 +41,10 @@ __all__ = ["CHOICES", "NUMBERS", "Content", "Encoded", "Request", "decode", "enc
 NUMBERS = {"latent": 1, "image": 2, "file": 3, "paper": 4}
 CHOICES = ("auto", *NUMBERS)
 
+MAX_ROOM = 1 << 30
+# "auto" takes pictures whose longer side is this much longer for something else than a face.
+_MAX_ASPECT = 1.1
+
 _NAMES = {number: name for name, number in NUMBERS.items()}
 
 
@@ -54,12 +58,14 @@ class Request:
     model : for latent and paper
     budget : gives the bytes that a payload of the image codec may have
     rounding : of the paper codec
+    room : gives the bytes beyond which "auto" takes no code of a face
     """
 
     secret: ImageSource | bytes = field(repr=False)
     model: LazyModel
     budget: Callable[[], int]
     rounding: str = "nearest"
+    room: Callable[[], int] = lambda: MAX_ROOM
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +116,8 @@ def encode(codec: str, request: Request) -> Encoded:
 
     Parameters
     ----------
-    codec : one of CHOICES; "auto" takes latent for a face that the model paints closely, else image
+    codec : one of CHOICES; "auto" takes latent for a face that the model paints closely and whose
+        code has room, else image
     request : the secret and what is needed to encode it
 
     Raises
@@ -122,12 +129,22 @@ def encode(codec: str, request: Request) -> Encoded:
         raise ValueError(f"codec: got {codec!r}, allowed: {', '.join(CHOICES)}")
     if codec != "auto":
         return _CODECS[codec].encode(request)
-    latent, doubt = _Latent().judge(request)
-    if not doubt:
-        return latent
-    reason = f"codec image, because {doubt}"
-    squeezed = _Image().encode(request)
-    return replace(squeezed, reason=f"{reason}: {squeezed.reason.removeprefix('codec image: ')}")
+    latent, doubt = _Latent().consider(request)
+    if latent is not None and not doubt:
+        size, room = len(latent.payload), request.room()
+        if size <= room:
+            return latent
+        doubt = f"the face's code takes {size} bytes, and {room} are safe here or allowed"
+        try:
+            squeezed = _Image().encode(request)
+        except CapacityError:
+            return latent  # nothing else fits; whether this does, its price decides
+        if len(squeezed.payload) >= size:
+            return latent
+    else:
+        squeezed = _Image().encode(request)
+    chosen = squeezed.reason.removeprefix("codec image: ")
+    return replace(squeezed, reason=f"codec image, because {doubt}: {chosen}")
 
 
 def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
@@ -156,11 +173,27 @@ def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> 
 
 class _Latent:
     def encode(self, request: Request) -> Encoded:
-        return self.judge(request)[0]
+        return self._judge(request)[0]
 
-    def judge(self, request: Request) -> tuple[Encoded, str]:
+    def consider(self, request: Request) -> tuple[Encoded | None, str]:
+        """Return the code of a face, if there is one, and why it should not be sent; else empty."""
+        picture = image_io.load_picture(request.secret)
+        width, height = picture.size
+        if min(picture.size) < image_io.MIN_SECRET_SIDE:
+            return None, f"the secret has only {width} x {height} pixels, too few for a face"
+        if max(picture.size) > _MAX_ASPECT * min(picture.size):
+            return None, (
+                f"the secret is not square ({width} x {height}), and of a face only the central "
+                "square would travel"
+            )
+        model = request.model.load()
+        if model.quantizer is None:
+            return None, f"the model {model.name} has no quantizer"
+        return self._judge(replace(request, secret=picture))
+
+    def _judge(self, request: Request) -> tuple[Encoded, str]:
         """Return the code of a face, and why it may be none; empty for a good one."""
-        face = image_io.load_secret(request.secret)
+        face, cropped = _central_square(request.secret)
         model = request.model.load()
         quantizer = models.quantizer_of(model)
         integers = models.invert(model, face)
@@ -170,7 +203,7 @@ class _Latent:
             codec="latent",
             parameters=model.fingerprint[:PARAMETER_BYTES],
             payload=latent_codec.encode(integers, quantizer),
-            reason=f"codec latent: the model paints the face to {psnr:.1f} dB",
+            reason=f"codec latent: the model paints the face to {psnr:.1f} dB{cropped}",
             preview=preview,
             secret_psnr=psnr,
             model=model.name,
@@ -189,7 +222,7 @@ class _Latent:
 
 class _Paper:
     def encode(self, request: Request) -> Encoded:
-        face = image_io.load_secret(request.secret)
+        face, cropped = _central_square(request.secret)
         model = request.model.load()
         code = models.invert_exactly(model, face)
         try:
@@ -208,7 +241,7 @@ class _Paper:
             parameters=model.fingerprint[:PARAMETER_BYTES],
             payload=paper_codec.encode(integers),
             reason=f"codec paper, {request.rounding} integers: the face comes back at "
-            f"{psnr:.1f} dB",
+            f"{psnr:.1f} dB{cropped}",
             preview=preview,
             secret_psnr=psnr,
             model=model.name,
@@ -295,6 +328,19 @@ def _the_model(parameters: bytes, model: LazyModel) -> models.Model:
             hint="give the model it was made with; `deephide models` lists fingerprints",
         )
     return model.load()
+
+
+def _central_square(secret: ImageSource | bytes) -> tuple[Image.Image, str]:
+    """Read a face; also return a clause that says what of the picture travels, if not all does."""
+    picture = image_io.load_picture(secret)
+    face = image_io.load_secret(picture)
+    if face.size == picture.size:
+        return face, ""
+    return (
+        face,
+        f"; of the secret's {picture.width} x {picture.height} pixels only the central "
+        f"{face.width} x {face.height} travel",
+    )
 
 
 def _read_bytes(secret: ImageSource | bytes) -> bytes:

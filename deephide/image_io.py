@@ -318,7 +318,9 @@ def load_secret(source: ImageSource | bytes) -> Image.Image:
             hint="use a larger picture of the face",
         )
     if image.width != image.height:
-        _log.info("the secret is not square: its central %d x %d pixels are used", side, side)
+        _log.warning(
+            "the secret is not square: only its central %d x %d pixels are hidden", side, side
+        )
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
     return image

@@ -95,10 +95,18 @@ class _Pricing:
         safe = int(self.prospect().safe().payload_bits)
         empty = hiding.message_bits(container.HEADER_BYTES, key)
         hard = hiding.limit_bits(self._cover.samples.reshape(-1), *self.prices(safe), key)
-        room = max((safe - empty) // 8, min(MIN_DEFAULT_BUDGET, (hard - empty) // 16))
-        if padded:
-            room = room * 8 // 9 - 1  # a size class is at most 12 % longer
-        return max(0, min(room, MAX_DEFAULT_BUDGET))
+        least = min(MIN_DEFAULT_BUDGET, _unpadded((hard - empty) // 16, padded))
+        return max(0, min(max(self.room(key, padded), least), MAX_DEFAULT_BUDGET))
+
+    def room(self, key: keys.Sealer, padded: bool) -> int:
+        """Return the bytes of payload that are safe."""
+        safe = int(self.prospect().safe().payload_bits)
+        empty = hiding.message_bits(container.HEADER_BYTES, key)
+        return max(0, _unpadded((safe - empty) // 8, padded))
+
+
+def _unpadded(size: int, padded: bool) -> int:
+    return size * 8 // 9 - 1 if padded else size  # a size class is at most 12 % longer
 
 
 def hide(order: Order, progress: Progress = None) -> Job:
@@ -152,6 +160,7 @@ def _hide_in(
                 model,
                 lambda: order.budget or pricing.budget(key, access.pad),
                 order.rounding,
+                lambda: order.budget or pricing.room(key, access.pad),
             ),
         )
         header = container.Header(

@@ -140,7 +140,7 @@ def test_even_carriers_are_refused(face, model):
 def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
     carrier = Image.fromarray(make_texture(38, 38, 3))
     with pytest.raises(deephide.CapacityError) as caught:
-        deephide.embed(face, carrier, None, model)
+        deephide.embed(face, carrier, None, model, codec="latent")
     assert caught.value.needed_bits > caught.value.capacity_bits > 0
     assert caught.value.capacity_bits == deephide.capacity(carrier).hard_bits
 
@@ -153,7 +153,7 @@ def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, mo
     said = set()
     for cost in ("hill", "mipod"):
         with pytest.raises(deephide.CapacityError) as caught:
-            deephide.embed(face, carrier, None, model, cost)
+            deephide.embed(face, carrier, None, model, cost, "latent")
         said.add((str(caught.value), caught.value.needed_bits, caught.value.capacity_bits))
     assert len(said) == 1
 
@@ -308,7 +308,7 @@ def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
 def test_models_without_a_usable_quantizer_are_refused(photo, face, model):
     model.quantizer = None
     with pytest.raises(deephide.CheckpointError, match="has no quantizer"):
-        deephide.embed(face, photo, None, model)
+        deephide.embed(face, photo, None, model, codec="latent")
 
 
 def test_models_that_paint_no_numbers_are_refused(photo, face, model):

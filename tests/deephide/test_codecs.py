@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 import deephide
-from deephide import bitstreams, codecs, file_codec, image_codec, models, paper_codec
+from deephide import bitstreams, codecs, file_codec, image_codec, latent_codec, models, paper_codec
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 KINDS = [bitstreams.WEBP, bitstreams.WEBP_LOSSLESS]
@@ -169,6 +169,51 @@ def test_codes_beyond_nine_bits_are_refused_by_the_sender(face, photo, model, mo
     monkeypatch.setattr(models, "invert_exactly", lambda *_: np.full((2, 512), 256.0, np.float32))
     with pytest.raises(deephide.InputImageError, match="the code holds 256"):
         deephide.embed(face, photo, "p", model, codec="paper")
+
+
+def test_auto_crops_no_picture_that_is_not_square(face, photo, model, caplog):
+    wide = face.resize((150, 100))
+    result = deephide.embed(wide, photo, "p", model)
+    assert result.codec == "image" and result.preview.size == (150, 100)
+    assert "is not square (150 x 100)" in result.reason
+    assert not any("central" in note for note in caplog.messages)
+    for codec in ("latent", "paper"):
+        carrier = photo.resize((400, 400)) if codec == "paper" else photo
+        result = deephide.embed(wide, carrier, "p", model, codec=codec)
+        assert "of the secret's 150 x 100 pixels only the central 100 x 100" in result.reason
+        assert any("only its central 100 x 100 pixels" in note for note in caplog.messages)
+    result = deephide.embed(face.resize((105, 100)), photo, "p", model)
+    assert result.codec == "latent" and "only the central 100 x 100" in result.reason
+
+
+def test_auto_sends_a_picture_where_a_face_cannot_travel(face, photo, model):
+    small = deephide.embed(face.resize((63, 63)), photo, "p", model)
+    assert small.codec == "image" and "only 63 x 63 pixels" in small.reason
+    model.quantizer = None
+    result = deephide.embed(face, photo, "p", model)
+    assert result.codec == "image" and "the model fake has no quantizer" in result.reason
+    for secret, error in (
+        (face, deephide.CheckpointError),
+        (small.preview, deephide.InputImageError),
+    ):
+        with pytest.raises(error):
+            deephide.embed(secret, photo, "p", model, codec="latent")
+
+
+def test_auto_sends_a_picture_where_the_code_of_a_face_is_not_safe(face, photo, model, monkeypatch):
+    result = deephide.embed(face, photo, "p", model, budget=120)
+    assert result.codec == "image" and result.payload_bits <= 8 * (46 + 120)
+    assert "the face's code takes 167 bytes, and 120 are safe here or allowed" in result.reason
+    assert deephide.embed(face, photo, "p", model, budget=167).codec == "latent"
+    assert deephide.embed(face, photo, "p", model).codec == "latent"
+    # Where no picture is smaller than the code, the code goes.
+    assert deephide.embed(face, photo, "p", model, budget=12).codec == "latent"
+    assert deephide.embed(face, photo.crop((0, 0, 60, 96)), "p", model).codec == "latent"
+    monkeypatch.setattr(latent_codec, "encode", lambda *_: bytes(999))
+    result = deephide.embed(face, photo, "p", model)
+    room = deephide.capacity(photo).fit.file_bytes
+    assert result.codec == "image" and result.payload_bits <= result.safe_bits
+    assert f"takes 999 bytes, and {room} are safe here" in result.reason
 
 
 def test_image_and_file_need_no_model_on_either_side(face, photo, tmp_path):
