@@ -46,7 +46,7 @@ class Stego:
         cover = Image.fromarray(targets.picture(side, side, 3))
         y, x = np.mgrid[0:64, 0:64] * 3.0
         secret = Image.fromarray(np.stack((x, y, 0 * x + 90), axis=2).astype(np.uint8))
-        result = deephide.embed(secret, cover, PASSPHRASE, self.model)
+        result = deephide.embed(secret, cover, PASSPHRASE, self.model, codec="latent")
         self.samples = np.asarray(result.stego)
         self.wanted = result.preview.tobytes()
         buffer = io.BytesIO()

@@ -219,7 +219,7 @@ def cost(repeats: int) -> dict:
         next(iter(read_faces(1).values())).save(folder / "secret.png")
         carriers()["astronaut-512"].save(folder / "carrier.png")
         calls = {
-            "embed": ["--secret", "secret.png", "--carrier", "carrier.png"],
+            "embed": ["--secret", "secret.png", "--carrier", "carrier.png", "--codec", "latent"],
             "extract": ["stego.png"],
         }
         peaks = {"embed": 0, "extract": 0}

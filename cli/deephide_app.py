@@ -258,6 +258,9 @@ def extract(
     terminal.result(str(found.path), fields)
 
 
+_FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
+
+
 @command(
     app,
     examples=(
@@ -279,7 +282,9 @@ def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
     for note in found.warnings:
         terminal.warning(note)
     fit = found.fit
-    face = f"yes (up to {fit.latent_bytes} bytes)" if fit.latent else "not safely"
+    face = _FACES[fit.latent]
+    if fit.latent_bytes is not None:
+        face += f" (usually {fit.latent_bytes} bytes, at most {fit.latent_most})"
     picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
     text = (
         f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes): "
@@ -301,6 +306,7 @@ def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
         "fits": {
             "latent": fit.latent,
             "latent_bytes": fit.latent_bytes,
+            "latent_most": fit.latent_most,
             "image_side": fit.image_side,
             "image_psnr": fit.image_psnr,
             "file_bytes": fit.file_bytes,

@@ -287,8 +287,7 @@ def capacity(carrier: ImageSource, cost: str = "hill", model: ModelSource = None
     """
     cover = image_io.load_cover(carrier)
     prices = cover_costs(cover, cost, max(1, cover.samples.size // 100))
-    latent_bits = models.accepted_bits(model)
-    return measure_capacity(cover, *prices, cover_warnings(cover), latent_bits)
+    return measure_capacity(cover, *prices, cover_warnings(cover), models.code_sizes(model))
 
 
 def _paths(*sources: object) -> list[Path]:

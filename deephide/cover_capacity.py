@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from deephide.detectability import Prospect, survey
 from deephide.hiding import limit_bits
 from deephide.image_codec import typical_psnr, typical_side
 from deephide.image_io import Cover
+from deephide.models import CodeSizes
 
 __all__ = ["Capacity", "Fit", "measure_capacity"]
 
@@ -21,14 +21,17 @@ __all__ = ["Capacity", "Fit", "measure_capacity"]
 class Fit:
     """What the safe amount is worth to the codecs, keys and framing taken off.
 
-    `latent_bytes` is what nearly every face's code takes, or None where the model does not say;
-    `latent` says whether that fits.  A picture of `image_side` pixels fits, which scaled up looks
+    `latent_bytes` is the median of what codes of faces take, `latent_most` the most that counts as
+    a face's; None where that is not known of the model.  `latent` says for which part of all faces
+    the code fits: "all" (19 of 20 at least), "most", "none" (less than half) or "unknown".  A
+    picture of `image_side` pixels fits, which scaled up looks
     like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
     those of a compressed file.
     """
 
-    latent: bool
+    latent: str
     latent_bytes: int | None
+    latent_most: int | None
     image_side: int
     image_psnr: float
     file_bytes: int
@@ -73,7 +76,7 @@ def measure_capacity(
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     warnings: tuple[str, ...] = (),
-    latent_bits: float = math.inf,
+    sizes: CodeSizes | None = None,
     prospect: Prospect | None = None,
 ) -> Capacity:
     """Return the capacity of a cover with the given prices.
@@ -83,7 +86,7 @@ def measure_capacity(
     cover : what `image_io.load_cover` returned
     cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
     warnings : passed on
-    latent_bits : longest code that counts as a face's
+    sizes : what codes of faces take; None means that nothing is known
     prospect : what `survey` said, if it was asked before
 
     Returns
@@ -101,19 +104,27 @@ def measure_capacity(
         hard_bits=hard,
         safe_change_rate=safe.change_rate,
         detector_error=safe.detector_error,
-        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, latent_bits),
+        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, sizes or CodeSizes()),
         warnings=warnings,
     )
 
 
-def _fit(room: int, latent_bits: float) -> Fit:
+def _fit(room: int, sizes: CodeSizes) -> Fit:
     room = max(room, 0)
-    known = math.isfinite(latent_bits)
-    latent = math.ceil(latent_bits / 8) if known else None
     return Fit(
-        latent=latent is not None and latent <= room,
-        latent_bytes=latent,
+        latent=_share(room, sizes),
+        latent_bytes=sizes.usual,
+        latent_most=sizes.most,
         image_side=typical_side(room),
         image_psnr=typical_psnr(room),
         file_bytes=room,
     )
+
+
+def _share(room: int, sizes: CodeSizes) -> str:
+    """Say for which part of all faces there is room."""
+    if any(size is not None and size <= room for size in (sizes.nearly_all, sizes.most)):
+        return "all"
+    if sizes.usual is None:
+        return "unknown"
+    return "most" if sizes.usual <= room else "none"

@@ -37,6 +37,7 @@ MAX_DISPLAY_SIDE = 1024  # of what the sender writes; more would only be empty m
 MAX_SIDE = 4096  # of what a receiver accepts as display size
 MAX_PIXELS = 1 << 22
 MAX_CODED_SIDE = 1024
+MAX_PAYLOAD = 1 << 16  # more bytes than any picture is worth, but enough to make decoders work
 
 # About 2**(1/3) apart: the quality over the side is flat near its best.
 _LADDER = (12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768)
@@ -86,13 +87,14 @@ def encode(secret: Image.Image, budget: int, *, avif: bool | None = None) -> Squ
     Parameters
     ----------
     secret : RGB
-    budget : bytes of payload
+    budget : bytes of payload; MAX_PAYLOAD at most are used
     avif : also try AVIF; None means if Pillow can
 
     Returns
     -------
     Squeezed, or None if no picture of any size fits
     """
+    budget = min(budget, MAX_PAYLOAD)
     search = _Search(_to_display(secret), budget)
     if search.try_lossless():
         return search.best
@@ -129,9 +131,11 @@ def decode(parameters: bytes, payload: bytes) -> Image.Image:
 
     Raises
     ------
-    ImageFormatError : sizes out of range, or bytes that no decoder accepts
+    ImageFormatError : sizes or length out of range, or bytes that no decoder accepts
     UnsupportedFormatError : this Pillow has no decoder for the format
     """
+    if len(payload) > MAX_PAYLOAD:
+        raise ImageFormatError("a bitstream of more than 65,536 bytes")
     if len(parameters) != 8 or parameters[7]:
         raise ImageFormatError("parameters of another form")
     kind = parameters[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from e2style.quantizer import Quantizer
 
 __all__ = [
+    "CodeSizes",
     "LazyModel",
     "Model",
     "ModelSource",
-    "accepted_bits",
     "agreement",
+    "code_sizes",
     "doubt",
     "from_e2style",
     "invert",
@@ -153,21 +156,41 @@ class LazyModel:
         return os.fspath(source) if isinstance(source, str | os.PathLike) else source.name
 
 
-def accepted_bits(source: ModelSource) -> float:
-    """Return the longest code in bits that counts as a face's; inf where the model does not say.
+@dataclass(frozen=True)
+class CodeSizes:
+    """Bytes that the codes of faces take; None where nothing is known.
 
-    No network is loaded for it.
+    `usual` is the median, `nearly_all` the 95th percentile; what takes more than `most` is no face
+    to "auto".
+    """
+
+    usual: int | None = None
+    nearly_all: int | None = None
+    most: int | None = None
+
+
+def code_sizes(source: ModelSource) -> CodeSizes:
+    """Return what is known of the sizes of a model's codes; no network is loaded for it.
 
     Raises
     ------
     CheckpointError : missing or damaged
     """
+    from e2style.shipped import TYPICAL_BYTES
+
     if source is None or isinstance(source, str | os.PathLike):
         import e2style
 
         with _translated():
-            return float(e2style.header_of(source).get("accept_bits", "inf"))
-    return source.accept_bits
+            header = e2style.header_of(source)
+            limit = float(header.get("accept_bits", "inf"))
+            # The files of others are known to nobody, and slow to take apart.
+            fingerprint = e2style.fingerprint_of(source) if header else bytes(32)
+    else:
+        limit, fingerprint = source.accept_bits, source.fingerprint
+    most = math.ceil(limit / 8) if math.isfinite(limit) else None
+    usual, nearly_all = TYPICAL_BYTES.get(fingerprint.hex(), (None, None))
+    return CodeSizes(usual, nearly_all, most)
 
 
 def quantizer_of(model: Model) -> Quantizer:

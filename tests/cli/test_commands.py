@@ -11,6 +11,7 @@ from cli import deephide_app
 from cli.exit_codes import ExitCode, of_error
 from cli.render import Terminal
 from deephide import errors
+from e2style import shipped
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
 INPUTS = ["face.png", "noise.png", "photo.png"]
@@ -240,6 +241,18 @@ def test_capacity(run, run_json):
     assert "warning: the carrier is tiny" in done.stderr
     _, found = run_json("capacity", "photo.png")
     assert 0 < found["safe_bits"] < found["hard_bits"] < found["elements"]
+
+
+@pytest.mark.parametrize(("room", "said"), [(4, "not safely"), (10, "most faces"), (14, "yes")])
+def test_capacity_says_yes_where_faces_fit(run, monkeypatch, room, said):
+    known = next(iter(shipped.TYPICAL_BYTES.values()))
+    monkeypatch.setattr(shipped, "TYPICAL_BYTES", {bytes(range(32)).hex(): known})
+    rng = np.random.default_rng(0)
+    noise = rng.integers(1, 255, (40 * room, 40 * room)).astype(np.uint8)
+    Image.fromarray(noise).save("noise.png")
+    done = run("capacity", "noise.png")
+    line = f"a face    {said} (usually 661 bytes, at most 1466)"
+    assert line in [each.strip() for each in done.stdout.splitlines()]
 
 
 def test_models(run, run_json, monkeypatch):

@@ -79,6 +79,21 @@ def test_pictures_keep_to_their_budget_and_more_bytes_look_better(make_texture, 
     assert image_codec.encode(picture, 10, avif=avif) is None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_bitstreams_are_refused_before_decoding(kind, face, monkeypatch):
+    """A lossless WebP of some hundred kilobytes can claim hundreds of megabytes of tables."""
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
+    parameters = bytes([kind]) + b"".join(n.to_bytes(2, "little") for n in (9, 9, 9)) + b"\0"
+    with pytest.raises(image_codec.ImageFormatError, match="more than 65,536"):
+        image_codec.decode(parameters, bytes(image_codec.MAX_PAYLOAD + 1))
+
+
+def test_no_budget_makes_a_picture_longer_than_receivers_take(make_texture, monkeypatch):
+    monkeypatch.setattr(image_codec, "MAX_PAYLOAD", 1000)
+    noise = Image.fromarray(make_texture(200, 200, 3))
+    assert len(image_codec.encode(noise, 10**6, avif=False).payload) <= 1000
+
+
 def test_a_drawing_that_fits_travels_without_loss():
     drawing = Image.new("RGB", (300, 200), "white")
     drawing.paste((200, 10, 10), (40, 50, 200, 90))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageOps
 
 import deephide
 import e2style
@@ -32,5 +32,6 @@ def test_a_face_goes_into_a_photo_and_comes_back(default, face):
 
 @pytest.mark.parametrize("name", ["moon.png", "chelsea.png", "rocket.jpg", "page.png"])
 def test_what_is_no_face_travels_as_a_picture(default, name):
-    result = deephide.embed(PHOTOS / name, PHOTOS / "coffee.png", "p", default, budget=300)
+    square = ImageOps.fit(Image.open(PHOTOS / name), (190, 190))
+    result = deephide.embed(square, PHOTOS / "coffee.png", "p", default, budget=300)
     assert result.codec == "image" and "does not look like an aligned face" in result.reason

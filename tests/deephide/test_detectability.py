@@ -95,12 +95,29 @@ def test_tiles_of_a_large_picture_stand_for_all_of_it(make_texture):
     assert tiles.safe().payload_bits == pytest.approx(whole.safe().payload_bits, rel=0.1)
 
 
+@pytest.mark.parametrize(("side", "share"), [(100, "none"), (250, "most"), (350, "all")])
+def test_capacity_says_which_faces_fit(make_texture, side, share):
+    found = capacity(make_texture(side, side, 3)).fit
+    assert found.latent == share
+    assert (found.file_bytes >= 661, found.file_bytes >= 1019) == (share != "none", share == "all")
+
+
+def test_capacity_does_not_guess_the_codes_of_other_models(make_texture, model):
+    picture = Image.fromarray(make_texture(350, 350, 3))
+    found = deephide.capacity(picture, model=model).fit
+    assert (found.latent, found.latent_bytes, found.latent_most) == ("unknown", None, None)
+    model.accept_bits = 999.5
+    found = deephide.capacity(picture, model=model).fit
+    assert (found.latent, found.latent_bytes, found.latent_most) == ("all", None, 125)
+
+
 def test_what_fits_follows_from_the_safe_amount(make_texture):
     small = capacity(make_texture(80, 80, 3))
     large = capacity(make_texture(600, 600, 3))
     assert small.fit.file_bytes == max(small.safe_bits // 8 - 46, 0)
     assert 0 < small.fit.image_side < large.fit.image_side
     assert small.fit.image_psnr < large.fit.image_psnr
-    assert small.fit.latent_bytes == large.fit.latent_bytes
-    assert not small.fit.latent
+    assert (large.fit.latent_bytes, large.fit.latent_most) == (661, 1466)  # of face128
+    assert (small.fit.latent, large.fit.latent) == ("none", "all")
+    assert large.fit.file_bytes > 1019
     assert 0.45 <= large.detector_error <= 0.5
