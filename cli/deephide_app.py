@@ -23,6 +23,7 @@ from cli.options import (
 )
 from cli.passphrase import Sources, read_secrets
 from cli.render import Terminal
+from cli.reports import capacity_report, embed_fields, forecast
 from deephide import __version__
 from deephide.errors import DeephideError, OutputError
 
@@ -88,9 +89,7 @@ def app() -> None:
 @click.option(
     "--rounding",
     type=click.Choice(["nearest", "floor"]),
-    default="nearest",
-    show_default=True,
-    help="Advanced: how --codec paper rounds.",
+    help="Advanced: how --codec paper rounds.  [default: nearest]",
 )
 @click.option(
     "--cost",
@@ -117,7 +116,7 @@ def embed(
     model: str | None,
     codec: str,
     budget: int | None,
-    rounding: str,
+    rounding: str | None,
     cost: str,
     preview: str | None,
     dry_run: bool,
@@ -132,12 +131,19 @@ def embed(
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
         raise click.UsageError("--dry-run writes nothing, not to stdout either")
+    _refuse_unused(codec, budget, rounding)
+    for option in ("keep_times", "strip_metadata"):
+        if hygiene[option] and dry_run:
+            raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
+    if hygiene["keep_times"] and output == "-":
+        raise click.UsageError("--keep-times has no effect on stdout")
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
 
     if secrets.missing:
-        terminal.warning("no passphrase is set: anyone who has the model can extract the face")
+        hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
+        terminal.warning(f"no passphrase is set: anyone who has the model can extract {hidden}")
     if not deephide.is_compiled():
         terminal.info("compiling the coder, once on this machine: this takes some seconds")
     with _destination(output) as path, terminal.progress(deephide.STAGES) as progress:
@@ -156,7 +162,7 @@ def embed(
             recipients=secrets.recipients,
             pad=pad,
             budget=budget,
-            rounding=rounding,
+            rounding=rounding or "nearest",
             dry_run=dry_run,
             **hygiene,
         )
@@ -171,40 +177,18 @@ def embed(
     )
     if not dry_run:
         terminal.info(done)
-    fields = _embed_fields(terminal, result, None if dry_run else output, start)
+    fields = embed_fields(terminal, result, None if dry_run else output, start)
     if dry_run:
-        terminal.result(_forecast(result), fields)
+        terminal.result(forecast(result), fields)
     elif output != "-":
         terminal.result(output, fields)
 
 
-def _forecast(result: Any) -> str:
-    return (
-        f"codec   {result.codec}\n"
-        f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
-        f"rate    {100 * result.change_rate:.3f} % of {result.elements} samples change\n"
-        f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
-    )
-
-
-def _embed_fields(
-    terminal: Terminal, result: Any, output: str | None, start: float
-) -> dict[str, Any]:
-    return {
-        "output": output,
-        "payload_bits": result.payload_bits,
-        "alpha": result.alpha,
-        "change_rate": result.change_rate,
-        "psnr": result.psnr,
-        "secret_psnr": result.secret_psnr,
-        "codec": result.codec,
-        "reason": result.reason,
-        "model": result.model,
-        "safe_bits": result.safe_bits,
-        "detector_error": result.detector_error,
-        "warnings": terminal.warnings,
-        "elapsed_s": round(time.monotonic() - start, 3),
-    }
+def _refuse_unused(codec: str, budget: int | None, rounding: str | None) -> None:
+    if budget is not None and codec not in ("auto", "image"):
+        raise click.UsageError(f"--budget has no effect with --codec {codec}")
+    if rounding is not None and codec != "paper":
+        raise click.UsageError("--rounding has no effect without --codec paper")
 
 
 @command(
@@ -258,9 +242,6 @@ def extract(
     terminal.result(str(found.path), fields)
 
 
-_FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
-
-
 @command(
     app,
     examples=(
@@ -281,39 +262,7 @@ def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
     found = deephide.capacity(carrier, model=model)
     for note in found.warnings:
         terminal.warning(note)
-    fit = found.fit
-    face = _FACES[fit.latent]
-    if fit.latent_bytes is not None:
-        face += f" (usually {fit.latent_bytes} bytes, at most {fit.latent_most})"
-    picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
-    text = (
-        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes): "
-        f"{100 * found.safe_change_rate:.3f} % change, the best detector errs in "
-        f"{100 * found.detector_error:.0f} % of cases\n"
-        f"      a face    {face}\n"
-        f"      a picture {picture if fit.image_side else 'not safely'}\n"
-        f"      a file    {fit.file_bytes} bytes, compressed\n"
-        f"hard  {found.hard_bits} bits ({found.hard_bytes} bytes)"
-    )
-    fields = {
-        "carrier": carrier,
-        "elements": found.elements,
-        "dry_elements": found.dry_elements,
-        "safe_bits": found.safe_bits,
-        "hard_bits": found.hard_bits,
-        "safe_change_rate": found.safe_change_rate,
-        "detector_error": found.detector_error,
-        "fits": {
-            "latent": fit.latent,
-            "latent_bytes": fit.latent_bytes,
-            "latent_most": fit.latent_most,
-            "image_side": fit.image_side,
-            "image_psnr": fit.image_psnr,
-            "file_bytes": fit.file_bytes,
-        },
-        "warnings": terminal.warnings,
-    }
-    terminal.result(text, fields)
+    terminal.result(*capacity_report(terminal, carrier, found))
 
 
 @command(
@@ -368,6 +317,8 @@ def keygen(terminal: Terminal, output: str) -> None:
     Whoever has the public key can hide a face for the owner of the identity file, which only
     its owner can read (mode 0600) and which opens everything that was hidden for it.
     """
+    if output == "-":
+        raise click.UsageError("an identity goes into a file, because only its owner may read it")
     import deephide
 
     public = deephide.keygen(output)

@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     HANGUP = 129
     INTERRUPTED = 130
     QUIT = 131
+    PIPE = 141
     TERMINATED = 143
 
 

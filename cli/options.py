@@ -63,6 +63,9 @@ class App(_WithExamples, click.Group):
         extra["standalone_mode"] = False
         try:
             code = super().main(given, prog_name=name, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            terminal.help(error.ctx.get_help())
+            code = ExitCode.USAGE
         except click.ClickException as error:
             terminal.report(
                 ExitCode.USAGE, "UsageError", _plain(error.format_message()), _help_of(error, name)
@@ -154,6 +157,8 @@ def command(
                     function(terminal, **kwargs)
                 except (click.ClickException, click.exceptions.Exit):
                     raise
+                except BrokenPipeError:
+                    return int(terminal.hung_up())
                 except (Exception, KeyboardInterrupt) as error:
                     return int(terminal.failure(error))
             return int(ExitCode.OK)
@@ -203,7 +208,7 @@ def key_options(*, sending: bool) -> Callable[[Function], Function]:
                 "--key-file",
                 metavar="PATH",
                 help="Security: a file of at least 32 random bytes, needed besides the passphrase "
-                "or instead of it.",
+                "or instead of it; head -c 64 /dev/urandom makes one.",
             ),
             click.option(
                 "--passphrase-fd",

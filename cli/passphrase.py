@@ -60,7 +60,7 @@ def read_secrets(sources: Sources, *, confirm: bool) -> Secrets:
     shared = _given(sources) + (["--key-file"] if sources.key_file is not None else [])
     if public and shared:
         raise PassphraseError(
-            f"the key has two sources: {public} and {shared[0]}", hint="keep one of them"
+            f"the key has two sources: {public} and {shared[0]}", hint=_keep_one(shared)
         )
     passphrase = read_passphrase(sources, confirm=confirm)
     return Secrets(passphrase, sources.key_file, sources.recipients, sources.identity)
@@ -82,7 +82,7 @@ def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
     given = _given(sources)
     if len(given) > 1:
         raise PassphraseError(
-            f"the passphrase has two sources: {' and '.join(given)}", hint="keep one of them"
+            f"the passphrase has two sources: {' and '.join(given)}", hint=_keep_one(given)
         )
     if not given:
         return None
@@ -107,6 +107,12 @@ def _given(sources: Sources) -> list[str]:
         VARIABLE: VARIABLE in os.environ,
     }
     return [name for name, is_given in named.items() if is_given]
+
+
+def _keep_one(given: list[str]) -> str:
+    if VARIABLE in given:
+        return f"keep one of them; unset {VARIABLE} removes the variable"
+    return "keep one of them"
 
 
 def _ask(confirm: bool) -> str:

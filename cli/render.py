@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import platform
 import sys
 import threading
@@ -73,6 +74,19 @@ class Terminal:
         """Write bytes to stdout."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+    def help(self, text: str) -> None:
+        """Print the help where a program was called without saying what to do."""
+        if self.as_json:
+            self.report(ExitCode.USAGE, "UsageError", "missing command", "see --help")
+        else:
+            click.echo(text, err=True)
+
+    def hung_up(self) -> ExitCode:
+        """Keep quiet because whoever read stdout has gone, also when Python flushes it at last."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        return ExitCode.PIPE
 
     def info(self, text: str) -> None:
         """Say something that nobody needs to act on."""

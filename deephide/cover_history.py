@@ -144,6 +144,8 @@ def _same_size(folder: Path, width: int, height: int) -> Iterator[Path]:
     wanted = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     for path in islice(sorted(folder.glob("*.[pP][nN][gG]")), _MAX_FILES):
         try:
+            if not path.is_file():  # to open a named pipe would wait for ever
+                continue
             with path.open("rb") as stream:
                 header = stream.read(_HEADER_BYTES)
         except OSError:

@@ -24,6 +24,7 @@ MEANINGS = {
     ExitCode.HANGUP: "terminated because the terminal was closed",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
     ExitCode.QUIT: "terminated with Ctrl-\\",
+    ExitCode.PIPE: "nobody reads stdout any more",
     ExitCode.TERMINATED: "terminated",
 }
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import deephide
 from cli import deephide_app
+from cli.deephide_app import app
+from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
 from cli.render import Terminal
 from deephide import errors
@@ -302,7 +305,42 @@ def test_usage_errors_look_like_all_others(run):
     )
     assert run("hide").exit_code == 2
     assert run(*EMBED, "-q", "-v").exit_code == 2
-    assert run().exit_code == 2
+
+
+def test_no_command_at_all_shows_the_help(run):
+    wanted = run("--help").stdout
+    for program in (app, e2style_app):
+        done = CliRunner().invoke(program, [])
+        assert done.exit_code == 2 and done.stdout == ""
+        assert done.stderr == CliRunner().invoke(program, ["--help"]).stdout
+    assert "Commands:\n" in wanted
+    done = run("--json")
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--codec", "file", "--budget", "99"), "--budget has no effect with --codec file"),
+        (("--rounding", "floor"), "--rounding has no effect without --codec paper"),
+        (("--dry-run", "--keep-times"), "--keep-times has no effect with --dry-run"),
+        (("--dry-run", "--strip-metadata"), "--strip-metadata has no effect with --dry-run"),
+        (("--keep-times", "-o", "-"), "--keep-times has no effect on stdout"),
+    ],
+)
+def test_options_without_effect_are_refused(run, arguments, said):
+    done = run(*EMBED, *arguments)
+    assert done.exit_code == 2 and said in done.stderr and listing() == INPUTS
+
+
+def test_an_identity_is_not_written_to_stdout(run):
+    done = run("keygen", "-o", "-")
+    assert done.exit_code == 2 and listing() == INPUTS
+
+
+def test_the_warning_names_what_is_hidden(run):
+    done = run(*EMBED, "--codec", "file", "--dry-run")
+    assert "anyone who has the model can extract what is hidden" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("-h",), ("embed", "--help"), ("models", "-h")])

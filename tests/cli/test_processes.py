@@ -156,6 +156,21 @@ def test_a_signal_in_the_middle_leaves_no_secret(command, run, monkeypatch):
     assert stop(to_stdout, signal.SIGHUP, temporary=0) == 129
 
 
+def test_a_reader_that_leaves_is_no_error(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command("capacity", "photo.png", "-q"),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_nohup_is_obeyed(command):
     """Whoever ignores SIGHUP goes on ignoring it."""
     shown = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"

@@ -214,6 +214,7 @@ def reject_unless(fine):
 
 def picture_file(parameters, payload):
     """Section 9.2: return the file to decode, its size and the display size."""
+    reject_unless(len(payload) <= 65536)
     kind, last = parameters[0], parameters[7]
     dw, dh, w = (int.from_bytes(parameters[i : i + 2], "little") for i in (1, 3, 5))
     reject_unless(not last and 1 <= dw <= 4096 and 1 <= dh <= 4096 and dw * dh <= 1 << 22)

@@ -1,0 +1,80 @@
+"""What the commands say about their results: text for people, fields for programs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cli.render import Terminal
+
+__all__ = ["capacity_report", "embed_fields", "forecast"]
+
+_FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
+
+
+def forecast(result: Any) -> str:
+    """What a dry run says."""
+    return (
+        f"codec   {result.codec}\n"
+        f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
+        f"rate    {100 * result.change_rate:.3f} % of {result.elements} samples change\n"
+        f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
+    )
+
+
+def embed_fields(
+    terminal: Terminal, result: Any, output: str | None, start: float
+) -> dict[str, Any]:
+    """What `embed --json` says; `start` is when it began, in seconds of the monotonic clock."""
+    return {
+        "output": output,
+        "payload_bits": result.payload_bits,
+        "alpha": result.alpha,
+        "change_rate": result.change_rate,
+        "psnr": result.psnr,
+        "secret_psnr": result.secret_psnr,
+        "codec": result.codec,
+        "reason": result.reason,
+        "model": result.model,
+        "safe_bits": result.safe_bits,
+        "detector_error": result.detector_error,
+        "warnings": terminal.warnings,
+        "elapsed_s": round(time.monotonic() - start, 3),
+    }
+
+
+def capacity_report(terminal: Terminal, carrier: str, found: Any) -> tuple[str, dict[str, Any]]:
+    """What `capacity` says, and its fields."""
+    fit = found.fit
+    face = _FACES[fit.latent]
+    if fit.latent_bytes is not None:
+        face += f" (usually {fit.latent_bytes} bytes, at most {fit.latent_most})"
+    picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
+    text = (
+        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes): "
+        f"{100 * found.safe_change_rate:.3f} % change, the best detector errs in "
+        f"{100 * found.detector_error:.0f} % of cases\n"
+        f"      a face    {face}\n"
+        f"      a picture {picture if fit.image_side else 'not safely'}\n"
+        f"      a file    {fit.file_bytes} bytes, compressed\n"
+        f"hard  {found.hard_bits} bits ({found.hard_bytes} bytes)"
+    )
+    fields = {
+        "carrier": carrier,
+        "elements": found.elements,
+        "dry_elements": found.dry_elements,
+        "safe_bits": found.safe_bits,
+        "hard_bits": found.hard_bits,
+        "safe_change_rate": found.safe_change_rate,
+        "detector_error": found.detector_error,
+        "fits": {
+            "latent": fit.latent,
+            "latent_bytes": fit.latent_bytes,
+            "latent_most": fit.latent_most,
+            "image_side": fit.image_side,
+            "image_psnr": fit.image_psnr,
+            "file_bytes": fit.file_bytes,
+        },
+        "warnings": terminal.warnings,
+    }
+    return text, fields
