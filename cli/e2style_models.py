@@ -230,7 +230,7 @@ def benchmark(
             training = measure_training(config, steps=steps, progress=progress, **how)
     paper = PAPER_SECONDS[stages]
     lines = _table("inversion and painting", timings)
-    lines.append(f"{f'paper, {stages} stage(s), RTX 3090':26}  {paper:6.2f} s")
+    lines.append(f"{f'Table I, {stages}-stage, RTX 3090':26}  {paper:6.2f} s")
     if training:
         lines += ["", *_table("training step, stage 1", training)]
     fields = {

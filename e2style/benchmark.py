@@ -132,32 +132,48 @@ def _variants(
     config: InversionConfig, batch: int, device: torch.device, compiled: bool
 ) -> dict[str, Callable[[], Tensor]]:
     network = random_network(config)
-    reference = ReferenceInversion(copy.deepcopy(network)).eval().to(device)
-    ours = network.to(device).channels_last()
-    side = config.encoder.image_size
-    source = torch.Generator().manual_seed(SEED)
-    x = (torch.rand(batch, config.encoder.in_channels, side, side, generator=source) * 2 - 1).to(
-        device
-    )
-    last = x.contiguous(memory_format=torch.channels_last)
+    reference = _reference(copy.deepcopy(network), batch, device)
+    return reference | _ours(network, batch, device, compiled)
+
+
+def _reference(
+    network: InversionNetwork, batch: int, device: torch.device
+) -> dict[str, Callable[[], Tensor]]:
+    reference = ReferenceInversion(network).eval().to(device)
+    x = _pictures(network.config, batch).to(device)
 
     def plain() -> Tensor:
         painted: Tensor = reference.generator(reference.invert(x))
         return painted
 
+    return {"reference fp32": plain}
+
+
+def _ours(
+    network: InversionNetwork, batch: int, device: torch.device, compiled: bool
+) -> dict[str, Callable[[], Tensor]]:
+    ours = network.to(device).channels_last()
+    x = _pictures(network.config, batch).to(device, memory_format=torch.channels_last)
+
     def quick() -> Tensor:
-        return ours.synthesize(ours.invert(last))
+        return ours.synthesize(ours.invert(x))
 
     def half() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
             painted: Tensor = quick().float()
         return painted
 
-    variants = {"reference fp32": plain, "e2style fp32": quick, "e2style bf16": half}
+    variants = {"e2style fp32": quick, "e2style bf16": half}
     if compiled:
         variants["e2style fp32 compiled"] = torch.compile(quick)
         variants["e2style bf16 compiled"] = torch.compile(half)
     return variants
+
+
+def _pictures(config: InversionConfig, batch: int) -> Tensor:
+    side = config.encoder.image_size
+    source = torch.Generator().manual_seed(SEED)
+    return torch.rand(batch, config.encoder.in_channels, side, side, generator=source) * 2 - 1
 
 
 @torch.inference_mode()
@@ -165,7 +181,11 @@ def _peak(config: InversionConfig, name: str, batch: int, threads: int, device: 
     if threads:
         torch.set_num_threads(threads)
     where = torch.device(device)
-    _variants(config, batch, where, "compiled" in name)[name]()
+    network = random_network(config)
+    if name.startswith("reference"):
+        _reference(network, batch, where)[name]()
+    else:
+        _ours(network, batch, where, "compiled" in name)[name]()
     return peak_mib(where)
 
 

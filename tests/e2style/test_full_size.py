@@ -1,5 +1,7 @@
 """The full-size path on an official-format file: parity, calibration, hiding, regeneration."""
 
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -88,6 +90,41 @@ def test_the_integers_of_the_paper_travel_with_the_original_file(official_file, 
     got = deephide.extract(stego, "open sesame", official_file)
     assert got.image.size == (1024, 1024)
     assert np.array_equal(np.asarray(got.image), np.asarray(sent.preview))
+
+
+JOURNEY = """
+import sys
+import numpy as np
+import torch
+from PIL import Image
+import deephide
+from e2style.benchmark import peak_mib
+
+secret, cover, folder, model = sys.argv[1:]
+stego = folder + "/stego.png"
+sent = deephide.embed_file(
+    Image.open(secret), Image.open(cover), stego, "open sesame", model,
+    codec="paper", rounding="nearest",
+)
+got = deephide.extract(stego, "open sesame", model)
+assert np.array_equal(np.asarray(got.image), np.asarray(sent.preview))
+np.save(folder + "/integers.npy", sent.integers)
+print(peak_mib(torch.device("cpu")))
+"""
+
+
+def test_the_whole_path_stays_under_six_gigabytes(official_file, tmp_path):
+    Image.fromarray(expected()["x_u8"][0]).save(tmp_path / "secret.png")
+    _photo(640).save(tmp_path / "cover.png")
+    where = (tmp_path / "secret.png", tmp_path / "cover.png", tmp_path, official_file)
+    done = subprocess.run(
+        [sys.executable, "-c", JOURNEY, *map(str, where)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 500 < int(done.stdout) < 6000
+    integers = np.load(tmp_path / "integers.npy")
+    assert np.array_equal(integers, np.rint(expected()["stage2_codes"][0]))
 
 
 def test_original_and_converted_file_are_one_model(official_file, tmp_path):
