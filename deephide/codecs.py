@@ -59,6 +59,7 @@ class Request:
     budget : gives the bytes that a payload of the image codec may have
     rounding : of the paper codec
     room : gives the bytes beyond which "auto" takes no code of a face
+    limit : bytes of payload that the format allows in this carrier
     """
 
     secret: ImageSource | bytes = field(repr=False)
@@ -66,6 +67,7 @@ class Request:
     budget: Callable[[], int]
     rounding: str = "nearest"
     room: Callable[[], int] = lambda: MAX_ROOM
+    limit: int = MAX_ROOM
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,6 +297,14 @@ class _Image:
 class _File:
     def encode(self, request: Request) -> Encoded:
         data = _read_bytes(request.secret)
+        if file_codec.hopeless(data, request.limit):
+            raise CapacityError(
+                f"the file of {len(data)} bytes is too long: at most {request.limit} bytes, "
+                "compressed, go into this carrier",
+                needed_bits=8 * (request.limit + 1),
+                capacity_bits=8 * request.limit,
+                hint="take a shorter file or a larger photo",
+            )
         parameters, payload = file_codec.encode(data)
         how = "stored" if not parameters[0] else "compressed"
         return Encoded(

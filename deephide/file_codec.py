@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import zstandard
 
-__all__ = ["MAX_FILE_BYTES", "FileFormatError", "decode", "encode"]
+__all__ = ["MAX_FILE_BYTES", "FileFormatError", "decode", "encode", "hopeless"]
 
 MAX_FILE_BYTES = 1 << 26
 
 _STORED, _ZSTD = 0, 1
 _LEVEL = 19
 _MAX_WINDOW = 1 << 23
+_SMALL = 1 << 20  # so many bytes take no time
+_MARGIN = 4
 # A block takes 4 bytes or more and yields 128 KiB at most, so one step yields 8 MiB at most.
 _STEP = 256
 
@@ -57,6 +59,20 @@ def encode(data: bytes) -> tuple[bytes, bytes]:
     method = _ZSTD if len(packed) < len(data) else _STORED
     parameters = bytes([method]) + len(data).to_bytes(4, "little") + bytes(3)
     return parameters, packed if method == _ZSTD else data
+
+
+def hopeless(data: bytes, limit: int) -> bool:
+    """Say in a small part of its time that `encode` will not pack `data` into `limit` bytes.
+
+    Given up is what a quick setting, which looks back as far, packs into four times as many.
+    """
+    if len(data) <= max(_SMALL, _MARGIN * limit):
+        return False
+    settings = zstandard.ZstdCompressionParameters.from_level(
+        1, window_log=_MAX_WINDOW.bit_length() - 1, enable_ldm=True
+    )
+    packed = zstandard.ZstdCompressor(compression_params=settings).compress(data)
+    return len(packed) > _MARGIN * limit
 
 
 def decode(parameters: bytes, payload: bytes) -> bytes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import stc
 from deephide import container, crypto
+from deephide.canvas import HEIGHT, Canvas, Prices
 from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
 from deephide.keys import Opener, Opening, Sealer
@@ -35,7 +36,6 @@ __all__ = [
     "unlock",
 ]
 
-HEIGHT = 12  # constraint height, fixed by format version 1
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
@@ -169,35 +169,21 @@ def hide(
     key: Sealer,
     plaintext: bytes,
     associated: bytes,
-    *,
     random: Callable[[int], bytes] = os.urandom,
-    first: Callable[[], Opening] | None = None,
 ) -> Hidden:
     """Return stego elements that carry `plaintext`, each element changed by at most one.
 
     Parameters
     ----------
-    elements : (n,) uint8, the cover
     cost_p1, cost_m1 : (n,) float64, price of +1 and -1; inf marks a change that may not happen
-    key : what `keys.choose_sealer` returned
-    plaintext : what `container.pack` returned
-    associated : what `container.associated_data` returned
-    random : source of randomness; replaced in tests only
-    first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
+    elements, key, plaintext, associated, random : as in `hide_priced`
 
     Raises
     ------
     CapacityError : no solution, also after several fresh openings
     """
-    return hide_priced(
-        elements,
-        lambda: (cost_p1, cost_m1),
-        key,
-        plaintext,
-        associated,
-        random=random,
-        first=first,
-    )
+    prices = (cost_p1, cost_m1)
+    return hide_priced(elements, lambda: prices, key, plaintext, associated, random=random)
 
 
 def hide_priced(
@@ -214,7 +200,12 @@ def hide_priced(
 
     Parameters
     ----------
-    elements, key, plaintext, associated, random, first : as in `hide`
+    elements : (n,) uint8, the cover
+    key : what `keys.Access.sealer` returned
+    plaintext : what `container.pack` returned
+    associated : what `container.associated_data` returned
+    random : source of randomness; replaced in tests only
+    first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
     price : returns `cost_p1` and `cost_m1`; asked once, or again after several failures
 
     Raises
@@ -226,14 +217,14 @@ def hide_priced(
     check_capacity(needed, elements, *costs, key)
     limit = limit_bits(elements, *costs, key)
     zones = Zones(elements.size, key.public_bytes)
-    prices = _Prices(*costs, LIVE_ELEMENTS)
+    prices = Prices(*costs, LIVE_ELEMENTS)
     del costs
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
-            prices = _Prices(*price(), elements.size)
+            prices = Prices(*price(), elements.size)
         opening = first() if first is not None and attempt == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
-        canvas = _Canvas(elements, prices)
+        canvas = Canvas(elements, prices)
         try:
             public_places, others = _split(zones)
             canvas.write(public_places, opening.public)
@@ -257,88 +248,8 @@ def hide_priced(
     )
 
 
-class _Prices:
-    """What changes cost, in the order in which a trellis wants to know.
-
-    Of a large picture only the cheapest changes are offered, which is all that the time and
-    memory of the trellises are worth: a few bits in many megapixels go there anyway.  Those are
-    kept as a short list, so that nothing as large as the picture is copied twice.
-    """
-
-    def __init__(
-        self, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], limit: int
-    ) -> None:
-        self._costs = cost_p1, cost_m1
-        self._places: NDArray[np.intp] | None = None
-        if cost_p1.size <= limit:
-            return
-        cheapest = np.minimum(cost_p1, cost_m1)
-        cheapest.partition(limit)
-        priciest = float(cheapest[limit])
-        np.minimum(cost_p1, cost_m1, out=cheapest)
-        self._places = np.flatnonzero((cheapest <= priciest) & (cheapest < np.inf))
-        self._costs = cost_p1[self._places], cost_m1[self._places]
-        for cost in self._costs:
-            cost[cost > priciest] = np.inf
-
-    def at(
-        self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None, n: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return fresh arrays of the prices at `places`; inf where `frozen`."""
-        if self._places is None:
-            up, down = (cost[places] for cost in self._costs)
-        else:
-            where = np.full(n, -1, np.int32)
-            where[places] = np.arange(places.size, dtype=np.int32)
-            where = where[self._places]
-            used = where >= 0
-            up, down = np.full(places.size, np.inf), np.full(places.size, np.inf)
-            for array, cost in zip((up, down), self._costs, strict=True):
-                array[where[used]] = cost[used]
-        if frozen is not None:
-            up[frozen[places]] = down[frozen[places]] = np.inf
-        return up, down
-
-    def of(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
-        """Return the summed price of raising the elements `up` and lowering `down`."""
-        if self._places is not None:
-            up, down = np.searchsorted(self._places, up), np.searchsorted(self._places, down)
-        return float(self._costs[0][up].sum() + self._costs[1][down].sum())
-
-
-class _Canvas:
-    """The stego while messages are written into it, one after the other.
-
-    Zones are disjoint but for those of stanzas, which nobody but their recipients can find: once
-    written, their elements are frozen, wet for all that comes after.
-    """
-
-    def __init__(self, cover: NDArray[np.uint8], prices: _Prices) -> None:
-        self.stego = cover.copy()
-        self._prices = prices
-        self._frozen: NDArray[np.bool_] | None = None
-
-    def write(self, places: NDArray[np.integer[Any]], data: bytes, *, freeze: bool = False) -> None:
-        """Change elements at `places` so that they carry `data`."""
-        p1, m1 = self._prices.at(places, self._frozen, self.stego.size)
-        self.stego[places] = stc.embed_ternary(
-            self.stego[places],
-            container.to_bits(data),
-            p1,
-            m1,
-            height=HEIGHT,
-            split="even",
-            threads=2,
-            overwrite_costs=True,
-        )
-        if freeze:
-            if self._frozen is None:
-                self._frozen = np.zeros(self.stego.size, dtype=bool)
-            self._frozen[places] = True
-
-
 def _measure(
-    cover: NDArray[np.uint8], stego: NDArray[np.uint8], prices: _Prices, message_bits: int
+    cover: NDArray[np.uint8], stego: NDArray[np.uint8], prices: Prices, message_bits: int
 ) -> Hidden:
     up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
     return Hidden(stego, prices.of(up, down), message_bits, up.size + down.size)

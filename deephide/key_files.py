@@ -15,7 +15,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import logging
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -42,6 +44,8 @@ MAX_IDENTITY_FILE = 1 << 16
 
 PUBLIC_PREFIX = "deephide-pub-"
 PRIVATE_PREFIX = "DEEPHIDE-KEY-"
+
+_log = logging.getLogger(__name__)
 
 PathSource: TypeAlias = "str | os.PathLike[str]"
 KeySource: TypeAlias = "PathSource | bytes | None"
@@ -173,12 +177,15 @@ def load_key_file(source: KeySource) -> bytes | None:
 def _read(path: PathSource, limit: int, what: str) -> bytes:
     try:
         with Path(path).open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
             data = stream.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise PassphraseError(f"the {what} cannot be read: {reason}") from error
     if len(data) > limit:
         raise PassphraseError(f"the {what} is longer than {limit} bytes")
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o044:
+        _log.warning("the %s %s can be read by others: chmod 600 keeps it to its owner", what, path)
     return data
 
 

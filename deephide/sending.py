@@ -161,6 +161,7 @@ def _hide_in(
                 lambda: order.budget or pricing.budget(key, access.pad),
                 order.rounding,
                 lambda: order.budget or pricing.room(key, access.pad),
+                container.Zones(cover.samples.size, key.public_bytes).max_body_bytes,
             ),
         )
         header = container.Header(

@@ -145,6 +145,16 @@ def test_a_bomb_is_cut_off_at_the_declared_size():
         file_codec.encode(bytes(file_codec.MAX_FILE_BYTES + 1))
 
 
+def test_files_that_cannot_fit_are_refused_before_they_are_packed(photo, monkeypatch):
+    noise = np.random.default_rng(0).bytes(1 << 21)
+    monkeypatch.setattr(file_codec, "encode", lambda _: pytest.fail("packed"))
+    with pytest.raises(deephide.CapacityError, match="the file of 2097152 bytes is too long"):
+        deephide.embed(noise, photo, "p", codec="file")
+    # What shrinks a lot, or repeats far back, still has its chance.
+    assert not file_codec.hopeless(bytes(1 << 24), 2000)
+    assert not file_codec.hopeless(noise * 8, 600_000)
+
+
 def test_paper_bits_are_those_of_algorithm_1():
     integers = np.array([[5, -255, 0, 255] * 128] * 2, np.int32)
     bits = "".join(f"{int(v < 0)}{abs(v):08b}" for v in integers.ravel())

@@ -374,3 +374,16 @@ def test_transparent_and_saturated_samples_stay_with_recipients_too(cheap_kdf, f
     assert np.abs(delta).max() == 1 and not delta[:, :, 3].any()
     assert not delta[pixels[:, :, 3] == 0].any()
     assert found[:, :, :3].min() >= 0 and found[:, :, :3].max() <= 255
+
+
+@pytest.mark.parametrize("what", ["identity", "key file"])
+def test_keys_that_others_can_read_are_named(tmp_path, caplog, what):
+    path = tmp_path / "key"
+    deephide.keygen(path)
+    load = key_files.load_identity if what == "identity" else key_files.load_key_file
+    load(path)
+    assert not caplog.messages
+    path.chmod(0o640)
+    load(path)
+    assert len(caplog.messages) == 1
+    assert what in caplog.messages[0] and "can be read by others" in caplog.messages[0]

@@ -30,6 +30,7 @@ from deephide import (
     latent_codec,
     paper_codec,
 )
+from deephide.canvas import Canvas, Prices
 from deephide.keystream import keyed_order, public_order
 from e2style.quantizer import Quantizer
 
@@ -74,7 +75,7 @@ class Stego:
         rng = np.random.Generator(np.random.PCG64(1))
         p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size))
         places, others = hiding._split(zones)
-        canvas = hiding._Canvas(elements, p1, m1, np.inf)
+        canvas = Canvas(elements, Prices(p1, m1, elements.size))
         canvas.write(places, self.opening.public)
         for stanza in self.opening.stanzas:
             order = keyed_order(stanza.order_key, others.size, zones.stanza)
