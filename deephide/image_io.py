@@ -127,21 +127,17 @@ def _no_warnings() -> Iterator[None]:
 def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     """Read the headers only; return the picture, and whether there are more in the file."""
     formats = _SECRET_FORMATS if role == "secret" else _COVER_FORMATS
-    if raw.startswith(png.SIGNATURE):
-        try:
-            png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
-        except png.TooManyChunksError as error:
-            raise InputImageError(
-                f"the {role} has {error}, which no ordinary picture has",
-                hint="save it again with another program",
-            ) from error
     try:
         with _no_warnings():
+            if raw.startswith(png.SIGNATURE):
+                png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
             image = Image.open(io.BytesIO(raw), formats=formats)
             # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
             several = bool(getattr(image, "is_animated", False))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels(role, "") from None
+    except png.TooManyChunksError as error:
+        raise InputImageError(f"the {role} has {error}, an ordinary one a few") from error
     except UnidentifiedImageError:
         raise InputImageError(
             f"the {role} is not a picture in a format that can be read",
