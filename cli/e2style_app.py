@@ -218,6 +218,8 @@ def evaluate(
         f"bits      {fields['bits']:.0f} a face under the model's tables\n"
         f"entropy   {fields['order0_bits']:.0f} bits a face, order 0"
     )
+    if faces.skipped:
+        terminal.warning(f"{len(faces.skipped)} pictures could not be read and were skipped")
     terminal.result(text, fields)
 
 

@@ -60,6 +60,7 @@ def test_train_export_evaluate(place):
     assert done.stdout.strip() == "run/state-000000008.pt"
     assert _run("export", "run", "-o", "m.safetensors").exit_code == 0
     assert _run("export", "run", "-o", "m.safetensors").exit_code == 8
+    (place / "faces" / "bad.png").write_bytes(b"no picture")
     found = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--json")
     assert found.exit_code == 0, found.output
     fields = json.loads(found.stdout)
@@ -67,6 +68,7 @@ def test_train_export_evaluate(place):
     assert more.exit_code == 3
     assert "stages: got 3, allowed 1 to 1" in more.stderr
     assert fields["pictures"] == 6
+    assert fields["skipped"] == ["bad.png"]
     assert fields["psnr"] > 0
     assert fields["bits"] > 0
 
@@ -85,6 +87,20 @@ def test_a_dry_run_prints_the_settings_and_trains_nothing(place):
         ((*TRAIN, "--set", "loss.rat=1"), 2),
         ((*TRAIN, "--set", "images"), 2),
         ((*TRAIN, "--set", "batch=many"), 2),
+        ((*TRAIN, "--set", "model=3"), 2),
+        ((*TRAIN, "--set", "model.encoder.pools=abc"), 2),
+        ((*TRAIN, "--set", "images=2.7"), 2),
+        ((*TRAIN, "--set", "lr=nan"), 2),
+        ((*TRAIN, "--set", "seed=-1"), 2),
+        ((*TRAIN, "--set", "side=7"), 2),
+        ((*TRAIN, "--set", "loss.l2=0"), 2),
+        ((*TRAIN, "--set", "device=toaster"), 2),
+        ((*TRAIN, "--set", "device=meta"), 2),
+        ((*TRAIN, "--generator", "g.pt"), 2),
+        ((*TRAIN, "--checkpoint", "c.pt"), 2),
+        ((*TRAIN, "--backbone", "b.pth"), 2),
+        ((*TRAIN, "--validation-source", "v"), 2),
+        (("train", "--preset", "faces/0.png", "--data", "faces", "--run", "run"), 2),
         (("train", "--preset", "none", "--data", "faces", "--run", "run"), 2),
         (("train", "--preset", "tiny.toml", "--data", "none", "--run", "run"), 3),
         (("export", "none", "-o", "m.safetensors"), 7),
