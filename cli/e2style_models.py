@@ -112,7 +112,10 @@ def calibrate(
         "bits": found.bits,
         "psnr": None if math.isnan(found.psnr) else found.psnr,
         **vars(found.limits),
+        "skipped": found.skipped,
     }
+    if found.skipped:
+        terminal.warning(f"{found.skipped} pictures could not be read and were skipped")
     terminal.info(f"a face takes {found.bits:.0f} bits under the fitted tables")
     terminal.result(output, fields)
 

@@ -52,12 +52,14 @@ class Calibration:
     limits : beyond which a picture counts as no face
     bits : mean length in bits of the faces' own codes under the tables
     psnr : dB at 256 x 256 between pictures of rounded and of exact codes; nan if not measured
+    skipped : pictures of the data that could not be read
     """
 
     quantizer: Quantizer
     limits: Limits
     bits: float
     psnr: float
+    skipped: int
 
 
 def calibrate(
@@ -112,6 +114,7 @@ def calibrate(
         limits=limits,
         bits=float(bits.mean()),
         psnr=psnr,
+        skipped=len(faces.skipped),
     )
 
 
