@@ -146,6 +146,10 @@ class LossConfig:
     def __post_init__(self) -> None:
         pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
         _at_least(0, "loss.", self, *pictures, "w_norm", "rate")
+
+    def require_pictures(self) -> None:
+        """Raise ConfigError where no term looks at the picture."""
+        pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
         if not any(getattr(self, name) for name in pictures):
             raise ConfigError(f"loss: one of {', '.join(pictures)} must have a weight above 0")
 
@@ -211,6 +215,7 @@ class TrainConfig:
     keep: int = 2  # snapshots that stay
 
     def __post_init__(self) -> None:
+        self.loss.require_pictures()
         for name, allowed in (
             ("precision", ("bf16", "fp16", "fp32")),
             ("optimizer", ("adam", "ranger")),
