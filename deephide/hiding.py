@@ -135,8 +135,8 @@ def check_capacity(
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     key: Opener,
-) -> None:
-    """Refuse a message that cannot fit, before any expensive work.
+) -> int:
+    """Refuse a message that cannot fit, before any expensive work; return `limit_bits`.
 
     Parameters
     ----------
@@ -149,17 +149,14 @@ def check_capacity(
     """
     limit = limit_bits(elements, cost_p1, cost_m1, key)
     if needed > limit:
-        raise _too_small(needed, limit)
-
-
-def _too_small(needed: int, limit: int) -> CapacityError:
-    return CapacityError(
-        f"the carrier is too small or too flat: {needed} bits are needed and "
-        f"about {limit} can be hidden",
-        needed_bits=needed,
-        capacity_bits=limit,
-        hint="take a larger photo with more texture",
-    )
+        raise CapacityError(
+            f"the carrier is too small or too flat: {needed} bits are needed and "
+            f"about {limit} can be hidden",
+            needed_bits=needed,
+            capacity_bits=limit,
+            hint="take a larger photo with more texture",
+        )
+    return limit
 
 
 def hide(
@@ -214,8 +211,7 @@ def hide_priced(
     """
     needed = message_bits(len(plaintext), key)
     costs = price()
-    check_capacity(needed, elements, *costs, key)
-    limit = limit_bits(elements, *costs, key)
+    limit = check_capacity(needed, elements, *costs, key)
     zones = Zones(elements.size, key.public_bytes)
     prices = Prices(*costs, LIVE_ELEMENTS)
     del costs

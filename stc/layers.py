@@ -116,18 +116,6 @@ def _side_by_side(
     lower = Trellis(cover, low.message, low.cost, live, low_layout, height, None)
     feed = _Feed()
 
-    def run_upper() -> None:
-        blocks = high.message.size
-        try:
-            for k in range(1, _REPORTS + 1):
-                found = upper.advance(blocks * k // _REPORTS)
-                if not feed.put(upper.settle() if found else -1) or not found:
-                    return
-            upper.finish()
-            feed.put(high.bits.size)
-        except BaseException as error:
-            feed.fail(error)
-
     def run_lower() -> bool:
         done = 0
         while done < high.bits.size:
@@ -145,7 +133,9 @@ def _side_by_side(
         return True
 
     if threads > 1:
-        worker = threading.Thread(target=run_upper, name="stc upper layer")
+        worker = threading.Thread(
+            target=_run_upper, args=(upper, feed, _REPORTS), name="stc upper layer"
+        )
         try:
             worker.start()
             found = run_lower()
@@ -154,7 +144,8 @@ def _side_by_side(
             if worker.ident is not None:
                 worker.join()
     else:
-        run_upper()
+        # Settling early is of use only to a lower layer that runs meanwhile.
+        _run_upper(upper, feed, reports=1)
         found = run_lower()
     if not found:
         return None
@@ -170,6 +161,22 @@ def _side_by_side(
         low.bits ^ crossed, new_low, low.message, (low.cost < np.inf) & ~crossed, low_layout
     )
     return upper.stego, new_low
+
+
+def _run_upper(upper: Trellis, feed: "_Feed", reports: int) -> None:
+    """Run the upper layer to its end, in so many parts, telling each time what is settled."""
+    blocks = upper.message.size
+    try:
+        for k in range(1, reports + 1):
+            if not upper.advance(blocks * k // reports):
+                feed.put(-1)
+                return
+            if k < reports and not feed.put(upper.settle()):
+                return
+        upper.finish()
+        feed.put(upper.stego.size)
+    except BaseException as error:
+        feed.fail(error)
 
 
 class _Feed:

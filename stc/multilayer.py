@@ -1,5 +1,7 @@
 """±1 embedding in two layers of binary codes: the second-lowest bit first, then the lowest."""
 
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -158,38 +160,51 @@ def embed_ternary(
         )
     multiplier = bounds.rough_multiplier((up, down), message.size)
     places = share_places(elements.size, message.size) if split == "entropy" else None
-    at_places = (up[places].copy(), down[places].copy()) if places is not None else None
+    if places is not None:
+        at_places = up[places].copy(), down[places].copy()
     # Large covers have hundreds of megabytes of prices, which are worked on in place. From an
     # even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from an odd
     # one +1 does.
     across, within = up, down
     _exchange(elements & 1 == 0, across, within)
-    trials: list[int | None] = [None]
+    tellings: Iterable[tuple[npt.NDArray[Any], int | None]] = [(elements, None)]
     if places is not None:
-        trials = [*nearest_shares(best_share(across, within, multiplier))]
+        share = best_share(across, within, multiplier)
         across[places] = within[places] = np.inf
+        tellings = _tellings(elements, at_places, places, share, height)
     _add_flip_cost(across, within, multiplier)
     failure: PayloadTooLargeError | None = None
-    tries = _TRIES
-    for share in trials:
-        # Wet elements may stand in the way of one share and not of the next.
+    for told, told_share in itertools.islice(tellings, _TRIES):
+        sizes = parts(elements.size, message.size, told_share)
         try:
-            told = elements
-            if places is not None and at_places is not None and share is not None:
-                told = put_share(elements, *at_places, places, share, height)
-            tries -= 1
-            sizes = parts(elements.size, message.size, share)
             return _embed_parts(told, message, sizes, across, within, height, freeze, threads)
         except PayloadTooLargeError as error:
             failure = error
-        if not tries:
-            break
     raise PayloadTooLargeError(
         f"message_bits: got {message.size} bits, for which {elements.size} elements have no "
         "solution in this order; try another order or a shorter message",
         needed_bits=message.size,
         capacity_bits=capacity,
     ) from failure
+
+
+def _tellings(
+    elements: npt.NDArray[Any],
+    at_places: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    places: slice,
+    share: int,
+    height: int,
+) -> Iterator[tuple[npt.NDArray[Any], int]]:
+    """Yield elements that tell a share, and which, those near the best one first.
+
+    Wet elements may stand in the way of one share and not of the next.
+    """
+    for near in nearest_shares(share):
+        try:
+            told = put_share(elements, *at_places, places, near, height)
+        except PayloadTooLargeError:
+            continue
+        yield told, near
 
 
 def _embed_parts(

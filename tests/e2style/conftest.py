@@ -110,3 +110,17 @@ def config(tiny, faces_zip, generator):
         threads=1,
         balance=False,
     )
+
+
+@pytest.fixture
+def stop_after():
+    """Make a progress callback that interrupts the loop in the step after so many images."""
+
+    def make(images):
+        def progress(done, total):
+            if done > images:
+                raise KeyboardInterrupt
+
+        return progress
+
+    return make

@@ -52,15 +52,6 @@ def _equal(a, b):
     return a == b
 
 
-class _Stop:
-    def __init__(self, images):
-        self.images = images
-
-    def __call__(self, done, total):
-        if done > self.images:
-            raise KeyboardInterrupt
-
-
 def test_a_stage_learns_on_a_frozen_generator(config, tmp_path):
     config = dataclasses.replace(
         config, images=400, lr=2e-3, report_images=40, snapshot_images=200, noise="stored"
@@ -114,11 +105,11 @@ def test_a_second_stage_leaves_the_first_as_it_was(config, tmp_path):
 
 
 @pytest.mark.parametrize("ema_images", [0, 8])
-def test_a_resumed_stage_ends_as_an_uninterrupted_one(config, tmp_path, ema_images):
+def test_a_resumed_stage_ends_as_an_uninterrupted_one(config, stop_after, tmp_path, ema_images):
     config = dataclasses.replace(config, ema_images=ema_images)
     train(config, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "halves", progress=_Stop(8))
+        train(config, tmp_path / "halves", progress=stop_after(8))
     # Threads and reports may differ between the halves.
     train(dataclasses.replace(config, workers=0, report_images=8), tmp_path / "halves")
     assert _equal(_final(tmp_path / "whole"), _final(tmp_path / "halves"))
@@ -154,11 +145,11 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_other_precisions_train_and_resume(config, tmp_path, precision):
+def test_other_precisions_train_and_resume(config, stop_after, tmp_path, precision):
     config = dataclasses.replace(config, precision=precision, accumulate=2, channels_last=False)
     train(config, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "halves", progress=_Stop(8))
+        train(config, tmp_path / "halves", progress=stop_after(8))
     train(config, tmp_path / "halves")
     whole = _final(tmp_path / "whole")
     assert _equal(whole, _final(tmp_path / "halves"))

@@ -32,10 +32,10 @@ def _assert_equal(a, b):
             assert torch.equal(value, b[key]), key
 
 
-def test_a_resumed_run_ends_as_an_uninterrupted_one(train_config, tmp_path):
+def test_a_resumed_run_ends_as_an_uninterrupted_one(train_config, stop_after, tmp_path):
     train(train_config, tmp_path / "whole")
     # The first half ends in a snapshot; the schedule knows the full length from the start.
-    stop = _Stop(12)
+    stop = stop_after(12)
     with pytest.raises(KeyboardInterrupt):
         train(train_config, tmp_path / "halves", progress=stop)
     train(train_config, tmp_path / "halves")
@@ -46,17 +46,6 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(train_config, tmp_path):
     for whole, halves in zip(*rows, strict=True):
         a, b = json.loads(whole), json.loads(halves)
         assert a["images"] == b["images"]
-
-
-class _Stop:
-    """Interrupts the loop in the step after the snapshot at `images`."""
-
-    def __init__(self, images):
-        self.images = images
-
-    def __call__(self, done, total):
-        if done > self.images:
-            raise KeyboardInterrupt
 
 
 def test_training_lowers_the_loss(train_config, tmp_path):
