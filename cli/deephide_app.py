@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from cli import deephide_models
+from cli.deephide_group import app
 from cli.options import (
-    App,
     command,
     exit_on_termination,
     hygiene_options,
@@ -24,24 +25,9 @@ from cli.options import (
 from cli.passphrase import Sources, read_secrets
 from cli.render import Terminal
 from cli.reports import capacity_report, embed_fields, forecast
-from deephide import __version__
-from deephide.errors import DeephideError, OutputError
+from deephide.errors import OutputError
 
-__all__ = ["app", "main"]
-
-
-@click.group(
-    "deephide",
-    cls=App,
-    examples=(
-        "deephide embed --secret face.png --carrier photo.png -p -o stego.png",
-        "deephide extract stego.png -p -o secret.png",
-    ),
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.version_option(__version__, prog_name="deephide", message="%(prog)s %(version)s")
-def app() -> None:
-    """Hide a picture of a face inside an ordinary photo, and get it back."""
+__all__ = ["app", "deephide_models", "main"]
 
 
 @command(
@@ -263,37 +249,6 @@ def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
     for note in found.warnings:
         terminal.warning(note)
     terminal.result(*capacity_report(terminal, carrier, found))
-
-
-@command(
-    app,
-    examples=(
-        "deephide models",
-        "deephide models --json",
-    ),
-)
-def models(terminal: Terminal) -> None:
-    """List the models that are installed, with their fingerprints.
-
-    Sender and receiver need the same model; equal fingerprints say that they have it.
-    """
-    import e2style
-    from deephide.models import load_model
-
-    rows, lines = [], []
-    for name in e2style.names():
-        row: dict[str, Any] = {"name": name, "fingerprint": None, "description": None}
-        try:
-            model = load_model(name)
-            card = getattr(model, "card", None)
-            row["fingerprint"] = model.fingerprint.hex()
-            row["description"] = card.description if card else "no card"
-        except DeephideError as error:
-            terminal.warning(str(error))
-        rows.append(row)
-        prefix = row["fingerprint"][:16] if row["fingerprint"] else "unusable"
-        lines.append(f"{name}  {prefix}  {row['description'] or ''}".rstrip())
-    terminal.result("\n".join(lines), {"models": rows, "warnings": terminal.warnings})
 
 
 @command(
