@@ -134,7 +134,7 @@ import torch
 from PIL import Image
 torch.set_num_threads(int(sys.argv[2]))
 import deephide, e2style
-from deephide import image_io, keys, models, sending
+from deephide import keys, models, sending
 model = e2style.load(sys.argv[3] or None)
 folder = pathlib.Path(sys.argv[1])
 sha = lambda data: hashlib.sha256(data).hexdigest()
@@ -146,7 +146,7 @@ if sys.argv[4] == "embed":
         job = sending.hide(sending.Order(Image.open(secret), folder / "carrier.png", access, model,
                                          "hill", "latent", None, "nearest"))
         found[secret.stem] = [exact(job.result.integers),
-                              sha(image_io.encode_png(job.cover, job.samples))]
+                              sha(job.encode())]
 else:
     paint, seen = models.paint, []
     models.paint = lambda m, i: (seen.append(i), paint(m, i))[1]

@@ -24,7 +24,7 @@ from cli.options import (
 )
 from cli.passphrase import Sources, read_secrets
 from cli.render import Terminal
-from cli.reports import capacity_report, embed_fields, forecast
+from cli.reports import capacity_report, element_name, embed_fields, forecast
 from deephide.errors import OutputError
 
 __all__ = ["app", "deephide_models", "main"]
@@ -34,7 +34,7 @@ __all__ = ["app", "deephide_models", "main"]
     app,
     examples=(
         "deephide embed --secret face.png --carrier photo.png -p",
-        "deephide embed --secret face.png --carrier photo.png -o - > stego.png",
+        "deephide embed --secret face.png --carrier photo.jpg -o - > stego.jpg",
     ),
 )
 @click.option(
@@ -44,9 +44,12 @@ __all__ = ["app", "deephide_models", "main"]
     help="Input: the picture of the face, another picture, or with --codec file any file.",
 )
 @click.option(
-    "--carrier", required=True, metavar="PATH", help="Input: the photo, as PNG, BMP or TIFF."
+    "--carrier",
+    required=True,
+    metavar="PATH",
+    help="Input: the photo, as PNG, BMP, TIFF or JPEG.",
 )
-@output_options("stego.png")
+@output_options(None, "stego.png, or stego.jpg for a JPEG carrier")
 @key_options(sending=True)
 @click.option(
     "--pad",
@@ -79,10 +82,12 @@ __all__ = ["app", "deephide_models", "main"]
 )
 @click.option(
     "--cost",
-    type=click.Choice(["hill", "suniward", "wow", "mipod"]),
-    default="hill",
+    type=click.Choice(["auto", "hill", "suniward", "wow", "mipod", "juniward", "uerd"]),
+    default="auto",
     show_default=True,
-    help="Advanced: the function that says where changes are hard to detect.",
+    help="Advanced: the function that says where changes are hard to detect. hill, suniward, wow "
+    "and mipod are for PNG, BMP and TIFF carriers, juniward and uerd for JPEG; auto is the first "
+    "of each.",
 )
 @click.option(
     "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
@@ -95,7 +100,7 @@ def embed(
     terminal: Terminal,
     secret: str,
     carrier: str,
-    output: str,
+    output: str | None,
     force: bool,
     sources: Sources,
     pad: bool,
@@ -108,7 +113,9 @@ def embed(
     dry_run: bool,
     hygiene: dict[str, Any],
 ) -> None:
-    """Hide a face, picture or file in a photo and write the stego as PNG.
+    """Hide a face, picture or file in a photo and write the stego.
+
+    A JPEG carrier gives a JPEG file, every other one a PNG.
 
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
@@ -126,13 +133,16 @@ def embed(
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
+    from deephide.covers import is_jpeg_source
 
     if secrets.missing:
         hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
         terminal.warning(f"no passphrase is set: anyone who has the model can extract {hidden}")
     if not deephide.is_compiled():
         terminal.info("compiling the coder, once on this machine: this takes some seconds")
-    with _destination(output) as path, terminal.progress(deephide.STAGES) as progress:
+    kind = "jpg" if is_jpeg_source(carrier) else "png"
+    output = output or f"stego.{kind}"
+    with _destination(output, kind) as path, terminal.progress(deephide.STAGES) as progress:
         result = deephide.embed_file(
             secret,
             carrier,
@@ -158,7 +168,7 @@ def embed(
     if codec != "auto" or result.codec != "latent" or terminal.verbose:
         terminal.info(result.reason)
     done = (
-        f"hid {result.payload_bits} bits in {result.elements} samples; "
+        f"hid {result.payload_bits} bits in {result.elements} {element_name(result)}; "
         f"{result.changes} of them changed by one level ({result.psnr:.1f} dB)"
     )
     if not dry_run:
@@ -293,13 +303,13 @@ def _refuse_terminal(terminal: Terminal, output: str | None) -> None:
 
 
 @contextmanager
-def _destination(output: str) -> Iterator[Path]:
+def _destination(output: str, kind: str = "png") -> Iterator[Path]:
     """Yield the file to write; for stdout, one that vanishes afterwards."""
     if output != "-":
         yield Path(output)
         return
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
-        yield Path(folder) / "output.png"
+        yield Path(folder) / f"output.{kind}"
 
 
 def main() -> None:

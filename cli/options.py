@@ -277,7 +277,8 @@ def hygiene_options(function: Function) -> Function:
         click.option(
             "--compare-with",
             metavar="FOLDER",
-            help="Security: warn if a PNG file in this folder is an earlier stego of the carrier.",
+            help="Security: warn if a PNG file (JPEG for a JPEG carrier) in this folder is an "
+            "earlier stego of the carrier.",
         ),
         click.option(
             "--keep-times",
@@ -308,7 +309,7 @@ def output_options(default: str | None, shown: str | None = None) -> Callable[[F
             default=default,
             show_default=shown or True,
             metavar="PATH",
-            help="Output: the file to write, a picture as PNG; - is stdout.",
+            help="Output: the file to write; - is stdout.",
         )(function)
 
     return decorate

@@ -7,9 +7,14 @@ from typing import Any
 
 from cli.render import Terminal
 
-__all__ = ["capacity_report", "embed_fields", "forecast"]
+__all__ = ["capacity_report", "element_name", "embed_fields", "forecast"]
 
 _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
+
+
+def element_name(result: Any) -> str:
+    """Say what the elements of an embedding are."""
+    return "samples" if result.jpeg is None else "coefficients"
 
 
 def forecast(result: Any) -> str:
@@ -17,7 +22,8 @@ def forecast(result: Any) -> str:
     return (
         f"codec   {result.codec}\n"
         f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
-        f"rate    {100 * result.change_rate:.3f} % of {result.elements} samples change\n"
+        f"rate    {100 * result.change_rate:.3f} % of {result.elements} "
+        f"{element_name(result)} change\n"
         f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
     )
 

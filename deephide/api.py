@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import stc
-from deephide import codecs, container, hiding, image_io, keys, models, output, sending
+from deephide import codecs, container, covers, hiding, keys, models, output, sending
 from deephide.cover_capacity import Capacity, Fit, measure_capacity
-from deephide.cover_costs import cover_costs, cover_warnings
 from deephide.cover_history import earlier_uses
 from deephide.image_io import ImageSource
 from deephide.key_files import KeySource, keygen
@@ -42,10 +41,10 @@ PathSource: TypeAlias = "str | os.PathLike[str]"
 
 def embed(
     secret: ImageSource | bytes,
-    carrier: ImageSource,
+    carrier: ImageSource | bytes,
     passphrase: str | None = None,
     model: ModelSource = None,
-    cost: str = "hill",
+    cost: str = "auto",
     codec: str = "auto",
     progress: Progress = None,
     *,
@@ -62,11 +61,13 @@ def embed(
     ----------
     secret : PIL image or path; of a face, which should be aligned, the central square is used;
         for the codec "file" a path or bytes
-    carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP or TIFF file
+    carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF or JPEG file, or its
+        bytes; a JPEG file gives a JPEG stego, all others a PNG
     passphrase : any text; if there is no key at all, it is derived from the model, so that anyone
         who has the model can extract
     model : name, path or loaded model; None means the default one
-    cost : "hill", or another cost function of `stc.costs`
+    cost : a cost function of `stc.costs`: "hill", "suniward", "wow" or "mipod" for samples,
+        "juniward" or "uerd" for JPEG files; "auto" is the first of each
     codec : "latent" sends a face as the model's code, "image" any picture as a small one, "file"
         any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
         for a square picture of a face that the model paints closely and whose code is safe in the
@@ -93,18 +94,18 @@ def embed(
     job = sending.hide(
         Order(secret, carrier, access, model, cost, codec, budget, rounding), progress
     )
-    sending.verify(job, job.result.stego)
+    sending.verify(job, job.result.jpeg or job.result.stego)
     report(progress, 4)
     return job.result
 
 
 def embed_file(
     secret: ImageSource | bytes,
-    carrier: ImageSource,
+    carrier: ImageSource | bytes,
     destination: PathSource,
     passphrase: str | None = None,
     model: ModelSource = None,
-    cost: str = "hill",
+    cost: str = "auto",
     codec: str = "auto",
     progress: Progress = None,
     *,
@@ -120,7 +121,9 @@ def embed_file(
     keep_times: bool = False,
     compare_with: PathSource | None = None,
 ) -> EmbedResult:
-    """Hide a face, another picture or a file in a photo and write the stego as a PNG file.
+    """Hide a face, another picture or a file in a photo and write the stego.
+
+    A JPEG carrier gives a JPEG file, every other one a PNG.
 
     No file appears under its name before the secret was extracted from the stego; any
     failure leaves no file.
@@ -128,7 +131,7 @@ def embed_file(
     Parameters
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
-    destination : path of the PNG file to write
+    destination : path of the file to write; must end in .png, for a JPEG carrier in .jpg or .jpeg
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
     key_file, recipients, pad, budget, rounding : as in `embed`
@@ -148,8 +151,9 @@ def embed_file(
     """
     path = Path(destination)
     inputs = _paths(secret, carrier, model, key_file)
+    kind = output.JPEG if covers.is_jpeg_source(carrier) else output.PNG
     if not dry_run:
-        output.check_output(path, inputs, force=force)
+        output.check_output(path, inputs, force=force, kind=kind)
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
@@ -170,13 +174,12 @@ def embed_file(
         if keep_times and isinstance(carrier, str | os.PathLike):
             output.copy_times(Path(carrier), written)
 
-    data = image_io.encode_png(job.cover, job.samples, job.encoder, strip_metadata=strip_metadata)
-    files = [output.File(path, data)]
+    files = [output.File(path, job.encode(strip_metadata=strip_metadata))]
     if preview is not None and job.result.preview is not None:
         seen = output.png_bytes(job.result.preview)
         files.append(output.File(Path(preview), seen, private=True))
     if dry_run:
-        sending.verify(job, job.result.stego)
+        sending.verify(job, job.result.jpeg or job.result.stego)
         output.write_together(files[1:], force=force)
     else:
         output.write_together(files, force=force, verify=check)
@@ -185,7 +188,7 @@ def embed_file(
 
 
 def extract(
-    stego: ImageSource,
+    stego: ImageSource | bytes,
     passphrase: str | None = None,
     model: ModelSource = None,
     *,
@@ -196,7 +199,8 @@ def extract(
 
     Parameters
     ----------
-    stego : PIL image or path, exactly as it was written
+    stego : PIL image, path, or bytes of a file, exactly as it was written; of a JPEG file not the
+        PIL image, which no longer knows its coefficients
     passphrase : the one it was embedded with, or None if there was none
     model : the one it was embedded with
     key_file : the one it was embedded with, or None if there was none
@@ -212,7 +216,7 @@ def extract(
     FormatVersionError : made by a newer program, or a picture format not supported here
     CheckpointError : made with another model
     """
-    elements = image_io.load_cover(stego, "stego")
+    elements = covers.load(stego, "stego")
     lazy = LazyModel(model)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
     fingerprint = bytes(32) if has_secret else lazy.fingerprint()
@@ -226,7 +230,7 @@ def extract(
 
 
 def extract_file(
-    stego: ImageSource,
+    stego: ImageSource | bytes,
     destination: PathSource | None,
     passphrase: str | None = None,
     model: ModelSource = None,
@@ -268,7 +272,9 @@ def extract_file(
     return replace(found, path=path)
 
 
-def capacity(carrier: ImageSource, cost: str = "hill", model: ModelSource = None) -> Capacity:
+def capacity(
+    carrier: ImageSource | bytes, cost: str = "auto", model: ModelSource = None
+) -> Capacity:
     """Say how much a photo can take, in bits that compare with `EmbedResult.payload_bits`.
 
     Parameters
@@ -285,9 +291,9 @@ def capacity(carrier: ImageSource, cost: str = "hill", model: ModelSource = None
     ------
     InputImageError : the carrier cannot be used
     """
-    cover = image_io.load_cover(carrier)
-    prices = cover_costs(cover, cost, max(1, cover.samples.size // 100))
-    return measure_capacity(cover, *prices, cover_warnings(cover), models.code_sizes(model))
+    cover = covers.load(carrier)
+    prices = covers.prices(cover, cost, max(1, cover.elements.size // 100))
+    return measure_capacity(cover, *prices, covers.warnings(cover), models.code_sizes(model))
 
 
 def _paths(*sources: object) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 import stc
 from deephide import container
 
-__all__ = ["HEIGHT", "Canvas", "Prices"]
+__all__ = ["HEIGHT", "Canvas", "Elements", "Prices"]
 
 HEIGHT = 12  # constraint height, fixed by format version 1
+
+Elements: TypeAlias = NDArray[np.integer[Any]]
 
 
 class Prices:
@@ -71,7 +73,7 @@ class Canvas:
     written, their elements are frozen, wet for all that comes after.
     """
 
-    def __init__(self, cover: NDArray[np.uint8], prices: Prices) -> None:
+    def __init__(self, cover: Elements, prices: Prices) -> None:
         self.stego = cover.copy()
         self._prices = prices
         self._frozen: NDArray[np.bool_] | None = None

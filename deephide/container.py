@@ -17,6 +17,7 @@ Overhead: 16 + 4 + 10 + 16 (the seal's tag) = 46 bytes, or 62 + 16 for each reci
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "Header",
     "Zones",
     "associated_data",
+    "associated_jpeg",
     "mask_length",
     "pack",
     "padded_bytes",
@@ -193,6 +195,12 @@ def associated_data(width: int, height: int, channels: int) -> bytes:
     return b"deephide/1 picture\x00" + b"".join(
         value.to_bytes(4, "little") for value in (width, height, channels)
     )
+
+
+def associated_jpeg(width: int, height: int, blocks: Sequence[tuple[int, int]]) -> bytes:
+    """Return the same for a JPEG file; `blocks` are columns and rows of each component."""
+    values = (width, height, len(blocks), *(value for pair in blocks for value in pair))
+    return b"deephide/1 JPEG\x00" + b"".join(value.to_bytes(4, "little") for value in values)
 
 
 def to_bits(data: bytes) -> NDArray[np.uint8]:

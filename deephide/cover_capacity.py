@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide import container
-from deephide.detectability import Prospect, survey
+from deephide.covers import AnyCover, survey
+from deephide.detectability import Prospect
 from deephide.hiding import limit_bits
 from deephide.image_codec import typical_psnr, typical_side
-from deephide.image_io import Cover
 from deephide.models import CodeSizes
 
 __all__ = ["Capacity", "Fit", "measure_capacity"]
@@ -48,7 +48,8 @@ class Capacity:
     easy to detect.  `safe` is what the optimal use of the cover's own costs hides at
     `safe_change_rate` changes per element, where the best detector of the field's noise model errs
     in `detector_error` of the cases (0.5 is chance, see `deephide.detectability`).  It is an
-    estimate and not a promise; more cautious is always better.
+    estimate and not a promise; more cautious is always better.  In a JPEG file elements are
+    coefficients, and `safe_change_rate` is per AC coefficient other than zero.
     """
 
     elements: int
@@ -72,7 +73,7 @@ class Capacity:
 
 
 def measure_capacity(
-    cover: Cover,
+    cover: AnyCover,
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     warnings: tuple[str, ...] = (),
@@ -83,7 +84,7 @@ def measure_capacity(
 
     Parameters
     ----------
-    cover : what `image_io.load_cover` returned
+    cover : what `covers.load` returned
     cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
     warnings : passed on
     sizes : what codes of faces take; None means that nothing is known
@@ -93,7 +94,7 @@ def measure_capacity(
     -------
     Capacity
     """
-    hard = limit_bits(cover.samples.reshape(-1), cost_p1, cost_m1)
+    hard = limit_bits(cover.elements, cost_p1, cost_m1)
     safe = (prospect or survey(cover, cost_p1, cost_m1)).safe()
     safe_bits = min(int(safe.payload_bits), hard)
     dry = int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1)))

@@ -15,14 +15,19 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import image_io
 from deephide.errors import DeephideError, InputImageError
-from deephide.image_io import Cover, ImageSource
+from deephide.image_io import ImageSource
+from deephide.jpeg_cover import JpegCover
+from deephide.jpeg_file import JpegFormatError, JpegUnsupportedError, is_jpeg, read_header
+
+if TYPE_CHECKING:
+    from deephide.covers import AnyCover
 
 __all__ = ["earlier_uses", "looks_upscaled"]
 
@@ -37,6 +42,7 @@ _MAX_FILES = 10_000
 _MAX_DECODED = 200
 _MAX_DIFFERENT = 0.25
 _HEADER_BYTES = 24
+_JPEG_HEADER_BYTES = 1 << 18  # EXIF data and profiles come first
 
 
 def looks_upscaled(samples: NDArray[np.uint8]) -> bool:
@@ -104,19 +110,19 @@ def _peak_at(spectrum: NDArray[np.float64], frequency: NDArray[np.float64], at: 
     return float(spectrum[np.abs(frequency - at) < 2.5 / (2 * frequency.size)].max(initial=0.0))
 
 
-def earlier_uses(carrier: ImageSource, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+def earlier_uses(carrier: ImageSource | bytes, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Return the pictures in a folder that may be stegos of this cover, or the cover itself.
 
     Parameters
     ----------
     carrier : what is to be used; its own file does not count
-    folder : searched without its subfolders; at most 10,000 PNG files are looked at, and 200
-        of the right size are read
+    folder : searched without its subfolders; at most 10,000 PNG files, or JPEG files for a
+        JPEG carrier, are looked at, and 200 of the right size are read
 
     Returns
     -------
-    paths of pictures of the same shape whose samples differ by at most one level, in at most a
-    quarter of the samples
+    paths of pictures of the same shape whose samples or coefficients differ by at most one level,
+    in at most a quarter of them
 
     Raises
     ------
@@ -124,18 +130,21 @@ def earlier_uses(carrier: ImageSource, folder: str | os.PathLike[str]) -> tuple[
     """
     if not Path(folder).is_dir():
         raise InputImageError(f"the folder to compare with does not exist: {folder}")
-    cover = image_io.load_cover(carrier)
-    itself = None if isinstance(carrier, Image.Image) else Path(carrier).resolve()
-    height, width, _ = cover.samples.shape
+    from deephide import covers  # which asks this module about covers
+
+    cover = covers.load(carrier)
+    itself = None if isinstance(carrier, Image.Image | bytes) else Path(carrier).resolve()
+    width, height, _ = cover.shape
+    likely = _same_jpeg_size if isinstance(cover, JpegCover) else _same_size
     found = []
-    for path in islice(_same_size(Path(folder), width, height), _MAX_DECODED):
+    for path in islice(likely(Path(folder), width, height), _MAX_DECODED):
         if path.resolve() == itself:
             continue
         try:
-            other = image_io.load_cover(path)
+            other = covers.load(path)
         except DeephideError:
             continue
-        if other.samples.shape == cover.samples.shape and _differs_little(cover, other):
+        if other.associated == cover.associated and _differs_little(cover, other):
             found.append(path)
     return tuple(found)
 
@@ -154,6 +163,19 @@ def _same_size(folder: Path, width: int, height: int) -> Iterator[Path]:
             yield path
 
 
-def _differs_little(cover: Cover, other: Cover) -> bool:
-    away = np.maximum(cover.samples, other.samples) - np.minimum(cover.samples, other.samples)
+def _same_jpeg_size(folder: Path, width: int, height: int) -> Iterator[Path]:
+    for path in islice(sorted(folder.glob("*.[jJ][pPfF]*")), _MAX_FILES):
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(_JPEG_HEADER_BYTES)
+            file = read_header(head) if is_jpeg(head) else None
+        except (OSError, JpegFormatError, JpegUnsupportedError):
+            continue
+        if file is not None and (file.width, file.height) == (width, height):
+            yield path
+
+
+def _differs_little(cover: AnyCover, other: AnyCover) -> bool:
+    one, two = cover.elements, other.elements
+    away = np.maximum(one, two) - np.minimum(one, two)
     return int(away.max(initial=0)) <= 1 and float(away.mean()) <= _MAX_DIFFERENT

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 import stc
 from deephide import container, crypto
-from deephide.canvas import HEIGHT, Canvas, Prices
+from deephide.canvas import HEIGHT, Canvas, Elements, Prices
 from deephide.container import Zones
 from deephide.errors import CapacityError, ExtractionError
 from deephide.keys import Opener, Opening, Sealer
 from deephide.keystream import keyed_order, public_order
 
 __all__ = [
+    "Elements",
     "Hidden",
     "check_capacity",
     "hide",
@@ -49,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Hidden:
     """The stego elements and what they cost."""
 
-    elements: NDArray[np.uint8]
+    elements: Elements
     distortion: float
     message_bits: int
     changes: int
@@ -101,7 +102,7 @@ def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 
 def limit_bits(
-    elements: NDArray[np.uint8],
+    elements: Elements,
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     key: Opener | None = None,
@@ -131,7 +132,7 @@ def limit_bits(
 
 def check_capacity(
     needed: int,
-    elements: NDArray[np.uint8],
+    elements: Elements,
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     key: Opener,
@@ -160,7 +161,7 @@ def check_capacity(
 
 
 def hide(
-    elements: NDArray[np.uint8],
+    elements: Elements,
     cost_p1: NDArray[np.float64],
     cost_m1: NDArray[np.float64],
     key: Sealer,
@@ -184,7 +185,7 @@ def hide(
 
 
 def hide_priced(
-    elements: NDArray[np.uint8],
+    elements: Elements,
     price: Callable[[], Costs],
     key: Sealer,
     plaintext: bytes,
@@ -197,7 +198,7 @@ def hide_priced(
 
     Parameters
     ----------
-    elements : (n,) uint8, the cover
+    elements : (n,) integers, the cover: samples, or coefficients of a JPEG file
     key : what `keys.Access.sealer` returned
     plaintext : what `container.pack` returned
     associated : what `container.associated_data` returned
@@ -244,14 +245,12 @@ def hide_priced(
     )
 
 
-def _measure(
-    cover: NDArray[np.uint8], stego: NDArray[np.uint8], prices: Prices, message_bits: int
-) -> Hidden:
+def _measure(cover: Elements, stego: Elements, prices: Prices, message_bits: int) -> Hidden:
     up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
     return Hidden(stego, prices.of(up, down), message_bits, up.size + down.size)
 
 
-def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes:
+def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
     """Return the plaintext that `hide` was given.
 
     The amount of work depends on the number of elements and the kind of key, not on the key
@@ -259,7 +258,7 @@ def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes
 
     Parameters
     ----------
-    elements : (n,) uint8, the stego
+    elements : (n,) integers, the stego
     key : what `keys.choose_opener` returned, or the sealer that `hide` was given
     associated : what `container.associated_data` returned
 
@@ -280,7 +279,7 @@ def reveal(elements: NDArray[np.uint8], key: Opener, associated: bytes) -> bytes
     return unlock(reader.keys, reader.length, read_body, reader.zones, associated)
 
 
-def read_zones(elements: NDArray[np.uint8], key: Opener) -> bytes:
+def read_zones(elements: Elements, key: Opener) -> bytes:
     """Return the messages of all zones as they are, one after the other, sealed and masked.
 
     This is what a test of randomness looks at.  The body is read at its greatest length.
@@ -296,7 +295,7 @@ def read_zones(elements: NDArray[np.uint8], key: Opener) -> bytes:
 class _Reader:
     """Public zone, keys and length of a picture, and its body on demand."""
 
-    def __init__(self, elements: NDArray[np.uint8], key: Opener) -> None:
+    def __init__(self, elements: Elements, key: Opener) -> None:
         self._elements = elements
         self.zones = Zones(elements.size, key.public_bytes)
         public_places, self._others = _split(self.zones)

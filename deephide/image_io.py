@@ -1,4 +1,4 @@
-"""Lossless reading of covers and stegos, tolerant reading of secrets; no other file opens images.
+"""Lossless reading of covers and stegos, tolerant reading of secrets; only here are files opened.
 
 Headers are judged before pixels are decoded, so a file cannot claim more memory than its size
 limits allow.
@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from deephide import png, png_encoder
-from deephide.errors import ExtractionError, InputImageError
+from deephide import container, png, png_encoder
+from deephide.errors import DeephideError, ExtractionError, InputImageError
 
 __all__ = [
     "Cover",
     "ImageSource",
+    "damaged",
     "encode_png",
     "load_cover",
     "load_picture",
@@ -33,6 +34,8 @@ __all__ = [
     "read_bytes",
     "study",
     "to_pil",
+    "too_many_pixels",
+    "too_small",
 ]
 
 ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"
@@ -64,7 +67,7 @@ _MODE_NAMES = {
     "I;16B": "a 16-bit picture",
     "F": "a picture of floating-point samples",
 }
-_KINDS_HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format"
+_KINDS_HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format, or a JPEG file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,20 @@ class Cover:
         """Width, height and number of colour channels."""
         height, width, channels = self.samples.shape
         return width, height, channels
+
+    @property
+    def elements(self) -> NDArray[np.uint8]:
+        """The (n,) samples in raster order."""
+        return self.samples.reshape(-1)
+
+    @property
+    def associated(self) -> bytes:
+        """What the seal authenticates besides the body."""
+        return container.associated_data(*self.shape)
+
+    def squared_error(self, elements: NDArray[np.uint8]) -> float:
+        """Return the squared difference that changes by one level make, all summed up."""
+        return float(np.count_nonzero(elements != self.elements))
 
 
 def read_bytes(path: Path, role: str, limit: int | None = None) -> bytes:
@@ -135,7 +152,7 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
             # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
             several = bool(getattr(image, "is_animated", False))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels(role, "") from None
+        raise too_many_pixels(role, "") from None
     except png.TooManyChunksError as error:
         raise InputImageError(f"the {role} has {error}, an ordinary one a few") from error
     except UnidentifiedImageError:
@@ -146,20 +163,22 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     except MemoryError:
         raise
     except Exception as error:  # a decoder met bytes its authors did not think of
-        raise _damaged(role) from error
+        raise damaged(role) from error
     if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels(role, f" ({image.width} x {image.height})")
+        raise too_many_pixels(role, f" ({image.width} x {image.height})")
     return image, several
 
 
-def _too_many_pixels(role: str, size: str) -> InputImageError:
+def too_many_pixels(role: str, size: str) -> InputImageError:
+    """Return the error for a picture that would take too much memory."""
     return InputImageError(
         f"the {role} has too many pixels{size}, at most {MAX_PIXELS} are allowed",
         hint="scale or crop it before use",
     )
 
 
-def _damaged(role: str) -> InputImageError:
+def damaged(role: str) -> InputImageError:
+    """Return the error for a file that no decoder should accept."""
     return InputImageError(
         f"the {role} is truncated or damaged", hint="copy or download the file again"
     )
@@ -172,7 +191,7 @@ def _decode(image: Image.Image, role: str) -> None:
     except MemoryError:
         raise
     except Exception as error:  # as in _open
-        raise _damaged(role) from error
+        raise damaged(role) from error
 
 
 def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> png.PngFile | None:
@@ -181,8 +200,8 @@ def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> 
     if kind in _LOSSY or (kind == "TIFF" and image.info.get("compression") in _LOSSY_TIFF):
         name = "JPEG" if kind in ("MPO", "TIFF") else kind
         raise InputImageError(
-            f"the {role} is lossy: {name} carriers are not supported yet",
-            hint="use a picture that was never compressed with loss, as PNG, BMP or TIFF",
+            f"the {role} is lossy: {name} data in a {kind} file is not supported",
+            hint="use a JPEG file, or a picture that was never compressed with loss",
         )
     if kind not in _CARRIERS:
         raise InputImageError(f"the {role} is a {kind} file", hint=_KINDS_HINT)
@@ -192,7 +211,7 @@ def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> 
         try:
             parts = png.parse(raw)
         except png.PngFormatError as error:
-            raise _damaged(role) from error
+            raise damaged(role) from error
         depths = {parts.bit_depth}
     elif kind == "TIFF":
         depths = set(getattr(image, "tag_v2", {}).get(258, (1,)))
@@ -211,12 +230,23 @@ def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> 
     return parts
 
 
-def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
-    """Read a cover or a stego without any loss.
+def too_small(role: str, width: int, height: int, count: str) -> DeephideError:
+    """Return the error for too few elements."""
+    if role == "stego":
+        return ExtractionError()  # the format knows one error for whatever holds nothing
+    return InputImageError(
+        f"the {role} is too small ({width} x {height}): "
+        f"{count}, at least {MIN_COVER_ELEMENTS} are needed",
+        hint="use an ordinary photo",
+    )
+
+
+def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
+    """Read the samples of a cover or a stego without any loss.
 
     Parameters
     ----------
-    source : PIL image of mode L, RGB or RGBA, or the path of a PNG, BMP or TIFF file
+    source : PIL image of mode L, RGB or RGBA, or the path or bytes of a PNG, BMP or TIFF file
     role : "carrier" or "stego", as messages call it
 
     Returns
@@ -235,23 +265,17 @@ def load_cover(source: ImageSource, role: str = "carrier") -> Cover:
             name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
             raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
         if image.width * image.height > MAX_PIXELS:
-            raise _too_many_pixels(role, f" ({image.width} x {image.height})")
+            raise too_many_pixels(role, f" ({image.width} x {image.height})")
         _decode(image, role)
     else:
-        raw = read_bytes(Path(source), role)
+        raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
         image, several = _open(raw, role)
         parts = _refuse_format(image, several, raw, role)
         _decode(image, role)
     channels = min(_MODES[image.mode], 3)
     elements = image.width * image.height * channels
     if elements < MIN_COVER_ELEMENTS:
-        if role == "stego":
-            raise ExtractionError  # the format knows one error for whatever holds nothing
-        raise InputImageError(
-            f"the {role} is too small ({image.width} x {image.height}): "
-            f"{elements} samples, at least {MIN_COVER_ELEMENTS} are needed",
-            hint="use an ordinary photo",
-        )
+        raise too_small(role, image.width, image.height, f"{elements} samples")
     array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
     samples = np.ascontiguousarray(array[:, :, :channels])
     alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
@@ -283,7 +307,7 @@ def load_picture(source: ImageSource | bytes) -> Image.Image:
     if isinstance(source, Image.Image):
         image = source
         if image.width * image.height > MAX_PIXELS:
-            raise _too_many_pixels("secret", f" ({image.width} x {image.height})")
+            raise too_many_pixels("secret", f" ({image.width} x {image.height})")
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), "secret")
         image, _ = _open(raw, "secret")
@@ -359,7 +383,7 @@ def study(cover: Cover) -> png_encoder.Encoder | None:
     try:
         return png.study(cover.source, _with_alpha(cover, cover.samples))
     except png.PngFormatError as error:
-        raise _damaged("carrier") from error
+        raise damaged("carrier") from error
 
 
 def encode_png(
@@ -393,7 +417,7 @@ def encode_png(
         source = png.without_metadata(cover.source) if strip_metadata else cover.source
         return png.replace_samples(source, before, after, encoder)
     except png.PngFormatError as error:
-        raise _damaged("carrier") from error
+        raise damaged("carrier") from error
 
 
 def _with_alpha(cover: Cover, samples: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,124 +8,21 @@ same restart intervals, and the same tables where they were not made for this ve
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide import jpeg_huffman, jpeg_kernels
+from deephide import jpeg_huffman, jpeg_reading, jpeg_writing
+from deephide.jpeg_blocks import Coefficients, Order, extents, scan_order
 from deephide.jpeg_file import ZIGZAG, HuffmanTable, JpegFile, JpegFormatError, Scan, parse
 
-__all__ = ["Coefficients", "decode", "outside", "replace_coefficients"]
+__all__ = ["decode", "outside", "replace_coefficients"]
 
 _log = logging.getLogger(__name__)
 
-_RAW = 1 << 20
 _SLACK = 512  # bytes that a kernel may look beyond the end before it notices
-
-
-@dataclass(frozen=True, eq=False)
-class Coefficients:
-    """All coefficients of a file: (blocks, 64) of each component one after the other, flat.
-
-    A component has its blocks in raster order, those that only fill up its last MCUs included.
-    """
-
-    file: JpegFile
-    values: NDArray[np.int16]
-
-    def planes(self) -> list[NDArray[np.int16]]:
-        """Return views (rows, columns, 8, 8) of each component without its padding."""
-        return [
-            plane[: component.rows, : component.columns]
-            for component, plane in zip(self.file.components, self._padded(), strict=True)
-        ]
-
-    def _padded(self) -> list[NDArray[np.int16]]:
-        return [
-            self.values[start : start + 64 * rows * columns].reshape(rows, columns, 8, 8)
-            for start, rows, columns in _extents(self.file)
-        ]
-
-    def elements(self) -> NDArray[np.int16]:
-        """Return the (n,) coefficients of all blocks but padding."""
-        return np.concatenate([plane.reshape(-1) for plane in self.planes()])
-
-    def with_elements(self, elements: NDArray[np.int16]) -> Coefficients:
-        """Return a copy with other coefficients; padding follows where it was a mere copy."""
-        changed = Coefficients(self.file, self.values.copy())
-        at = 0
-        for plane in changed.planes():
-            plane[...] = elements[at : at + plane.size].reshape(plane.shape)
-            at += plane.size
-        pairs = zip(self.file.components, self._padded(), changed._padded(), strict=True)
-        for component, old, new in pairs:
-            # Encoders pad with blocks that repeat the DC coefficient before them in the scan.
-            before, after = old[:, :, 0, 0], new[:, :, 0, 0]
-            rows, columns = before.shape
-            for c in range(component.columns, columns):
-                same = before[:, c] == before[:, c - 1]
-                after[same, c] = after[same, c - 1]
-            for r in range(component.rows, rows):
-                for c in range(columns):
-                    first = c % component.across == 0
-                    place = (r - 1, c + component.across - 1) if first else (r, c - 1)
-                    if before[r, c] == before[place]:
-                        after[r, c] = after[place]
-        return changed
-
-
-def _grid(file: JpegFile) -> tuple[int, int]:
-    """Return how many MCUs an interleaved scan has down and across."""
-    return -(-file.height // (8 * file.down)), -(-file.width // (8 * file.across))
-
-
-def _extents(file: JpegFile) -> list[tuple[int, int, int]]:
-    """Return start in the flat array, rows and columns of each component, padding included."""
-    down, across = _grid(file)
-    out, start = [], 0
-    for component in file.components:
-        rows, columns = down * component.down, across * component.across
-        out.append((start, rows, columns))
-        start += 64 * rows * columns
-    return out
-
-
-@dataclass(frozen=True, eq=False)
-class _Order:
-    """The blocks of a scan: where each begins, whose they are, how many to a restart."""
-
-    blocks: NDArray[np.int64]
-    which: NDArray[np.int64]
-    per: int
-
-    @property
-    def parts(self) -> int:
-        return -(-self.blocks.size // self.per)
-
-
-def _order(file: JpegFile, scan: Scan) -> _Order:
-    extents = _extents(file)
-    if len(scan.components) == 1:
-        place = scan.components[0][0]
-        component, (start, _, columns) = file.components[place], extents[place]
-        rows = np.arange(component.rows)[:, None] * columns
-        blocks = start + 64 * (rows + np.arange(component.columns)).reshape(-1)
-        which = np.zeros(1, np.int64)
-    else:
-        grids, owners = [], []
-        down, across = _grid(file)
-        for j, (place, _, _) in enumerate(scan.components):
-            component, (start, rows_, columns) = file.components[place], extents[place]
-            v, h = component.down, component.across
-            grid = start + 64 * np.arange(rows_ * columns).reshape(down, v, across, h)
-            grids.append(grid.transpose(0, 2, 1, 3).reshape(down, across, v * h))
-            owners += [j] * (v * h)
-        if len(owners) > 10:
-            raise JpegFormatError("a scan has too many blocks in one unit")
-        blocks, which = np.concatenate(grids, axis=2).reshape(-1), np.array(owners, np.int64)
-    return _Order(blocks, which, scan.restart * which.size or blocks.size)
 
 
 def _check_progress(file: JpegFile) -> None:
@@ -181,7 +78,7 @@ def decode(file: JpegFile) -> Coefficients:
     JpegFormatError : damaged, truncated or incomplete
     """
     _check_progress(file)
-    total = sum(64 * rows * columns for _, rows, columns in _extents(file))
+    total = sum(64 * rows * columns for _, rows, columns in extents(file))
     out = np.zeros(total, np.int16)
     looks: dict[int, NDArray[np.uint16]] = {}
 
@@ -194,7 +91,7 @@ def decode(file: JpegFile) -> Coefficients:
         return looks[place]
 
     for scan in file.scans:
-        order = _order(file, scan)
+        order = scan_order(file, scan)
         # Every block takes a bit at least, except in the bands of progressive files.
         if scan.first == 0 and 8 * (scan.end - scan.start) < order.blocks.size:
             raise JpegFormatError("the image data ends in the middle")
@@ -204,40 +101,48 @@ def decode(file: JpegFile) -> Coefficients:
     return Coefficients(file, out)
 
 
-def _read(scan, progressive, order, bits, ends, look, out):  # type: ignore[no-untyped-def]
+def _read(
+    scan: Scan,
+    progressive: bool,
+    order: Order,
+    bits: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    look: Callable[[Scan, int], NDArray[np.uint16]],
+    out: NDArray[np.int16],
+) -> bool:
     band = np.array((scan.first, scan.final, scan.low), np.int64)
     blocks, which, per = order.blocks, order.which, order.per
     if scan.first:
         ac = look(scan, scan.components[0][2])
-        read = jpeg_kernels.read_ac_refine if scan.high else jpeg_kernels.read_ac_first
-        return read(bits, ends, blocks, per, ac, band, ZIGZAG, out)
+        read = jpeg_reading.read_ac_refine if scan.high else jpeg_reading.read_ac_first
+        return bool(read(bits, ends, blocks, per, ac, band, ZIGZAG, out))
     if scan.high:
-        return jpeg_kernels.read_dc_refine(bits, ends, blocks, per, scan.low, out)
+        return bool(jpeg_reading.read_dc_refine(bits, ends, blocks, per, scan.low, out))
     dc = np.stack([look(scan, slot) for _, slot, _ in scan.components])
     if progressive:
-        return jpeg_kernels.read_dc_first(bits, ends, blocks, which, per, dc, scan.low, out)
+        return bool(jpeg_reading.read_dc_first(bits, ends, blocks, which, per, dc, scan.low, out))
     ac = np.stack([look(scan, slot) for _, _, slot in scan.components])
-    return jpeg_kernels.read_sequential(bits, ends, blocks, which, per, dc, ac, ZIGZAG, out)
+    return bool(jpeg_reading.read_sequential(bits, ends, blocks, which, per, dc, ac, ZIGZAG, out))
 
 
 @dataclass(frozen=True, eq=False)
 class _Symbols:
-    """One scan as words (see `jpeg_kernels`), and where its restart intervals end."""
+    """One scan as words (see `jpeg_writing`), and where its restart intervals end."""
 
     words: NDArray[np.uint32]
     cuts: NDArray[np.int64]
 
     def frequencies(self) -> NDArray[np.int64]:
         """Return how often each symbol occurs, as (8, 256) by slot."""
-        named = self.words[(self.words & _RAW) == 0] >> 21
+        named = self.words[(self.words & jpeg_writing.RAW) == 0] >> 21
         return np.bincount(named, minlength=2048).reshape(8, 256)
 
     def pack(self, codes: NDArray[np.int64], fill: int) -> bytes:
         """Return the entropy-coded data; every symbol must have a code."""
-        lengths = np.where(self.words & _RAW, 0, codes[self.words >> 21, 1])
+        lengths = np.where(self.words & jpeg_writing.RAW, 0, codes[self.words >> 21, 1])
         bits = int(lengths.sum()) + int(((self.words >> 16) & 15).sum(dtype=np.int64))
         out = np.empty(2 * (bits // 8) + 4 * self.cuts.size + 16, np.uint8)
-        size = jpeg_kernels.pack(self.words, self.cuts, codes, fill, out)
+        size = jpeg_writing.pack(self.words, self.cuts, codes, fill, out)
         return out[:size].tobytes()
 
 
@@ -245,7 +150,7 @@ def _symbols(coefficients: Coefficients) -> Iterator[_Symbols]:
     """Yield every scan of the file, with these coefficients."""
     file, values = coefficients.file, coefficients.values
     for scan in file.scans:
-        order = _order(file, scan)
+        order = scan_order(file, scan)
         blocks, which, per = order.blocks, order.which, order.per
         band = np.array((scan.first, scan.final, scan.low), np.int64)
         tables = np.array([each[1:] for each in scan.components], np.int64)
@@ -253,21 +158,21 @@ def _symbols(coefficients: Coefficients) -> Iterator[_Symbols]:
         words, cuts = np.empty(room, np.uint32), np.empty(order.parts, np.int64)
         if scan.first and scan.high:
             held = np.empty(1100, np.int64)
-            used = jpeg_kernels.ac_refine_symbols(
+            used = jpeg_writing.ac_refine_symbols(
                 values, blocks, per, tables[0, 1] << 8, band, ZIGZAG, held, words, cuts
             )
         elif scan.first:
-            used = jpeg_kernels.ac_first_symbols(
+            used = jpeg_writing.ac_first_symbols(
                 values, blocks, per, tables[0, 1] << 8, band, ZIGZAG, words, cuts
             )
         elif scan.high:
-            used = jpeg_kernels.dc_refine_symbols(values, blocks, per, scan.low, words, cuts)
+            used = jpeg_writing.dc_refine_symbols(values, blocks, per, scan.low, words, cuts)
         elif file.progressive:
-            used = jpeg_kernels.dc_first_symbols(
+            used = jpeg_writing.dc_first_symbols(
                 values, blocks, which, per, tables, scan.low, words, cuts
             )
         else:
-            used = jpeg_kernels.sequential_symbols(
+            used = jpeg_writing.sequential_symbols(
                 values, blocks, which, per, tables, ZIGZAG, words, cuts
             )
         yield _Symbols(words[:used].copy(), cuts)

@@ -196,8 +196,8 @@ class _Reader:
                 h,
                 v,
                 table,
-                -(-(-(-width * h // across)) // 8),
-                -(-(-(-height * v // down)) // 8),
+                -(-width * h // (8 * across)),
+                -(-height * v // (8 * down)),
             )
             for (name, _, table), (h, v) in zip(fields, factors, strict=True)
         )
@@ -359,4 +359,4 @@ def _markers(raw: bytes) -> NDArray[np.int64]:
     data = np.frombuffer(raw, np.uint8)
     places = np.flatnonzero(data[:-1] == 0xFF)
     following = data[places + 1]
-    return places[(following != 0) & ((following < 0xD0) | (following > 0xD7))]
+    return np.asarray(places[(following != 0) & ((following < 0xD0) | (following > 0xD7))])

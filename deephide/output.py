@@ -16,6 +16,8 @@ from PIL import Image
 from deephide.errors import OutputError
 
 __all__ = [
+    "JPEG",
+    "PNG",
     "File",
     "check_output",
     "copy_times",
@@ -24,7 +26,9 @@ __all__ = [
     "write_together",
 ]
 
-_LOSSY_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".jp2", ".gif"}
+PNG = (".png",)
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_LOSSY_SUFFIXES = {*JPEG, ".webp", ".avif", ".heic", ".jp2", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def check_output(
     *,
     force: bool = False,
     any_kind: bool = False,
+    kind: tuple[str, ...] = PNG,
 ) -> None:
     """Refuse an output that could not or should not be written, before any work is done.
 
@@ -53,19 +58,25 @@ def check_output(
     outputs : files that are to be written too
     force : allow an existing file to be replaced
     any_kind : allow every suffix
+    kind : suffixes of the file to be written, PNG or JPEG
 
     Raises
     ------
     OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
     """
     suffix = path.suffix.lower()
-    if suffix in _LOSSY_SUFFIXES and not any_kind:
+    if kind == JPEG and suffix not in JPEG:
+        raise OutputError(
+            f"the output {path} does not end in .jpg",
+            hint=f"use {path.with_suffix('.jpg').name}; the stego of a JPEG carrier is a JPEG file",
+        )
+    if suffix in _LOSSY_SUFFIXES and not any_kind and kind != JPEG:
         raise OutputError(
             f"the output {path} would be lossy",
             hint=f"use {path.with_suffix('.png').name}; {suffix[1:].upper()} would destroy "
             "what is hidden",
         )
-    if suffix != ".png" and not any_kind:
+    if suffix not in kind and not any_kind:
         raise OutputError(
             f"the output {path} does not end in .png",
             hint=f"use {path.name}.png; the output is always a PNG file",

@@ -24,10 +24,13 @@ class EmbedResult:
     `secret_psnr` compares it with the secret (faces at 64 x 64, other pictures at the size shown).
     `reason` says which codec was taken and why; `model` and `integers` are None without a model.
     `safe_bits` is what the cover holds safely, and `detector_error` how often the best detector
-    would err on this payload, as `Capacity` has them.
+    would err on this payload, as `Capacity` has them.  If the carrier is a JPEG file, `jpeg` is the
+    whole file of the stego, to be written as it is: `stego` shows what it looks like, and saved
+    anew it would hold nothing.  `jpeg` is None for all other carriers.
     """
 
     stego: Image.Image = field(repr=False)
+    jpeg: bytes | None = field(repr=False)
     preview: Image.Image | None = field(repr=False)
     payload_bits: int
     elements: int

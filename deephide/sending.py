@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide import codecs, container, hiding, image_io, keys
+from deephide import codecs, container, covers, hiding, image_io, jpeg_cover, keys
 from deephide.codecs import Encoded, Request
-from deephide.cover_costs import cover_costs, cover_warnings
-from deephide.detectability import Prospect, survey
+from deephide.covers import AnyCover
+from deephide.detectability import Prospect
 from deephide.errors import CapacityError, DeephideError
 from deephide.image_io import Cover, ImageSource
 from deephide.models import LazyModel, ModelSource
@@ -42,7 +42,7 @@ class Order:
     """What is to be hidden where, as `deephide.embed` was asked."""
 
     secret: ImageSource | bytes = field(repr=False)
-    carrier: ImageSource
+    carrier: ImageSource | bytes = field(repr=False)
     access: keys.Access
     model: ModelSource
     cost: str
@@ -57,17 +57,24 @@ class Job:
     """An embedding that is done but not verified."""
 
     result: EmbedResult
-    cover: Cover = field(repr=False)
-    samples: NDArray[np.uint8] = field(repr=False)
+    cover: AnyCover = field(repr=False)
+    elements: hiding.Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
     encoder: Encoder | None = None
+
+    def encode(self, *, strip_metadata: bool = False) -> bytes:
+        """Return the file of the stego."""
+        if self.result.jpeg is not None:
+            raw = self.result.jpeg
+            return jpeg_cover.without_metadata(raw) if strip_metadata else raw
+        return covers.encode(self.cover, self.elements, self.encoder, strip_metadata=strip_metadata)
 
 
 class _Pricing:
     """The prices of a cover and what follows from them, each computed once."""
 
-    def __init__(self, cover: Cover, cost: str) -> None:
+    def __init__(self, cover: AnyCover, cost: str) -> None:
         self._cover = cover
         self._cost = cost
         self._known: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
@@ -75,7 +82,7 @@ class _Pricing:
 
     def prices(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self._known is None or self._cost == "mipod":
-            self._known = cover_costs(self._cover, self._cost, message_bits)
+            self._known = covers.prices(self._cover, self._cost, message_bits)
         return self._known
 
     def take(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -85,16 +92,16 @@ class _Pricing:
 
     def prospect(self) -> Prospect:
         if self._prospect is None:
-            guess = max(1, int(_GUESSED_RATE * self._cover.samples.size))
+            guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))
             known = self._known if self._known is not None else self.prices(guess)
-            self._prospect = survey(self._cover, *known)
+            self._prospect = covers.survey(self._cover, *known)
         return self._prospect
 
     def budget(self, key: keys.Sealer, padded: bool) -> int:
         """Return the bytes of payload that a picture may take where nobody says so."""
         safe = int(self.prospect().safe().payload_bits)
         empty = hiding.message_bits(container.HEADER_BYTES, key)
-        hard = hiding.limit_bits(self._cover.samples.reshape(-1), *self.prices(safe), key)
+        hard = hiding.limit_bits(self._cover.elements, *self.prices(safe), key)
         least = min(MIN_DEFAULT_BUDGET, _unpadded((hard - empty) // 16, padded))
         return max(0, min(max(self.room(key, padded), least), MAX_DEFAULT_BUDGET))
 
@@ -127,7 +134,7 @@ def hide(order: Order, progress: Progress = None) -> Job:
     if order.budget is not None and order.budget < 1:
         raise ValueError(f"budget: got {order.budget} bytes, at least 1 is needed")
     access = order.access
-    cover = image_io.load_cover(order.carrier)
+    cover = covers.load(order.carrier)
     report(progress, 0)
     model = LazyModel(order.model)
     if codecs.uses_model(order.codec):
@@ -136,15 +143,21 @@ def hide(order: Order, progress: Progress = None) -> Job:
     # A slow key derivation and a look at the carrier's file go on beside all else.
     with ThreadPoolExecutor(2, "deephide") as aside:
         opening = aside.submit(key.begin, access.random)
-        small = cover.samples.size <= hiding.LIVE_ELEMENTS  # else memory is worth more than time
-        study = aside.submit(image_io.study, cover) if order.to_file and small else None
+        study = None
+        # Where a picture is large, memory is worth more than time.
+        if (
+            order.to_file
+            and isinstance(cover, Cover)
+            and cover.elements.size <= hiding.LIVE_ELEMENTS
+        ):
+            study = aside.submit(image_io.study, cover)
         job = _hide_in(order, cover, model, key, opening.result, progress)
         return job if study is None else replace(job, encoder=study.result())
 
 
 def _hide_in(
     order: Order,
-    cover: Cover,
+    cover: AnyCover,
     model: LazyModel,
     key: keys.Sealer,
     first: Callable[[], keys.Opening],
@@ -174,11 +187,11 @@ def _hide_in(
         prospect = pricing.prospect()
         report(progress, 2)
         hidden = hiding.hide_priced(
-            cover.samples.reshape(-1),
+            cover.elements,
             lambda: pricing.take(message_bits),
             key,
             plaintext,
-            container.associated_data(*cover.shape),
+            cover.associated,
             random=access.random,
             first=first,
         )
@@ -188,17 +201,17 @@ def _hide_in(
     return Job(
         _result(encoded, cover, hidden, prospect),
         cover,
-        hidden.elements.reshape(cover.samples.shape),
+        hidden.elements,
         plaintext,
         key,
     )
 
 
 def _result(
-    encoded: Encoded, cover: Cover, hidden: hiding.Hidden, prospect: Prospect
+    encoded: Encoded, cover: AnyCover, hidden: hiding.Hidden, prospect: Prospect
 ) -> EmbedResult:
     safe = int(prospect.safe().payload_bits)
-    notes = cover_warnings(cover)
+    notes = covers.warnings(cover)
     if hidden.message_bits > safe:
         notes += (
             f"the payload of {hidden.message_bits} bits is more than the {safe} that this carrier "
@@ -206,14 +219,24 @@ def _result(
         )
     for note in notes:
         _log.warning("%s", note)
+    jpeg = None
+    if isinstance(cover, Cover):
+        samples = hidden.elements.astype(np.uint8, copy=False)
+        stego = image_io.to_pil(cover, samples.reshape(cover.samples.shape))
+        error = cover.squared_error(samples)
+    else:
+        jpeg = covers.encode(cover, hidden.elements)
+        stego = jpeg_cover.picture(jpeg)
+        error = cover.squared_error(hidden.elements.astype(np.int16, copy=False))
     return EmbedResult(
-        stego=image_io.to_pil(cover, hidden.elements.reshape(cover.samples.shape)),
+        stego=stego,
+        jpeg=jpeg,
         preview=encoded.preview,
         payload_bits=hidden.message_bits,
         elements=hidden.elements.size,
         changes=hidden.changes,
         distortion=hidden.distortion,
-        psnr=_psnr_of_changes(hidden.changes, hidden.elements.size),
+        psnr=_psnr(error, hidden.elements.size),
         secret_psnr=encoded.secret_psnr,
         codec=encoded.codec,
         reason=encoded.reason,
@@ -225,9 +248,10 @@ def _result(
     )
 
 
-def _psnr_of_changes(changes: int, elements: int) -> float:
-    # Every change is by exactly one level.
-    return float("inf") if not changes else float(10 * np.log10(255.0**2 * elements / changes))
+def _psnr(squared_error: float, elements: int) -> float:
+    if not squared_error:
+        return float("inf")
+    return float(10 * np.log10(255.0**2 * elements / squared_error))
 
 
 def warn(job: Job, note: str) -> Job:
@@ -237,16 +261,15 @@ def warn(job: Job, note: str) -> Job:
     return replace(job, result=result)
 
 
-def reveal(stego: Cover, key: keys.Opener) -> bytes:
+def reveal(stego: AnyCover, key: keys.Opener) -> bytes:
     """Return the plaintext that a stego carries; raises ExtractionError if it carries none."""
-    associated = container.associated_data(*stego.shape)
-    return hiding.reveal(stego.samples.reshape(-1), key, associated)
+    return hiding.reveal(stego.elements, key, stego.associated)
 
 
-def verify(job: Job, stego: ImageSource) -> None:
+def verify(job: Job, stego: ImageSource | bytes) -> None:
     """Extract as the receiver will; a difference here is a bug, never a user's mistake."""
     try:
-        found = reveal(image_io.load_cover(stego, "stego"), job.key)
+        found = reveal(covers.load(stego, "stego"), job.key)
     except DeephideError as error:
         raise DeephideError("the stego failed its own verification and was discarded") from error
     if found != job.plaintext:

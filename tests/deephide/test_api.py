@@ -169,7 +169,7 @@ def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
     def fail(*_):
         raise stc.PayloadTooLargeError("too much", needed_bits=9, capacity_bits=7)
 
-    monkeypatch.setattr(sending, "cover_costs", fail)
+    monkeypatch.setattr(sending.covers, "prices", fail)
     with pytest.raises(deephide.CapacityError, match="too much"):
         deephide.embed(face, photo, None, model)
 

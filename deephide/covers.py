@@ -1,0 +1,154 @@
+"""Covers of either kind, behind one door: samples, and coefficients of JPEG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deephide import cover_costs, detectability, image_io, jpeg_costs, jpeg_cover
+from deephide.errors import DeephideError, InputImageError
+from deephide.image_io import Cover, ImageSource
+from deephide.jpeg_cover import JpegCover
+from deephide.jpeg_file import JpegFormatError, JpegUnsupportedError, is_jpeg
+
+if TYPE_CHECKING:
+    from deephide.detectability import Prospect
+    from deephide.hiding import Elements
+    from deephide.png_encoder import Encoder
+
+__all__ = ["AnyCover", "encode", "is_jpeg_source", "load", "prices", "survey", "warnings"]
+
+AnyCover: TypeAlias = Cover | JpegCover
+
+_JPEG_HINT = "save it as an ordinary JPEG picture, or use an 8-bit PNG, BMP or TIFF file"
+_DEFAULTS = {Cover: "hill", JpegCover: "juniward"}
+
+
+def is_jpeg_source(source: ImageSource | bytes) -> bool:
+    """Tell whether a source is a JPEG file; pictures in memory and unreadable files are not."""
+    if isinstance(source, Image.Image):
+        return False
+    if isinstance(source, bytes):
+        return is_jpeg(source)
+    try:
+        with open(source, "rb") as stream:
+            return is_jpeg(stream.read(3))
+    except OSError:
+        return False
+
+
+def load(source: ImageSource | bytes, role: str = "carrier") -> AnyCover:
+    """Read a cover or a stego in its own domain.
+
+    Parameters
+    ----------
+    source : PIL image of mode L, RGB or RGBA, or a PNG, BMP, TIFF or JPEG file, by its path or
+        as bytes.  A PIL image is taken for its samples, wherever it came from
+    role : "carrier" or "stego", as messages call it
+
+    Returns
+    -------
+    Cover or JpegCover
+
+    Raises
+    ------
+    InputImageError : as `image_io.load_cover`; a JPEG file that is damaged, arithmetically or
+        losslessly coded, of 12 bits per sample, CMYK, or one of several pictures in one file
+    ExtractionError : a stego too small to hold anything
+    """
+    if isinstance(source, Image.Image) or not is_jpeg_source(source):
+        return image_io.load_cover(source, role)
+    raw = source if isinstance(source, bytes) else image_io.read_bytes(Path(source), role)
+    try:
+        width, height, elements = jpeg_cover.elements_of(raw)
+        if width * height > image_io.MAX_PIXELS:
+            raise image_io.too_many_pixels(role, f" ({width} x {height})")
+        if elements < image_io.MIN_COVER_ELEMENTS:
+            raise image_io.too_small(role, width, height, f"{elements} coefficients")
+        return jpeg_cover.decode(raw)
+    except JpegUnsupportedError as error:
+        raise InputImageError(f"the {role} is {error}", hint=_JPEG_HINT) from error
+    except JpegFormatError as error:
+        raise image_io.damaged(role) from error
+
+
+def prices(
+    cover: AnyCover, cost: str, payload_bits: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the prices of +1 and -1 for every element.
+
+    Parameters
+    ----------
+    cover : what `load` returned
+    cost : a cost function of the cover's kind, or "auto": hill for samples, juniward for JPEG
+    payload_bits : as in `cover_costs.cover_costs`
+
+    Raises
+    ------
+    ValueError : an unknown cost
+    InputImageError : a cost function of the other kind
+    """
+    if cost == "auto":
+        cost = _DEFAULTS[type(cover)]
+    is_jpeg_cover = isinstance(cover, JpegCover)
+    kinds: tuple[tuple[str, ...], ...] = (cover_costs.COSTS, jpeg_costs.COSTS)
+    own, others = kinds[::-1] if is_jpeg_cover else kinds
+    if cost in others:
+        raise InputImageError(
+            f"the cost function {cost} cannot price a carrier that is "
+            f"{'a JPEG file' if is_jpeg_cover else 'not a JPEG file'}",
+            hint=f"use one of: {', '.join(own)}",
+        )
+    if cost not in own:
+        raise ValueError(f"cost: got {cost!r}, allowed: auto, {', '.join((*own, *others))}")
+    if isinstance(cover, JpegCover):
+        return jpeg_costs.jpeg_costs(cover, cost)
+    return cover_costs.cover_costs(cover, cost, payload_bits)
+
+
+def warnings(cover: AnyCover) -> tuple[str, ...]:
+    """Say in words why a cover is a poor hiding place; empty for an ordinary photo."""
+    if isinstance(cover, JpegCover):
+        return jpeg_costs.jpeg_warnings(cover)
+    return cover_costs.cover_warnings(cover)
+
+
+def survey(cover: AnyCover, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]) -> Prospect:
+    """Look at the prices and the noise of a cover; see `detectability.survey`."""
+    if isinstance(cover, JpegCover):
+        return jpeg_costs.jpeg_survey(cover, cost_p1, cost_m1)
+    return detectability.survey(cover, cost_p1, cost_m1)
+
+
+def encode(
+    cover: AnyCover,
+    elements: Elements,
+    encoder: Encoder | None = None,
+    *,
+    strip_metadata: bool = False,
+) -> bytes:
+    """Return the file of a stego: JPEG for a JPEG cover, else PNG.
+
+    Parameters
+    ----------
+    cover : what `load` returned
+    elements : (n,) integers that replace the cover's
+    encoder : of a PNG cover, what `image_io.study` returned, if it was asked before
+    strip_metadata : leave out what the carrier's file says besides what the picture looks like
+
+    Raises
+    ------
+    DeephideError : the cover's file is of a kind that cannot be written as it was
+    """
+    if isinstance(cover, Cover):
+        samples = elements.astype(np.uint8, copy=False).reshape(cover.samples.shape)
+        return image_io.encode_png(cover, samples, encoder, strip_metadata=strip_metadata)
+    try:
+        raw = jpeg_cover.encode(cover, elements.astype(np.int16, copy=False))
+    except JpegFormatError as error:
+        raise DeephideError(f"the stego cannot be written: {error}") from error
+    return jpeg_cover.without_metadata(raw) if strip_metadata else raw
