@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from deephide.hiding import Elements
     from deephide.png_encoder import Encoder
 
-__all__ = ["AnyCover", "encode", "is_jpeg_source", "load", "prices", "survey", "warnings"]
+__all__ = [
+    "AnyCover",
+    "encode",
+    "is_jpeg_source",
+    "load",
+    "picture",
+    "prices",
+    "survey",
+    "warnings",
+]
 
 AnyCover: TypeAlias = Cover | JpegCover
 
@@ -34,8 +43,11 @@ def is_jpeg_source(source: ImageSource | bytes) -> bool:
         return False
     if isinstance(source, bytes):
         return is_jpeg(source)
+    path = Path(source)
     try:
-        with open(source, "rb") as stream:
+        if not path.is_file():  # a pipe would wait, and lose what is read
+            return False
+        with path.open("rb") as stream:
             return is_jpeg(stream.read(3))
     except OSError:
         return False
@@ -66,9 +78,11 @@ def load(source: ImageSource | bytes, role: str = "carrier") -> AnyCover:
     try:
         width, height, elements = jpeg_cover.elements_of(raw)
         if width * height > image_io.MAX_PIXELS:
-            raise image_io.too_many_pixels(role, f" ({width} x {height})")
+            raise image_io.too_many_pixels(role, f" ({width} x {height})", image_io.MAX_PIXELS)
         if elements < image_io.MIN_COVER_ELEMENTS:
-            raise image_io.too_small(role, width, height, f"{elements} coefficients")
+            raise image_io.too_small(
+                role, width, height, f"{elements} coefficients", image_io.MIN_COVER_ELEMENTS
+            )
         return jpeg_cover.decode(raw)
     except JpegUnsupportedError as error:
         raise InputImageError(f"the {role} is {error}", hint=_JPEG_HINT) from error
@@ -122,6 +136,19 @@ def survey(cover: AnyCover, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.fl
     if isinstance(cover, JpegCover):
         return jpeg_costs.jpeg_survey(cover, cost_p1, cost_m1)
     return detectability.survey(cover, cost_p1, cost_m1)
+
+
+def picture(raw: bytes) -> Image.Image:
+    """Return what the JPEG file of a stego looks like.
+
+    Raises
+    ------
+    InputImageError : the carrier was of a kind that ordinary programs cannot show
+    """
+    try:
+        return jpeg_cover.picture(raw)
+    except JpegFormatError as error:
+        raise image_io.damaged("carrier") from error
 
 
 def encode(

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deephide import container, png, png_encoder
-from deephide.errors import DeephideError, ExtractionError, InputImageError
+from deephide.errors import InputImageError
+from deephide.picture_errors import damaged, too_many_pixels, too_small
 
 __all__ = [
     "Cover",
@@ -152,7 +153,7 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
             # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
             several = bool(getattr(image, "is_animated", False))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_many_pixels(role, "") from None
+        raise too_many_pixels(role, "", MAX_PIXELS) from None
     except png.TooManyChunksError as error:
         raise InputImageError(f"the {role} has {error}, an ordinary one a few") from error
     except UnidentifiedImageError:
@@ -165,23 +166,8 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     except Exception as error:  # a decoder met bytes its authors did not think of
         raise damaged(role) from error
     if image.width * image.height > MAX_PIXELS:
-        raise too_many_pixels(role, f" ({image.width} x {image.height})")
+        raise too_many_pixels(role, f" ({image.width} x {image.height})", MAX_PIXELS)
     return image, several
-
-
-def too_many_pixels(role: str, size: str) -> InputImageError:
-    """Return the error for a picture that would take too much memory."""
-    return InputImageError(
-        f"the {role} has too many pixels{size}, at most {MAX_PIXELS} are allowed",
-        hint="scale or crop it before use",
-    )
-
-
-def damaged(role: str) -> InputImageError:
-    """Return the error for a file that no decoder should accept."""
-    return InputImageError(
-        f"the {role} is truncated or damaged", hint="copy or download the file again"
-    )
 
 
 def _decode(image: Image.Image, role: str) -> None:
@@ -230,17 +216,6 @@ def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> 
     return parts
 
 
-def too_small(role: str, width: int, height: int, count: str) -> DeephideError:
-    """Return the error for too few elements."""
-    if role == "stego":
-        return ExtractionError()  # the format knows one error for whatever holds nothing
-    return InputImageError(
-        f"the {role} is too small ({width} x {height}): "
-        f"{count}, at least {MIN_COVER_ELEMENTS} are needed",
-        hint="use an ordinary photo",
-    )
-
-
 def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
     """Read the samples of a cover or a stego without any loss.
 
@@ -265,7 +240,7 @@ def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
             name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
             raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
         if image.width * image.height > MAX_PIXELS:
-            raise too_many_pixels(role, f" ({image.width} x {image.height})")
+            raise too_many_pixels(role, f" ({image.width} x {image.height})", MAX_PIXELS)
         _decode(image, role)
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
@@ -275,7 +250,7 @@ def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
     channels = min(_MODES[image.mode], 3)
     elements = image.width * image.height * channels
     if elements < MIN_COVER_ELEMENTS:
-        raise too_small(role, image.width, image.height, f"{elements} samples")
+        raise too_small(role, image.width, image.height, f"{elements} samples", MIN_COVER_ELEMENTS)
     array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
     samples = np.ascontiguousarray(array[:, :, :channels])
     alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
@@ -307,7 +282,7 @@ def load_picture(source: ImageSource | bytes) -> Image.Image:
     if isinstance(source, Image.Image):
         image = source
         if image.width * image.height > MAX_PIXELS:
-            raise too_many_pixels("secret", f" ({image.width} x {image.height})")
+            raise too_many_pixels("secret", f" ({image.width} x {image.height})", MAX_PIXELS)
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), "secret")
         image, _ = _open(raw, "secret")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from deephide import container
 from deephide.jpeg_blocks import Coefficients
-from deephide.jpeg_file import parse, read_header
+from deephide.jpeg_file import JpegFormatError, parse, read_header
 
 __all__ = ["JpegCover", "decode", "elements_of", "encode", "picture", "without_metadata"]
 
@@ -97,9 +97,17 @@ def encode(cover: JpegCover, elements: NDArray[np.int16]) -> bytes:
 
 
 def picture(raw: bytes) -> Image.Image:
-    """Return what a file looks like, decoded by Pillow, not turned and not converted."""
-    image = Image.open(io.BytesIO(raw), formats=("JPEG",))
-    image.load()
+    """Return what a file looks like, decoded by Pillow, not turned and not converted.
+
+    Raises
+    ------
+    JpegFormatError : Pillow cannot; there are rare files with sampling that only parsers know
+    """
+    try:
+        image = Image.open(io.BytesIO(raw), formats=("JPEG", "MPO"))
+        image.load()
+    except Exception as error:  # whatever its decoder met
+        raise JpegFormatError("the picture cannot be decoded") from error
     return image
 
 

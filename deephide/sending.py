@@ -226,7 +226,7 @@ def _result(
         error = cover.squared_error(samples)
     else:
         jpeg = covers.encode(cover, hidden.elements)
-        stego = jpeg_cover.picture(jpeg)
+        stego = covers.picture(jpeg)
         error = cover.squared_error(hidden.elements.astype(np.int16, copy=False))
     return EmbedResult(
         stego=stego,

@@ -141,6 +141,28 @@ def test_lossy_outputs_are_refused_with_the_right_name(run):
     assert "deephide: hint: use stego.png; JPG would destroy what is hidden" in done.stderr
 
 
+def test_a_jpeg_carrier_gives_a_jpeg(run, run_json):
+    with Image.open("photo.png") as photo:
+        photo.save("photo.jpg", quality=92)
+    hide = ("embed", "--secret", "face.png", "--carrier", "photo.jpg", "--codec", "file")
+    done, fields = run_json(*hide, "--cost", "uerd")
+    assert done.exit_code == 0 and fields["output"] == "stego.jpg"
+    assert run("extract", "stego.jpg", "-o", "back.png").exit_code == 0
+    assert Path("back.png").read_bytes() == Path("face.png").read_bytes()
+    done = run(*hide, "-o", "-")
+    assert done.stdout_bytes.startswith(b"\xff\xd8\xff\xe0") and done.exit_code == 0
+    assert " coefficients; " in done.stderr
+    with Image.open("stego.jpg") as stego:
+        stego.save("again.jpg", quality=92)
+    done = run("extract", "again.jpg")
+    assert done.exit_code == 5 and "no hidden picture found" in done.stderr
+    done = run(*hide, "-o", "stego.png")
+    assert done.exit_code == 8 and "hint: use stego.jpg" in done.stderr
+    done = run(*hide, "--cost", "hill", "--force")
+    assert done.exit_code == 3 and "use one of: juniward, uerd" in done.stderr
+    assert run("capacity", "photo.jpg").stdout.startswith("safe  ")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize(
     ("mode", "said"), [(0o500, "the folder shut cannot be written"), (0, "permission denied")]

@@ -31,6 +31,11 @@ def quantizer():
 
 
 @pytest.fixture
+def jpegs():
+    return load_neighbour("jpeg_samples")
+
+
+@pytest.fixture
 def rans():
     return load_neighbour("rans_oracle")
 

@@ -144,8 +144,24 @@ def shared_root(salt, passphrase, key_file, fingerprint):
     )
 
 
+def coefficients(path):
+    """Section 2.2: elements and shape (W, H, C, X, Y, ...) of a JPEG file, read by libjpeg."""
+    import jpeglib
+
+    found = jpeglib.read_dct(str(path))
+    planes = [plane for plane in (found.Y, found.Cb, found.Cr) if plane is not None]
+    shape, elements = [found.width, found.height, len(planes)], []
+    for plane in planes:
+        shape += [len(plane[0]), len(plane)]
+        elements += [int(x) for row in plane for block in row for line in block for x in line]
+    return elements, tuple(shape)
+
+
 def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identity=None):
-    """Return the plaintext; `samples` is the list of elements, `shape` is (W, H, C)."""
+    """Return the plaintext; `samples` is the list of elements.
+
+    `shape` is (W, H, C), and of a JPEG file X and Y of each component follow.
+    """
     table, n = read_appendix(text), len(samples)
     if n < 4096:
         raise RejectedError
@@ -176,7 +192,8 @@ def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identi
     value = int.from_bytes(masked, "little") ^ int.from_bytes(pad, "little")
     choices = (n - size_public - size_length) // 16 - 25
     body = message([samples[i] for i in places[size_length:]], 26 + value % choices, table)
-    associated = b"deephide/1 picture\0" + b"".join(x.to_bytes(4, "little") for x in shape)
+    kind = b"picture" if len(shape) == 3 else b"JPEG"
+    associated = b"deephide/1 " + kind + b"\0" + b"".join(x.to_bytes(4, "little") for x in shape)
     key = expand(root, b"deephide/1 seal key", 32)
     nonce = expand(root, b"deephide/1 seal nonce", 12)
     try:

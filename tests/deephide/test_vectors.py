@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from PIL import Image
 import deephide
 from deephide import (
     container,
+    covers,
     crypto,
     elligator,
     hiding,
-    image_io,
     key_files,
     keys,
     keystream,
@@ -33,8 +34,17 @@ ORDERS = json.loads((FOLDER / "order.json").read_text())
 SPECIFICATION = (FOLDER.parents[2] / "docs" / "format.md").read_text()
 
 
-def picture_of(entry):
-    return Image.open(io.BytesIO(base64.b64decode(entry["picture"])))
+def elements_of(entry, reader):
+    """Return elements and shape as the second reader wants them."""
+    raw = base64.b64decode(entry["picture"])
+    if raw.startswith(b"\xff\xd8"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stego.jpg"
+            path.write_bytes(raw)
+            return reader.coefficients(path)
+    with Image.open(io.BytesIO(raw)) as picture:
+        samples = np.asarray(picture).ravel().tolist()
+        return samples, (*picture.size, len(picture.getbands()))
 
 
 def secret(entry, name):
@@ -42,21 +52,19 @@ def secret(entry, name):
 
 
 def our_reader(entry):
-    stego = image_io.load_cover(picture_of(entry), "stego")
+    stego = covers.load(base64.b64decode(entry["picture"]), "stego")
     identity = secret(entry, "identity")
     key_input = crypto.key_input(
         entry["passphrase"], secret(entry, "fingerprint"), secret(entry, "key_file")
     )
     key = keys.Identity(identity) if identity else keys.SharedKey(key_input)
-    associated = container.associated_data(*stego.shape)
-    header, payload = container.unpack(hiding.reveal(stego.samples.reshape(-1), key, associated))
+    plaintext = hiding.reveal(stego.elements, key, stego.associated)
+    header, payload = container.unpack(plaintext)
     return header.codec, header.parameters, payload
 
 
 def second_reader(entry, reader):
-    with picture_of(entry) as picture:
-        samples = np.asarray(picture).ravel().tolist()
-        shape = (*picture.size, len(picture.getbands()))
+    samples, shape = elements_of(entry, reader)
     plaintext = reader.receive(
         samples,
         shape,
@@ -174,3 +182,15 @@ def test_the_second_reader_reads_what_the_program_hides(second_receiver, face, p
         plaintext = second_receiver.receive(samples, (120, 96, 3), text=SPECIFICATION, **secrets)
         payload = latent_codec.encode(result.integers, model.quantizer)
         assert second_receiver.unpack(plaintext) == (1, model.fingerprint[:8], payload)
+
+
+def test_the_second_reader_reads_jpeg_files_of_every_kind(second_receiver, jpegs, tmp_path):
+    for kind in ("gray", "4:2:0 q75", "4:2:2 q90", "progressive 4:4:4", "restarts"):
+        raw = jpegs.encoded(jpegs.photo(61, 85), **jpegs.KINDS[kind])
+        result = deephide.embed(b"any bytes", raw, "p", codec="file")
+        path = tmp_path / "stego.jpg"
+        path.write_bytes(result.jpeg)
+        plaintext = second_receiver.receive(
+            *second_receiver.coefficients(path), "p", None, SPECIFICATION
+        )
+        assert second_receiver.unpack(plaintext)[2] == b"any bytes", kind

@@ -183,6 +183,43 @@ class ImageTarget(Target):
             raise WrongSuccessError("the written picture is not the one that was to be written")
 
 
+class JpegTarget(Target):
+    """`covers`: a JPEG file that loads must survive being written with other coefficients."""
+
+    def __init__(self):
+        super().__init__()
+        from deephide import covers, image_io
+
+        image_io.MAX_PIXELS = 1 << 20
+        self.covers = covers
+
+    def seeds(self):
+        samples, options = picture(70, 66, 3), {"quality": 85}
+        kinds = (
+            {},
+            {"subsampling": 0, "optimize": True},
+            {"progressive": True},
+            {"restart_marker_blocks": 2, "subsampling": 1},
+            {"restart_marker_rows": 1, "progressive": True},
+        )
+        out = [encoded(samples, "JPEG", **options, **kind) for kind in kinds]
+        out += [encoded(samples[:, :, 0], "JPEG", **options, **kind) for kind in kinds[:3]]
+        return out
+
+    def run(self, data):
+        from deephide.errors import ExtractionError, InputImageError
+
+        try:
+            cover = self.covers.load(b"\xff\xd8\xff" + data[3:], "stego")
+        except (InputImageError, ExtractionError):
+            return
+        free = np.abs(cover.elements.astype(np.int32)) < 1023
+        changed = np.where(free, cover.elements ^ 1, cover.elements)
+        again = self.covers.load(self.covers.encode(cover, changed), "stego")
+        if not np.array_equal(again.elements, changed) or again.associated != cover.associated:
+            raise WrongSuccessError("the written file is not the one that was to be written")
+
+
 class LatentTarget(Target):
     """`latent_codec.decode`: what it accepts must be what `encode` writes."""
 
@@ -567,6 +604,7 @@ TARGETS = {
     "container": ContainerTarget,
     "extract": ExtractTarget,
     "image": ImageTarget,
+    "jpeg": JpegTarget,
     "latent": LatentTarget,
     "model": ModelTarget,
 }

@@ -11,7 +11,7 @@ SPEC = importlib.util.spec_from_file_location("targets", HERE / "targets.py")
 targets = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(targets)
 
-COUNTS = {"container": 1500, "extract": 300, "image": 500, "latent": 600, "model": 100}
+COUNTS = {"container": 1500, "extract": 300, "image": 500, "jpeg": 400, "latent": 600, "model": 100}
 FOUND = sorted((HERE / "regressions").glob("*/*"))
 
 

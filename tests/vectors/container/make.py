@@ -20,11 +20,13 @@ import stc
 from deephide import (
     bitstreams,
     container,
+    covers,
     crypto,
     elligator,
     file_codec,
     hiding,
     image_codec,
+    jpeg_cover,
     key_files,
     keys,
     latent_codec,
@@ -70,10 +72,12 @@ class Stego:
     size: tuple[int, int, int]
 
     def samples(self):
-        elements = cover_of(self.size)
+        return self.write_into(cover_of(self.size))
+
+    def write_into(self, elements, low=0, high=255):
         zones = container.Zones(elements.size, len(self.opening.public))
         rng = np.random.Generator(np.random.PCG64(1))
-        p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size))
+        p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size), low, high)
         places, others = hiding._split(zones)
         canvas = Canvas(elements, Prices(p1, m1, elements.size))
         canvas.write(places, self.opening.public)
@@ -133,6 +137,9 @@ class Cases:
         Image.fromarray(array[:, :, 0] if size[2] == 1 else array).save(
             buffer, "PNG", optimize=True
         )
+        self.add_file(name, expect, buffer.getvalue(), payload, **secrets)
+
+    def add_file(self, name, expect, raw, payload=None, **secrets):
         self.found[name] = {
             "expect": expect,
             "payload": None if payload is None else payload.hex(),
@@ -140,7 +147,7 @@ class Cases:
             "key_file": secrets["key_file"].hex() if "key_file" in secrets else None,
             "identity": secrets["identity"].hex() if "identity" in secrets else None,
             "fingerprint": secrets.get("fingerprint", FINGERPRINT).hex(),
-            "picture": base64.b64encode(buffer.getvalue()).decode(),
+            "picture": base64.b64encode(raw).decode(),
         }
 
     def reject(self, name, stego, **secrets):
@@ -184,6 +191,29 @@ def shared_cases(cases):
     cases.reject("length-not-canonical", good.but(length=length), passphrase=text)
     newer = shared("newer", "x", plain(b"", version=2))
     cases.add("newer-version", "FormatVersionError", newer, passphrase="x")
+
+
+def jpeg_cases(cases):
+    """4:2:0, so that a component has blocks that are no elements; the second one is progressive."""
+    text, data = "correct horse", b"payload"
+    width, height = 72, 88
+    samples = cover_of((width, height, 3)).reshape(height, width, 3)
+    for name, options in (("jpeg", {}), ("jpeg-progressive", {"progressive": True})):
+        buffer = io.BytesIO()
+        Image.fromarray(samples).save(buffer, "JPEG", quality=85, subsampling=2, **options)
+        cover = covers.load(buffer.getvalue())
+        n = cover.elements.size
+        key = keys.SharedKey(crypto.key_input(text, FINGERPRINT, None))
+        opening = key.begin(stream(name))
+        zones = container.Zones(n, len(opening.public))
+        sealed = hiding.lock(plain(data), opening.keys, zones, cover.associated)
+        stego = Stego(opening, *sealed, cover.shape)
+        elements = stego.write_into(cover.elements, -1023, 1023)
+        cases.add_file(name, "ok", jpeg_cover.encode(cover, elements), data, passphrase=text)
+    sealed = hiding.lock(plain(data), opening.keys, zones, container.associated_data(*cover.shape))
+    elements = Stego(opening, *sealed, cover.shape).write_into(cover.elements, -1023, 1023)
+    raw = jpeg_cover.encode(cover, elements)
+    cases.add_file("jpeg-sealed-as-samples", "ExtractionError", raw, passphrase=text)
 
 
 def key_file_cases(cases):
@@ -377,7 +407,7 @@ def main():
         text = json.dumps(content, ensure_ascii=True) + "\n"
         (HERE / f"{name}.json").write_text(text)
     cases = Cases()
-    for family in (shared_cases, key_file_cases, padding_cases, recipient_cases):
+    for family in (shared_cases, jpeg_cases, key_file_cases, padding_cases, recipient_cases):
         family(cases)
     for name, entry in cases.found.items():
         text = json.dumps(entry, indent=1, ensure_ascii=True) + "\n"

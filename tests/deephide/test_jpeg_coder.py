@@ -1,0 +1,208 @@
+"""Coefficients out of files and into them, against libjpeg and byte by byte."""
+
+import io
+
+import jpeglib
+import numpy as np
+import pytest
+from PIL import Image
+
+from deephide import jpeg_coder, jpeg_cover, jpeg_file, jpeg_huffman
+from deephide.jpeg_blocks import Coefficients
+
+
+def segments_outside_scans(raw):
+    """What a file says besides entropy-coded data and Huffman tables; a walk of its own."""
+    out, at = [], 2
+    while raw[at + 1] != 0xD9:
+        end = at + 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
+        if raw[at + 1] != 0xC4:
+            out.append(raw[at:end])
+        if raw[at + 1] == 0xDA:
+            while raw[end] != 0xFF or raw[end + 1] in (0, *range(0xD0, 0xD8)):
+                end += 1
+        at = end
+    return [*out, raw[at:]]
+
+
+def huffman_segments(raw):
+    file = jpeg_file.parse(raw)
+    return [(table.slot, table.counts, table.symbols) for table in file.tables]
+
+
+def by_libjpeg(raw, tmp_path):
+    path = tmp_path / "any.jpg"
+    path.write_bytes(raw)
+    found = jpeglib.read_dct(str(path))
+    return [plane for plane in (found.Y, found.Cb, found.Cr) if plane is not None]
+
+
+def changed(elements, share=0.02, seed=1):
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([-1, 1], elements.size) * (rng.random(elements.size) < share)
+    return (elements + steps).clip(-1023, 1023).astype(np.int16)
+
+
+@pytest.fixture(params=[(64, 64), (77, 101), (17, 250)], ids=str)
+def size(request):
+    return request.param
+
+
+def test_every_kind_is_read_as_libjpeg_reads_it_and_written_as_it_was(jpegs, size, tmp_path):
+    for kind, options in jpegs.KINDS.items():
+        raw = jpegs.encoded(jpegs.photo(*size), **options)
+        cover = jpeg_cover.decode(raw)
+        planes = by_libjpeg(raw, tmp_path)
+        for ours, theirs in zip(cover.coefficients.planes(), planes, strict=True):
+            assert np.array_equal(ours, theirs), kind
+        assert jpeg_cover.encode(cover, cover.elements) == raw, kind
+        elements = changed(cover.elements)
+        stego = jpeg_cover.encode(cover, elements)
+        assert segments_outside_scans(stego) == segments_outside_scans(raw), kind
+        made_for_it = options.get("optimize") or options.get("progressive")
+        assert (huffman_segments(stego) == huffman_segments(raw)) == (not made_for_it), kind
+        found = np.concatenate([plane.reshape(-1) for plane in by_libjpeg(stego, tmp_path)])
+        assert np.array_equal(found, elements), kind
+        with Image.open(io.BytesIO(stego)) as image:
+            image.load()
+
+
+@pytest.mark.parametrize("kind", ["optimised", "progressive", "progressive restarts"])
+def test_optimised_files_get_the_tables_that_libjpeg_would_make(jpegs, kind, tmp_path):
+    """The tables of a stego are those that the rule of libjpeg makes for it."""
+    raw = jpegs.encoded(jpegs.photo(72, 96), **jpegs.KINDS[kind])
+    cover = jpeg_cover.decode(raw)
+    stego = jpeg_file.parse(jpeg_cover.encode(cover, changed(cover.elements)))
+    made, fill = jpeg_coder._examine(jpeg_coder.decode(stego))
+    assert made == set(range(len(stego.tables))) and fill == 1
+
+
+def packed(coefficients, fill=1):
+    """Write all scans with the tables of the file."""
+    file = coefficients.file
+    data = [
+        symbols.pack(jpeg_coder._scan_codes(scan, file.tables), fill)
+        for scan, symbols in zip(file.scans, jpeg_coder._symbols(coefficients), strict=True)
+    ]
+    return jpeg_coder._assemble(file, list(file.tables), data)
+
+
+def test_zeros_that_fill_the_last_byte_stay_zeros(jpegs):
+    filled = 0
+    for quality in (80, 81, 82, 83, 84):
+        raw = jpegs.encoded(jpegs.photo(64, 72), "L", quality=quality)
+        zeros = packed(jpeg_cover.decode(raw).coefficients, 0)
+        cover = jpeg_cover.decode(zeros)
+        assert jpeg_cover.encode(cover, cover.elements) == zeros
+        filled += zeros != raw
+    assert filled >= 3
+
+
+def test_components_in_scans_of_their_own(jpegs, tmp_path):
+    raw = jpegs.encoded(jpegs.photo(41, 83), quality=90, restart_marker_blocks=4)
+    coefficients = jpeg_cover.decode(raw).coefficients
+    start = coefficients.file.scans[0].start
+    header = raw[: start - 14]
+    for name, slots in ((1, 0), (2, 0x11), (3, 0x11)):
+        header += jpegs.segment(0xDA, bytes((1, name, slots, 0, 63, 0)))
+    apart = packed(Coefficients(jpeg_file.parse(header + b"\xff\xd9"), coefficients.values))
+    cover = jpeg_cover.decode(apart)
+    found = np.concatenate([plane.reshape(-1) for plane in by_libjpeg(apart, tmp_path)])
+    assert np.array_equal(found, cover.elements)
+    assert np.array_equal(cover.elements, coefficients.elements())
+    elements = changed(cover.elements)
+    stego = jpeg_cover.encode(cover, elements)
+    found = np.concatenate([plane.reshape(-1) for plane in by_libjpeg(stego, tmp_path)])
+    assert np.array_equal(found, elements)
+    assert segments_outside_scans(stego) == segments_outside_scans(apart)
+
+
+def test_padding_follows_the_last_block_where_it_copied_it(jpegs):
+    raw = jpegs.encoded(jpegs.photo(41, 50), quality=90)  # 4:2:0: an odd number of blocks
+    cover = jpeg_cover.decode(raw)
+    planes = cover.coefficients.planes()
+    elements = cover.elements.copy()
+    rows, columns = planes[0].shape[:2]
+    elements[np.arange(rows * columns) * 64] += 1
+    again = jpeg_cover.decode(jpeg_cover.encode(cover, elements)).coefficients
+    luma = again._padded()[0]
+    assert luma.shape[:2] == (6, 8) and (rows, columns) == (6, 7)
+    assert np.array_equal(luma[:, 7, 0, 0], luma[:, 6, 0, 0])
+
+
+def test_a_table_without_the_symbol_is_replaced(jpegs):
+    """All blocks alike: an optimised table with few symbols, which is not the best any more."""
+    samples = np.full((64, 128, 3), 128, np.uint8)
+    samples[:32, ::2] = 140
+    raw = jpegs.encoded(samples, "L", quality=80, optimize=True)
+    cover = jpeg_cover.decode(raw)
+    elements = cover.elements.copy()
+    elements[70::640] += 900
+    stego = jpeg_cover.encode(cover, elements)
+    assert np.array_equal(jpeg_cover.decode(stego).elements, elements)
+
+
+def test_tables_that_are_the_best_are_found_whatever_the_frequencies():
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        frequencies = rng.integers(0, 2, 256) * rng.integers(1, 5, 256) ** rng.integers(1, 12, 256)
+        frequencies[0] = 1
+        counts, symbols = jpeg_huffman.optimal(frequencies)
+        table = jpeg_file.HuffmanTable(0, counts, symbols, 0, 2)
+        codes = jpeg_huffman.codes(table)
+        assert sum(counts) == len(symbols) == np.count_nonzero(frequencies)
+        assert (codes[frequencies > 0, 1] > 0).all() and codes[:, 1].max() <= 16
+        # Prefix-free, and the code of ones alone is free.
+        taken = (2.0 ** -codes[codes[:, 1] > 0, 1].astype(float)).sum()
+        assert taken < 1
+    # 0..15 in a chain of powers of two: more than 16 bits long before it is cut.
+    chain = np.zeros(256, np.int64)
+    chain[:30] = 2 ** np.arange(30)
+    assert sum(jpeg_huffman.optimal(chain)[0]) == 30
+
+
+def test_stripped_files_keep_what_they_look_like(jpegs):
+    raw = jpegs.with_metadata(
+        jpegs.encoded(jpegs.photo(64, 64), quality=85, icc_profile=jpegs.profile())
+    )
+    clean = jpeg_cover.without_metadata(raw)
+    assert b"comment" not in clean and b"what follows" not in clean and len(clean) < len(raw) - 500
+    before, after = Image.open(io.BytesIO(raw)), Image.open(io.BytesIO(clean))
+    assert after.info["icc_profile"] == before.info["icc_profile"]
+    assert after.getexif()[0x0112] == before.getexif()[0x0112] == 6
+    assert np.array_equal(np.asarray(before), np.asarray(after))
+    assert jpeg_cover.without_metadata(clean) == clean
+
+
+@pytest.mark.parametrize("kind", ["4:2:0 q90", "progressive", "restarts"])
+def test_damage_is_refused_or_read_but_never_crashes(jpegs, kind):
+    raw = jpegs.encoded(jpegs.photo(48, 64), **jpegs.KINDS[kind])
+    rng = np.random.default_rng(2)
+    refused = 0
+    for _ in range(300):
+        broken = bytearray(raw)
+        for at in rng.integers(2, len(raw), rng.integers(1, 4)):
+            broken[at] = rng.integers(0, 256)
+        try:
+            cover = jpeg_cover.decode(bytes(broken[: rng.integers(len(raw) // 2, len(raw) + 1)]))
+        except (jpeg_file.JpegFormatError, jpeg_file.JpegUnsupportedError):
+            refused += 1
+            continue
+        assert cover.elements.size == 64 * sum(
+            each.rows * each.columns for each in cover.coefficients.file.components
+        )
+    assert refused > 200
+
+
+def test_every_truncation_is_refused(jpegs):
+    raw = jpegs.encoded(jpegs.photo(40, 40), quality=80, progressive=True)
+    for end in (*range(3, 700, 7), *range(700, len(raw), 31), len(raw) - 1):
+        with pytest.raises(jpeg_file.JpegFormatError):
+            jpeg_cover.decode(raw[:end])
+
+
+def test_a_progressive_file_without_its_last_scan_is_refused(jpegs):
+    raw = jpegs.encoded(jpegs.photo(40, 40), quality=80, progressive=True)
+    scans = jpeg_file.parse(raw).scans
+    with pytest.raises(jpeg_file.JpegFormatError, match="incomplete"):
+        jpeg_cover.decode(raw[: scans[-2].end] + b"\xff\xd9")
