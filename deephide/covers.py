@@ -14,10 +14,11 @@ from deephide.errors import DeephideError, InputImageError
 from deephide.image_io import Cover, ImageSource
 from deephide.jpeg_cover import JpegCover
 from deephide.jpeg_file import JpegFormatError, JpegUnsupportedError, is_jpeg
+from deephide.picture_errors import damaged, too_many_pixels, too_small
 
 if TYPE_CHECKING:
+    from deephide.canvas import Elements
     from deephide.detectability import Prospect
-    from deephide.hiding import Elements
     from deephide.png_encoder import Encoder
 
 __all__ = [
@@ -78,16 +79,16 @@ def load(source: ImageSource | bytes, role: str = "carrier") -> AnyCover:
     try:
         width, height, elements = jpeg_cover.elements_of(raw)
         if width * height > image_io.MAX_PIXELS:
-            raise image_io.too_many_pixels(role, f" ({width} x {height})", image_io.MAX_PIXELS)
+            raise too_many_pixels(role, f" ({width} x {height})", image_io.MAX_PIXELS)
         if elements < image_io.MIN_COVER_ELEMENTS:
-            raise image_io.too_small(
+            raise too_small(
                 role, width, height, f"{elements} coefficients", image_io.MIN_COVER_ELEMENTS
             )
         return jpeg_cover.decode(raw)
     except JpegUnsupportedError as error:
         raise InputImageError(f"the {role} is {error}", hint=_JPEG_HINT) from error
     except JpegFormatError as error:
-        raise image_io.damaged(role) from error
+        raise damaged(role) from error
 
 
 def prices(
@@ -148,7 +149,7 @@ def picture(raw: bytes) -> Image.Image:
     try:
         return jpeg_cover.picture(raw)
     except JpegFormatError as error:
-        raise image_io.damaged("carrier") from error
+        raise damaged("carrier") from error
 
 
 def encode(

@@ -24,7 +24,6 @@ from deephide.keys import Opener, Opening, Sealer
 from deephide.keystream import keyed_order, public_order
 
 __all__ = [
-    "Elements",
     "Hidden",
     "check_capacity",
     "hide",

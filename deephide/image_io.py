@@ -27,7 +27,6 @@ from deephide.picture_errors import damaged, too_many_pixels, too_small
 __all__ = [
     "Cover",
     "ImageSource",
-    "damaged",
     "encode_png",
     "load_cover",
     "load_picture",
@@ -35,8 +34,6 @@ __all__ = [
     "read_bytes",
     "study",
     "to_pil",
-    "too_many_pixels",
-    "too_small",
 ]
 
 ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import stc
 from deephide import codecs, container, covers, hiding, image_io, jpeg_cover, keys
+from deephide.canvas import Elements
 from deephide.codecs import Encoded, Request
 from deephide.covers import AnyCover
 from deephide.detectability import Prospect
@@ -58,7 +59,7 @@ class Job:
 
     result: EmbedResult
     cover: AnyCover = field(repr=False)
-    elements: hiding.Elements = field(repr=False)
+    elements: Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
     encoder: Encoder | None = None
@@ -174,7 +175,7 @@ def _hide_in(
                 lambda: order.budget or pricing.budget(key, access.pad),
                 order.rounding,
                 lambda: order.budget or pricing.room(key, access.pad),
-                container.Zones(cover.samples.size, key.public_bytes).max_body_bytes,
+                container.Zones(cover.elements.size, key.public_bytes).max_body_bytes,
             ),
         )
         header = container.Header(
