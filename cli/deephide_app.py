@@ -23,6 +23,7 @@ from cli.options import (
     output_options,
 )
 from cli.passphrase import Sources, read_secrets
+from cli.progress import stage_weights
 from cli.render import Terminal
 from cli.reports import capacity_report, element_name, embed_fields, forecast
 from deephide.errors import OutputError
@@ -138,11 +139,20 @@ def embed(
     if secrets.missing:
         hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
         terminal.warning(f"no passphrase is set: anyone who has the model can extract {hidden}")
-    if not deephide.is_compiled():
-        terminal.info("compiling the coder, once on this machine: this takes some seconds")
     kind = "jpg" if is_jpeg_source(carrier) else "png"
     output = output or f"stego.{kind}"
-    with _destination(output, kind) as path, terminal.progress(deephide.STAGES) as progress:
+    weights = stage_weights(deephide.STAGES, carrier)
+    with (
+        _destination(output, kind) as path,
+        terminal.progress(deephide.STAGES, weights) as progress,
+    ):
+
+        def advance(done: int, total: int) -> None:
+            progress(done, total)
+            # Not before the inputs were looked at: the answer takes a while to find.
+            if done == 0 and not deephide.is_compiled():
+                terminal.info("compiling the coder, once on this machine: this takes some seconds")
+
         result = deephide.embed_file(
             secret,
             carrier,
@@ -151,7 +161,7 @@ def embed(
             model,
             cost,
             codec,
-            progress,
+            advance,
             preview=preview,
             force=force,
             key_file=secrets.key_file,

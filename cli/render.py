@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from e2style.errors import E2StyleError
 __all__ = ["SCHEMA", "Terminal"]
 
 SCHEMA = 1
-PROGRESS_DELAY_S = 0.5
 
 _LOGGERS = ("deephide", "stc", "e2style")
 _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
@@ -150,79 +148,40 @@ class Terminal:
                 logger.setLevel(old)
 
     @contextmanager
-    def progress(self, stages: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
-        """Show the stage on a terminal, if the work takes longer than half a second."""
-        shown = not self.quiet and not self.as_json and sys.stderr.isatty()
-        bar = _Stages(stages, shown)
+    def progress(
+        self, stages: Sequence[str], weights: Sequence[float] | None = None
+    ) -> Iterator[Callable[[int, int], None]]:
+        """Show the stage on a terminal, if the work takes longer than half a second.
+
+        Parameters
+        ----------
+        stages : names in order
+        weights : share of the time that each takes, in any unit; with them the time left is shown
+        """
+        if not self._shows_progress():
+            yield lambda done, total: None
+            return
+        from cli.progress import StageLine
+
+        line = StageLine(stages, weights)
         try:
-            yield bar.update
+            yield line.update
         finally:
-            bar.close()
+            line.close()
 
     @contextmanager
     def bar(self, label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         """Show counted work on a terminal: a bar, the rate and what is left."""
-        if self.quiet or self.as_json or not sys.stderr.isatty():
+        if not self._shows_progress():
             yield lambda done, total: None
             return
-        from rich import progress as rich_progress
-        from rich.console import Console
+        from cli.progress import counted_bar
 
-        columns = (
-            rich_progress.TextColumn(label),
-            rich_progress.BarColumn(),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn("{task.fields[rate]}"),
-            rich_progress.TimeRemainingColumn(),
-        )
-        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(label, total=None, rate="")
-
-            def update(done: int, total: int) -> None:
-                speed = bar.tasks[task].speed
-                rate = f"{speed:.1f} {unit}/s" if speed else ""
-                bar.update(task, completed=done, total=total, rate=rate)
-
+        with counted_bar(label, unit) as update:
             yield update
 
-
-class _Stages:
-    """A line that names the stage; it appears late and is cleared at the end."""
-
-    def __init__(self, stages: Sequence[str], shown: bool) -> None:
-        self._stages = stages
-        self._current = stages[0]
-        self._lock = threading.Lock()
-        self._status: Any = None
-        self._closed = False
-        self._timer: threading.Timer | None = None
-        if shown:
-            self._timer = threading.Timer(PROGRESS_DELAY_S, self._show)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def _show(self) -> None:
-        from rich.console import Console
-
-        with self._lock:
-            if not self._closed:
-                self._status = Console(stderr=True).status(self._current)
-                self._status.start()
-
-    def update(self, done: int, total: int) -> None:
-        with self._lock:
-            if done < total:
-                self._current = self._stages[done]
-                if self._status is not None:
-                    self._status.update(self._current)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        with self._lock:
-            self._closed = True
-            if self._status is not None:
-                self._status.stop()
+    def _shows_progress(self) -> bool:
+        return not (self.quiet or self.as_json) and sys.stderr.isatty()
 
 
 class _Handler(logging.Handler):

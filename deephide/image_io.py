@@ -28,6 +28,7 @@ __all__ = [
     "Cover",
     "ImageSource",
     "encode_png",
+    "file_size",
     "load_cover",
     "load_picture",
     "load_secret",
@@ -104,6 +105,22 @@ class Cover:
         return float(np.count_nonzero(elements != self.elements))
 
 
+def file_size(path: Path, role: str) -> int:
+    """Return the size in bytes of a file that is there and is not empty.
+
+    Raises
+    ------
+    InputImageError : there is none, it is a directory, or it is empty
+    """
+    with _translated(path, role):
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputImageError(f"the {role} is a directory: {path}")
+    if size == 0:
+        raise InputImageError(f"the {role} is an empty file: {path}")
+    return size
+
+
 def read_bytes(path: Path, role: str, limit: int | None = None) -> bytes:
     """Return the content of a file that is neither empty nor longer than `limit` or MAX_FILE_BYTES.
 
@@ -112,17 +129,17 @@ def read_bytes(path: Path, role: str, limit: int | None = None) -> bytes:
     InputImageError : it cannot be read, is empty or too long
     """
     limit = MAX_FILE_BYTES if limit is None else limit
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise InputImageError(f"the {role} is a directory: {path}")
-        if size == 0:
-            raise InputImageError(f"the {role} is an empty file: {path}")
-        if size > limit:
-            raise InputImageError(
-                f"the {role} is a file of {size} bytes, at most {limit} are allowed"
-            )
+    size = file_size(path, role)
+    if size > limit:
+        raise InputImageError(f"the {role} is a file of {size} bytes, at most {limit} are allowed")
+    with _translated(path, role):
         return path.read_bytes()
+
+
+@contextmanager
+def _translated(path: Path, role: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise InputImageError(f"the {role} does not exist: {path}") from None
     except OSError as error:

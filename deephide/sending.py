@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -135,6 +137,8 @@ def hide(order: Order, progress: Progress = None) -> Job:
     if order.budget is not None and order.budget < 1:
         raise ValueError(f"budget: got {order.budget} bytes, at least 1 is needed")
     access = order.access
+    if isinstance(order.secret, str | os.PathLike):
+        image_io.file_size(Path(order.secret), "secret")  # before the model takes its time
     cover = covers.load(order.carrier)
     report(progress, 0)
     model = LazyModel(order.model)

@@ -13,7 +13,7 @@ from cli.deephide_app import app
 from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
 from cli.render import Terminal
-from deephide import errors
+from deephide import errors, sending
 from e2style import shipped
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
@@ -301,7 +301,7 @@ def test_unexpected_errors_are_one_line(run, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr(deephide.sending, "hide", fail)
+    monkeypatch.setattr(sending, "hide", fail)
     done = run(*EMBED)
     assert done.exit_code == 1
     assert "deephide: error: unexpected RuntimeError: first line\n" in done.stderr
@@ -314,7 +314,7 @@ def test_interrupts_exit_with_130(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deephide.sending, "hide", interrupt)
+    monkeypatch.setattr(sending, "hide", interrupt)
     done = run(*EMBED)
     assert done.exit_code == 130 and done.stderr.endswith("deephide: error: interrupted\n")
 
