@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cli import deephide_models
+from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.options import (
     command,
@@ -320,6 +321,9 @@ def _destination(output: str, kind: str = "png") -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
         yield Path(folder) / f"output.{kind}"
+
+
+add_completion(app, "deephide")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from cli import e2style_models
+from cli.completion import add_completion
 from cli.e2style_group import app
 from cli.options import check_output, command, exit_on_termination, model_option
 from cli.render import Terminal
@@ -251,6 +252,9 @@ def _change(text: str) -> tuple[str, Any]:
         return key, value
     # A text need not be quoted, even if it is a number.
     return key, value if isinstance(place, str) and not isinstance(parsed, str) else parsed
+
+
+add_completion(app, "e2style")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cli.exit_codes import ExitCode
+from cli.file_types import of_metavar
 from cli.passphrase import VARIABLE, Sources
 from cli.render import Terminal
 from deephide.errors import OutputError
@@ -79,7 +80,16 @@ class App(_WithExamples, click.Group):
 
 
 class Grouped(_WithExamples):
-    """A command whose options are listed by the word their help starts with."""
+    """A command whose options are listed by the word their help starts with.
+
+    What a shell completes in the place of a text follows from its metavar.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if parameter.type is click.STRING:
+                parameter.type = of_metavar(parameter.metavar) or click.STRING
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section per group, in a fixed order."""

@@ -1,0 +1,39 @@
+"""What a shell completes: file names and models by the metavar, all else as click does it."""
+
+from __future__ import annotations
+
+import click
+
+from cli.options import command
+from cli.render import Terminal
+
+__all__ = ["add_completion"]
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+def add_completion(app: click.Group, program: str) -> None:
+    """Give a program the command `completion`."""
+
+    @command(
+        app,
+        program,
+        examples=(
+            f'eval "$({program} completion bash)"    # a line for ~/.bashrc',
+            f'eval "$({program} completion zsh)"     # for ~/.zshrc, below compinit',
+            f"{program} completion fish | source    # for ~/.config/fish/config.fish",
+        ),
+    )
+    @click.argument("shell", metavar="|".join(_SHELLS), type=click.Choice(_SHELLS))
+    def completion(terminal: Terminal, shell: str) -> None:
+        """Print the lines that let a shell complete commands and options.
+
+        Options that take a file complete file names, and those that take a model its name too.
+        """
+        from click.shell_completion import get_completion_class
+
+        kind = get_completion_class(shell)
+        if kind is None:
+            raise click.UsageError(f"click knows no completion for {shell}")
+        script = kind(app, {}, program, f"_{program.upper()}_COMPLETE").source()
+        terminal.result(script.strip(), {"shell": shell, "script": script})

@@ -1,0 +1,41 @@
+"""What a shell completes in the place of an argument, told by its metavar."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+__all__ = ["of_metavar"]
+
+_FILES = ("PATH", "NAME|PATH", "STEGO", "CARRIER", "IN", "MODEL", "MANIFEST")
+_FOLDERS = ("FOLDER", "RUN")
+_MODELS = ("NAME|PATH", "MODEL", "NAME")
+
+
+class _FileType(click.types.StringParamType):
+    """Text as it is typed; a file is judged where it is used, with the error of its kind."""
+
+    def __init__(self, metavar: str) -> None:
+        self._metavar = metavar
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave file names to the shell, and add the names of models."""
+        found = []
+        if self._metavar in _FILES:
+            found.append(CompletionItem(incomplete, type="file"))
+        if self._metavar in _FOLDERS:
+            found.append(CompletionItem(incomplete, type="dir"))
+        if self._metavar in _MODELS:
+            import e2style
+
+            found += [CompletionItem(n) for n in e2style.names() if n.startswith(incomplete)]
+        return found
+
+
+def of_metavar(metavar: str | None) -> click.ParamType[str] | None:
+    """Return the type of a text with this metavar, or None if it stands for no file or model."""
+    if metavar in (*_FILES, *_FOLDERS, *_MODELS):
+        return _FileType(str(metavar))
+    return None
