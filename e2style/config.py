@@ -137,6 +137,9 @@ class LossConfig:
     segmentation: float = 0.0  # the same on a segmentation network, for other domains than faces
     w_norm: float = 0.0  # length of the offset from w_avg, to stay where the generator is good
     rate: float = 0.0  # per transmitted bit: the price of the code itself (joint training only)
+    adversarial: float = 0.0  # e4e: each row looks to a critic like a code of the generator's own
+    delta: float = 0.0  # e4e: length of the rows' offsets from the first
+    identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
     # function that takes the folder of weights and returns a network from pictures to levels.
     identity_network: str = "irse50"
@@ -145,7 +148,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
-        _at_least(0, "loss.", self, *pictures, "w_norm", "rate")
+        _at_least(0, "loss.", self, *pictures, "w_norm", "rate", "adversarial", "delta")
 
     def require_pictures(self) -> None:
         """Raise ConfigError where no term looks at the picture."""
@@ -173,6 +176,7 @@ class TrainConfig:
     generator: str = ""  # file of the frozen generator of stage 1: rosinality's or ours
     checkpoint: str = ""  # stages before this one, and the generator: a model file or a run folder
     backbone: str = ""  # model_ir_se50.pth, to start the trunk of a stage from
+    latents: str = ""  # .npy of codes (N, n, 512) that e4e's critic sees; empty: mapped z
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     feature_networks: str = ""  # folder with the weights of the losses' networks
     side: int = 0  # train the generator up to this side only; 0 means its full size
@@ -201,6 +205,9 @@ class TrainConfig:
     warmup_images: int = 2_000
     ema_images: int = 5_000  # half-life of the averaged weights; 0 keeps no average
     clip: float = 1.0  # largest gradient norm; 0 clips nothing
+    critic_lr: float = 2e-5  # of e4e's critic
+    progressive_start: int = 0  # e4e: images after which the second row may leave the first, and
+    progressive_images: int = 0  # after which each further one may; 0: all from the start
     seed: int = 0
 
     # How and how often.
@@ -232,10 +239,12 @@ class TrainConfig:
         )  # fmt: skip
         _at_least(
             0, "", self, "generator_lr", "clip", "ema_images", "warmup_images", "workers", "seed",
-            "threads", "side",
+            "threads", "side", "progressive_start", "progressive_images",
         )  # fmt: skip
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"lr: got {self.lr}, must be positive and finite")
+        for name in ("lr", "critic_lr"):
+            if not 0 < getattr(self, name) < math.inf:
+                got = getattr(self, name)
+                raise ConfigError(f"{name}: got {got}, must be positive and finite")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed: got {self.seed}, allowed 0 to {MAX_SEED}")
         size = self.model.generator.size
@@ -279,8 +288,11 @@ class TrainConfig:
                 if name == "validation_source" and self.stage:
                     why = "training without validation"
                 raise ConfigError(f"{name}: has no effect in {why}; leave it out")
-        if self.stage == 0 and self.loss.w_norm:
-            raise ConfigError("loss.w_norm: has no effect in joint training (stage 0)")
+        if self.latents and not self.loss.adversarial:
+            raise ConfigError("latents: has no effect without loss.adversarial; leave it out")
+        for name in ("w_norm", "adversarial", "delta"):
+            if self.stage == 0 and getattr(self.loss, name):
+                raise ConfigError(f"loss.{name}: has no effect in joint training (stage 0)")
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:

@@ -18,11 +18,13 @@ class MultiLayerCosineLoss(nn.Module):
     Parameters
     ----------
     features : network from pictures to a list of feature tensors; frozen by the caller
+    single : compare the last level alone, the embedding: the identity loss of pSp
     """
 
-    def __init__(self, features: nn.Module) -> None:
+    def __init__(self, features: nn.Module, *, single: bool = False) -> None:
         super().__init__()
         self.features = features
+        self.first = -1 if single else 0
 
     def forward(self, painted: Tensor, target: Tensor) -> Tensor:
         """Pictures B 3 S S in [-1, 1], twice -> scalar."""
@@ -33,7 +35,8 @@ class MultiLayerCosineLoss(nn.Module):
         with torch.no_grad():
             wanted = self.features(target)
         got = self.features(painted)
-        return torch.stack([_distance(a, b).mean() for a, b in zip(got, wanted, strict=True)])
+        pairs = list(zip(got, wanted, strict=True))[self.first :]
+        return torch.stack([_distance(a, b).mean() for a, b in pairs])
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:

@@ -34,11 +34,16 @@ class Encoder(nn.Module):
     ----------
     config : EncoderConfig with an IR-SE trunk
     style_dim : length of one code
+
+    Attributes
+    ----------
+    open_rows : rows behind the first that may leave it, in e4e's progressive training; else all
     """
 
     def __init__(self, config: EncoderConfig, style_dim: int = 512) -> None:
         super().__init__()
         self.config = config
+        self.open_rows = sum(config.split) - 1
         width = config.widths[0]
         self.stem = stem(config.in_channels, width)
         self.groups = nn.ModuleList()
@@ -67,7 +72,10 @@ class Encoder(nn.Module):
         rows = [head(x) for head, x in zip(self.heads.values(), maps, strict=True)]
         codes = torch.cat(rows[::-1], dim=1)
         if self.config.deltas:
-            codes = torch.cat([codes[:, :1], codes[:, 1:] + codes[:, :1]], dim=1)
+            first, deltas = codes[:, :1], codes[:, 1:]
+            # Times 0, not left out: a head that is not open yet still gets a gradient, of zeros.
+            is_open = torch.arange(deltas.shape[1], device=x.device) < self.open_rows
+            codes = torch.cat([first, first + deltas * is_open[:, None]], dim=1)
         return codes
 
 

@@ -87,8 +87,6 @@ def assemble(config: TrainConfig) -> InversionNetwork:
     CheckpointError : a file cannot be used
     """
     stage = config.stage
-    if config.model.iterations:
-        raise ConfigError("model.iterations: ReStyle's unrolled training is not offered here")
     model = dataclasses.replace(config.model, stages=stage)
     torch.manual_seed(config.seed)
     network = InversionNetwork(model)

@@ -70,7 +70,8 @@ def load_losses(
         if getattr(config, term):
             name = getattr(config, f"{term}_network")
             network = given.get(term) or _factory(term, name)(folder)
-            losses[term] = MultiLayerCosineLoss(network)
+            single = term == "identity" and config.identity_single
+            losses[term] = MultiLayerCosineLoss(network, single=single)
     for loss in losses.values():
         loss.requires_grad_(False).eval()
     return losses

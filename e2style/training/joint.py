@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -105,6 +106,7 @@ class JointWork:
         self.average: nn.Module = averaged
         self._shown = averaged.network
         terms = Terms(load_losses(config.loss, config.feature_networks, networks), SHARES)
+        self.parts: dict[str, Any] = {}
         self.model: nn.Module = JointObjective(coded, terms.to(ranks.device), self.side)
         if config.compile:
             network.generator.compile()
@@ -127,6 +129,9 @@ class JointWork:
                 torch.manual_seed(config.seed * 1_000_003 + images + 7919 * self.ranks.rank)
         share = self.ranks.share(0, config, part)
         return (self._drawn[1][share.start : share.stop].to(self.ranks.device),)
+
+    def after_update(self, images: int) -> None:
+        """Nothing follows an update."""
 
     def validate(self) -> dict[str, float]:
         """Joint training looks at samples only; `e2style evaluate` measures the model."""

@@ -90,6 +90,7 @@ def _loop(
     scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "fp16")
     parts = {"model": work.trained, "average": work.average, "optimizer": optimizer}
     parts |= {"scaler": scaler} if scaler.is_enabled() else {}
+    parts |= work.parts
     state = TrainingState(run, parts, config.keep)
     state.inherited = work.inherited
     state.resume()
@@ -112,6 +113,7 @@ def _loop(
             raise ConfigError(f"training diverged after {state.images} images; try a lower lr")
         scaler.step(optimizer)
         scaler.update()
+        work.after_update(state.images)
         state.images += config.batch
         update_average(work.average, work.trained, config, state.images)
 

@@ -105,6 +105,9 @@ def together(config: TrainConfig) -> Iterator[Ranks]:
         )
     local = os.environ.get("LOCAL_RANK", "0")
     device = _device(f"cuda:{local}" if config.device.startswith("cuda") else config.device)
+    if dist.is_initialized():  # by a program that trains several networks, one after the other
+        yield Ranks(dist.get_rank(), world, device)
+        return
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -19,6 +19,7 @@ from e2style.errors import ConfigError, DataError
 from e2style.losses.perceptual import LatentNormLoss
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.training.assemble import assemble
+from e2style.training.critic import CodeTerms, CriticTraining
 from e2style.training.feature_networks import load_losses
 from e2style.training.ranks import Ranks, share_batch_norms
 from e2style.training.state import load_weights
@@ -27,6 +28,7 @@ from e2style.training.work import Terms, shown
 log = logging.getLogger(__name__)
 
 SHOWN = 8  # pictures in a grid
+BATCHED_SIDE = 128  # generators up to this size paint a whole batch at once on a CPU too
 
 
 class StageObjective(nn.Module):
@@ -39,8 +41,13 @@ class StageObjective(nn.Module):
     network : InversionNetwork whose last encoder is trained
     terms : Terms
     w_norm : add the length of the code's offset to the terms
+    code_terms : terms of e4e on the codes
     noise : "random" draws the noise maps of every sample from its place in the order
     seed : of that noise
+
+    Attributes
+    ----------
+    codes : B n 512 of the last forward pass, without gradient
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class StageObjective(nn.Module):
         terms: Terms,
         *,
         w_norm: bool = False,
+        code_terms: CodeTerms | None = None,
         noise: str = "stored",
         seed: int = 0,
     ) -> None:
@@ -56,9 +64,17 @@ class StageObjective(nn.Module):
         self.network = network
         self.terms = terms
         self.norm = LatentNormLoss() if w_norm else None
+        self.code_terms = code_terms
+        self.codes = torch.empty(0)
         self.seed = seed
         names = [n for n, _ in network.generator.named_buffers() if n.endswith("noise")]
         self.noise_maps = names if noise == "random" else []
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the terms."""
+        of_codes = self.code_terms.names if self.code_terms else ()
+        return [*self.terms.losses, *(["w_norm"] if self.norm else []), *of_codes]
 
     def train(self, mode: bool = True) -> StageObjective:
         """Switch the last encoder; all else stays in eval mode, batch statistics included."""
@@ -79,6 +95,8 @@ class StageObjective(nn.Module):
         network = self.network
         noise = self._noise(places) if self.training else {}
         x = network.pool(source)
+        if network.config.iterations:
+            return self._unrolled(x, target, noise)
         earlier = network.config.stages - 1
         codes = network.w_avg
         if earlier:
@@ -87,18 +105,42 @@ class StageObjective(nn.Module):
                 x = torch.cat([x, self._paint(found, noise)], dim=1)
             codes = found if network.config.residual else codes
         codes = codes + network.encoders[-1](x)
-        terms: dict[str, Tensor] = self.terms(self._paint(codes, noise), target)
+        return self._compare(codes, self._paint(codes, noise), target)
+
+    def _unrolled(self, x: Tensor, target: Tensor, noise: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Terms of ReStyle, the mean over its steps; none sends gradients into the one before.
+
+        Alaluf et al. 2021, Sec. 3: every step learns to correct what the last one painted.
+        """
+        network = self.network
+        codes = network.w_avg.expand(len(x), -1, -1)
+        painted = self._paint(codes, noise)
+        sums = dict.fromkeys(self.names, x.new_zeros(()))
+        for _ in range(network.config.iterations):
+            start = codes.detach() if network.config.residual else network.w_avg
+            codes = start + network.encoders[-1](torch.cat([x, painted.detach()], dim=1))
+            painted = self._paint(codes, noise)
+            for name, value in self._compare(codes, painted, target).items():
+                sums[name] = sums[name] + value / network.config.iterations
+        return sums
+
+    def _compare(self, codes: Tensor, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
+        self.codes = codes.detach()
+        terms: dict[str, Tensor] = self.terms(painted, target)
         if self.norm is not None:
-            terms["w_norm"] = self.norm(codes, network.w_avg)
+            terms["w_norm"] = self.norm(codes, self.network.w_avg)
+        if self.code_terms is not None:
+            terms |= self.code_terms(codes, self.network.encoders[-1].open_rows)
         return terms
 
     def _paint(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
         """Codes -> pictures at the side of the encoders.
 
-        On a CPU one by one: a single picture lets styles go into the weights, which saves most
-        of the passes over the large maps.
+        On a CPU large ones one by one: a single picture lets styles go into the weights, which
+        saves most of the passes over the large maps.
         """
-        parts = len(codes) if codes.device.type == "cpu" else 1
+        large = self.network.config.generator.size > BATCHED_SIDE
+        parts = len(codes) if large and codes.device.type == "cpu" else 1
         chunks = [codes] if parts == 1 else [codes[k : k + 1] for k in range(parts)]
         maps = [noise]
         if parts > 1:
@@ -135,6 +177,7 @@ class StageWork:
     Attributes
     ----------
     inherited : images that the run saw whose weights this one starts from
+    parts : what has a state beside the encoder, its average and its optimiser
     """
 
     def __init__(
@@ -169,11 +212,24 @@ class StageWork:
             self.average = copy.deepcopy(encoder).requires_grad_(False).eval()
         terms = Terms(load_losses(config.loss, config.feature_networks, networks))
         terms.to(ranks.device)
+        self.critic: CriticTraining | None = None
+        if config.loss.adversarial or config.loss.delta:
+            self.critic = CriticTraining(config, encoder, network.generator, ranks)
+        self.parts = self.critic.parts if self.critic else {}
         w_norm = bool(config.loss.w_norm)
-        self.model: nn.Module = StageObjective(
-            network, terms, w_norm=w_norm, noise=config.noise, seed=config.seed
+        of_codes = CodeTerms(self.critic.critic) if self.critic else None
+        self.objective = StageObjective(
+            network,
+            terms,
+            w_norm=w_norm,
+            code_terms=of_codes,
+            noise=config.noise,
+            seed=config.seed,
         )
-        self.measured = StageObjective(_with_last(network, self.average), terms, w_norm=w_norm)
+        self.model: nn.Module = self.objective
+        self.measured = StageObjective(
+            _with_last(network, self.average), terms, w_norm=w_norm, code_terms=of_codes
+        )
         if config.compile:
             encoder.compile()
             network.generator.compile()
@@ -185,11 +241,18 @@ class StageWork:
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Source, target and places of this process' share."""
+        if self.critic:
+            self.critic.open_rows(images, self.trained, self.average)
         places = self.ranks.share(images, self.config, part)
         step = len(places) * self.ranks.world
         following = range(places.start + step, places.stop + step)
         source, target = self.pairs.tensors(self.ahead.get(places, following))
         return self._to(source), self._to(target), torch.tensor(places)
+
+    def after_update(self, images: int) -> None:
+        """Let e4e's critic learn from the codes of the last batch."""
+        if self.critic and self.config.loss.adversarial:
+            self.critic.update(self.objective.codes, images)
 
     def _to(self, x: Tensor) -> Tensor:
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
@@ -215,7 +278,7 @@ class StageWork:
             names = list(terms)
             sums = row * len(pairs) + (sums if len(sums) else 0)
         if not names:  # a process without a share still takes part in the sum
-            names = [*self.measured.terms.losses, *(["w_norm"] if self.measured.norm else [])]
+            names = self.measured.names
             sums = torch.zeros(len(names) + 1, dtype=torch.float64)
         sums = self.ranks.sum(sums.to(self.ranks.device)).cpu()
         values = dict(zip(names, (sums[1:] / sums[0]).tolist(), strict=True))
@@ -260,7 +323,7 @@ class StageWork:
         columns = [shown(source, self.config.labels)]
         if self.config.task != "inversion" or self.config.source:
             columns.append(target)
-        for stage in range(1, self.config.stage + 1):
+        for stage in range(1, network.config.steps + 1):
             # One by one: eight large pictures at once would take more memory than training does.
             parts = [source[k : k + 1] for k in range(len(source))]
             painted = [network.synthesize(network.invert(part, stage)) for part in parts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,13 @@ class Work(Protocol):
     model : from the tensors of a batch to the unweighted terms of the loss
     trained : the part whose weights are trained and saved
     average : its moving average; the same module where none is kept
+    parts : what else has a state to be saved, by name
     """
 
     model: nn.Module
     trained: nn.Module
     average: nn.Module
+    parts: dict[str, Any]
 
     @property
     def skipped(self) -> set[str]:
@@ -29,6 +31,9 @@ class Work(Protocol):
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Share of this process in accumulation step `part` of the batch behind `images`."""
+
+    def after_update(self, images: int) -> None:
+        """Do what follows each update of the weights; `images` were seen before it."""
 
     def validate(self) -> dict[str, float]:
         """Losses of the average over the validation set; empty without one."""
