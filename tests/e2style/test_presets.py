@@ -105,6 +105,7 @@ def place(tmp_path, monkeypatch, tiny):
         (tmp_path / path.name).write_text(path.read_text())
     torch.manual_seed(0)
     zoo.save(tmp_path / "generator.safetensors", InversionNetwork(tiny))
+    np.save(tmp_path / "codes.npy", rng.normal(size=(5, 6, 512)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -121,8 +122,12 @@ def _train(place, name, run, *extra):
 
 @pytest.mark.parametrize("name", [n for n in STAGES if not re.fullmatch(r"inversion_stage\d", n)])
 def test_two_small_steps_of_every_preset(place, name):
-    source = {"sketch": "sketches", "segmentation": "labels"}.get(name, "")
-    _train(place, name, "run", *(["--source", source] if source else []))
+    extra = {
+        "sketch": "--source sketches",
+        "segmentation": "--source labels",
+        "e4e": "--set latents=codes.npy --set progressive_start=0 --set progressive_images=1",
+    }.get(name, "")
+    _train(place, name, "run", *extra.split())
 
 
 def test_three_small_stages_in_a_row_and_their_export(place):
