@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## Say what each command does
 $(READY): pyproject.toml constraints.txt
 	@echo "== installing into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,docs]'
 	@touch $@
 
 demo: $(READY) ## Hide a face in a photo and get it back; pictures in demo/
@@ -32,8 +32,12 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 
+docs: $(READY) ## Build the documentation; open site/index.html
+	@echo "== building the documentation"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: $(READY) ## Measure the main job on held-out faces (needs ../shared)
 	@$(BIN)/python benchmarks/main_job.py
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo site build dist *.egg-info

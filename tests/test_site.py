@@ -1,0 +1,59 @@
+"""The documentation builds without a warning, fetches nothing, and has all that is public."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# What a browser fetches by itself; a link that somebody may follow is another matter.
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?:https?:)?//|"""
+    r"""<link\b(?![^>]*rel=["']?canonical)[^>]*\bhref=["']?(?:https?:)?//|"""
+    r"""@import\s+(?:url\()?["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_site_fetches_nothing_from_elsewhere(site):
+    pages = [*site.rglob("*.html"), *site.rglob("*.css")]
+    assert len(pages) > 10
+    for page in pages:
+        found = FETCHED.search(page.read_text(encoding="utf-8"))
+        assert not found, f"{page.relative_to(site)}: {found and found[0]}"
+
+
+def test_what_fetches_is_recognised():
+    assert FETCHED.search('<script src="https://example.org/a.js"></script>')
+    assert FETCHED.search("<link rel=stylesheet href=//example.org/a.css>")
+    assert FETCHED.search("@font-face{src:url(https://example.org/a.woff2)}")
+    assert not FETCHED.search('<a href="https://example.org/">')
+
+
+@pytest.mark.parametrize("package", ["deephide", "e2style", "stc", "stc.costs"])
+def test_the_reference_has_every_public_name(package):
+    page = ROOT / "docs" / "reference" / f"{package.partition('.')[0]}.md"
+    shown = re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    names = set(importlib.import_module(package).__all__) - {"__version__", "costs"}
+    assert {f"{package}.{name}" for name in names} <= set(shown)
+
+
+def test_descriptions_of_parameters_are_prose_on_the_page(site):
+    page = (site / "reference" / "stc.html").read_text(encoding="utf-8")
+    row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*<code>cover_bits</code>.*?</tr>", page, re.DOTALL)
+    assert "(n,) integers, values {0, 1}; bits of the cover" in " ".join(row[0].split())
