@@ -16,6 +16,7 @@ from cli import deephide_models
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.options import (
+    FaceType,
     command,
     exit_on_termination,
     hygiene_options,
@@ -78,6 +79,15 @@ __all__ = ["app", "deephide_models", "main"]
     "[default: what is safe in the carrier, for a picture 200 to 4096]",
 )
 @click.option(
+    "--face",
+    type=FaceType("auto", "largest", "none"),
+    default="auto",
+    metavar="largest|N|none",
+    help="Input: cut this face out of the secret and hide it alone; N counts from 1, the largest "
+    "first; none takes the central square. Needs the extra align.  [default: largest with --codec "
+    "latent or paper if the extra is installed, else none]",
+)
+@click.option(
     "--rounding",
     type=click.Choice(["nearest", "floor"]),
     help="Advanced: how --codec paper rounds.  [default: nearest]",
@@ -110,6 +120,7 @@ def embed(
     codec: str,
     budget: int | None,
     rounding: str | None,
+    face: int | str,
     cost: str,
     preview: str | None,
     dry_run: bool,
@@ -126,7 +137,7 @@ def embed(
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
         raise click.UsageError("--dry-run writes nothing, not to stdout either")
-    _refuse_unused(codec, budget, rounding)
+    _refuse_unused(codec, budget, rounding, face)
     for option in ("keep_times", "strip_metadata"):
         if hygiene[option] and dry_run:
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
@@ -170,6 +181,7 @@ def embed(
             pad=pad,
             budget=budget,
             rounding=rounding or "nearest",
+            face=None if face == "none" else face,
             dry_run=dry_run,
             **hygiene,
         )
@@ -191,11 +203,13 @@ def embed(
         terminal.result(output, fields)
 
 
-def _refuse_unused(codec: str, budget: int | None, rounding: str | None) -> None:
+def _refuse_unused(codec: str, budget: int | None, rounding: str | None, face: int | str) -> None:
     if budget is not None and codec not in ("auto", "image"):
         raise click.UsageError(f"--budget has no effect with --codec {codec}")
     if rounding is not None and codec != "paper":
         raise click.UsageError("--rounding has no effect without --codec paper")
+    if face != "auto" and codec in ("image", "file"):
+        raise click.UsageError(f"--face has no effect with --codec {codec}")
 
 
 @command(

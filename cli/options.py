@@ -20,6 +20,7 @@ from deephide.errors import OutputError
 
 __all__ = [
     "App",
+    "FaceType",
     "Grouped",
     "check_output",
     "command",
@@ -31,6 +32,27 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+
+
+class FaceType(click.ParamType[int | str]):
+    """A face by its number, counted from 1, or by one of some words."""
+
+    name = "face"
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number or the word."""
+        text = str(value)
+        if text in self._words:
+            return text
+        if text.isdecimal() and int(text) >= 1:
+            return int(text)
+        words = ", ".join(self._words)
+        self.fail(f"{text!r} is neither a number from 1 nor one of {words}", param, ctx)
 
 
 class _WithExamples(click.Command):

@@ -12,6 +12,7 @@ import stc
 from deephide import codecs, container, covers, hiding, keys, models, output, sending
 from deephide.cover_capacity import Capacity, Fit, measure_capacity
 from deephide.cover_history import earlier_uses
+from deephide.faces import FaceChoice
 from deephide.image_io import ImageSource
 from deephide.key_files import KeySource, keygen
 from deephide.models import LazyModel, ModelSource
@@ -53,14 +54,14 @@ def embed(
     pad: bool = False,
     budget: int | None = None,
     rounding: str = "nearest",
+    face: FaceChoice = "auto",
     _random: Callable[[int], bytes] = os.urandom,
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo.
 
     Parameters
     ----------
-    secret : PIL image or path; of a face, which should be aligned, the central square is used;
-        for the codec "file" a path or bytes
+    secret : PIL image or path; for the codec "file" a path or bytes
     carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF or JPEG file, or its
         bytes; a JPEG file gives a JPEG stego, all others a PNG
     passphrase : any text; if there is no key at all, it is derived from the model, so that anyone
@@ -80,6 +81,9 @@ def embed(
     budget : bytes of payload that the image codec, or with "auto" a face's code, may use; None
         means what is safe in this carrier, for a picture within 200 to 4096
     rounding : of the paper codec, "nearest" or "floor"
+    face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
+        largest first; None hides the central square; "auto" lets the codecs latent and paper look
+        for the largest where a detector is installed and the secret is not aligned already
 
     Returns
     -------
@@ -88,11 +92,11 @@ def embed(
     Raises
     ------
     DeephideError : see `deephide.errors` for what each class means
-    ValueError : an unknown cost, codec or rounding, or a budget below 1
+    ValueError : an unknown cost, codec, rounding or face, or a budget below 1
     """
     access = keys.Access(passphrase, key_file, recipients, pad, _random)
     job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding), progress
+        Order(secret, carrier, access, model, cost, codec, budget, rounding, face), progress
     )
     sending.verify(job, job.result.jpeg or job.result.stego)
     report(progress, 4)
@@ -116,6 +120,7 @@ def embed_file(
     pad: bool = False,
     budget: int | None = None,
     rounding: str = "nearest",
+    face: FaceChoice = "auto",
     dry_run: bool = False,
     strip_metadata: bool = False,
     keep_times: bool = False,
@@ -134,7 +139,7 @@ def embed_file(
     destination : path of the file to write; must end in .png, for a JPEG carrier in .jpg or .jpeg
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
-    key_file, recipients, pad, budget, rounding : as in `embed`
+    key_file, recipients, pad, budget, rounding, face : as in `embed`
     dry_run : do everything but write the stego; a preview is written
     strip_metadata : leave out what the carrier's file says besides what the picture looks like
     keep_times : give the stego the carrier's times of access and change
@@ -161,7 +166,7 @@ def embed_file(
     access = keys.Access(passphrase, key_file, recipients, pad)
     twins = () if compare_with is None else earlier_uses(carrier, compare_with)
     job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding, to_file=True),
+        Order(secret, carrier, access, model, cost, codec, budget, rounding, face, to_file=True),
         progress,
     )
     for twin in twins:

@@ -24,7 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import file_codec, image_codec, image_io, latent_codec, models, paper_codec
+from deephide import (
+    faces,
+    file_codec,
+    image_codec,
+    image_io,
+    latent_codec,
+    models,
+    paper_codec,
+)
 from deephide.container import PARAMETER_BYTES
 from deephide.errors import (
     CapacityError,
@@ -33,6 +41,7 @@ from deephide.errors import (
     FormatVersionError,
     InputImageError,
 )
+from deephide.faces import FaceChoice
 from deephide.image_io import ImageSource
 from deephide.models import LazyModel
 
@@ -60,6 +69,7 @@ class Request:
     rounding : of the paper codec
     room : gives the bytes beyond which "auto" takes no code of a face
     limit : bytes of payload that the format allows in this carrier
+    face : which face of the secret, as in `faces.of_secret`; "auto" lets codec "auto" take none
     """
 
     secret: ImageSource | bytes = field(repr=False)
@@ -68,6 +78,7 @@ class Request:
     rounding: str = "nearest"
     room: Callable[[], int] = lambda: MAX_ROOM
     limit: int = MAX_ROOM
+    face: FaceChoice = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +194,9 @@ class _Latent:
         width, height = picture.size
         if min(picture.size) < image_io.MIN_SECRET_SIDE:
             return None, f"the secret has only {width} x {height} pixels, too few for a face"
-        if max(picture.size) > _MAX_ASPECT * min(picture.size):
+        # What "auto" hides is the whole secret; a part of it is for the user to choose.
+        whole = request.face in ("auto", None)
+        if whole and max(picture.size) > _MAX_ASPECT * min(picture.size):
             return None, (
                 f"the secret is not square ({width} x {height}), and of a face only the central "
                 "square would travel"
@@ -191,12 +204,13 @@ class _Latent:
         model = request.model.load()
         if model.quantizer is None:
             return None, f"the model {model.name} has no quantizer"
-        return self._judge(replace(request, secret=picture))
+        face = None if whole else request.face
+        return self._judge(replace(request, secret=picture, face=face))
 
     def _judge(self, request: Request) -> tuple[Encoded, str]:
         """Return the code of a face, and why it may be none; empty for a good one."""
-        face, cropped = _central_square(request.secret)
         model = request.model.load()
+        face, cropped = _face(request, model)
         quantizer = models.quantizer_of(model)
         integers = models.invert(model, face)
         preview = models.paint(model, integers)
@@ -224,8 +238,8 @@ class _Latent:
 
 class _Paper:
     def encode(self, request: Request) -> Encoded:
-        face, cropped = _central_square(request.secret)
         model = request.model.load()
+        face, cropped = _face(request, model)
         code = models.invert_exactly(model, face)
         try:
             integers = paper_codec.round_code(code, request.rounding)
@@ -340,17 +354,10 @@ def _the_model(parameters: bytes, model: LazyModel) -> models.Model:
     return model.load()
 
 
-def _central_square(secret: ImageSource | bytes) -> tuple[Image.Image, str]:
-    """Read a face; also return a clause that says what of the picture travels, if not all does."""
-    picture = image_io.load_picture(secret)
-    face = image_io.load_secret(picture)
-    if face.size == picture.size:
-        return face, ""
-    return (
-        face,
-        f"; of the secret's {picture.width} x {picture.height} pixels only the central "
-        f"{face.width} x {face.height} travel",
-    )
+def _face(request: Request, model: models.Model) -> tuple[Image.Image, str]:
+    """The face of the secret, and a clause that says what travels if not all does."""
+    picture = image_io.load_picture(request.secret)
+    return faces.of_secret(picture, request.face, model.image_size)
 
 
 def _read_bytes(secret: ImageSource | bytes) -> bytes:

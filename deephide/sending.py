@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide import codecs, container, covers, hiding, image_io, jpeg_cover, keys
+from deephide import codecs, container, covers, faces, hiding, image_io, jpeg_cover, keys
 from deephide.canvas import Elements
 from deephide.codecs import Encoded, Request
 from deephide.covers import AnyCover
 from deephide.detectability import Prospect
 from deephide.errors import CapacityError, DeephideError
+from deephide.faces import FaceChoice
 from deephide.image_io import Cover, ImageSource
 from deephide.models import LazyModel, ModelSource
 from deephide.png_encoder import Encoder
@@ -52,6 +53,7 @@ class Order:
     codec: str
     budget: int | None
     rounding: str
+    face: FaceChoice = "auto"
     to_file: bool = False
 
 
@@ -130,12 +132,13 @@ def hide(order: Order, progress: Progress = None) -> Job:
     Raises
     ------
     DeephideError : as `deephide.embed`
-    ValueError : an unknown codec, cost or rounding, or a budget below 1
+    ValueError : an unknown codec, cost, rounding or face, or a budget below 1
     """
     if order.codec not in codecs.CHOICES:
         raise ValueError(f"codec: got {order.codec!r}, allowed: {', '.join(codecs.CHOICES)}")
     if order.budget is not None and order.budget < 1:
         raise ValueError(f"budget: got {order.budget} bytes, at least 1 is needed")
+    faces.check(order.face)
     access = order.access
     if isinstance(order.secret, str | os.PathLike):
         image_io.file_size(Path(order.secret), "secret")  # before the model takes its time
@@ -180,6 +183,7 @@ def _hide_in(
                 order.rounding,
                 lambda: order.budget or pricing.room(key, access.pad),
                 container.Zones(cover.elements.size, key.public_bytes).max_body_bytes,
+                order.face,
             ),
         )
         header = container.Header(

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from e2style.errors import DataError
 
-__all__ = ["SUFFIXES", "UNREADABLE", "Archive", "Array", "decode", "why"]
+__all__ = ["SUFFIXES", "UNREADABLE", "Archive", "Array", "decode", "photo", "why"]
 
 Array = NDArray[np.uint8]
 
@@ -102,6 +102,18 @@ def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) 
             method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
         image = image.resize((side, side), method)
     return np.array(image)
+
+
+def photo(data: bytes) -> Image.Image:
+    """Picture bytes -> the whole picture, RGB, turned upright by its EXIF data.
+
+    Raises
+    ------
+    any of UNREADABLE : no picture, or a damaged one
+    """
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        return upright.convert("RGB")
 
 
 def why(error: BaseException) -> str:
