@@ -11,6 +11,7 @@ from e2style import networks, official
 from e2style.checkpoint_io import check_target, read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import InversionNetwork
+from e2style.official_baselines import read_inverter
 from e2style.untrusted import reason
 from e2style.zoo import save
 
@@ -54,12 +55,13 @@ def convert(
 
 def _read(content: Any) -> tuple[str, nn.Module, Tensor | None]:
     """Kind, network, and the mean code if it is a generator."""
-    if official.is_official(content):
-        return "inversion", official.read_inversion(content), None
+    inverter = read_inverter(content)
+    if inverter is not None:
+        return "inversion", inverter, None
     kind = networks.kind_of(content)
     if kind is None:
         raise CheckpointError("its keys are those of no network that is known")
     if kind != "generator":
-        return kind, networks.read_feature_network(kind, content), None
+        return kind, networks.read_network(content), None
     generator, mean = official.read_generator(content)
     return kind, generator, official.estimated_mean(generator) if mean is None else mean

@@ -5,6 +5,7 @@
 | generator    | rosinality's {'g_ema', 'latent_avg'}, any size    | Generator     |
 | irse50       | model_ir_se50.pth of ArcFace and pSp              | IRSE50        |
 | parsing_unet | the U-Net of CelebAMask-HQ's face_parsing         | ParsingUNet   |
+| idgi         | the encoder of idinvert, any size                 | IDGIEncoder   |
 | alexnet      | torchvision's AlexNet, classifier or not          | AlexNet       |
 | lpips_heads  | lpips' linear heads of version 0.1, for AlexNet   | LPIPSHeads    |
 
@@ -24,13 +25,14 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from e2style import official
+from e2style import official, official_baselines
 from e2style.checkpoint_io import State, fill, read_content, read_tensors, write_tensors
-from e2style.config import GeneratorConfig, from_dict, to_json
+from e2style.config import EncoderConfig, GeneratorConfig, from_dict, to_json
 from e2style.devices import usable
 from e2style.errors import CheckpointError, ConfigError
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
 from e2style.models.generator import Generator
+from e2style.models.idgi import IDGIEncoder
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
@@ -52,6 +54,7 @@ _NETWORKS: dict[str, type[nn.Module]] = {
 # A key that only files of this kind have.
 _SIGNS = {
     "irse50": "output_layer.3.weight",
+    "idgi": official_baselines.IDGI_SIGN,
     "parsing_unet": "up_concat4.up.weight",
     "alexnet": "features.0.weight",
     "lpips_heads": "lin0.model.1.weight",
@@ -104,6 +107,8 @@ def read_network(content: Any, device: str = "cpu") -> nn.Module:
         raise CheckpointError("its keys are those of no network that is known")
     if kind == "generator":
         return _ready(official.read_generator(content)[0], device)
+    if kind == "idgi":
+        return _ready(official_baselines.read_idgi(content), device)
     return _ready(read_feature_network(kind, content), device)
 
 
@@ -173,6 +178,8 @@ def save_network(
     header = {"format": FORMAT, "kind": "generator", "config": ""}
     if isinstance(network, Generator):
         header["config"] = to_json(network.config)
+    elif isinstance(network, IDGIEncoder):
+        header |= {"kind": "idgi", "config": to_json(network.config)}
     else:
         kinds = [kind for kind, known in _NETWORKS.items() if type(network) is known]
         if not kinds:
@@ -227,16 +234,19 @@ def read_feature_network(kind: str, state: State) -> nn.Module:
 def _converted(path: str | os.PathLike[str]) -> tuple[nn.Module, Tensor | None]:
     header, tensors = read_tensors(path)
     kind = header.get("kind", "")
-    if header.get("format") != FORMAT or kind not in {"generator", *_NETWORKS}:
+    if header.get("format") != FORMAT or kind not in {"generator", "idgi", *_NETWORKS}:
         raise CheckpointError("not a network file of this program")
     with weightless():
-        if kind == "generator":
+        network: nn.Module
+        if kind in _NETWORKS:
+            network = _NETWORKS[kind]()
+        else:
             settings = json.loads(header["config"])
             check_settings(settings)
-            config = from_dict(GeneratorConfig, settings)
-            network: nn.Module = Generator(config)
-        else:
-            network = _NETWORKS[kind]()
+            if kind == "generator":
+                network = Generator(from_dict(GeneratorConfig, settings))
+            else:
+                network = IDGIEncoder(from_dict(EncoderConfig, settings))
     mean = tensors.pop(MEAN_KEY, None)
     fill(network, tensors, what=kind)
     return network, mean

@@ -48,18 +48,18 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
     prefixes = ["encoder_firststage."]
     while any(k.startswith(f"encoder_refinestage_list.{len(prefixes) - 1}.") for k in state):
         prefixes.append(f"encoder_refinestage_list.{len(prefixes) - 1}.")
-    generator = generator_config(_part(state, "decoder."))
+    generator = generator_config(part_of(state, "decoder."))
     config = InversionConfig(
         name="e2style-official",
         generator=generator,
-        encoder=_encoder_config(_part(state, prefixes[0]), generator.style_dim, prefixes[0]),
+        encoder=_encoder_config(part_of(state, prefixes[0]), generator.style_dim, prefixes[0]),
         stages=len(prefixes),
     )
     with weightless():
         network = InversionNetwork(config)
     average = content.get("latent_avg")
     shape = (generator.n_codes, generator.style_dim)
-    state["latent_avg"] = torch.zeros(shape) if average is None else _mean_codes(average, shape)
+    state["latent_avg"] = torch.zeros(shape) if average is None else mean_codes(average, shape)
 
     def theirs(key: str) -> str:
         part, _, rest = key.partition(".")
@@ -70,9 +70,9 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
         stage, _, rest = rest.partition(".")
         return prefixes[int(stage)] + encoder_key(rest)
 
-    _check_blur(state)
+    check_blur(state)
     fill(network, state, theirs, what="E2Style checkpoint", ignored=_never_runs)
-    if average is None and _starts_from_mean(content):
+    if average is None and options_of(content).get("start_from_latent_avg", True):
         estimated = estimated_mean(network.generator)
         network.w_avg = estimated.expand(shape).clone()
     return network
@@ -95,12 +95,12 @@ def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
     config = generator_config(state)
     with weightless():
         generator = Generator(config)
-    _check_blur(state)
+    check_blur(state)
     fill(generator, state, generator_key, what="generator file", ignored=_never_runs)
     average = content.get("latent_avg")
     if average is None:
         return generator, None
-    return generator, _mean_codes(average, (1, config.style_dim))[0]
+    return generator, mean_codes(average, (1, config.style_dim))[0]
 
 
 @torch.no_grad()
@@ -216,11 +216,18 @@ def _encoder_config(state: State, dim: int, prefix: str) -> EncoderConfig:
     )
 
 
-def _part(state: State, prefix: str) -> dict[str, Tensor]:
+def part_of(state: State, prefix: str) -> dict[str, Tensor]:
+    """Tensors whose key starts with a prefix, by the rest of it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _mean_codes(average: Any, shape: tuple[int, int]) -> Tensor:
+def mean_codes(average: Any, shape: tuple[int, int]) -> Tensor:
+    """Mean code (n, dim) of a file's `latent_avg`, which may be one row.
+
+    Raises
+    ------
+    CheckpointError : of another shape
+    """
     try:
         return torch.as_tensor(average).float().expand(shape).clone()
     except (RuntimeError, TypeError, ValueError) as error:
@@ -229,12 +236,12 @@ def _mean_codes(average: Any, shape: tuple[int, int]) -> Tensor:
         ) from error
 
 
-def _starts_from_mean(content: dict[str, Any]) -> bool:
-    """Whether the codes of the first stage are offsets; the README's commands always say so."""
+def options_of(content: dict[str, Any]) -> dict[str, Any]:
+    """Training options in a file; the codes of most are offsets from its mean code."""
     options = content.get("opts")
     if isinstance(options, argparse.Namespace):
         options = vars(options)
-    return bool(options.get("start_from_latent_avg", True)) if isinstance(options, dict) else True
+    return options if isinstance(options, dict) else {}
 
 
 def _never_runs(key: str) -> bool:
@@ -242,7 +249,13 @@ def _never_runs(key: str) -> bool:
     return key.endswith(".kernel") or re.search(r"\bbody\.2[123]\.", key) is not None
 
 
-def _check_blur(state: State) -> None:
+def check_blur(state: State) -> None:
+    """Refuse a generator whose filters are not the usual ones.
+
+    Raises
+    ------
+    CheckpointError : names the key
+    """
     for key, value in state.items():
         if key.endswith(".kernel") and not value.is_meta:
             usual = blur_kernel(4.0)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from e2style import networks, official
+from e2style import networks
 from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
 from e2style.config import InversionConfig, from_dict, to_json
 from e2style.devices import usable
@@ -26,6 +26,7 @@ from e2style.errors import CheckpointError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
+from e2style.official_baselines import read_inverter
 from e2style.quantizer import Quantizer
 from e2style.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
 from e2style.untrusted import check_settings, reason
@@ -57,8 +58,9 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
 
     Returns
     -------
-    InversionModel, of a file of ours or an official E2Style `.pt`; of a file that holds a
-    generator or a feature network alone, that network (see `e2style.networks`)
+    InversionModel, of a file of ours or an official `.pt` of E2Style, pSp, e4e or ReStyle; of a
+    file that holds a generator, an encoder or a feature network alone, that network (see
+    `e2style.networks`)
 
     Raises
     ------
@@ -184,12 +186,12 @@ def _read(path: Path, device: str, digest: str | None = None) -> Any:
 
 
 def _read_foreign(path: Path, device: str) -> Any:
-    """A file of another program; an E2Style model among them has no quantizer."""
+    """A file of another program; one that can invert has no quantizer."""
     content = read_content(path)
     try:
-        if not official.is_official(content):
+        network = read_inverter(content)
+        if network is None:
             return networks.read_network(content, device)
-        network = official.read_inversion(content)
     except Exception as error:  # as in `_read`
         raise CheckpointError(f"model {path}: {reason(error)}") from error
     stored = {f"network.{key}": value for key, value in network.state_dict().items()}

@@ -93,7 +93,7 @@ def assemble(config: TrainConfig) -> InversionNetwork:
     if stage == 1:
         if not config.generator:
             raise ConfigError("generator: stage 1 is trained on one; give its file")
-        network.generator, network.w_avg = _generator(config.generator, model.generator.n_codes)
+        network.generator, network.w_avg = generator_of(config.generator)
     else:
         earlier = _earlier(config)
         network.generator, network.w_avg = earlier.generator, earlier.w_avg
@@ -110,15 +110,20 @@ def assemble(config: TrainConfig) -> InversionNetwork:
     return network
 
 
-def _generator(path: str, n_codes: int) -> tuple[Generator, Tensor]:
-    """Generator and (n, 512) mean code of any file that holds one."""
+def generator_of(path: str) -> tuple[Generator, Tensor]:
+    """Generator and (n, 512) mean code of any file that holds one.
+
+    Raises
+    ------
+    CheckpointError : it holds none
+    """
     loaded = zoo.load(path)
     if isinstance(loaded, InversionModel):
         return loaded.network.generator, loaded.network.w_avg
     if not isinstance(loaded, Generator):
         raise CheckpointError(f"generator {path}: holds {type(loaded).__name__}, not Generator")
     generator, average = networks.load_generator(locate(path)[0])
-    return generator, average.expand(n_codes, -1).clone()
+    return generator, average.expand(generator.config.n_codes, -1).clone()
 
 
 def _check(name: str, where: str, found: Any, wanted: Any) -> None:
