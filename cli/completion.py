@@ -19,16 +19,17 @@ def add_completion(app: click.Group, program: str) -> None:
         app,
         program,
         examples=(
-            f'eval "$({program} completion bash)"    # a line for ~/.bashrc',
-            f'eval "$({program} completion zsh)"     # for ~/.zshrc, below compinit',
-            f"{program} completion fish | source    # for ~/.config/fish/config.fish",
+            f"{program} completion bash > ~/.local/share/bash-completion/completions/{program}",
+            f"{program} completion fish > ~/.config/fish/completions/{program}.fish",
         ),
     )
     @click.argument("shell", metavar="|".join(_SHELLS), type=click.Choice(_SHELLS))
     def completion(terminal: Terminal, shell: str) -> None:
         """Print the lines that let a shell complete commands and options.
 
-        Options that take a file complete file names, and those that take a model its name too.
+        In zsh, and where bash has no such folder, a line such as eval "$(deephide completion zsh)"
+        in ~/.zshrc, below compinit, or in ~/.bashrc does it. Options that take a file complete file
+        names, and those that take a model its name too.
         """
         from click.shell_completion import get_completion_class
 

@@ -30,12 +30,12 @@ class _FileType(click.types.StringParamType):
         if self._metavar in _MODELS:
             import e2style
 
-            found += [CompletionItem(n) for n in e2style.names() if n.startswith(incomplete)]
+            known = [*e2style.names(), *(each.name for each in e2style.added_models())]
+            found += [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return found
 
 
 def of_metavar(metavar: str | None) -> click.ParamType[str] | None:
     """Return the type of a text with this metavar, or None if it stands for no file or model."""
-    if metavar in (*_FILES, *_FOLDERS, *_MODELS):
-        return _FileType(str(metavar))
-    return None
+    word = (metavar or "").strip("[].")
+    return _FileType(word) if word in (*_FILES, *_FOLDERS, *_MODELS) else None

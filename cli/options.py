@@ -21,6 +21,7 @@ from deephide.errors import OutputError
 __all__ = [
     "App",
     "FaceType",
+    "Family",
     "Grouped",
     "check_output",
     "command",
@@ -101,6 +102,20 @@ class App(_WithExamples, click.Group):
         sys.exit(int(code or 0) if isinstance(code, int) else 0)
 
 
+class Family(_WithExamples, click.Group):
+    """A group inside a program; called without one of its words, it does what `default` does."""
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default word in front of options that no word precedes."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
+
+
 class Grouped(_WithExamples):
     """A command whose options are listed by the word their help starts with.
 
@@ -171,11 +186,15 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
 
 
 def command(
-    app: click.Group, program: str = "deephide", examples: Sequence[str] = ()
+    app: click.Group,
+    program: str = "deephide",
+    examples: Sequence[str] = (),
+    name: str | None = None,
 ) -> Callable[[Function], click.Command]:
     """Register a function as a command with the common options and one way to fail.
 
-    The function gets a `Terminal` as its first argument, then its own options.
+    The function gets a `Terminal` as its first argument, then its own options.  It returns None, or
+    an exit code where something failed that it has reported itself.
     """
 
     def decorate(function: Function) -> click.Command:
@@ -186,14 +205,14 @@ def command(
             terminal = Terminal(program, quiet=quiet, verbose=verbose, debug=debug, as_json=as_json)
             with terminal.logging():
                 try:
-                    function(terminal, **kwargs)
+                    code = function(terminal, **kwargs)
                 except (click.ClickException, click.exceptions.Exit):
                     raise
                 except BrokenPipeError:
                     return int(terminal.hung_up())
                 except (Exception, KeyboardInterrupt) as error:
                     return int(terminal.failure(error))
-            return int(ExitCode.OK)
+            return int(code or ExitCode.OK)
 
         wrapped: Function = run
         for option in (
@@ -208,7 +227,7 @@ def command(
             click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
         ):
             wrapped = option(wrapped)
-        return app.command(cls=Grouped, examples=examples)(wrapped)
+        return app.command(name, cls=Grouped, examples=examples)(wrapped)
 
     return decorate
 
@@ -284,9 +303,9 @@ def model_option(function: Function) -> Function:
     return click.option(
         "--model",
         metavar="NAME|PATH",
-        help="Advanced: the model to use; both sides need the same one. A file that is not here "
-        "is looked for in the folder that the variable DEEPHIDE_MODEL_DIR names.  "
-        "[default: built in]",
+        help="Advanced: the model to use; both sides need the same one. deephide models lists "
+        "names and adds files. A file that is not here is looked for in the folder that the "
+        "variable DEEPHIDE_MODEL_DIR names.  [default: built in]",
     )(function)
 
 

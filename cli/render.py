@@ -63,8 +63,7 @@ class Terminal:
     def result(self, text: str, fields: dict[str, Any]) -> None:
         """Print the result: `text`, or with --json the fields."""
         if self.as_json:
-            finite = {name: _finite(value) for name, value in fields.items()}
-            click.echo(json.dumps({"schema": SCHEMA, "ok": True, **finite}))
+            _print_json({"ok": True, **fields})
         else:
             click.echo(click.format_filename(text))
 
@@ -97,30 +96,43 @@ class Terminal:
         if not self.quiet and not self.as_json:
             click.echo(f"{self.program}: warning: {text}", err=True)
 
-    def failure(self, error: BaseException) -> ExitCode:
-        """Report an exception and return the exit status for it."""
+    def outcome(self, text: str, fields: dict[str, Any], failure: BaseException | None) -> ExitCode:
+        """Print a result whose parts may have failed, and the first failure if one did.
+
+        Parameters
+        ----------
+        text, fields : as in `result`
+        failure : what the first part that failed raised; the exit status is that of this error
+        """
+        if failure is None:
+            self.result(text, fields)
+            return ExitCode.OK
+        if not self.as_json:
+            self.result(text, fields)
+        return self.failure(failure, fields)
+
+    def failure(self, error: BaseException, fields: dict[str, Any] | None = None) -> ExitCode:
+        """Report an exception, with --json beside the fields, and return its exit status."""
         code = of_error(error)
-        hint: str | None = None
         name = type(error).__name__
-        if isinstance(error, DeephideError):
-            message, hint = str(error), error.hint
-        elif isinstance(error, E2StyleError):
-            message = str(error)
-        elif code is ExitCode.INTERRUPTED:
-            message = "interrupted"
-        else:
-            message = f"unexpected {name}: {_first_line(error)}"
-            hint = "rerun with --debug and report what it prints"
-        self.report(code, name, message, hint)
+        message, hint = _in_words(error)
+        self.report(code, name, message, hint, fields)
         if self.debug and not isinstance(error, KeyboardInterrupt):
             click.echo(_details(error), err=True, nl=False)
         return code
 
-    def report(self, code: ExitCode, name: str, message: str, hint: str | None) -> None:
+    def report(
+        self,
+        code: ExitCode,
+        name: str,
+        message: str,
+        hint: str | None,
+        fields: dict[str, Any] | None = None,
+    ) -> None:
         """Print one error, as text or as JSON."""
         if self.as_json:
             problem = {"code": int(code), "name": name, "message": message, "hint": hint}
-            click.echo(json.dumps({"schema": SCHEMA, "ok": False, "error": problem}))
+            _print_json({"ok": False, "error": problem, **(fields or {})})
             return
         click.echo(f"{self.program}: error: {message}", err=True)
         if hint:
@@ -197,9 +209,31 @@ class _Handler(logging.Handler):
             self._terminal.info(f"{record.levelname.lower()}: {text}")
 
 
+def _print_json(fields: dict[str, Any]) -> None:
+    click.echo(json.dumps({"schema": SCHEMA, **_finite(fields)}))
+
+
 def _finite(value: Any) -> Any:
     """JSON has no infinity: the PSNR of equal pictures becomes null."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _in_words(error: BaseException) -> tuple[str, str | None]:
+    """Return what went wrong and what can be done about it."""
+    if isinstance(error, DeephideError):
+        return str(error), error.hint
+    if isinstance(error, E2StyleError):
+        return str(error), None
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", None
+    return (
+        f"unexpected {type(error).__name__}: {_first_line(error)}",
+        "rerun with --debug and report what it prints",
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +13,7 @@ import stc
 from deephide import codecs, container, covers, hiding, keys, models, output, sending
 from deephide.cover_capacity import Capacity, Fit, measure_capacity
 from deephide.cover_history import earlier_uses
+from deephide.errors import ExtractionError
 from deephide.faces import FaceChoice
 from deephide.image_io import ImageSource
 from deephide.key_files import KeySource, keygen
@@ -207,7 +209,7 @@ def extract(
     stego : PIL image, path, or bytes of a file, exactly as it was written; of a JPEG file not the
         PIL image, which no longer knows its coefficients
     passphrase : the one it was embedded with, or None if there was none
-    model : the one it was embedded with
+    model : the one it was embedded with; None means whichever of those that are here it was
     key_file : the one it was embedded with, or None if there was none
     identity : path of a file that `keygen` wrote; excludes passphrase and key file
 
@@ -224,9 +226,14 @@ def extract(
     elements = covers.load(stego, "stego")
     lazy = LazyModel(model)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
-    fingerprint = bytes(32) if has_secret else lazy.fingerprint()
-    key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
-    plaintext = sending.reveal(elements, key)
+    keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
+    for fingerprint in keyed:
+        key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
+        with suppress(ExtractionError):
+            plaintext = sending.reveal(elements, key)
+            break
+    else:
+        raise ExtractionError
     header, payload = container.unpack(plaintext)
     found = codecs.decode(header.codec, header.parameters, payload, lazy)
     payload_bits = hiding.message_bits(len(plaintext), key)

@@ -148,6 +148,25 @@ class LazyModel:
                 return e2style.fingerprint_of(source)
         return self.load().fingerprint
 
+    def candidates(self) -> Iterator[tuple[bytes, LazyModel]]:
+        """Yield fingerprint and model: this one, and where nobody chose it, all that are here.
+
+        Raises
+        ------
+        CheckpointError : missing or damaged
+        """
+        yield self.fingerprint(), self
+        if self._source is None:
+            import e2style
+            from e2style.shipped import DEFAULT
+
+            for name in e2style.names():
+                if name != DEFAULT:
+                    other = LazyModel(name)
+                    yield other.fingerprint(), other
+            for added in e2style.added_models():
+                yield bytes.fromhex(added.fingerprint), LazyModel(added.name)
+
     def name(self) -> str:
         """Return what to call it in a message."""
         source = self._source

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+from collections.abc import Iterator
 
 import click
 
@@ -33,11 +34,17 @@ def help_pages(program: str) -> str:
     """Help of a program and of each of its commands, as Markdown."""
     app = APPS[program]
     parts = [f"## {program}\n\n```text\n{_help(app, program)}\n```\n"]
-    for name, command in sorted(app.commands.items()):
-        parts.append(
-            f"### {program} {name}\n\n```text\n{_help(command, f'{program} {name}')}\n```\n"
-        )
+    for path, command in commands(app, program):
+        parts.append(f"### {path}\n\n```text\n{_help(command, path)}\n```\n")
     return "\n".join(parts)
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield what is below a group, with the words that lead there."""
+    for name, command in sorted(group.commands.items()):
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
 
 
 def _help(command: click.Command, path: str) -> str:

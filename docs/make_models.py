@@ -22,6 +22,14 @@ ASCII text `NAME|DTYPE|SHAPE|` (as in `network.generator.const|torch.float16|(1,
 followed by its little-endian bytes as stored. Its first eight bytes travel inside the encrypted
 container.
 
+`deephide models add FILE` checks a model file (strict reading, one painting) and copies it into
+the user's folder for data, or into the folder that DEEPHIDE_MODEL_DIR names, under its
+fingerprint, with a note of its name, its SHA-256 and the painting of its mean face as 4 x 4
+colours. From then on `--model NAME` means that file and no other, and `extract` finds by itself
+which of the models here something was hidden with: by the fingerprint inside the container, and
+where the model is the key, by trying them. `deephide models verify` checks hashes, reading and
+painting again.
+
 Pictures go in as `B 3 256 256`, RGB, float in [-1, 1], aligned like FFHQ. Integers are exact on
 every machine; the painting may differ in its last bits between devices.
 

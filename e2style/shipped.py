@@ -11,11 +11,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from e2style.added import added_models
 from e2style.errors import CheckpointError
 
 __all__ = [
     "DEFAULT",
     "SHIPPED",
+    "SKETCHES",
     "TYPICAL_BYTES",
     "fingerprint_of",
     "header_of",
@@ -37,6 +39,15 @@ SHIPPED = {
 # the 272 faces of `val.zip`, which no training saw.
 TYPICAL_BYTES = {
     "8d51dfe7c9281468a02fd59d431918981ba5e4df3c56761bde37ad405aa6b5e6": (661, 1019),
+}
+
+# What a model paints of its mean code, as `e2style.verification.load_and_sketch` gives it, by
+# fingerprint; both hexadecimal.
+SKETCHES = {
+    "8d51dfe7c9281468a02fd59d431918981ba5e4df3c56761bde37ad405aa6b5e6": (
+        "69829d8f798db68a89aca7756f6fa592816e7a8e89757776"
+        "8a9c8c7c9781737d779979725c95a86f646578887f684368"
+    ),
 }
 
 _MAX_HEADER_BYTES = 1 << 24
@@ -63,12 +74,12 @@ def names() -> list[str]:
 
 
 def locate(path_or_name: str | os.PathLike[str] | None = None) -> tuple[Path, str | None]:
-    """Return the file of a model, and the SHA-256 that it must have if it is a shipped one.
+    """Return the file of a model, and the SHA-256 that it must have if it goes by name.
 
     Parameters
     ----------
-    path_or_name : name of a shipped model, a file, or a file name in DEEPHIDE_MODEL_DIR;
-        None means the default model
+    path_or_name : name of a shipped or added model, a file, or a file name in
+        DEEPHIDE_MODEL_DIR; None means the default model
 
     Raises
     ------
@@ -78,12 +89,17 @@ def locate(path_or_name: str | os.PathLike[str] | None = None) -> tuple[Path, st
     if name in SHIPPED:
         file, digest = SHIPPED[name]
         return Path(str(resources.files("e2style.weights") / file)), digest
+    added = added_models()
+    for each in added:
+        if each.name == name:
+            return each.path, each.sha256
     path = Path(name)
     folder = os.environ.get("DEEPHIDE_MODEL_DIR")
     if not path.exists() and folder:
         path = Path(folder) / name
     if not path.exists():
-        raise CheckpointError(f"model {name!r}: no such file, and shipped are {', '.join(names())}")
+        known = ", ".join([*names(), *(each.name for each in added)])
+        raise CheckpointError(f"model {name!r}: no such file, and there are {known}")
     return path, None
 
 

@@ -52,8 +52,8 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
 
     Parameters
     ----------
-    path_or_name : name of a shipped model, a file, or a file name in DEEPHIDE_MODEL_DIR;
-        None means the default model
+    path_or_name : name of a shipped or added model, a file, or a file name in
+        DEEPHIDE_MODEL_DIR; None means the default model
     device : torch device
 
     Returns

@@ -40,6 +40,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "noise.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEEPHIDE_PASSPHRASE", raising=False)
+    monkeypatch.setenv("DEEPHIDE_MODEL_DIR", str(tmp_path.parent / "models"))
     return tmp_path
 
 
@@ -50,6 +51,12 @@ def run(folder, monkeypatch):
     monkeypatch.setattr(e2style, "load_model", lambda *_: module.FakeModel(), raising=False)
     fingerprint = module.FakeModel().fingerprint
     monkeypatch.setattr(e2style, "fingerprint_of", lambda *_: fingerprint, raising=False)
+    header_of = e2style.header_of
+
+    def header(name=None):
+        return {} if name == "fake" else header_of(name)
+
+    monkeypatch.setattr(e2style, "header_of", header, raising=False)
     monkeypatch.setattr(e2style, "names", lambda: ["fake"], raising=False)
     monkeypatch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
     # What is said does not depend on what earlier tests left in numba's cache.

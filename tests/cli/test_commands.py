@@ -2,13 +2,13 @@ import json
 import os
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 import deephide
-from cli import deephide_app
 from cli.deephide_app import app
 from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
@@ -290,6 +290,7 @@ def test_models(run, run_json, monkeypatch):
     def missing(*_):
         raise e2style.CheckpointError("no such file")
 
+    monkeypatch.setattr(e2style, "fingerprint_of", missing)
     monkeypatch.setattr(e2style, "load_model", missing)
     done = run("models")
     assert done.stdout == "fake  unusable\n" and "no such file" in done.stderr
@@ -371,13 +372,21 @@ def test_help(run, arguments):
     assert done.exit_code == 0 and "Examples:" in done.stdout and done.stderr == ""
 
 
-def test_every_command_has_a_short_first_line_and_examples():
-    for command in deephide_app.app.commands.values():
-        first = command.help.splitlines()[0]
-        assert len(first) <= 70 and first.endswith(".")
-        assert len(command._examples) == 2
-        for example in command._examples:
-            assert f"{example} ".startswith(f"deephide {command.name} ")
+def commands_of(group, path):
+    for name, command in group.commands.items():
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands_of(command, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("path", "command"), [*commands_of(app, "deephide")])
+def test_every_command_has_a_short_first_line_and_examples(path, command):
+    first = command.help.splitlines()[0]
+    assert len(first) <= 70 and first.endswith(".")
+    assert len(command._examples) == 2
+    for example in command._examples:
+        # The word "list" may be left out.
+        assert f"{example} ".startswith((f"{path} ", f"{path.removesuffix('list')}--"))
 
 
 def test_version(run):

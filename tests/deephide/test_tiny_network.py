@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_model import write_tiny_model
 
 import deephide
 
@@ -18,30 +19,7 @@ pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
-    import torch
-
-    import e2style
-    from e2style.models.inversion import InversionNetwork
-    from e2style.quantizer import fit_quantizer
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = e2style.InversionConfig(
-            name="tiny",
-            generator=e2style.GeneratorConfig(
-                size=32, mapping_layers=0, channel_base=512, channel_max=16
-            ),
-            encoder=e2style.EncoderConfig(
-                image_size=64, widths=(8, 8, 8), units=(1, 1, 1), pools=(1, 1, 1), split=(2, 2, 4)
-            ),
-        )
-        network = InversionNetwork(config).eval()
-        with torch.no_grad():
-            codes = network.invert(torch.rand(8, 3, 64, 64) * 2 - 1, None).numpy()
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    quantizer = fit_quantizer(codes, step=float(codes.std()), classes=4)
-    e2style.save(path, network, quantizer=quantizer)
-    return path
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
 
 
 def test_a_secret_survives_a_model_file(model_file, photo, face, make_texture, tmp_path):
