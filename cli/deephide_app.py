@@ -27,7 +27,7 @@ from cli.options import (
 from cli.passphrase import Sources, read_secrets
 from cli.progress import stage_weights
 from cli.render import Terminal
-from cli.reports import capacity_report, element_name, embed_fields, forecast
+from cli.reports import capacity_report, element_name, embed_fields, forecast, open_to_all
 from deephide.errors import OutputError
 
 __all__ = ["app", "deephide_models", "main"]
@@ -149,8 +149,7 @@ def embed(
     from deephide.covers import is_jpeg_source
 
     if secrets.missing:
-        hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
-        terminal.warning(f"no passphrase is set: anyone who has the model can extract {hidden}")
+        terminal.warning(open_to_all(codec))
     kind = "jpg" if is_jpeg_source(carrier) else "png"
     output = output or f"stego.{kind}"
     weights = stage_weights(deephide.STAGES, carrier)

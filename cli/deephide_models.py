@@ -11,7 +11,7 @@ import click
 from cli.deephide_group import app
 from cli.exit_codes import ExitCode
 from cli.options import Family, command
-from cli.render import Terminal
+from cli.render import Terminal, problem
 from e2style.errors import E2StyleError
 
 __all__ = ["models"]
@@ -151,7 +151,7 @@ def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
     """
     import e2style
 
-    rows, lines, failure = [], [], None
+    rows, lines, found = [], [], None
     for name in model or [*e2style.names(), *(each.name for each in e2style.added_models())]:
         row: dict[str, Any] = {"model": name, "sound": False, "problem": None}
         try:
@@ -163,11 +163,11 @@ def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
                 painted = f"the painting is {verdict.deviation} levels off"
             lines.append(f"{name}  {verdict.fingerprint[:16]}  sound: {hashed}, {painted}")
         except E2StyleError as error:
-            failure = failure or error
+            found = found or problem(error)
             row["problem"] = str(error)
             lines.append(f"{name}  {error}")
         rows.append(row)
-    return terminal.outcome("\n".join(lines), {"models": rows}, failure)
+    return terminal.outcome("\n".join(lines), {"models": rows}, found)
 
 
 def _card(header: dict[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import click
 from cli.exit_codes import ExitCode
 from cli.file_types import of_metavar
 from cli.passphrase import VARIABLE, Sources
-from cli.render import Terminal
+from cli.render import Problem, Terminal
 from deephide.errors import OutputError
 
 __all__ = [
@@ -91,9 +91,9 @@ class App(_WithExamples, click.Group):
             terminal.help(error.ctx.get_help())
             code = ExitCode.USAGE
         except click.ClickException as error:
-            terminal.report(
-                ExitCode.USAGE, "UsageError", _plain(error.format_message()), _help_of(error, name)
-            )
+            message = _plain(error.format_message())
+            found = Problem(ExitCode.USAGE, "UsageError", message, _help_of(error, name))
+            terminal.report(found)
             code = ExitCode.USAGE
         except (click.Abort, KeyboardInterrupt):
             code = terminal.failure(KeyboardInterrupt())

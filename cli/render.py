@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
@@ -24,12 +25,35 @@ from cli.exit_codes import ExitCode, of_error
 from deephide.errors import DeephideError
 from e2style.errors import E2StyleError
 
-__all__ = ["SCHEMA", "Terminal"]
+__all__ = ["SCHEMA", "Problem", "Terminal", "finite", "problem"]
 
 SCHEMA = 1
 
 _LOGGERS = ("deephide", "stc", "e2style")
 _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as people and programs are told of it, in the fields of --json."""
+
+    code: ExitCode
+    name: str
+    message: str
+    hint: str | None = None
+
+
+def problem(error: BaseException) -> Problem:
+    """Return what to say of an exception."""
+    code, name = of_error(error), type(error).__name__
+    if isinstance(error, DeephideError):
+        return Problem(code, name, str(error), error.hint)
+    if isinstance(error, E2StyleError):
+        return Problem(code, name, str(error))
+    if code is ExitCode.INTERRUPTED:
+        return Problem(code, name, "interrupted")
+    message = f"unexpected {name}: {_first_line(error)}"
+    return Problem(code, name, message, "rerun with --debug and report what it prints")
 
 
 class Terminal:
@@ -75,7 +99,7 @@ class Terminal:
     def help(self, text: str) -> None:
         """Print the help where a program was called without saying what to do."""
         if self.as_json:
-            self.report(ExitCode.USAGE, "UsageError", "missing command", "see --help")
+            self.report(Problem(ExitCode.USAGE, "UsageError", "missing command", "see --help"))
         else:
             click.echo(text, err=True)
 
@@ -96,47 +120,41 @@ class Terminal:
         if not self.quiet and not self.as_json:
             click.echo(f"{self.program}: warning: {text}", err=True)
 
-    def outcome(self, text: str, fields: dict[str, Any], failure: BaseException | None) -> ExitCode:
-        """Print a result whose parts may have failed, and the first failure if one did.
+    def outcome(self, text: str, fields: dict[str, Any], found: Problem | None) -> ExitCode:
+        """Print a result whose parts may have failed, and the problem of the first that did.
 
         Parameters
         ----------
         text, fields : as in `result`
-        failure : what the first part that failed raised; the exit status is that of this error
+        found : gives the exit status; None if nothing failed
         """
-        if failure is None:
+        if found is None or not self.as_json:
             self.result(text, fields)
+        if found is None:
             return ExitCode.OK
-        if not self.as_json:
-            self.result(text, fields)
-        return self.failure(failure, fields)
+        self.report(found, fields)
+        return found.code
 
-    def failure(self, error: BaseException, fields: dict[str, Any] | None = None) -> ExitCode:
-        """Report an exception, with --json beside the fields, and return its exit status."""
-        code = of_error(error)
-        name = type(error).__name__
-        message, hint = _in_words(error)
-        self.report(code, name, message, hint, fields)
+    def failure(self, error: BaseException) -> ExitCode:
+        """Report an exception and return the exit status for it."""
+        found = problem(error)
+        self.report(found)
+        self.details(error)
+        return found.code
+
+    def details(self, error: BaseException) -> None:
+        """Print where an exception came from, with --debug."""
         if self.debug and not isinstance(error, KeyboardInterrupt):
             click.echo(_details(error), err=True, nl=False)
-        return code
 
-    def report(
-        self,
-        code: ExitCode,
-        name: str,
-        message: str,
-        hint: str | None,
-        fields: dict[str, Any] | None = None,
-    ) -> None:
-        """Print one error, as text or as JSON."""
+    def report(self, found: Problem, fields: dict[str, Any] | None = None) -> None:
+        """Print one error, as text or as JSON, there beside the fields of what was done."""
         if self.as_json:
-            problem = {"code": int(code), "name": name, "message": message, "hint": hint}
-            _print_json({"ok": False, "error": problem, **(fields or {})})
+            _print_json({"ok": False, "error": asdict(found), **(fields or {})})
             return
-        click.echo(f"{self.program}: error: {message}", err=True)
-        if hint:
-            click.echo(f"{self.program}: hint: {hint}", err=True)
+        click.echo(f"{self.program}: error: {found.message}", err=True)
+        if found.hint:
+            click.echo(f"{self.program}: hint: {found.hint}", err=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:
@@ -210,30 +228,16 @@ class _Handler(logging.Handler):
 
 
 def _print_json(fields: dict[str, Any]) -> None:
-    click.echo(json.dumps({"schema": SCHEMA, **_finite(fields)}))
+    click.echo(json.dumps(finite({"schema": SCHEMA, **fields})))
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: the PSNR of equal pictures becomes null."""
+def finite(value: Any) -> Any:
+    """Return a value for JSON, which has no infinity: the PSNR of equal pictures becomes null."""
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
+        return {name: finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _in_words(error: BaseException) -> tuple[str, str | None]:
-    """Return what went wrong and what can be done about it."""
-    if isinstance(error, DeephideError):
-        return str(error), error.hint
-    if isinstance(error, E2StyleError):
-        return str(error), None
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted", None
-    return (
-        f"unexpected {type(error).__name__}: {_first_line(error)}",
-        "rerun with --debug and report what it prints",
-    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.render import Terminal
 
-__all__ = ["capacity_report", "element_name", "embed_fields", "forecast"]
+__all__ = ["capacity_report", "element_name", "embed_fields", "forecast", "open_to_all"]
 
 _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
 
@@ -15,6 +15,12 @@ _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "
 def element_name(result: Any) -> str:
     """Say what the elements of an embedding are."""
     return "samples" if result.jpeg is None else "coefficients"
+
+
+def open_to_all(codec: str) -> str:
+    """Warn that there is neither passphrase nor key."""
+    hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
+    return f"no passphrase is set: anyone who has the model can extract {hidden}"
 
 
 def forecast(result: Any) -> str:
