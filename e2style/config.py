@@ -38,6 +38,9 @@ class GeneratorConfig:
     mapping_layers: int = 8  # 0 where the model was trained without a prior on z
     channel_base: int = 32768  # channels at side r: min(channel_base // r, channel_max)
     channel_max: int = 512
+    base_side: int = 0  # > 0: layers up to this side give way to a linear base (models/base.py)
+    base_rows: int = 3  # rows of the code that a base takes
+    base_channels: int = 64  # of a base's feature map, 192 for every detail
 
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
@@ -45,6 +48,18 @@ class GeneratorConfig:
         _at_least(1, "generator.", self, "style_dim", "channel_max")
         _at_least(0, "generator.", self, "mapping_layers")
         _at_least(self.size, "generator.", self, "channel_base")
+        side = self.base_side
+        if side and (side < 4 or side & (side - 1) or side >= self.size):
+            raise ConfigError(
+                f"generator.base_side: got {side}, allowed are 0 and powers of two from 4 to "
+                f"{self.size // 2}"
+            )
+        _at_least(1, "generator.", self, "base_rows", "base_channels")
+        if side and self.base_rows > 2 * (side.bit_length() - 1) - 3:
+            raise ConfigError(
+                f"generator.base_rows: got {self.base_rows}, but only "
+                f"{2 * (side.bit_length() - 1) - 3} rows drive the layers up to {side}"
+            )
 
     @property
     def n_codes(self) -> int:
@@ -131,6 +146,7 @@ class LossConfig:
     """Weights of the training objective; 0 switches a term off. Defaults: eq. 6 of the paper."""
 
     l2: float = 1.0  # mean squared error in [-1, 1]
+    face_weight: float = 1.0  # how much more errors on the face count in l2 than those around it
     lpips: float = 0.8  # learned perceptual distance on AlexNet
     identity: float = 0.5  # multi-layer identity, 1 - cosine summed over levels
     parsing: float = 1.0  # multi-layer parsing, 1 - cosine summed over levels
@@ -149,6 +165,7 @@ class LossConfig:
     def __post_init__(self) -> None:
         pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
         _at_least(0, "loss.", self, *pictures, "w_norm", "rate", "adversarial", "delta")
+        _at_least(1, "loss.", self, "face_weight")
 
     def require_pictures(self) -> None:
         """Raise ConfigError where no term looks at the picture."""
@@ -181,6 +198,9 @@ class TrainConfig:
     feature_networks: str = ""  # folder with the weights of the losses' networks
     side: int = 0  # train the generator up to this side only; 0 means its full size
     train_generator: bool = True  # in joint training
+    base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
+    step_low: float = 1.0  # joint training rounds to multiples of a step that is drawn for each
+    step_high: float = 1.0  # picture between these two, evenly in its logarithm
     noise: str = "random"  # noise maps of the generator in stage training: "random" or "stored"
 
     # Data.
@@ -188,6 +208,7 @@ class TrainConfig:
     source: str = ""  # inputs of the encoder, paired with `data` by name; empty means the same
     validation: str = ""  # the same, never trained on; empty means none
     validation_source: str = ""
+    hold_out: int = 0  # > 0: joint training leaves out every n-th picture, for tuning
     flip: bool = True  # mirror half of the training pairs
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
@@ -239,9 +260,13 @@ class TrainConfig:
         )  # fmt: skip
         _at_least(
             0, "", self, "generator_lr", "clip", "ema_images", "warmup_images", "workers", "seed",
-            "threads", "side", "progressive_start", "progressive_images",
+            "threads", "side", "hold_out", "progressive_start", "progressive_images",
         )  # fmt: skip
-        for name in ("lr", "critic_lr"):
+        if not 0 < self.step_low <= self.step_high:
+            raise ConfigError(
+                f"step_low: got {self.step_low}, must be positive and at most step_high"
+            )
+        for name in ("lr", "critic_lr", "base_step"):
             if not 0 < getattr(self, name) < math.inf:
                 got = getattr(self, name)
                 raise ConfigError(f"{name}: got {got}, must be positive and finite")

@@ -26,6 +26,7 @@ class FaceSet:
     path : folder or zip
     side : pictures are resized to (side, side)
     every : take every n-th member only
+    hold_out : > 0 leaves out every n-th of these, which `every=n` takes
     limit : take at most so many of these, evenly spread; None means all
 
     Attributes
@@ -47,6 +48,7 @@ class FaceSet:
         side: int,
         *,
         every: int = 1,
+        hold_out: int = 0,
         limit: int | None = None,
     ) -> None:
         self.names: list[str] = []
@@ -54,6 +56,8 @@ class FaceSet:
         decoded = []
         archive = Archive(path)
         names = archive.names[::every]
+        if hold_out:
+            names = [name for k, name in enumerate(names) if k % hold_out]
         count = len(names) if limit is None else min(limit, len(names))
         for name in (names[k] for k in evenly(len(names), count)):
             try:

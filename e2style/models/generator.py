@@ -9,6 +9,9 @@ then for every doubling the upsampling convolution, the second convolution and t
                    ▼                   ▼
                  ToRGB ────── ↑ ────►(+) ─ ... ──► B 3 R R
                    w1                  w3
+
+With a base (see `e2style.models.base`) the rows that would drive the layers up to its side paint a
+picture linearly instead. The convolutions behind see it at every side and correct it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import GeneratorConfig
+from e2style.models.base import LinearBase
 from e2style.models.ops import (
     EqualLinear,
     modulated_conv,
@@ -122,19 +126,27 @@ class Generator(nn.Module):
         self.config = config
         dim = config.style_dim
         self.mapping = MappingNetwork(dim, config.mapping_layers) if config.mapping_layers else None
-        self.const = nn.Parameter(torch.empty(1, config.channels(4), 4, 4))
+        start = config.base_side or 4
+        self.const = nn.Parameter(torch.empty(1, config.channels(start), start, start))
         nn.init.normal_(self.const)
-        self.first = StyledConv(config.channels(4), config.channels(4), 4, dim, up=False)
-        self.first_rgb = ToRGB(config.channels(4), dim)
+        self.base: LinearBase | None = None
+        if config.base_side:
+            self.base = LinearBase(start, config.base_rows, config.base_channels, dim)
+        else:
+            self.first = StyledConv(config.channels(4), config.channels(4), 4, dim, up=False)
+            self.first_rgb = ToRGB(config.channels(4), dim)
         self.up_convs = nn.ModuleList()
         self.convs = nn.ModuleList()
         self.to_rgbs = nn.ModuleList()
-        side = 8
+        self.from_base = nn.ModuleList()
+        side = 2 * start
         while side <= config.size:
             n_in, n_out = config.channels(side // 2), config.channels(side)
             self.up_convs.append(StyledConv(n_in, n_out, side, dim, up=True))
             self.convs.append(StyledConv(n_out, n_out, side, dim, up=False))
             self.to_rgbs.append(ToRGB(n_out, dim))
+            if config.base_side:
+                self.from_base.append(nn.Conv2d(3, n_out, 3, padding=1))
             side *= 2
 
     @torch.no_grad()
@@ -159,6 +171,8 @@ class Generator(nn.Module):
         """
         target = side or self.config.size
         x = self.const.expand(len(codes), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        if self.base is not None:
+            return self._refine(x, self.base(codes), codes, target)
         x = self.first(x, codes[:, 0])
         picture: Tensor = self.first_rgb(x, codes[:, 1])
         at = 4
@@ -172,3 +186,30 @@ class Generator(nn.Module):
             picture = upsample(picture) + rgb(x, codes[:, 2 * k + 3])
             at *= 2
         return picture
+
+    def _refine(self, x: Tensor, base: Tensor, codes: Tensor, target: int) -> Tensor:
+        """Paint what the base lacks, from features at its side and the base itself."""
+        at = self.config.base_side
+        row = GeneratorConfig(at).n_codes - 1  # the first layer behind that side takes this one
+        change = base.new_zeros(len(base), 3, at, at)
+        for up, conv, rgb, seen in zip(
+            self.up_convs, self.convs, self.to_rgbs, self.from_base, strict=True
+        ):
+            if at >= target:
+                break
+            at *= 2
+            x = up(x, codes[:, row])
+            x = x + seen(_resized(base, at)).to(x.dtype)
+            x = conv(x, codes[:, row + 1])
+            change = upsample(change) + rgb(x, codes[:, row + 2])
+            row += 2
+        return _resized(base, at) + change
+
+
+def _resized(picture: Tensor, side: int) -> Tensor:
+    """Picture at another side, a power of two apart: averaged areas, or `upsample`."""
+    if side < picture.shape[-1]:
+        return F.adaptive_avg_pool2d(picture, side)
+    while picture.shape[-1] < side:
+        picture = upsample(picture)
+    return picture

@@ -35,6 +35,15 @@ class PooledHead(nn.Module):
             self.linear = nn.Linear(n_in, n_out)
         self.dim = dim
 
+    @torch.no_grad()
+    def silence(self) -> None:
+        """Let every row be 0, until training finds something to say."""
+        last = self.linear[-1] if isinstance(self.linear, nn.Sequential) else self.linear
+        assert isinstance(last, nn.Linear)
+        last.weight.zero_()
+        if last.bias is not None:
+            last.bias.zero_()
+
     def forward(self, x: Tensor) -> Tensor:
         """B C H W -> B codes dim, float32."""
         pooled = self.pool(self.norm(x)).float()

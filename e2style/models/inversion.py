@@ -115,13 +115,21 @@ class InversionNetwork(nn.Module):
             codes = self.w_avg.expand(len(x), -1, -1)
             refining = [self.encoders[0]] * steps
         else:
-            codes = self.w_avg + self.encoders[0](x)
+            codes = self.w_avg + self._first_guess(pictures) + self.encoders[0](x)
             refining = list(self.encoders)[1:steps]
         for encoder in refining:
             painted = self.pool(self.generator(codes))
             start = codes if self.config.residual else self.w_avg
             codes = start + encoder(torch.cat([x, painted], dim=1))
         return codes
+
+    def _first_guess(self, pictures: Tensor) -> Tensor:
+        """What a base finds in the pictures, before any encoder: B n 512, or 0 without a base."""
+        base = self.generator.base
+        if base is None:
+            return self.w_avg.new_zeros(())
+        x = F.adaptive_avg_pool2d(pictures, base.picture_side)
+        return F.pad(base.project(x), (0, 0, 0, len(self.w_avg) - base.rows))
 
     def synthesize(self, codes: Tensor, side: int | None = None) -> Tensor:
         """Codes B n 512 -> pictures B 3 R R, nominally [-1, 1], stored noise."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from e2style import networks, official, zoo
 from e2style.config import TrainConfig, from_dict
 from e2style.errors import CheckpointError, ConfigError
-from e2style.losses.rate import RateModel
+from e2style.losses.rate import RateModel, rounded
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
@@ -39,11 +39,11 @@ class CodedInversion(nn.Module):
         generator = network.config.generator
         self.rate = RateModel(generator.n_codes, generator.style_dim)
 
-    def forward(self, x: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        """Pictures B 3 S S -> painted pictures B 3 side side, bits per picture B."""
+    def forward(self, x: Tensor, side: int, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures B 3 S S and a step for each -> pictures B 3 side side, and bits B."""
         offsets = self.network.invert(x) - self.network.w_avg
-        noisy = self.rate.perturb(offsets)
-        return self.network.synthesize(self.network.w_avg + noisy, side), self.rate.bits(noisy)
+        codes = self.network.w_avg + rounded(offsets, steps)
+        return self.network.synthesize(codes, side), self.rate.bits(offsets, steps)
 
 
 def config_of_run(run: Path) -> TrainConfig:

@@ -62,7 +62,7 @@ def load_losses(
     ConfigError : a name that no network has
     """
     folder, given = Path(folder), dict(given or {})
-    losses: dict[str, nn.Module] = {"l2": PixelLoss()} if config.l2 else {}
+    losses: dict[str, nn.Module] = {"l2": PixelLoss(config.face_weight)} if config.l2 else {}
     if config.lpips:
         lpips = given.get("lpips") or load_lpips(_file(folder, "alexnet"), _heads(folder))
         losses["lpips"] = PerceptualLoss(lpips)  # type: ignore[arg-type]

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
 from e2style.models.generator import Generator
+from e2style.models.heads import PooledHead
 from e2style.models.inversion import InversionNetwork
 from e2style.training.assemble import CodedInversion
+from e2style.training.base import fit_base
 from e2style.training.feature_networks import load_losses
 from e2style.training.ranks import Ranks, share_batch_norms
 from e2style.training.state import load_weights
@@ -26,24 +28,31 @@ log = logging.getLogger(__name__)
 
 # The feature networks cost as much as the generator, so they see a part of each batch; batches
 # are drawn at random, so the gradient stays unbiased.
+# Logarithm of the density's scale, in steps, of a row that nothing is sent in yet.
+SILENT = -2.0
 SHARES = {"identity": 0.5, "parsing": 0.25, "segmentation": 0.25}
 
 
 class JointObjective(nn.Module):
-    """Paint from the perturbed code, then price errors and bits.
+    """Paint from the rounded code, then price errors and bits.
 
     Parameters
     ----------
     coded : CodedInversion
     terms : Terms
     side : pictures are painted and compared at this side
+    lowest, highest : of the steps that are drawn
     """
 
-    def __init__(self, coded: CodedInversion, terms: Terms, side: int) -> None:
+    def __init__(
+        self, coded: CodedInversion, terms: Terms, side: int, lowest: float, highest: float
+    ) -> None:
         super().__init__()
         self.coded = coded
         self.terms = terms
         self.side = side
+        self.lowest = lowest
+        self.ratio = highest / lowest
 
     def train(self, mode: bool = True) -> JointObjective:
         """Switch the trained part; the feature networks stay in eval mode."""
@@ -53,9 +62,11 @@ class JointObjective(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Pictures B 3 S S in [-1, 1] -> terms of the loss."""
-        painted, bits = self.coded(x, self.side)
+        steps = self.lowest * self.ratio ** torch.rand(len(x), device=x.device)
+        painted, bits = self.coded(x, self.side, steps)
         terms: dict[str, Tensor] = self.terms(painted, _at(x, self.side))
-        return terms | {"rate": bits.mean()}
+        # The error of rounding grows with the square of the step, so does what a bit may cost.
+        return terms | {"rate": (bits * steps.square()).mean()}
 
 
 class JointWork:
@@ -79,13 +90,12 @@ class JointWork:
         self.ranks = ranks
         self.side = config.side or config.model.generator.size
         # Data: everything decoded once.
-        self.faces = FaceSet(config.data, config.model.encoder.image_size)
+        seen = max(config.model.encoder.image_size, self.side)
+        self.faces = FaceSet(config.data, seen, hold_out=config.hold_out)
         log.info("%d pictures, %d skipped", len(self.faces), len(self.faces.skipped))
         self.weights = self.faces.weights(balance=config.balance)
         self.probe = (
-            FaceSet(config.validation, config.model.encoder.image_size)
-            if config.validation
-            else None
+            FaceSet(config.validation, seen) if config.validation else None
         )
         # Networks; the initial weights come from the seed alone.
         torch.manual_seed(config.seed)
@@ -95,6 +105,8 @@ class JointWork:
         network.generator.seed_noise(config.seed)
         coded = CodedInversion(network)
         self.inherited = load_weights(coded, Path(config.init)) if config.init else 0
+        if not config.init:
+            start_from_base(coded, self.faces, config)
         _freeze_unused(network.generator, self.side)
         if not config.train_generator:
             network.generator.requires_grad_(False)
@@ -107,7 +119,9 @@ class JointWork:
         self._shown = averaged.network
         terms = Terms(load_losses(config.loss, config.feature_networks, networks), SHARES)
         self.parts: dict[str, Any] = {}
-        self.model: nn.Module = JointObjective(coded, terms.to(ranks.device), self.side)
+        self.model: nn.Module = JointObjective(
+            coded, terms.to(ranks.device), self.side, config.step_low, config.step_high
+        )
         if config.compile:
             network.generator.compile()
         self._drawn: tuple[int, Tensor] = (-1, torch.empty(0))
@@ -148,6 +162,24 @@ class JointWork:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+@torch.no_grad()
+def start_from_base(coded: CodedInversion, faces: FaceSet, config: TrainConfig) -> None:
+    """Fit the base of a generator that has one; encoder and layers behind it begin silently."""
+    generator = coded.network.generator
+    if generator.base is None:
+        return
+    spread = fit_base(
+        generator.base, faces, face_weight=config.loss.face_weight, step=config.base_step
+    )
+    coded.rate.log_scale.fill_(SILENT)
+    coded.rate.start_from(spread)
+    for rgb in generator.to_rgbs:
+        rgb.conv.weight.zero_()
+    for head in coded.network.encoders.modules():
+        if isinstance(head, PooledHead):
+            head.silence()
 
 
 def _freeze_unused(generator: Generator, side: int) -> None:

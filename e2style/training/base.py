@@ -1,0 +1,95 @@
+"""Fit the linear base of a generator: principal components of aligned faces."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from e2style.data.faces import FaceSet
+from e2style.errors import DataError
+from e2style.losses.perceptual import face_weights
+from e2style.models.base import PATCH, WEIGHT_SCALE, LinearBase
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+ITERATIONS = 2  # of the randomised decomposition; the components that matter have settled
+
+
+@torch.no_grad()
+def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: float) -> Tensor:
+    """Fill a base with the components of a set and of its mirror images.
+
+    Components minimise the squared error, weighted as in training, and are sorted by how much
+    they explain. Each is scaled so that the rounding of its value to integers costs as much as
+    that of any other.
+
+    Parameters
+    ----------
+    base : LinearBase, changed in place
+    faces : more pictures than twice the number of components of a base
+    face_weight : as in `LossConfig`
+    step : standard of rounding: length of one unit of a value in levels of 0 to 255, over the
+        whole picture and weighted
+
+    Returns
+    -------
+    (rows, 512) standard deviations of the values over the set, in these units
+
+    Raises
+    ------
+    DataError : too few faces
+    """
+    count, channels = len(base.weight), len(base.patches)
+    side = base.picture_side // PATCH
+    if len(faces) < count:
+        raise DataError(f"data: {len(faces)} faces, but a base of {count} components needs as many")
+    attention = face_weights(side, face_weight)
+    halves = _halves(base, faces)
+    mean = halves.mean(0)
+    patches = _patch_components(halves - mean, channels, attention)
+    features = F.conv2d(halves - mean, patches, stride=PATCH)
+    del halves
+    root = attention[:, : side // 2].sqrt()
+    left, right = (features * root).flatten(1).chunk(2)
+    found = []
+    for part in ((left + right) / 2, (left - right) / 2):
+        _, singular, basis = torch.svd_lowrank(part, q=min(count, *part.shape), niter=ITERATIONS)
+        # Both halves of a picture count, so its energy is twice that of one.
+        found.append((singular * (2 / len(part)) ** 0.5, basis.t()))
+    spread = torch.cat([singular for singular, _ in found])
+    basis = torch.cat([basis for _, basis in found]) / 2**0.5
+    odd = torch.arange(len(spread)) >= len(found[0][0])
+    order = spread.argsort(descending=True)[:count]
+    unit = step / 127.5
+    base.weight.copy_(basis[order].reshape(base.weight.shape) / root * (unit / WEIGHT_SCALE))
+    base.mean.copy_(F.conv2d(mean[None], patches, stride=PATCH)[0])
+    base.patches.copy_(patches)
+    base.odd.copy_(odd[order])
+    base.attention.copy_(attention[:, : side // 2])
+    log.info("%d components, of which %d are odd", count, int(base.odd.sum()))
+    return (spread[order] / unit).reshape(base.rows, -1)
+
+
+def _halves(base: LinearBase, faces: FaceSet) -> Tensor:
+    """Left halves of all pictures, then the mirrored right ones: 2N 3 S S/2 in [-1, 1]."""
+    parts = []
+    for start in range(0, len(faces), BATCH):
+        x = faces.batch(torch.arange(start, min(start + BATCH, len(faces))))
+        parts.append(F.adaptive_avg_pool2d(x, base.picture_side).contiguous())
+    left, right = torch.cat(parts).chunk(2, dim=3)
+    return torch.cat([left, right.flip(3)])
+
+
+def _patch_components(halves: Tensor, channels: int, attention: Tensor) -> Tensor:
+    """Orthonormal patterns of a patch that explain most: channels 3 PATCH PATCH."""
+    weights = attention[:, : attention.shape[1] // 2].flatten()
+    covariance = halves.new_zeros(3 * PATCH * PATCH, 3 * PATCH * PATCH)
+    for part in halves.split(BATCH):
+        unfolded = F.unfold(part, PATCH, stride=PATCH)  # N (3 P P) places
+        covariance += torch.einsum("nip,njp,p->ij", unfolded, unfolded, weights)
+    _, vectors = torch.linalg.eigh(covariance)
+    return vectors[:, -channels:].t().flip(0).reshape(channels, 3, PATCH, PATCH).contiguous()
