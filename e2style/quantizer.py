@@ -3,6 +3,7 @@
 A quantizer belongs to one model and travels in its file. Integers are
 `round((w - w_avg) / step)`, cut to -r..r; every coefficient points to one of k tables of
 integer frequencies, which the entropy coder uses as they are, so that no float decides a bit.
+A model that was trained for many rates has several quantizers, one for each quality.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from e2style.errors import CheckpointError, DataError
 
 _TYPES = {"w_avg": np.float32, "step": np.float32, "table_index": np.uint8, "tables": np.uint32}
 ROW_FACES = 8  # the spread of a row counts like that of so many faces
+PRICED_FITS = 3  # how often tables and the integers that they make cheap are fitted in turn
 TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS
 
 
@@ -29,12 +31,14 @@ class Quantizer:
     step : (n, 512) float32, > 0
     table_index : (n, 512) uint8, row of `tables` for each coefficient
     tables : (k, 2r + 1) uint32, frequencies of -r..r, each >= 1, rows summing to 2**24
+    price : error, in squared steps, that `quantise` accepts to save a bit; 0 rounds to the nearest
     """
 
     w_avg: NDArray[np.float32]
     step: NDArray[np.float32]
     table_index: NDArray[np.uint8]
     tables: NDArray[np.uint32]
+    price: float = 0.0
 
     def __post_init__(self) -> None:
         for name, kind in _TYPES.items():
@@ -63,6 +67,8 @@ class Quantizer:
             extremes = self.dequantise(ends)
         if not np.isfinite(extremes).all():
             raise CheckpointError("quantizer: a code would not be finite")
+        if not 0 <= self.price < np.inf:
+            raise CheckpointError(f"quantizer: a bit costs {self.price}")
 
     @property
     def radius(self) -> int:
@@ -70,7 +76,10 @@ class Quantizer:
         return int(self.tables.shape[1]) // 2
 
     def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Codes (..., n, 512) -> integers of the same shape in -r..r, halves to even.
+        """Codes (..., n, 512) -> integers of the same shape in -r..r.
+
+        Without a price the nearest, halves to even. With one, the cheapest by error and bits of
+        the nearest, the one before it on the way to 0, and 0.
 
         Raises
         ------
@@ -79,11 +88,28 @@ class Quantizer:
         if codes.shape[-2:] != self.w_avg.shape:
             raise DataError(f"codes: got shape {codes.shape}, needs (..., {self.w_avg.shape})")
         offsets = codes.astype(np.float64) - self.w_avg.astype(np.float64)
-        scaled = np.rint(offsets / self.step.astype(np.float64))
+        values = offsets / self.step.astype(np.float64)
+        scaled = np.rint(values)
         if not np.isfinite(scaled).all():
             raise DataError("codes: got a value that is not a finite number")
         integers: NDArray[np.int32] = np.clip(scaled, -self.radius, self.radius).astype(np.int32)
-        return integers
+        return self._cheapest(values, integers) if self.price else integers
+
+    def _cheapest(
+        self, values: NDArray[np.float64], nearest: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        chosen = nearest
+        least = np.square(values - nearest) + self.price * self._lengths(nearest)
+        for other in (nearest - np.sign(nearest), np.zeros_like(nearest)):
+            cost = np.square(values - other) + self.price * self._lengths(other)
+            chosen, least = np.where(cost < least, other, chosen), np.minimum(cost, least)
+        return chosen
+
+    def _lengths(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Bits of each integer, ideally."""
+        lengths = TABLE_BITS - np.log2(self.tables.astype(np.float64))
+        picked: NDArray[np.float64] = lengths[self.table_index, integers + self.radius]
+        return picked
 
     def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
         """Integers (..., n, 512) -> codes, float32."""
@@ -92,9 +118,7 @@ class Quantizer:
 
     def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
         """Code length under the tables: integers (N, n, 512) -> (N,) bits."""
-        lengths = TABLE_BITS - np.log2(self.tables.astype(np.float64))
-        picked = lengths[self.table_index, integers + self.radius]
-        total: NDArray[np.float64] = picked.sum((1, 2))
+        total: NDArray[np.float64] = self._lengths(integers).sum((1, 2))
         return total
 
 
@@ -105,6 +129,7 @@ def fit_quantizer(
     w_avg: NDArray[np.float32] | None = None,
     classes: int = 64,
     max_radius: int = 255,
+    price: float = 0.0,
 ) -> Quantizer:
     """Fit centre and tables to the codes of training faces.
 
@@ -118,6 +143,7 @@ def fit_quantizer(
     w_avg : (n, 512) centre; None takes the mean of `codes`
     classes : tables at most, <= 256
     max_radius : integers beyond it are cut
+    price : as in `Quantizer`; the tables are then fitted again to what it chooses
 
     Raises
     ------
@@ -132,11 +158,27 @@ def fit_quantizer(
     integers = np.rint((codes - centre) / steps)
     radius = int(min(max(np.abs(integers).max() + 2, 8), max_radius))
     integers = np.clip(integers, -radius, radius).astype(np.int32)
-    flat = integers.reshape(len(codes), -1)
+    found = _fitted(integers, centre, steps, radius, classes)
+    for _ in range(PRICED_FITS if price else 0):
+        # What is cheap is chosen more often and so becomes cheaper; it settles at once.
+        priced = dataclasses.replace(found, price=price).quantise(codes)
+        found = dataclasses.replace(_fitted(priced, centre, steps, radius, classes), price=price)
+    return found
+
+
+def _fitted(
+    integers: NDArray[np.int32],
+    centre: NDArray[np.float32],
+    steps: NDArray[np.float32],
+    radius: int,
+    classes: int,
+) -> Quantizer:
+    """Quantizer whose tables describe these integers, (N, n, 512)."""
+    flat = integers.reshape(len(integers), -1)
 
     # Few faces say little about one coefficient: it then counts as spread like its row.
     spread = np.abs(integers).mean(0)
-    known = len(codes) / (len(codes) + ROW_FACES)
+    known = len(integers) / (len(integers) + ROW_FACES)
     spread = (known * spread + (1 - known) * spread.mean(1, keepdims=True)).ravel()
     order = np.argsort(spread, kind="stable")
     # log2(1 + spread) grows like the entropy of a coefficient; dead ones weigh a little too.

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from e2style.models.alexnet import LPIPS
 
-
 # Ellipse of eyes, nose, mouth and chin in a picture aligned like FFHQ, as fractions of its side.
 FACE_CENTRE = (0.58, 0.5)  # down, across
 FACE_RADII = (0.33, 0.27)

@@ -94,9 +94,7 @@ class JointWork:
         self.faces = FaceSet(config.data, seen, hold_out=config.hold_out)
         log.info("%d pictures, %d skipped", len(self.faces), len(self.faces.skipped))
         self.weights = self.faces.weights(balance=config.balance)
-        self.probe = (
-            FaceSet(config.validation, seen) if config.validation else None
-        )
+        self.probe = FaceSet(config.validation, seen) if config.validation else None
         # Networks; the initial weights come from the seed alone.
         torch.manual_seed(config.seed)
         network = InversionNetwork(config.model)
