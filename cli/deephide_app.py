@@ -75,8 +75,15 @@ __all__ = ["app", "deephide_models", "main"]
     "--budget",
     type=click.IntRange(min=1),
     metavar="BYTES",
-    help="Input: what a picture of the image codec, or with --codec auto a face, may take.  "
-    "[default: what is safe in the carrier, for a picture 200 to 4096]",
+    help="Input: what a picture or a face may use up, as finely as it goes.  [default: what is "
+    "safe in the carrier, for a picture 200 to 4096; for a face the usual quality]",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Input: how finely a face is coded, from 1 for the fewest bytes; how many qualities there "
+    "are depends on the model.  [default: the usual one, or what --budget allows]",
 )
 @click.option(
     "--face",
@@ -119,6 +126,7 @@ def embed(
     model: str | None,
     codec: str,
     budget: int | None,
+    quality: int | None,
     rounding: str | None,
     face: int | str,
     cost: str,
@@ -137,7 +145,7 @@ def embed(
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
         raise click.UsageError("--dry-run writes nothing, not to stdout either")
-    _refuse_unused(codec, budget, rounding, face)
+    _refuse_unused(codec, budget, quality, rounding, face)
     for option in ("keep_times", "strip_metadata"):
         if hygiene[option] and dry_run:
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
@@ -181,6 +189,7 @@ def embed(
             budget=budget,
             rounding=rounding or "nearest",
             face=None if face == "none" else face,
+            quality=quality,
             dry_run=dry_run,
             **hygiene,
         )
@@ -202,9 +211,13 @@ def embed(
         terminal.result(output, fields)
 
 
-def _refuse_unused(codec: str, budget: int | None, rounding: str | None, face: int | str) -> None:
-    if budget is not None and codec not in ("auto", "image"):
+def _refuse_unused(
+    codec: str, budget: int | None, quality: int | None, rounding: str | None, face: int | str
+) -> None:
+    if budget is not None and codec not in ("auto", "image", "latent"):
         raise click.UsageError(f"--budget has no effect with --codec {codec}")
+    if quality is not None and codec not in ("auto", "latent"):
+        raise click.UsageError(f"--quality has no effect with --codec {codec}")
     if rounding is not None and codec != "paper":
         raise click.UsageError("--rounding has no effect without --codec paper")
     if face != "auto" and codec in ("image", "file"):

@@ -57,6 +57,7 @@ def embed(
     budget: int | None = None,
     rounding: str = "nearest",
     face: FaceChoice = "auto",
+    quality: int | None = None,
     _random: Callable[[int], bytes] = os.urandom,
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo.
@@ -80,12 +81,13 @@ def embed(
         there is one, or instead of it
     recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
     pad : fill the payload up to a size class, so that its length says less
-    budget : bytes of payload that the image codec, or with "auto" a face's code, may use; None
-        means what is safe in this carrier, for a picture within 200 to 4096
+    budget : bytes of payload that a picture or a face's code may use up; None means what is safe
+        in this carrier, for a picture within 200 to 4096, for a face the model's usual quality
     rounding : of the paper codec, "nearest" or "floor"
     face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
         largest first; None hides the central square; "auto" lets the codecs latent and paper look
         for the largest where a detector is installed and the secret is not aligned already
+    quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
 
     Returns
     -------
@@ -98,7 +100,8 @@ def embed(
     """
     access = keys.Access(passphrase, key_file, recipients, pad, _random)
     job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding, face), progress
+        Order(secret, carrier, access, model, cost, codec, budget, rounding, face, quality),
+        progress,
     )
     sending.verify(job, job.result.jpeg or job.result.stego)
     report(progress, 4)
@@ -123,6 +126,7 @@ def embed_file(
     budget: int | None = None,
     rounding: str = "nearest",
     face: FaceChoice = "auto",
+    quality: int | None = None,
     dry_run: bool = False,
     strip_metadata: bool = False,
     keep_times: bool = False,
@@ -141,7 +145,7 @@ def embed_file(
     destination : path of the file to write; must end in .png, for a JPEG carrier in .jpg or .jpeg
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
-    key_file, recipients, pad, budget, rounding, face : as in `embed`
+    key_file, recipients, pad, budget, rounding, face, quality : as in `embed`
     dry_run : do everything but write the stego; a preview is written
     strip_metadata : leave out what the carrier's file says besides what the picture looks like
     keep_times : give the stego the carrier's times of access and change
@@ -168,7 +172,19 @@ def embed_file(
     access = keys.Access(passphrase, key_file, recipients, pad)
     twins = () if compare_with is None else earlier_uses(carrier, compare_with)
     job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding, face, to_file=True),
+        Order(
+            secret,
+            carrier,
+            access,
+            model,
+            cost,
+            codec,
+            budget,
+            rounding,
+            face,
+            quality,
+            to_file=True,
+        ),  # fmt: skip
         progress,
     )
     for twin in twins:

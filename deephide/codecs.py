@@ -3,7 +3,7 @@
 ::
 
     codec    number  secret          8 parameter bytes            payload
-    latent        1  a face          the model's fingerprint      entropy-coded W+ integers
+    latent        1  a face          fingerprint and quality      entropy-coded W+ integers
     image         2  any picture     format and sizes             a small WebP or AVIF
     file          3  any bytes       method and size              the bytes, by Zstandard
     paper         4  a face          the model's fingerprint      nine bits per W+ integer
@@ -32,11 +32,10 @@ from deephide import (
     latent_codec,
     models,
     paper_codec,
+    qualities,
 )
-from deephide.container import PARAMETER_BYTES
 from deephide.errors import (
     CapacityError,
-    CheckpointError,
     ExtractionError,
     FormatVersionError,
     InputImageError,
@@ -70,6 +69,8 @@ class Request:
     room : gives the bytes beyond which "auto" takes no code of a face
     limit : bytes of payload that the format allows in this carrier
     face : which face of the secret, as in `faces.of_secret`; "auto" lets codec "auto" take none
+    quality : of a face's code; None takes what suits `ceiling` or, with "auto", `room`
+    ceiling : bytes that a face's code may use up, if anybody said so
     """
 
     secret: ImageSource | bytes = field(repr=False)
@@ -79,6 +80,8 @@ class Request:
     room: Callable[[], int] = lambda: MAX_ROOM
     limit: int = MAX_ROOM
     face: FaceChoice = "auto"
+    quality: int | None = None
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +189,7 @@ def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> 
 
 class _Latent:
     def encode(self, request: Request) -> Encoded:
-        return self._judge(request)[0]
+        return self._judge(request, request.ceiling)[0]
 
     def consider(self, request: Request) -> tuple[Encoded | None, str]:
         """Return the code of a face, if there is one, and why it should not be sent; else empty."""
@@ -205,35 +208,43 @@ class _Latent:
         if model.quantizer is None:
             return None, f"the model {model.name} has no quantizer"
         face = None if whole else request.face
-        return self._judge(replace(request, secret=picture, face=face))
+        return self._judge(replace(request, secret=picture, face=face), request.room())
 
-    def _judge(self, request: Request) -> tuple[Encoded, str]:
+    def _judge(self, request: Request, most: int | None) -> tuple[Encoded, str]:
         """Return the code of a face, and why it may be none; empty for a good one."""
         model = request.model.load()
         face, cropped = _face(request, model)
-        quantizer = models.quantizer_of(model)
-        integers = models.invert(model, face)
-        preview = models.paint(model, integers)
+        code = models.invert_exactly(model, face)
+        quality, integers, payload = qualities.fit(
+            model, code, wanted=request.quality, ceiling=request.ceiling, most=most
+        )
+        preview = models.paint(model, integers, quality)
         psnr = models.agreement(face, preview)
+        chosen = f", quality {quality} of {len(model.quantizers)}"
         encoded = Encoded(
             codec="latent",
-            parameters=model.fingerprint[:PARAMETER_BYTES],
-            payload=latent_codec.encode(integers, quantizer),
-            reason=f"codec latent: the model paints the face to {psnr:.1f} dB{cropped}",
+            parameters=qualities.stamp(model, quality),
+            payload=payload,
+            reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}: "
+            f"the model paints the face to {psnr:.1f} dB{cropped}",
             preview=preview,
             secret_psnr=psnr,
             model=model.name,
             integers=integers,
         )
+        if quality != model.quality:  # what is a face does not depend on the bits that it gets
+            integers = models.round_code(models.quantizer_of(model), code)
+            preview = models.paint(model, integers)
+            psnr = models.agreement(face, preview)
         return encoded, models.doubt(model, face, preview, psnr, integers)
 
     def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
-        loaded = _the_model(parameters, model)
+        loaded, quality = qualities.find_model(parameters, model)
         try:
-            integers = latent_codec.decode(payload, models.quantizer_of(loaded))
+            integers = latent_codec.decode(payload, models.quantizer_of(loaded, quality))
         except latent_codec.LatentFormatError as error:
             raise ExtractionError from error
-        return Content("latent", models.paint(loaded, integers), model=loaded.name)
+        return Content("latent", models.paint(loaded, integers, quality), model=loaded.name)
 
 
 class _Paper:
@@ -254,7 +265,7 @@ class _Paper:
         psnr = models.agreement(face, preview)
         return Encoded(
             codec="paper",
-            parameters=model.fingerprint[:PARAMETER_BYTES],
+            parameters=qualities.stamp(model, 1),
             payload=paper_codec.encode(integers),
             reason=f"codec paper, {request.rounding} integers: the face comes back at "
             f"{psnr:.1f} dB{cropped}",
@@ -265,7 +276,7 @@ class _Paper:
         )
 
     def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
-        loaded = _the_model(parameters, model)
+        loaded, _ = qualities.find_model(parameters, model)
         try:
             integers = paper_codec.decode(payload, loaded.n_codes)
         except paper_codec.PaperFormatError as error:
@@ -341,19 +352,6 @@ _CODECS: dict[str, Codec] = {
     "file": _File(),
     "paper": _Paper(),
 }
-
-
-def _the_model(parameters: bytes, model: LazyModel) -> models.Model:
-    """Load the model that the sender used, if it is the one given or, without one, here at all."""
-    for fingerprint, candidate in model.candidates():
-        if parameters == fingerprint[:PARAMETER_BYTES]:
-            return candidate.load()
-    raise CheckpointError(
-        f"the hidden face was made with model {parameters.hex()}, "
-        f"not with {model.name()} ({model.fingerprint()[:PARAMETER_BYTES].hex()})",
-        hint="give the model it was made with; `deephide models` lists fingerprints, and "
-        "`deephide models add` adds one",
-    )
 
 
 def _face(request: Request, model: models.Model) -> tuple[Image.Image, str]:

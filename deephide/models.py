@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
@@ -33,6 +33,7 @@ __all__ = [
     "paint",
     "paint_code",
     "quantizer_of",
+    "round_code",
 ]
 
 
@@ -57,7 +58,15 @@ class Model(Protocol):
 
     @property
     def quantizer(self) -> Quantizer | None:
-        """Steps and tables, or None where none was fitted."""
+        """Steps and tables of the usual quality, or None where none was fitted."""
+
+    @property
+    def quantizers(self) -> Sequence[Quantizer]:
+        """Those of all qualities, from the fewest bits to the most."""
+
+    @property
+    def quality(self) -> int:
+        """Number of the usual one, from 1."""
 
     @property
     def accept_psnr(self) -> float:
@@ -212,23 +221,35 @@ def code_sizes(source: ModelSource) -> CodeSizes:
     return CodeSizes(usual, nearly_all, most)
 
 
-def quantizer_of(model: Model) -> Quantizer:
+def quantizer_of(model: Model, quality: int | None = None) -> Quantizer:
     """Return the quantizer of a model.
+
+    Parameters
+    ----------
+    model : loaded
+    quality : from 1, for the fewest bits; None means the usual one
 
     Raises
     ------
-    CheckpointError : it has none
+    CheckpointError : it has none, or not so many
     """
     if model.quantizer is None:
         raise CheckpointError(
             f"the model {model.name} has no quantizer, so its codes cannot be hidden",
             hint="fit one with `e2style calibrate`, or use --codec paper",
         )
-    return model.quantizer
+    if quality is None:
+        return model.quantizer
+    if not 1 <= quality <= len(model.quantizers):
+        raise CheckpointError(
+            f"the model {model.name} has no quality {quality}",
+            hint=f"give one from 1 to {len(model.quantizers)}",
+        )
+    return model.quantizers[quality - 1]
 
 
 def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
-    """Return the integers that stand for a square RGB picture.
+    """Return the integers that stand for a square RGB picture, in the usual quality.
 
     Parameters
     ----------
@@ -240,7 +261,11 @@ def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
     integers : (n, 512) int32
     """
     quantizer = quantizer_of(model)
-    code = invert_exactly(model, secret)
+    return round_code(quantizer, invert_exactly(model, secret))
+
+
+def round_code(quantizer: Quantizer, code: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the integers of a W+ code, (n, 512) float32."""
     with _translated():
         return quantizer.quantise(code)
 
@@ -258,9 +283,9 @@ def invert_exactly(model: Model, secret: Image.Image) -> NDArray[np.float32]:
         return code
 
 
-def paint(model: Model, integers: NDArray[np.int32]) -> Image.Image:
-    """Return the picture that the generator paints from the integers."""
-    return paint_code(model, quantizer_of(model).dequantise(integers))
+def paint(model: Model, integers: NDArray[np.int32], quality: int | None = None) -> Image.Image:
+    """Return the picture that the generator paints from integers of some quality."""
+    return paint_code(model, quantizer_of(model, quality).dequantise(integers))
 
 
 def paint_code(model: Model, code: NDArray[np.float32]) -> Image.Image:
@@ -306,7 +331,7 @@ def doubt(
     model : loaded
     secret, painted : square pictures
     psnr : their `agreement` in dB
-    integers : the secret's code
+    integers : the secret's code in the usual quality
 
     Returns
     -------

@@ -54,6 +54,7 @@ class Order:
     budget: int | None
     rounding: str
     face: FaceChoice = "auto"
+    quality: int | None = None
     to_file: bool = False
 
 
@@ -184,6 +185,8 @@ def _hide_in(
                 lambda: order.budget or pricing.room(key, access.pad),
                 container.Zones(cover.elements.size, key.public_bytes).max_body_bytes,
                 order.face,
+                order.quality,
+                order.budget,
             ),
         )
         header = container.Header(

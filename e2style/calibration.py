@@ -160,7 +160,7 @@ def calibrate_file(
     save(
         target,
         model.network,
-        quantizer=found.quantizer,
+        quantizers=[found.quantizer],
         card=model.card,
         half=half,
         **dataclasses.asdict(found.limits),

@@ -55,16 +55,21 @@ class GeneratorConfig:
                 f"{self.size // 2}"
             )
         _at_least(1, "generator.", self, "base_rows", "base_channels")
-        if side and self.base_rows > 2 * (side.bit_length() - 1) - 3:
+        if side and self.base_rows > self.row_behind(side):
             raise ConfigError(
                 f"generator.base_rows: got {self.base_rows}, but only "
-                f"{2 * (side.bit_length() - 1) - 3} rows drive the layers up to {side}"
+                f"{self.row_behind(side)} rows drive the layers up to {side}"
             )
 
     @property
     def n_codes(self) -> int:
         """Rows n of a W+ code: 2 log2 R - 2, that is 18 at 1024."""
         return 2 * (self.size.bit_length() - 1) - 2
+
+    @staticmethod
+    def row_behind(side: int) -> int:
+        """Row of a code that drives the first layer behind the one that paints `side`."""
+        return 2 * (side.bit_length() - 1) - 3
 
     def channels(self, side: int) -> int:
         """Feature channels at resolution `side`."""

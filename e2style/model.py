@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -47,7 +47,9 @@ class InversionModel:
     ----------
     config : InversionConfig
     card : ModelCard or None
-    quantizer : Quantizer or None where none was fitted
+    quantizer : Quantizer or None where none was fitted; of several, the usual one
+    quantizers : all of them, from the fewest bits to the most
+    quality : number of the usual one, from 1
     fingerprint : 32 bytes, SHA-256 of the generator and the quantizer
     accept_psnr : dB at 64 x 64; a picture regenerated worse than this is no face to the model
     accept_bits : bits under the tables; a picture whose code takes more is no face to the model
@@ -62,7 +64,8 @@ class InversionModel:
         network: InversionNetwork,
         *,
         fingerprint: bytes,
-        quantizer: Quantizer | None = None,
+        quantizers: Sequence[Quantizer] = (),
+        quality: int = 1,
         card: ModelCard | None = None,
         accept_psnr: float = 0.0,
         accept_bits: float = math.inf,
@@ -72,7 +75,9 @@ class InversionModel:
         self.network = network.eval().requires_grad_(False).to(device)
         self.config: InversionConfig = network.config
         self.fingerprint = fingerprint
-        self.quantizer = quantizer
+        self.quantizers = tuple(quantizers)
+        self.quality = quality
+        self.quantizer = self.quantizers[quality - 1] if self.quantizers else None
         self.card = card
         self.accept_psnr = accept_psnr
         self.accept_bits = accept_bits

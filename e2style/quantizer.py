@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from e2style.errors import CheckpointError, DataError
 
+# Of every quantizer; which integers are chosen is the sender's affair, the receiver needs these.
 _TYPES = {"w_avg": np.float32, "step": np.float32, "table_index": np.uint8, "tables": np.uint32}
+ARRAYS = tuple(_TYPES)
 ROW_FACES = 8  # the spread of a row counts like that of so many faces
 PRICED_FITS = 3  # how often tables and the integers that they make cheap are fitted in turn
 TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.official_baselines import read_inverter
-from e2style.quantizer import Quantizer
+from e2style.quantizer import ARRAYS, Quantizer
 from e2style.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
 from e2style.untrusted import check_settings, reason
 
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 FORMAT = "e2style-1"
+MAX_QUALITIES = 99
 
 
 def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
@@ -104,14 +106,22 @@ def save(
     path: str | os.PathLike[str],
     network: InversionNetwork,
     *,
-    quantizer: Quantizer | None = None,
+    quantizers: Sequence[Quantizer] = (),
+    quality: int = 1,
     card: ModelCard | None = None,
     accept_psnr: float = 0.0,
     accept_bits: float = math.inf,
     accept_likeness: float = DEFAULT_LIKENESS,
     half: bool = True,
 ) -> None:
-    """Write a model file: weights, in half precision or as they are, quantizer, config, card.
+    """Write a model file: weights, in half precision or as they are, quantizers, config, card.
+
+    Parameters
+    ----------
+    path : file to write
+    network : InversionNetwork
+    quantizers, quality, card, accept_psnr, accept_bits, accept_likeness : as in `InversionModel`
+    half : store weights in half precision
 
     Raises
     ------
@@ -121,19 +131,26 @@ def save(
     for key, value in network.state_dict().items():
         stored = value.half() if half and stored_as_half(key, value) else value
         tensors[f"network.{key}"] = stored.contiguous()
-    if quantizer is not None:
-        for field in dataclasses.fields(quantizer):
-            array = getattr(quantizer, field.name)
-            tensors[f"quantizer.{field.name}"] = torch.from_numpy(array)
+    for number, quantizer in enumerate(quantizers, 1):
+        prefix = _quantizer_key(number, len(quantizers))
+        for name in ARRAYS:
+            tensors[prefix + name] = torch.from_numpy(getattr(quantizer, name))
     header = {
         "format": FORMAT,
         "config": to_json(network.config),
         "card": json.dumps(dataclasses.asdict(card)) if card else "",
+        "quality": repr(quality),
+        "prices": json.dumps([quantizer.price for quantizer in quantizers]),
         "accept_psnr": repr(accept_psnr),
         "accept_bits": repr(accept_bits),
         "accept_likeness": repr(accept_likeness),
     }
     write_tensors(path, tensors, header)
+
+
+def _quantizer_key(number: int, total: int) -> str:
+    """Start of the names of a quantizer's tensors; one alone needs no number."""
+    return "quantizer." if total == 1 else f"quantizer.{number:02d}."
 
 
 def stored_as_half(key: str, value: Tensor) -> bool:
@@ -210,21 +227,39 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         if key.startswith("network.")
     }
     fill(network, state)
-    quantizer = None
-    if "quantizer.tables" in tensors:
-        fields = [field.name for field in dataclasses.fields(Quantizer)]
-        quantizer = Quantizer(**{name: tensors[f"quantizer.{name}"].numpy() for name in fields})
-        wanted = (config.generator.n_codes, config.generator.style_dim)
-        if quantizer.step.shape != wanted:
-            raise CheckpointError(f"quantizer: of shape {quantizer.step.shape}, needs {wanted}")
+    quantizers = _quantizers(header, tensors, config)
+    quality = int(header.get("quality", 1))
+    if quantizers and not 1 <= quality <= len(quantizers):
+        raise CheckpointError(f"quality: got {quality}, but there are {len(quantizers)} quantizers")
     card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
     return InversionModel(
         network.channels_last(),
         fingerprint=fingerprint(tensors),
-        quantizer=quantizer,
+        quantizers=quantizers,
+        quality=quality,
         card=card,
         accept_psnr=float(header.get("accept_psnr", 0.0)),
         accept_bits=float(header.get("accept_bits", math.inf)),
         accept_likeness=float(header.get("accept_likeness", DEFAULT_LIKENESS)),
         device=device,
     )
+
+
+def _quantizers(
+    header: dict[str, str], tensors: dict[str, Tensor], config: InversionConfig
+) -> list[Quantizer]:
+    total = sum(key.startswith("quantizer.") and key.endswith(".tables") for key in tensors)
+    if total > MAX_QUALITIES:
+        raise CheckpointError(f"{total} quantizers, at most {MAX_QUALITIES} allowed")
+    prices = json.loads(header.get("prices", "[]")) or [0.0] * total
+    if len(prices) != total:
+        raise CheckpointError(f"{total} quantizers, but {len(prices)} prices")
+    wanted = (config.generator.n_codes, config.generator.style_dim)
+    found = []
+    for number, price in enumerate(prices, 1):
+        prefix = _quantizer_key(number, total)
+        arrays = {name: tensors[prefix + name].numpy() for name in ARRAYS}
+        found.append(Quantizer(**arrays, price=float(price)))
+        if found[-1].step.shape != wanted:
+            raise CheckpointError(f"quantizer: of shape {found[-1].step.shape}, needs {wanted}")
+    return found

@@ -38,12 +38,16 @@ class RateModel(nn.Module):
         scale = spread.clamp_min(LEAST_SPREAD) * (3**0.5 / torch.pi)
         self.log_scale[: len(spread)] = scale.log()
 
+    def perturb(self, codes: Tensor, steps: Tensor) -> Tensor:
+        """Stand-in for rounding where bits are counted: noise as wide as the steps, B."""
+        return codes + (torch.rand_like(codes) - 0.5) * steps[:, None, None]
+
     def bits(self, codes: Tensor, steps: Tensor) -> Tensor:
         """Ideal code length of each sample.
 
         Parameters
         ----------
-        codes : B n 512, offsets from the mean code
+        codes : B n 512, perturbed offsets from the mean code
         steps : B, what each sample is rounded to multiples of
 
         Returns
@@ -51,7 +55,7 @@ class RateModel(nn.Module):
         B
         """
         width = steps[:, None, None]
-        x = (codes / width + torch.rand_like(codes) - 0.5).abs()
+        x = (codes / width).abs()
         scale = self.log_scale.clamp(-5, 6).exp() / width
         # log of sigmoid((x + 1/2)/s) - sigmoid((x - 1/2)/s), stable in the far tail: with
         # a = (1/2 - x)/s and b = (-1/2 - x)/s it is logsig(a) + logsig(-b) + log(1 - e^(b-a)).

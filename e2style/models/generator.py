@@ -190,7 +190,7 @@ class Generator(nn.Module):
     def _refine(self, x: Tensor, base: Tensor, codes: Tensor, target: int) -> Tensor:
         """Paint what the base lacks, from features at its side and the base itself."""
         at = self.config.base_side
-        row = GeneratorConfig(at).n_codes - 1  # the first layer behind that side takes this one
+        row = self.config.row_behind(at)
         change = base.new_zeros(len(base), 3, at, at)
         for up, conv, rgb, seen in zip(
             self.up_convs, self.convs, self.to_rgbs, self.from_base, strict=True

@@ -43,7 +43,8 @@ class CodedInversion(nn.Module):
         """Pictures B 3 S S and a step for each -> pictures B 3 side side, and bits B."""
         offsets = self.network.invert(x) - self.network.w_avg
         codes = self.network.w_avg + rounded(offsets, steps)
-        return self.network.synthesize(codes, side), self.rate.bits(offsets, steps)
+        bits = self.rate.bits(self.rate.perturb(offsets, steps), steps)
+        return self.network.synthesize(codes, side), bits
 
 
 def config_of_run(run: Path) -> TrainConfig:

@@ -88,8 +88,10 @@ def _patch_components(halves: Tensor, channels: int, attention: Tensor) -> Tenso
     """Orthonormal patterns of a patch that explain most: channels 3 PATCH PATCH."""
     weights = attention[:, : attention.shape[1] // 2].flatten()
     covariance = halves.new_zeros(3 * PATCH * PATCH, 3 * PATCH * PATCH)
-    for part in halves.split(BATCH):
+    for start in range(0, len(halves), BATCH):
+        part = halves[start : start + BATCH]
         unfolded = F.unfold(part, PATCH, stride=PATCH)  # N (3 P P) places
         covariance += torch.einsum("nip,njp,p->ij", unfolded, unfolded, weights)
     _, vectors = torch.linalg.eigh(covariance)
-    return vectors[:, -channels:].t().flip(0).reshape(channels, 3, PATCH, PATCH).contiguous()
+    found: Tensor = vectors[:, -channels:].t().flip(0)
+    return found.reshape(channels, 3, PATCH, PATCH).contiguous()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
-from e2style.models.generator import Generator
+from e2style.models.generator import Generator, ToRGB
 from e2style.models.heads import PooledHead
 from e2style.models.inversion import InversionNetwork
 from e2style.training.assemble import CodedInversion
@@ -173,11 +173,11 @@ def start_from_base(coded: CodedInversion, faces: FaceSet, config: TrainConfig) 
     )
     coded.rate.log_scale.fill_(SILENT)
     coded.rate.start_from(spread)
-    for rgb in generator.to_rgbs:
-        rgb.conv.weight.zero_()
-    for head in coded.network.encoders.modules():
-        if isinstance(head, PooledHead):
-            head.silence()
+    for module in coded.network.modules():
+        if isinstance(module, ToRGB):
+            module.conv.weight.zero_()
+        elif isinstance(module, PooledHead):
+            module.silence()
 
 
 def _freeze_unused(generator: Generator, side: int) -> None:

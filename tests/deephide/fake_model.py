@@ -42,7 +42,9 @@ class FakeModel:
         self.accept_psnr = accept_psnr
         self.accept_likeness = 0.4
         self.accept_bits = float("inf")
-        self.quantizer = make_quantizer()
+        self.quantizers = (make_quantizer(),)
+        self.quality = 1
+        self.quantizer = self.quantizers[0]
 
     def invert(self, images):
         import torch

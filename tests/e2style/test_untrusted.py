@@ -21,7 +21,7 @@ from e2style.untrusted import check_claims, check_settings
 def stored(tiny, tmp_path):
     codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
     path = tmp_path / "tiny.safetensors"
-    zoo.save(path, InversionNetwork(tiny).eval(), quantizer=fit_quantizer(codes))
+    zoo.save(path, InversionNetwork(tiny).eval(), quantizers=[fit_quantizer(codes)])
     return path
 
 

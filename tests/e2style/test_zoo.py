@@ -28,7 +28,12 @@ def stored(network, tmp_path):
     codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
     path = tmp_path / "tiny.safetensors"
     zoo.save(
-        path, network, quantizer=fit_quantizer(codes), card=CARD, accept_psnr=12.5, accept_bits=99.0
+        path,
+        network,
+        quantizers=[fit_quantizer(codes)],
+        card=CARD,
+        accept_psnr=12.5,
+        accept_bits=99.0,
     )
     return path
 

@@ -293,7 +293,7 @@ class ModelTarget(Target):
             rng.normal(0, 2, (4, 4, 4)).astype(np.float32), classes=2, max_radius=8
         )
         path = self.file(b"", ".safetensors")
-        e2style.save(path, network, quantizer=quantizer)
+        e2style.save(path, network, quantizers=[quantizer])
         self.model = path.read_bytes()
         self.header_end = 8 + int.from_bytes(self.model[:8], "little")
         self.header = json.loads(self.model[8 : self.header_end])

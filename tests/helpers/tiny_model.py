@@ -23,5 +23,5 @@ def write_tiny_model(path, seed=0):
         with torch.no_grad():
             codes = network.invert(torch.rand(8, 3, 64, 64) * 2 - 1, None).numpy()
     quantizer = fit_quantizer(codes, step=float(codes.std()), classes=4)
-    e2style.save(path, network, quantizer=quantizer)
+    e2style.save(path, network, quantizers=[quantizer])
     return path
