@@ -122,7 +122,7 @@ def train(
     To resume, run the same command again: a resumed run ends as an uninterrupted one. Under
     torchrun the same command trains on several processes or GPUs.
     """
-    from e2style.config import load_toml, to_dict
+    from e2style.settings import load_toml, to_dict
 
     inputs["feature_networks"] = features
     # What is given here overrules the preset; what is not given leaves it alone.
@@ -236,7 +236,8 @@ def _preset(name: str) -> Path:
 
 def _change(text: str) -> tuple[str, Any]:
     """Key and value of one KEY=VALUE, where KEY may be dotted."""
-    from e2style.config import TrainConfig, to_dict
+    from e2style.config import TrainConfig
+    from e2style.settings import to_dict
 
     key, separator, value = text.partition("=")
     if not separator:

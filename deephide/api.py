@@ -184,7 +184,7 @@ def embed_file(
             face,
             quality,
             to_file=True,
-        ),  # fmt: skip
+        ),
         progress,
     )
     for twin in twins:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from e2style import official, official_baselines
 from e2style.checkpoint_io import State, fill, read_content, read_tensors, write_tensors
-from e2style.config import EncoderConfig, GeneratorConfig, from_dict, to_json
+from e2style.config import EncoderConfig, GeneratorConfig
 from e2style.devices import usable
 from e2style.errors import CheckpointError, ConfigError
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
@@ -36,6 +36,7 @@ from e2style.models.idgi import IDGIEncoder
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
+from e2style.settings import from_dict, to_json
 from e2style.shipped import kind_of_file
 from e2style.untrusted import check_settings, reason
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from e2style import networks
 from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
-from e2style.config import InversionConfig, from_dict, to_json
+from e2style.config import InversionConfig
 from e2style.devices import usable
 from e2style.errors import CheckpointError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
@@ -29,6 +29,7 @@ from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.official_baselines import read_inverter
 from e2style.quantizer import ARRAYS, Quantizer
+from e2style.settings import from_dict, to_json
 from e2style.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
 from e2style.untrusted import check_settings, reason
 

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from e2style import networks, official, zoo
-from e2style.config import TrainConfig, from_dict
+from e2style.config import TrainConfig
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.rate import RateModel, rounded
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
+from e2style.settings import from_dict
 from e2style.shipped import locate
 from e2style.training.state import load_weights
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from e2style.config import TrainConfig, to_dict
+from e2style.config import TrainConfig
 from e2style.errors import ConfigError
+from e2style.settings import to_dict
 from e2style.training.joint import JointWork
 from e2style.training.optim import learning_rate, make_optimizer, update_average
 from e2style.training.ranks import Ranks, together

@@ -4,7 +4,8 @@ import math
 import pytest
 
 from e2style import ConfigError, EncoderConfig, GeneratorConfig, InversionConfig, count_parameters
-from e2style.config import TrainConfig, from_dict, load_toml, to_dict
+from e2style.config import TrainConfig
+from e2style.settings import from_dict, load_toml, to_dict
 
 FULL = InversionConfig()
 

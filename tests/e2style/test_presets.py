@@ -12,8 +12,8 @@ from PIL import Image
 
 from cli.e2style_app import app
 from e2style import count_parameters
-from e2style.config import load_toml
 from e2style.errors import ConfigError
+from e2style.settings import load_toml
 
 FOLDER = Path(str(resources.files("e2style.presets")))
 PRESETS = sorted(path.stem for path in FOLDER.glob("*.toml"))

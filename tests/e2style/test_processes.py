@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from e2style.config import to_json
 from e2style.errors import ConfigError
+from e2style.settings import to_json
 from e2style.training.loop import train
 from e2style.training.ranks import Ranks
 from e2style.training.state import TrainingState

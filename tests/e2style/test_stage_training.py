@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 import e2style
-from e2style.config import LossConfig, to_json
+from e2style.config import LossConfig
 from e2style.errors import DataError
+from e2style.settings import to_json
 from e2style.training.assemble import network_of_run
 from e2style.training.export import export
 from e2style.training.loop import train
