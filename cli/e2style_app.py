@@ -28,7 +28,7 @@ _RANK = os.environ.get("RANK", "0")
     app,
     "e2style",
     examples=(
-        "e2style train --data faces.zip --features weights --run runs/face128",
+        "e2style train --data faces.zip --features weights --run runs/1",
         "e2style train --preset inversion_stage1 --data ffhq.zip --generator ffhq.pt "
         "--features weights --run runs/1",
         "e2style train --preset inversion_stage2 --data ffhq.zip --checkpoint runs/1 "
@@ -95,7 +95,7 @@ _RANK = os.environ.get("RANK", "0")
 @click.option("--run", "run_folder", required=True, metavar="PATH", help="Output: run folder.")
 @click.option(
     "--preset",
-    default="face128",
+    default="face256_start",
     show_default=True,
     metavar="NAME|PATH",
     help="Advanced: preset of the package, or a TOML file; docs/training.md lists them.",
@@ -147,7 +147,7 @@ def train(
     terminal.result(str(snapshot), {"output": str(snapshot), "skipped": skipped})
 
 
-@command(app, "e2style", examples=("e2style export runs/face128 -o face128.safetensors",))
+@command(app, "e2style", examples=("e2style export runs/2 -o face256.safetensors",))
 @click.argument("run_folder", metavar="RUN")
 @click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
 @click.option("--card", metavar="PATH", help="Input: model card as a JSON file.")

@@ -14,8 +14,8 @@ __all__ = ["app"]
     "e2style",
     cls=App,
     examples=(
-        "e2style train --data faces.zip --features weights --run runs/face128",
-        "e2style export runs/face128 -o face128.safetensors",
+        "e2style train --data faces.zip --features weights --run runs/1",
+        "e2style export runs/2 -o face256.safetensors",
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

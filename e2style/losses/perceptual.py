@@ -19,6 +19,7 @@ def face_weights(side: int, face_weight: float) -> Tensor:
 
     Parameters
     ----------
+    side : of the picture, in pixels or in whatever is weighted
     face_weight : how much more an error in the middle of the face counts than one far outside
     """
     at = (torch.arange(side) + 0.5) / side

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from e2style.data.faces import FaceSet
-from e2style.errors import DataError
 from e2style.losses.perceptual import face_weights
 from e2style.models.base import PATCH, WEIGHT_SCALE, LinearBase
 
@@ -30,7 +29,7 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
     Parameters
     ----------
     base : LinearBase, changed in place
-    faces : more pictures than twice the number of components of a base
+    faces : thousands; where they are fewer than the components, the last of these stay silent
     face_weight : as in `LossConfig`
     step : standard of rounding: length of one unit of a value in levels of 0 to 255, over the
         whole picture and weighted
@@ -38,15 +37,9 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
     Returns
     -------
     (rows, 512) standard deviations of the values over the set, in these units
-
-    Raises
-    ------
-    DataError : too few faces
     """
     count, channels = len(base.weight), len(base.patches)
     side = base.picture_side // PATCH
-    if len(faces) < count:
-        raise DataError(f"data: {len(faces)} faces, but a base of {count} components needs as many")
     attention = face_weights(side, face_weight)
     halves = _halves(base, faces)
     mean = halves.mean(0)
@@ -64,14 +57,18 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
     basis = torch.cat([basis for _, basis in found]) / 2**0.5
     odd = torch.arange(len(spread)) >= len(found[0][0])
     order = spread.argsort(descending=True)[:count]
+    if len(order) < count:
+        log.warning("%d faces give %d components of %d", len(faces), len(order), count)
     unit = step / 127.5
-    base.weight.copy_(basis[order].reshape(base.weight.shape) / root * (unit / WEIGHT_SCALE))
+    shape = (-1, *base.mean.shape)
+    base.weight.zero_()
+    base.weight[: len(order)] = basis[order].reshape(shape) / root * (unit / WEIGHT_SCALE)
     base.mean.copy_(F.conv2d(mean[None], patches, stride=PATCH)[0])
     base.patches.copy_(patches)
-    base.odd.copy_(odd[order])
+    base.odd[: len(order)] = odd[order]
     base.attention.copy_(attention[:, : side // 2])
     log.info("%d components, of which %d are odd", count, int(base.odd.sum()))
-    return (spread[order] / unit).reshape(base.rows, -1)
+    return F.pad(spread[order] / unit, (0, count - len(order))).reshape(base.rows, -1)
 
 
 def _halves(base: LinearBase, faces: FaceSet) -> Tensor:

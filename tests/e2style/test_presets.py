@@ -17,7 +17,7 @@ from e2style.settings import load_toml
 
 FOLDER = Path(str(resources.files("e2style.presets")))
 PRESETS = sorted(path.stem for path in FOLDER.glob("*.toml"))
-STAGES = [name for name in PRESETS if not name.startswith("face128")]
+STAGES = [name for name in PRESETS if not name.startswith("face256")]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
 
