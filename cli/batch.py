@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,11 +26,13 @@ CODES = ".safetensors"
 class Item:
     """One input and the file that it becomes.
 
-    `name` is how messages call it; `target` is None where nothing is written for it alone.
+    `name` is how messages call it; `path` is None for a member of a zip; `target` is None where
+    nothing is written for it alone.
     """
 
     name: str
     read: Callable[[], bytes] = field(repr=False)
+    path: Path | None = None
     target: Path | None = None
 
     @property
@@ -71,7 +73,7 @@ def items(inputs: Sequence[str], codes: bool = False) -> list[Item]:
         if path.is_dir() or path.suffix.lower() == ".zip":
             found += _members(path, codes)
         elif path.is_file():
-            found.append(Item(text, path.read_bytes))
+            found.append(Item(text, path.read_bytes, path))
         else:
             raise InputImageError(f"the input does not exist: {text}")
     return found
@@ -83,7 +85,7 @@ def _members(path: Path, codes: bool) -> Iterator[Item]:
 
     files = sorted(path.rglob(f"*{CODES}")) if codes and path.is_dir() else []
     for file in files:
-        yield Item(file.relative_to(path).as_posix(), file.read_bytes)
+        yield Item(file.relative_to(path).as_posix(), file.read_bytes, file)
     try:
         archive = Archive(path)
     except DataError:
@@ -127,7 +129,7 @@ def targets(
             )
         if target.exists() and not force:
             raise OutputError(f"the output {output} exists", hint="use --force to replace it")
-        return [Item(found[0].name, found[0].read, target)], 0
+        return [replace(found[0], target=target)], 0
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"the output {output} is a file, and several inputs need a folder")
@@ -140,7 +142,7 @@ def targets(
         target = folder / inner.with_suffix(suffix)
         if target in named:
             raise OutputError(f"{named[target].name} and {item.name} would both become {target}")
-        named[target] = Item(item.name, item.read, target)
+        named[target] = replace(item, target=target)
     left = [item for target, item in named.items() if force or not target.exists()]
     return left, len(named) - len(left)
 

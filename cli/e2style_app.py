@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from cli import e2style_align, e2style_models
+from cli import e2style_align, e2style_codes, e2style_edit, e2style_models
 from cli.completion import add_completion
 from cli.e2style_group import app
 from cli.options import check_output, command, exit_on_termination, model_option
 from cli.render import Terminal
 from e2style.errors import ConfigError
 
-__all__ = ["app", "e2style_align", "e2style_models", "main"]
+__all__ = ["app", "e2style_align", "e2style_codes", "e2style_edit", "e2style_models", "main"]
 
 # Set by torchrun; only its first process prints results.
 _RANK = os.environ.get("RANK", "0")

@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cli", "deephide", "e2style", "stc")
 ALLOWED = {
     "stc": {"numpy", "scipy", "numba", "llvmlite", "stc"},
-    "e2style": {"torch", "numpy", "PIL", "safetensors", "torchmetrics", "e2style"},
+    "e2style": {
+        "torch",
+        "numpy",
+        "PIL",
+        "safetensors",
+        "torchmetrics",
+        "imageio_ffmpeg",
+        "e2style",
+    },
     "deephide": {
         "stc",
         "e2style",

@@ -1,0 +1,209 @@
+"""Commands that turn faces into codes and directions, and codes into pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.batch import CODES, Item, batch_options, items, run
+from cli.e2style_faces import Faces, face_options
+from cli.e2style_group import app
+from cli.options import command, model_option
+from cli.render import Terminal
+from deephide.errors import OutputError
+
+__all__ = ["direction", "invert", "synthesize"]
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style invert photo.jpg -o face.safetensors",
+        "e2style invert photos -o codes",
+    ),
+)
+@batch_options
+@click.option(
+    "--stages", type=click.IntRange(1, 3), help="Advanced: encoders used.  [default: all]"
+)
+@face_options
+def invert(
+    terminal: Terminal,
+    inputs: tuple[str, ...],
+    output: str,
+    force: bool,
+    stages: int | None,
+    model: str | None,
+    device: str,
+    face: int | str,
+) -> None:
+    """Write the W+ codes of faces.
+
+    A file of codes names its model; no other one paints it.
+    """
+    faces = Faces(model, device, face)
+
+    def work(item: Item) -> bytes:
+        found = faces.read(item, stages)
+        return faces.content(found.codes, found, as_codes=True)
+
+    run(terminal, "inverting", inputs, output, work, suffix=CODES, force=force)
+
+
+@command(
+    app,
+    "e2style",
+    examples=("e2style synthesize face.safetensors -o face.png", "e2style synthesize codes -o out"),
+)
+@batch_options
+@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
+@model_option
+def synthesize(
+    terminal: Terminal,
+    inputs: tuple[str, ...],
+    output: str,
+    force: bool,
+    model: str | None,
+    device: str,
+) -> None:
+    """Paint codes."""
+    faces = Faces(model, device, "none")
+
+    def work(item: Item) -> bytes:
+        found = faces.read(item)
+        return faces.content(found.codes, found)
+
+    run(terminal, "painting", inputs, output, work, force=force, codes=True)
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style direction --positive smiling --negative serious -o smile.safetensors",
+        "e2style direction --sefa 3 --rows 4-7 -o sefa",
+    ),
+)
+@click.option("--positive", metavar="PATH", help="Input: faces, or codes, with the attribute.")
+@click.option("--negative", metavar="PATH", help="Input: faces, or codes, without it.")
+@click.option(
+    "--sefa",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Input: instead, the N directions that the generator amplifies most; no faces are needed.",
+)
+@click.option(
+    "--components",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Input: instead, the N principal components of the faces of --positive (GANSpace).",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="PATH",
+    help=f"Output: file to write ({CODES}); its name is that of the direction; with --sefa or "
+    "--components a folder.",
+)
+@click.option("--force", is_flag=True, help="Output: replace existing files.")
+@click.option(
+    "--method",
+    type=click.Choice(["svm", "means"]),
+    default="svm",
+    show_default=True,
+    help="Advanced: normal of the plane between both sets, or from mean to mean.",
+)
+@click.option(
+    "--rows",
+    default="all",
+    show_default=True,
+    metavar="A-B",
+    help="Advanced: rows of the code that may change.",
+)
+@click.option(
+    "--orthogonal-to",
+    "others",
+    multiple=True,
+    metavar="NAME|PATH",
+    help="Advanced: take out what the direction shares with this one; may be given several times.",
+)
+@face_options
+def direction(
+    terminal: Terminal,
+    positive: str | None,
+    negative: str | None,
+    sefa: int | None,
+    components: int | None,
+    output: str,
+    force: bool,
+    method: str,
+    rows: str,
+    others: tuple[str, ...],
+    model: str | None,
+    device: str,
+    face: int | str,
+) -> None:
+    """Find a direction along which an attribute changes.
+
+    From two sets of faces, with and without it (InterFaceGAN), or without any label (SeFa,
+    GANSpace).
+    """
+    from deephide.output import write_atomically
+    from e2style.applications import directions
+
+    alone = sefa is None and components is None
+    if alone and not (positive and negative):
+        raise click.UsageError("--positive and --negative are both needed, or --sefa N")
+    if components and not positive:
+        raise click.UsageError("--components needs the faces of --positive")
+    target = Path(output)
+    if alone and target.suffix != CODES:
+        raise OutputError(f"the output {output} is no {CODES} file")
+    faces = Faces(model, device, face)
+    read = _reader(terminal, faces)
+    if sefa:
+        found = directions.amplified(faces.model, rows, sefa)
+    elif components:
+        found = directions.varied(faces.model, read(positive), rows, components)
+    else:
+        sets = [read(each) for each in (positive, negative)]
+        found = [directions.learn(target.stem, faces.model, *sets, method=method, rows=rows)]
+    apart = [directions.load_direction(other, faces.model) for other in others]
+    found = [directions.orthogonal(each, apart) for each in found] if apart else found
+    paths = [target if alone else target / f"{each.name}{CODES}" for each in found]
+    taken = [str(path) for path in paths if path.exists()]
+    if taken and not force:
+        raise OutputError(f"the output {taken[0]} exists", hint="use --force to replace it")
+    for each, path in zip(found, paths, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, each.to_bytes(), force=force)
+    terminal.result(output, {"output": output, "directions": [each.name for each in found]})
+
+
+def _reader(terminal: Terminal, faces: Faces) -> Callable[[str | None], Any]:
+    from deephide.errors import InputImageError
+    from e2style.codes import joined
+    from e2style.errors import DataError
+
+    def read(path: str | None) -> Any:
+        found = items([path or ""], codes=True)
+        codes, skipped = [], 0
+        with terminal.bar("inverting", "pictures") as progress:
+            for done, item in enumerate(found, start=1):
+                try:
+                    codes.append(faces.read(item).codes)
+                except (InputImageError, DataError):
+                    skipped += 1
+                progress(done, len(found))
+        if skipped:
+            terminal.warning(f"{path}: {skipped} pictures could not be used and were skipped")
+        if not codes:
+            raise InputImageError(f"{path} holds no face that can be used")
+        return joined(codes)
+
+    return read

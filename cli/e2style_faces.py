@@ -1,0 +1,191 @@
+"""Faces for the commands of `e2style`: from photos or codes to codes, and back to pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.batch import Item
+from cli.options import FaceType, model_option
+from deephide.errors import InputImageError
+
+if TYPE_CHECKING:
+    from e2style.data.align import Placement
+    from e2style.model import InversionModel
+
+__all__ = ["Faces", "Found", "face_options", "paste_option"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Codes of one input, and where its face was.
+
+    `codes` is (N, n, 512); `photo` is the whole photo and `aligned` the face of it, both None for
+    a file of codes.
+    """
+
+    codes: Any
+    names: tuple[str, ...]
+    photo: Any = None
+    aligned: Any = None
+    placement: Placement | None = None
+
+
+class Faces:
+    """A model and the way in which faces are handed to it.
+
+    Parameters
+    ----------
+    model, device : as `e2style.load_model` takes them
+    face : "auto", "largest", "none", or a number
+    """
+
+    def __init__(self, model: str | None, device: str, face: int | str = "auto") -> None:
+        from e2style.zoo import load_model
+
+        self.model: InversionModel = load_model(model, device)
+        self._face = face
+        self._detector: Any = None
+        if face != "none":
+            self._detector = self._look_for_detector()
+
+    def _look_for_detector(self) -> Any:
+        from e2style.data.detect import load_detector
+        from e2style.errors import CheckpointError
+
+        try:
+            return load_detector()
+        except CheckpointError:
+            if self._face != "auto":
+                raise
+        return None
+
+    def aligned(self, photo: Any, name: str, size: int | None = None) -> tuple[Any, Any]:
+        """Return the face of a photo as a square picture, and its place there or None.
+
+        Raises
+        ------
+        InputImageError : it is not square, and there is no way to find a face
+        DataError : no face, or fewer than asked for
+        """
+        from e2style.data.align import align
+        from e2style.errors import DataError
+
+        if self._detector is not None:
+            number = self._face if isinstance(self._face, int) else None
+            try:
+                found = align(photo, self._detector, size or self.model.image_size, number)
+                return found.picture, found.placement
+            except DataError:
+                if self._face != "auto" or photo.width != photo.height:
+                    raise
+        if photo.width != photo.height:
+            raise InputImageError(
+                f"{name} is not square ({photo.width} x {photo.height})",
+                hint="give aligned faces, or install the extra: pip install 'deephide[align]'",
+            )
+        return photo, None
+
+    def read(self, item: Item, stages: int | None = None) -> Found:
+        """Return the codes of a file of codes, or of the face in a picture.
+
+        Raises
+        ------
+        InputImageError, DataError : no picture, or no face in it
+        CheckpointError : codes of another model
+        """
+        from e2style.codes import load_codes
+        from e2style.pictures import invert
+
+        if item.path is not None and item.holds_codes:
+            found = load_codes(item.path, self.model)
+            return Found(found.values, found.names)
+        photo = item.photo()
+        face, placement = self.aligned(photo, item.name)
+        codes = invert(self.model, [face], stages)
+        return Found(codes, (item.name,), photo, face, placement)
+
+    def content(
+        self, codes: Any, found: Found, *, as_codes: bool = False, paste_back: bool = False
+    ) -> bytes:
+        """Content of the file that a command writes of codes (N, n, 512).
+
+        Parameters
+        ----------
+        codes : what became of `found.codes`
+        found : the input
+        as_codes : a file of codes, else a picture, several side by side
+        paste_back : into the photo
+        """
+        from e2style.codes import Codes
+
+        if as_codes:
+            names = found.names if len(codes) == len(found.names) else found.names * len(codes)
+            return Codes.of(self.model, codes, *names).to_bytes()
+        return png(self.shown(codes, found, paste_back=paste_back))
+
+    def shown(self, codes: Any, found: Found, *, paste_back: bool = False) -> Any:
+        """Return one picture of codes (N, n, 512), side by side, or put back into the photo."""
+        from e2style.data.align import paste
+        from e2style.pictures import paint, side_by_side
+
+        painted = paint(self.model, codes)
+        if paste_back:
+            if found.photo is None:
+                raise click.UsageError("--paste-back needs a photo, and codes come without one")
+            painted = [paste(found.photo, found.placement, face) for face in painted]
+        return side_by_side(painted)
+
+
+def png(picture: Any) -> bytes:
+    """Content of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def face_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --model, --device and --face."""
+    for option in (
+        click.option("--device", default="cpu", show_default=True, help="Advanced: torch device."),
+        model_option,
+        click.option(
+            "--face",
+            type=FaceType("auto", "largest", "none"),
+            default="auto",
+            metavar="largest|N|none",
+            help="Input: which face of a photo; N counts from 1, the largest first; none takes "
+            "square pictures as they are.  [default: largest if the extra align is installed]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def paste_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --paste-back."""
+    return click.option(
+        "--paste-back",
+        is_flag=True,
+        help="Output: put the face back into the photo that it came from.",
+    )(function)
+
+
+def one(path: str, codes: bool = True) -> Item:
+    """Return the one input of an option.
+
+    Raises
+    ------
+    InputImageError : it does not exist, or is a folder
+    """
+    from cli.batch import items
+
+    if Path(path).is_dir():
+        raise InputImageError(f"the input is a folder: {path}")
+    found: Sequence[Item] = items([path], codes)
+    return found[0]

@@ -1,0 +1,83 @@
+"""Directions without labels: closed form (SeFa, Shen and Zhou 2021) and principal components.
+
+SeFa takes what a layer's modulation amplifies most; GANSpace (Härkönen et al. 2020) takes where
+codes vary most.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from e2style.errors import ConfigError
+from e2style.models.generator import Generator
+
+__all__ = ["modulations", "principal", "sefa"]
+
+Vectors = NDArray[np.float64]
+
+
+def modulations(generator: Generator) -> list[list[Tensor]]:
+    """Weights (channels, 512) of the modulations that each row of a code drives."""
+    rows: list[list[Tensor]] = [[] for _ in range(generator.config.n_codes)]
+    rows[0].append(generator.first.conv.modulation.weight)
+    rows[1].append(generator.first_rgb.conv.modulation.weight)
+    for k, (up, conv, rgb) in enumerate(
+        zip(generator.up_convs, generator.convs, generator.to_rgbs, strict=True)
+    ):
+        for shift, layer in enumerate((up, conv, rgb), start=1):
+            rows[2 * k + shift].append(cast(Any, layer).conv.modulation.weight)
+    return rows
+
+
+@torch.no_grad()
+def sefa(generator: Generator, rows: slice, count: int) -> Vectors:
+    """Unit vectors (count, 512) that the modulations of some rows amplify most, the best first.
+
+    Eigenvectors of the sum of A' A, where A is a modulation with rows of length one. A vector is
+    added to each of `rows`.
+
+    Raises
+    ------
+    ConfigError : more than there are
+    """
+    total = np.zeros((generator.config.style_dim,) * 2)
+    for weights in modulations(generator)[rows]:
+        for weight in weights:
+            a = weight.double().cpu().numpy()
+            a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+            total += a.T @ a
+    return _leading(total, count)
+
+
+def principal(codes: Vectors, count: int) -> Vectors:
+    """Principal components (count, D) of codes (N, D), each as long as one standard deviation.
+
+    Raises
+    ------
+    ConfigError : more than there are
+    """
+    most = min(len(codes) - 1, codes.shape[1])
+    if not 1 <= count <= most:
+        raise ConfigError(f"components: got {count}, allowed 1 to {most}")
+    centred = codes - codes.mean(0)
+    _, lengths, vectors = np.linalg.svd(centred, full_matrices=False)
+    found: Vectors = _signed(vectors[:count]) * lengths[:count, None] / np.sqrt(len(codes) - 1)
+    return found
+
+
+def _leading(matrix: Vectors, count: int) -> Vectors:
+    if not 1 <= count <= len(matrix):
+        raise ConfigError(f"components: got {count}, allowed 1 to {len(matrix)}")
+    return _signed(np.linalg.eigh(matrix)[1][:, ::-1][:, :count].T)
+
+
+def _signed(vectors: Vectors) -> Vectors:
+    """Make the largest entry of each vector positive: a sign must not depend on the machine."""
+    largest = np.abs(vectors).argmax(1)
+    signed: Vectors = vectors * np.sign(vectors[np.arange(len(vectors)), largest])[:, None]
+    return signed
