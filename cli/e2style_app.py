@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli import e2style_align, e2style_codes, e2style_edit, e2style_models
+from cli import e2style_align, e2style_codes, e2style_edit, e2style_evaluate, e2style_models
 from cli.completion import add_completion
 from cli.e2style_group import app
-from cli.options import check_output, command, exit_on_termination, model_option
+from cli.options import check_output, command, exit_on_termination
 from cli.render import Terminal
 from e2style.errors import ConfigError
 
-__all__ = ["app", "e2style_align", "e2style_codes", "e2style_edit", "e2style_models", "main"]
+__all__ = [
+    "app",
+    "e2style_align",
+    "e2style_codes",
+    "e2style_edit",
+    "e2style_evaluate",
+    "e2style_models",
+    "main",
+]
 
 # Set by torchrun; only its first process prints results.
 _RANK = os.environ.get("RANK", "0")
@@ -171,57 +178,6 @@ def export(terminal: Terminal, run_folder: str, output: str, card: str | None, f
             raise ConfigError(f"card {card}: {error}") from error
     path = write(Path(run_folder), Path(output), stored)
     terminal.result(str(path), {"output": str(path)})
-
-
-@command(
-    app,
-    "e2style",
-    examples=("e2style evaluate --data val.zip", "e2style evaluate --data val.zip --json"),
-)
-@click.option(
-    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned faces."
-)
-@click.option(
-    "--stages", type=click.IntRange(1, 3), help="Advanced: encoders used.  [default: all]"
-)
-@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
-@model_option
-def evaluate(
-    terminal: Terminal, data: str, stages: int | None, device: str, model: str | None
-) -> None:
-    """Measure how well a model regenerates faces, and in how many bits.
-
-    Pictures are compared at 256 x 256 after the integers that would be sent.
-    """
-    from e2style.data.faces import FaceSet
-    from e2style.evaluation import COMPARED_SIDE, order0_entropy, reconstruct
-    from e2style.zoo import load_model
-
-    start = time.monotonic()
-    loaded = load_model(model, device)
-    faces = FaceSet(data, COMPARED_SIDE)
-    with terminal.bar("evaluating", "pictures") as progress:
-        found = reconstruct(loaded, faces, stages=stages, progress=progress)
-    fields: dict[str, Any] = {
-        "model": loaded.name,
-        "pictures": len(faces),
-        "skipped": faces.skipped,
-        "psnr": float(found.psnr.mean()),
-        "ssim": float(found.ssim.mean()),
-        "bits": float(found.ideal_bits.mean()),
-        "order0_bits": float(order0_entropy(found.integers).mean()),
-        "elapsed_s": round(time.monotonic() - start, 3),
-    }
-    text = (
-        f"pictures  {fields['pictures']}\n"
-        f"PSNR      {fields['psnr']:.2f} dB\n"
-        f"SSIM      {fields['ssim']:.3f}\n"
-        f"bits      {fields['bits']:.0f} a face under the model's tables\n"
-        f"entropy   {fields['order0_bits']:.0f} bits a face, order 0"
-    )
-    if faces.skipped:
-        terminal.warning(f"{len(faces.skipped)} pictures could not be read and were skipped")
-    terminal.result(text, fields)
 
 
 def _preset(name: str) -> Path:

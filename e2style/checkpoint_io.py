@@ -42,7 +42,7 @@ def read_content(path: str | os.PathLike[str]) -> Any:
         if kind == "numpy":
             with zipfile.ZipFile(path) as archive:
                 claimed = sum(member.file_size for member in archive.infolist())
-            check_bytes(claimed, path.stat().st_size)
+            check_bytes(claimed, 2 * path.stat().st_size)  # weights may be deflated a little
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
         # Files from before torch 1.6 are no archives and cannot be mapped; torch itself would

@@ -1,8 +1,6 @@
-"""Reconstruction metrics of a model, as dataclasses; nothing here prints.
+"""Codes, integers and pictures of a whole set in memory, as hiding would send them.
 
-Protocol: pictures are compared at 256 x 256, RGB, 8 bit, after the integers of the quantizer;
-a smaller reconstruction is enlarged bicubically. PSNR over all channels, data range 255; SSIM
-with a Gaussian window 11 / 1.5, mean over channels.
+`e2style.measure` judges any inverter on sets of any size; this is for a model with a quantizer.
 """
 
 from __future__ import annotations
@@ -13,14 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
 from e2style.data.faces import FaceSet
-from e2style.errors import CheckpointError, ConfigError
+from e2style.errors import CheckpointError
+from e2style.metrics.pictures import as_compared, psnr, ssim
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer
-from e2style.training.runlog import to_uint8
 
 COMPARED_SIDE = 256
 
@@ -114,23 +110,20 @@ def reconstruct(
     batch = model.batch_size
     quantizer = quantizer_of(model)
     integers = quantizer.quantise(encode_set(model, faces, stages=stages))
-    painted, ssims = [], []
+    painted = []
     for start in range(0, len(faces), batch):
         part = quantizer.dequantise(integers[start : start + batch])
         codes = torch.from_numpy(part).to(model.device)
-        shown = [_enlarge(p) for p in to_uint8(model.network.synthesize(codes))]
-        painted.extend(shown)
-        ssims.append(_ssim(faces.pictures[start : start + batch], np.stack(shown)))
+        painted.append(as_compared(model.network.synthesize(codes), COMPARED_SIDE))
         if progress:
             progress(min(start + batch, len(faces)), len(faces))
-    stack = np.stack(painted)
-    error = np.square(faces.pictures.astype(np.float64) - stack).mean((1, 2, 3))
+    stack = np.concatenate(painted)
     return Reconstruction(
         names=faces.names,
         integers=integers,
         painted=stack,
-        psnr=10 * np.log10(255.0**2 / np.maximum(error, 1e-9)),
-        ssim=np.concatenate(ssims),
+        psnr=psnr(faces.pictures, stack),
+        ssim=ssim(faces.pictures, stack),
         ideal_bits=quantizer.ideal_bits(integers),
     )
 
@@ -145,25 +138,3 @@ def order0_entropy(integers: NDArray[np.int32]) -> NDArray[np.float64]:
         counts = np.unique(code, return_counts=True)[1] / code.size
         bits.append(-float((counts * np.log2(counts)).sum()) * code.size)
     return np.array(bits)
-
-
-def _enlarge(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    size = (COMPARED_SIDE, COMPARED_SIDE)
-    if picture.shape[:2] == size:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-
-
-def _ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    try:
-        from torchmetrics.functional.image import structural_similarity_index_measure
-    except ImportError as error:
-        raise ConfigError(
-            "evaluation needs torchmetrics; install the extra: pip install 'deephide[train]'"
-        ) from error
-
-    x, y = (torch.from_numpy(v.copy()).permute(0, 3, 1, 2).float() for v in (a, b))
-    value = structural_similarity_index_measure(x, y, data_range=255.0, reduction="none")
-    assert isinstance(value, Tensor)
-    array: NDArray[np.float64] = value.double().numpy().reshape(-1)
-    return array

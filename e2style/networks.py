@@ -4,6 +4,9 @@
 |--------------|---------------------------------------------------|---------------|
 | generator    | rosinality's {'g_ema', 'latent_avg'}, any size    | Generator     |
 | irse50       | model_ir_se50.pth of ArcFace and pSp              | IRSE50        |
+| curricular   | CurricularFace_Backbone.pth, IR-101               | CurricularFace|
+| inception    | Inception of 2015-12-05 for FID, ported to torch  | Inception     |
+| dlib         | dlib's face network as .npz, float16 or 32        | DlibResNet    |
 | parsing_unet | the U-Net of CelebAMask-HQ's face_parsing         | ParsingUNet   |
 | idgi         | the encoder of idinvert, any size                 | IDGIEncoder   |
 | alexnet      | torchvision's AlexNet, classifier or not          | AlexNet       |
@@ -23,6 +26,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from e2style import official, official_baselines
@@ -33,9 +37,11 @@ from e2style.errors import CheckpointError, ConfigError
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
 from e2style.models.generator import Generator
 from e2style.models.idgi import IDGIEncoder
+from e2style.models.inception import Inception
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
+from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
 from e2style.settings import from_dict, to_json
 from e2style.shipped import kind_of_file
 from e2style.untrusted import check_settings, reason
@@ -47,15 +53,23 @@ LPIPS_HEADS = Path(str(resources.files("e2style.weights") / "lpips_alex.safetens
 _N = TypeVar("_N", bound=nn.Module)
 
 _NETWORKS: dict[str, type[nn.Module]] = {
+    "curricular": CurricularFace,
     "irse50": IRSE50,
+    "inception": Inception,
+    "dlib": DlibResNet,
     "parsing_unet": ParsingUNet,
     "alexnet": AlexNet,
     "lpips_heads": LPIPSHeads,
 }
-# A key that only files of this kind have.
+# Keys that may be left over: classifiers that nobody runs.
+_UNUSED = {"alexnet": "classifier.", "inception": "fc."}
+# A key that only files of this kind have, among those of the kinds below.
 _SIGNS = {
+    "curricular": "body.48.res_layer.0.weight",
     "irse50": "output_layer.3.weight",
     "idgi": official_baselines.IDGI_SIGN,
+    "inception": "Mixed_7c.branch_pool.conv.weight",
+    "dlib": "conv256_down_out.conv1.conv.filters",
     "parsing_unet": "up_concat4.up.weight",
     "alexnet": "features.0.weight",
     "lpips_heads": "lin0.model.1.weight",
@@ -225,10 +239,13 @@ def read_feature_network(kind: str, state: State) -> nn.Module:
     """
     with weightless():
         network = _NETWORKS[kind]()
-    ignored: Callable[[str], bool] = (
-        (lambda key: key.startswith("classifier.")) if kind == "alexnet" else (lambda key: False)
-    )
-    fill(network, state, _RENAMES[kind], what=kind, ignored=ignored)
+    unused = _UNUSED.get(kind, ())
+    if kind == "dlib":
+        state = {key: _transposed(value) for key, value in state.items()}
+    if kind == "inception":  # files from before torch 0.4 lack the counters
+        counters = (k for k in network.state_dict() if k.endswith("num_batches_tracked"))
+        state = {_inception_key(key): torch.tensor(0) for key in counters} | dict(state)
+    fill(network, state, _RENAMES[kind], what=kind, ignored=lambda key: key.startswith(unused))
     return network
 
 
@@ -257,6 +274,37 @@ def _irse50_key(key: str) -> str:
     part, _, leaf = key.partition(".")
     number = {"norm": 0, "linear": 3, "last_norm": 4}.get(part)
     return official.trunk_key(key) if number is None else f"output_layer.{number}.{leaf}"
+
+
+def _curricular_key(key: str) -> str:
+    if key.startswith(("stem.", "groups.")):
+        return official.trunk_key(key, CURRICULAR_UNITS)
+    return _irse50_key(key)
+
+
+def _inception_key(key: str) -> str:
+    return key.partition(".")[2]  # without "stem." or "blocks."
+
+
+def _dlib_key(key: str) -> str:
+    if key == "linear.weight":
+        return "fc"
+    path, leaf = key.rsplit(".", 1)
+    if path.endswith(".conv"):
+        path, leaf = path.removesuffix(".conv"), f"conv.{leaf.replace('weight', 'filters')}"
+    else:
+        leaf = {"gain": "scale.weights", "shift": "scale.biases"}[leaf]
+    unit, _, conv = path.removeprefix("units.").partition(".")
+    if unit == "first":
+        return f"conv32_down.{leaf}"
+    return f"{unit}.{ {'first': 'conv1', 'second': 'conv2'}[conv] }.{leaf}"
+
+
+def _transposed(value: Tensor) -> Tensor:
+    """Filters stored as height, width, input, output; matrices as input, output."""
+    if value.ndim == 4:
+        return value.permute(3, 2, 0, 1)
+    return value.t() if value.ndim == 2 else value
 
 
 def _parsing_key(key: str) -> str:
@@ -291,7 +339,10 @@ def _heads_key(key: str) -> str:
 
 
 _RENAMES: dict[str, Callable[[str], str]] = {
+    "curricular": _curricular_key,
     "irse50": _irse50_key,
+    "inception": _inception_key,
+    "dlib": _dlib_key,
     "parsing_unet": _parsing_key,
     "alexnet": _alexnet_key,
     "lpips_heads": _heads_key,

@@ -173,13 +173,13 @@ def generator_key(key: str) -> str:
     return f"conv1.{rest}" if conv == 0 else f"convs.{conv - 1}.{rest}"
 
 
-def trunk_key(key: str) -> str:
+def trunk_key(key: str, units: tuple[int, ...] = UNITS) -> str:
     """Key of `stem` or `groups` -> key of the released trunk, whose units are one flat list."""
     part, _, rest = key.partition(".")
     if part == "stem":
         return f"input_layer.{rest}"
     level, unit, rest = rest.split(".", 2)
-    number = sum(UNITS[: int(level)]) + int(unit)
+    number = sum(units[: int(level)]) + int(unit)
     rest = rest.replace("residual", "res_layer").replace("shortcut", "shortcut_layer")
     rest = rest.replace("5.squeeze", "5.fc1").replace("5.excite", "5.fc2")
     return f"body.{number}.{rest}"

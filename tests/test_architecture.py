@@ -19,6 +19,7 @@ ALLOWED = {
         "PIL",
         "safetensors",
         "torchmetrics",
+        "jinja2",
         "imageio_ffmpeg",
         "e2style",
     },

@@ -25,10 +25,10 @@ class IRSEUnit(nn.Module):
     """Improved residual unit of ArcFace with squeeze-and-excite.
 
     BN, 3x3 conv, PReLU, strided 3x3 conv, BN, SE; the shortcut subsamples, through a 1x1
-    convolution where the channels change.
+    convolution where the channels change. Without `attention` there is no SE (ArcFace's IR).
     """
 
-    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+    def __init__(self, n_in: int, n_out: int, stride: int, *, attention: bool = True) -> None:
         super().__init__()
         self.residual = nn.Sequential(
             nn.BatchNorm2d(n_in),
@@ -36,7 +36,7 @@ class IRSEUnit(nn.Module):
             nn.PReLU(n_out),
             nn.Conv2d(n_out, n_out, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(n_out),
-            SqueezeExcite(n_out),
+            *([SqueezeExcite(n_out)] if attention else []),
         )
         self.shortcut: nn.Module
         if n_in == n_out:
@@ -59,7 +59,8 @@ def stem(n_in: int, width: int) -> nn.Sequential:
     )
 
 
-def group(n_in: int, n_out: int, units: int) -> nn.Sequential:
+def group(n_in: int, n_out: int, units: int, *, attention: bool = True) -> nn.Sequential:
     """`units` residual units, the first of stride 2: B I H W -> B O H/2 W/2."""
-    first = IRSEUnit(n_in, n_out, 2)
-    return nn.Sequential(first, *(IRSEUnit(n_out, n_out, 1) for _ in range(units - 1)))
+    first = IRSEUnit(n_in, n_out, 2, attention=attention)
+    rest = (IRSEUnit(n_out, n_out, 1, attention=attention) for _ in range(units - 1))
+    return nn.Sequential(first, *rest)

@@ -64,13 +64,33 @@ def test_train_export_evaluate(place):
     found = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--json")
     assert found.exit_code == 0, found.output
     fields = json.loads(found.stdout)
+    about, means = fields["about"], fields["means"]
     more = _run("evaluate", "--data", "faces", "--model", "m.safetensors", "--stages", "3")
     assert more.exit_code == 3
     assert "stages: got 3, allowed 1 to 1" in more.stderr
-    assert fields["pictures"] == 6
+    assert about["pictures"] == 6
+    assert about["runtime_s"] > 0
     assert fields["skipped"] == ["bad.png"]
-    assert fields["psnr"] > 0
-    assert fields["bits"] > 0
+    assert 0 < means["psnr"]["low"] <= means["psnr"]["mean"] <= means["psnr"]["high"]
+    assert means["bits"]["mean"] > 0
+    assert fields["not_measured"]["lpips"].startswith("needs alexnet.pth")
+
+
+def test_evaluate_writes_its_report_once(place):
+    assert _run(*TRAIN).exit_code == 0
+    assert _run("export", "run", "-o", "m.safetensors").exit_code == 0
+    call = ["evaluate", "--data", "faces", "--model", "m.safetensors", "--timed", "0"]
+    done = _run(*call, "-o", "report", "--codes", "found", "--images", "3")
+    assert done.exit_code == 0, done.output
+    names = {path.name for path in (place / "report").iterdir()}
+    assert names == {"evaluation.json", "evaluation.md", "evaluation.html", "pictures.csv"}
+    assert "not measured: the codes were not rounded" in done.stdout
+    assert _run(*call, "-o", "report").exit_code == 8
+    optimised = ["--method", "i2s", "--steps", "2", "--images", "2", "--json"]
+    fields = json.loads(_run(*call, *optimised).stdout)
+    assert (fields["about"]["method"], fields["about"]["steps"]) == ("i2s", 2)
+    assert fields["about"]["encoder"] == 0
+    assert _run(*call, "--steps", "2").exit_code == 2
 
 
 def test_a_dry_run_prints_the_settings_and_trains_nothing(place):

@@ -1,0 +1,137 @@
+"""The command that measures how well pictures are inverted."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.e2style_group import app
+from cli.options import command, model_option
+from cli.render import Terminal
+from deephide.errors import OutputError
+
+__all__ = ["evaluate"]
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style evaluate --data val.zip",
+        "e2style evaluate --data celeba-hq.zip --model restyle.pt --weights weights -o report",
+        "e2style evaluate --data faces --model psp.pt --method dni --images 20 --json",
+    ),
+)
+@click.option(
+    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned pictures."
+)
+@click.option(
+    "--weights",
+    metavar="FOLDER",
+    help="Input: folder with the networks of LPIPS, identity similarity and FID; "
+    "docs/evaluation.md names the files.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="Output: write evaluation.json, .md, .html and pictures.csv here.",
+)
+@click.option("--force", is_flag=True, help="Output: replace an earlier report.")
+@click.option(
+    "--method",
+    type=click.Choice(("forward", "idgi", "dni", "i2s")),
+    default="forward",
+    show_default=True,
+    help="Advanced: what finds the code: the encoders alone, or a method that optimises behind "
+    "them (idgi the code, dni the noise) or without them (i2s).",
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Advanced: of the optimiser.  [default: its own]"
+)
+@click.option(
+    "--codes",
+    type=click.Choice(("found", "sent")),
+    help="Advanced: paint from codes as they were found, or as rounded for sending.  "
+    "[default: sent, where the model rounds]",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="Advanced: pictures to look at, evenly spread.  [default: all]",
+)
+@click.option(
+    "--timed",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Advanced: runs that the runtime is the median of; 0 leaves it out.",
+)
+@click.option(
+    "--stages", type=click.IntRange(min=1), help="Advanced: encoder runs.  [default: all]"
+)
+@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
+@model_option
+def evaluate(
+    terminal: Terminal,
+    data: str,
+    weights: str | None,
+    output: str | None,
+    force: bool,
+    method: str,
+    steps: int | None,
+    codes: str | None,
+    images: int | None,
+    timed: int,
+    stages: int | None,
+    device: str,
+    model: str | None,
+) -> None:
+    """Measure how well a model or a baseline regenerates pictures.
+
+    SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand;
+    runtime and parameters; bits where codes are rounded. Means have 95 % intervals.
+    """
+    from e2style.evaluation import quantizer_of
+    from e2style.measure import measure, parameters, runtime
+    from e2style.methods import METHODS, Inverter
+    from e2style.metrics.features import load_metrics
+    from e2style.report import as_json, as_text, write_report
+    from e2style.zoo import load_model
+
+    if output and not force and (Path(output) / "evaluation.json").exists():
+        raise OutputError(f"the output {output} holds a report", hint="use --force to replace it")
+    start = time.monotonic()
+    chosen = METHODS[method]
+    if steps is not None:
+        if not chosen.steps:
+            raise click.UsageError("--steps: has no effect with --method forward")
+        chosen = dataclasses.replace(chosen, steps=steps)
+    loaded = load_model(model, device)
+    metrics = load_metrics(Path(weights) if weights else None, device)
+    inverter = Inverter(loaded.network, chosen, stages=stages, distance=metrics.pairs.get("lpips"))
+    sent = codes == "sent" or (codes is None and loaded.quantizer is not None)
+    with terminal.bar("evaluating", "pictures") as progress:
+        found = measure(
+            inverter,
+            data,
+            metrics,
+            quantizer=quantizer_of(loaded) if sent else None,
+            limit=images,
+            batch=loaded.batch_size,
+            progress=progress,
+        )
+    found.about.update(parameters(inverter))
+    if timed:
+        found.about["runtime_s"] = round(runtime(inverter, runs=timed), 4)
+        found.about["device"] = str(loaded.device)
+    if found.skipped:
+        terminal.warning(f"{len(found.skipped)} pictures could not be read and were skipped")
+    fields: dict[str, Any] = as_json(found) | {"elapsed_s": round(time.monotonic() - start, 3)}
+    if output:
+        fields["output"] = [str(path) for path in write_report(found, output)]
+    terminal.result(as_text(found), fields)

@@ -1,0 +1,141 @@
+"""Metrics that need other people's weights: LPIPS, identity similarity, FID.
+
+What is missing is named with the file that it needs, and never replaced: another network is
+another metric, under its own name.
+
+| key            | file in the folder                                          |
+|----------------|-------------------------------------------------------------|
+| lpips          | alexnet.pth or alexnet-owt-7be5be79.pth; heads ship         |
+| ids            | CurricularFace_Backbone.pth                                 |
+| ids_dlib       | dlib_resnet.npz                                             |
+| ids_mobileface | mobilefacenet.npz                                           |
+| fid            | pt_inception-2015-12-05-6726825d.pth, or torch-fidelity's   |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from e2style.errors import CheckpointError, ConfigError
+from e2style.losses.features import MobileFaceNet, load_state
+from e2style.networks import load_lpips, load_network
+
+Pair = Callable[[Tensor, Tensor], Tensor]
+
+FILES = {
+    "lpips": ("alexnet.pth", "alexnet-owt-7be5be79.pth"),
+    "ids": ("CurricularFace_Backbone.pth",),
+    "ids_dlib": ("dlib_resnet.npz",),
+    "ids_mobileface": ("mobilefacenet.npz",),
+    "fid": ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"),
+}
+FEW = 2048  # pictures; below this number the covariance of FID is singular
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureMetrics:
+    """What could be loaded from a folder, and why the rest could not.
+
+    Attributes
+    ----------
+    pairs : from pictures B 3 S S in [-1, 1], twice, to B values; by key
+    inception : network of FID, or None
+    missing : by key, what is needed
+    """
+
+    pairs: dict[str, Pair]
+    inception: nn.Module | None
+    missing: dict[str, str]
+
+
+def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
+    """Load every metric whose weights lie in a folder.
+
+    Parameters
+    ----------
+    folder : with files of the names above, or what `e2style convert` made of them; None: no folder
+    device : torch device
+
+    Raises
+    ------
+    CheckpointError : a file is there and cannot be used
+    """
+    pairs: dict[str, Pair] = {}
+    missing: dict[str, str] = {}
+    inception = None
+    for key, names in FILES.items():
+        path = _found(folder, names)
+        if path is None:
+            where = "no folder of weights was given" if folder is None else f"it is not in {folder}"
+            missing[key] = f"needs {names[0]}; {where}"
+        elif key == "lpips":
+            pairs[key] = load_lpips(path, device=device)
+        elif key == "fid":
+            inception = _loaded(path, device, "Inception")
+        else:
+            pairs[key] = _similarity(_recogniser(key, path, device))
+    return FeatureMetrics(pairs, inception, missing)
+
+
+def _found(folder: Path | None, names: tuple[str, ...]) -> Path | None:
+    if folder is None:
+        return None
+    every = (*names, *(str(Path(name).with_suffix(".safetensors")) for name in names))
+    return next((folder / name for name in every if (folder / name).is_file()), None)
+
+
+def _loaded(path: Path, device: str, wanted: str) -> nn.Module:
+    network = load_network(path, device)
+    if type(network).__name__ != wanted:
+        raise CheckpointError(f"model {path}: holds {type(network).__name__}, not {wanted}")
+    return network
+
+
+def _recogniser(key: str, path: Path, device: str) -> Callable[[Tensor], Tensor]:
+    """Network from pictures B 3 S S in [-1, 1] to embeddings of unit length."""
+    if key != "ids_mobileface":
+        return _loaded(path, device, "CurricularFace" if key == "ids" else "DlibResNet")
+    network = load_state(MobileFaceNet(), path).to(device)
+    return lambda pictures: F.normalize(network(pictures)[-1])
+
+
+def _similarity(embed: Callable[[Tensor], Tensor]) -> Pair:
+    return lambda a, b: (embed(a) * embed(b)).sum(1)
+
+
+class FrechetDistance:
+    """FID between two sets of pictures, collected batch by batch (Heusel et al. 2017).
+
+    Parameters
+    ----------
+    inception : pictures B 3 S S uint8 -> features B 2048
+
+    Raises
+    ------
+    ConfigError : torchmetrics is not installed
+    """
+
+    def __init__(self, inception: nn.Module) -> None:
+        try:
+            from torchmetrics.image.fid import FrechetInceptionDistance
+        except ImportError as error:
+            raise ConfigError(
+                "FID needs torchmetrics; install the extra: pip install 'deephide[train]'"
+            ) from error
+        self._metric = FrechetInceptionDistance(feature=inception)
+
+    def add(self, originals: Tensor, painted: Tensor) -> None:
+        """Take in pictures B 3 S S uint8 of both sets."""
+        self._metric.update(originals, real=True)
+        self._metric.update(painted, real=False)
+
+    def value(self) -> float:
+        """The distance so far; NaN with fewer than two pictures."""
+        if self._metric.real_features_num_samples < 2:
+            return float("nan")
+        return float(self._metric.compute())

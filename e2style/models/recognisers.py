@@ -1,0 +1,109 @@
+"""Face recognisers that identity similarity is measured with; none of them is trained with here."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from e2style.losses.features import ARCFACE_BOX
+from e2style.models.irse import group, stem
+
+CURRICULAR_WIDTHS, CURRICULAR_UNITS = (64, 128, 256, 512), (3, 13, 30, 3)
+CURRICULAR_SIDE = 112
+# Crop of an FFHQ-aligned picture that dlib's network expects, x0, y0, x1, y1 as fractions.
+DLIB_BOX = (0.161, 0.257, 0.851, 0.947)
+DLIB_SIDE = 150
+DLIB_MEAN = (122.782, 117.001, 104.298)
+
+
+def crop(pictures: Tensor, box: tuple[float, float, float, float], side: int) -> Tensor:
+    """Cut a fixed part out of aligned pictures: B 3 S S -> B 3 side side, antialiased bilinear."""
+    size = pictures.shape[-1]
+    x0, y0, x1, y1 = (round(edge * size) for edge in box)
+    part = pictures[:, :, y0:y1, x0:x1]
+    return F.interpolate(part, (side, side), mode="bilinear", antialias=True)
+
+
+class CurricularFace(nn.Module):
+    """IR-101 of CurricularFace (Huang et al. 2020), what the paper measures identity with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = stem(3, CURRICULAR_WIDTHS[0])
+        self.groups = nn.ModuleList()
+        n_in = CURRICULAR_WIDTHS[0]
+        for n_out, units in zip(CURRICULAR_WIDTHS, CURRICULAR_UNITS, strict=True):
+            self.groups.append(group(n_in, n_out, units, attention=False))
+            n_in = n_out
+        self.norm = nn.BatchNorm2d(n_in)
+        self.linear = nn.Linear(n_in * 7 * 7, 512)
+        self.last_norm = nn.BatchNorm1d(512, affine=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 512 of unit length."""
+        x = self.stem(crop(pictures, ARCFACE_BOX, CURRICULAR_SIDE))
+        for part in self.groups:
+            x = part(x)
+        return F.normalize(self.last_norm(self.linear(self.norm(x).flatten(1))))
+
+
+class _Affine(nn.Module):
+    """Convolution, then a scale and a shift per channel."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int, *, pad: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2 if pad else 0)
+        self.gain = nn.Parameter(torch.ones(n_out))
+        self.shift = nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        return y * self.gain[:, None, None] + self.shift[:, None, None]
+
+
+class _DlibUnit(nn.Module):
+    """Two convolutions beside a shortcut; one that halves pools it and pads it with zeros."""
+
+    def __init__(self, n_in: int, n_out: int, *, halve: bool) -> None:
+        super().__init__()
+        self.first = _Affine(n_in, n_out, 3, 2 if halve else 1, pad=not halve)
+        self.second = _Affine(n_out, n_out, 3, 1, pad=True)
+        self.halve = halve
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(torch.relu(self.first(x)))
+        if self.halve:
+            x = F.avg_pool2d(x, 2)
+            x = F.pad(x, (0, 0, 0, 0, 0, y.shape[1] - x.shape[1]))
+            y = F.pad(y, (0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]))
+        return torch.relu(x + y)
+
+
+class DlibResNet(nn.Module):
+    """The face network of dlib 19.4, 128-d."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = _Affine(3, 32, 7, 2, pad=False)
+        units: dict[str, nn.Module] = {}
+        n_in = 32
+        for n_out, repeats in ((32, 3), (64, 3), (128, 2), (256, 2)):
+            if n_out != n_in:
+                units[f"conv{n_out}_down"] = _DlibUnit(n_in, n_out, halve=True)
+            units |= {
+                f"conv{n_out}_{k + 1}": _DlibUnit(n_out, n_out, halve=False) for k in range(repeats)
+            }
+            n_in = n_out
+        units["conv256_down_out"] = _DlibUnit(256, 256, halve=True)
+        self.units = nn.ModuleDict(units)
+        self.linear = nn.Linear(256, 128, bias=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
+        mean = pictures.new_tensor(DLIB_MEAN)[:, None, None]
+        x = ((crop(pictures, DLIB_BOX, DLIB_SIDE) + 1) * 127.5 - mean) / 255
+        x = F.max_pool2d(torch.relu(self.first(x)), 3, 2)
+        for unit in self.units.values():
+            x = unit(x)
+        return F.normalize(self.linear(x.mean((2, 3))))

@@ -1,0 +1,206 @@
+"""Numbers of the evaluation: against plain formulas, and other people's networks by their names."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from e2style_vectors import SHARED
+
+from e2style.errors import CheckpointError
+from e2style.metrics.features import FILES, FrechetDistance, load_metrics
+from e2style.metrics.pictures import as_compared, mse, psnr, ssim
+from e2style.metrics.spread import mean_of
+from e2style.models.inception import Inception, enlarge_as_tensorflow
+from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
+from e2style.networks import load_network, read_feature_network
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
+    b = np.clip(a + rng.normal(0, 20, a.shape), 0, 255).astype(np.uint8)
+    return a, b
+
+
+def _naive_ssim(a, b):
+    """Wang et al. 2004, one window at a time, on one channel."""
+    at = np.arange(11) - 5
+    window = np.exp(-(at[:, None] ** 2 + at**2) / (2 * 1.5**2))
+    window /= window.sum()
+    values = []
+    a, b = (np.pad(plane, 5, mode="reflect") for plane in (a, b))
+    for y in range(a.shape[0] - 10):
+        for x in range(a.shape[1] - 10):
+            p, q = a[y : y + 11, x : x + 11], b[y : y + 11, x : x + 11]
+            mp, mq = (window * p).sum(), (window * q).sum()
+            vp, vq = (window * (p - mp) ** 2).sum(), (window * (q - mq) ** 2).sum()
+            cov = (window * (p - mp) * (q - mq)).sum()
+            c1, c2 = 2.55**2, 7.65**2
+            top = (2 * mp * mq + c1) * (2 * cov + c2)
+            values.append(top / ((mp**2 + mq**2 + c1) * (vp + vq + c2)))
+    return np.mean(values)
+
+
+def test_pixel_metrics_are_their_formulas(pair):
+    a, b = pair
+    x, y = a.astype(float), b.astype(float)
+    for k in range(2):
+        error = np.mean((x[k] - y[k]) ** 2)
+        assert psnr(a, b)[k] == pytest.approx(10 * np.log10(255**2 / error))
+        assert mse(a, b)[k] == pytest.approx(np.mean((x[k] / 127.5 - y[k] / 127.5) ** 2))
+        wanted = np.mean([_naive_ssim(x[k, ..., c], y[k, ..., c]) for c in range(3)])
+        assert ssim(a, b)[k] == pytest.approx(wanted, abs=1e-4)
+    assert ssim(a, a) == pytest.approx(1)
+    assert psnr(a, a).min() > 100
+
+
+def test_pictures_are_averaged_down_and_enlarged_after_rounding():
+    x = torch.rand(1, 3, 8, 8) * 2 - 1
+    down = as_compared(x, 4)
+    wanted = (x.reshape(1, 3, 4, 2, 4, 2).mean((3, 5)) + 1) * 127.5
+    assert np.abs(down[0].transpose(2, 0, 1) - wanted[0].numpy()).max() <= 0.5 + 1e-3
+    flat = torch.full((1, 3, 8, 8), 0.3)
+    assert (as_compared(flat, 16) == round(1.3 * 127.5)).all()
+    assert as_compared(torch.full((1, 3, 8, 8), 7.0), 8).max() == 255
+
+
+def test_the_interval_covers_the_mean_and_narrows():
+    rng = np.random.default_rng(1)
+    few, many = mean_of(rng.normal(3, 1, 20)), mean_of(rng.normal(3, 1, 2000))
+    for found in (few, many):
+        assert found.low < found.mean < found.high
+        assert found.low < 3 < found.high
+    assert many.high - many.low == pytest.approx(2 * 1.96 / 2000**0.5, rel=0.1)
+    assert few.high - few.low > 4 * (many.high - many.low)
+    assert mean_of([1.0, np.inf, np.nan]).count == 1
+    assert np.isnan(mean_of([]).mean)
+
+
+def test_intervals_cover_as_often_as_they_say():
+    rng = np.random.default_rng(2)
+    found = [mean_of(rng.exponential(1, 60), rounds=300) for _ in range(200)]
+    share = np.mean([f.low <= 1 <= f.high for f in found])
+    assert 0.88 < share < 0.99
+
+
+def test_what_is_missing_names_its_file(tmp_path):
+    for folder in (None, tmp_path):
+        found = load_metrics(folder)
+        assert set(found.missing) == set(FILES)
+        assert not found.pairs
+        for key, reason in found.missing.items():
+            assert FILES[key][0] in reason
+    torch.save({"a": torch.zeros(1)}, tmp_path / FILES["ids"][0])
+    with pytest.raises(CheckpointError, match="no network that is known"):
+        load_metrics(tmp_path)
+
+
+def _inception_state():
+    """Seeded weights under the names of the file that FID programs download."""
+    source = torch.Generator().manual_seed(1)
+    state = {}
+    for key, value in Inception().state_dict().items():
+        name = key.partition(".")[2]
+        if name.endswith("num_batches_tracked"):
+            continue  # as in files from before torch 0.4
+        if name.endswith("running_var"):
+            state[name] = torch.rand(value.shape, generator=source) + 0.5
+        elif value.ndim > 1:
+            drawn = torch.randn(value.shape, generator=source)
+            state[name] = drawn / value[0].numel() ** 0.5
+        else:
+            shift = 1.0 if name.endswith("bn.weight") else 0.0
+            state[name] = torch.randn(value.shape, generator=source) * 0.5 + shift
+    return state | {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+
+
+def test_inception_computes_what_torch_fidelity_does():
+    network = read_feature_network("inception", _inception_state()).eval()
+    source = torch.Generator().manual_seed(2)
+    x = torch.randint(0, 256, (1, 3, 100, 256), dtype=torch.uint8, generator=source)
+    with torch.inference_mode():
+        features = network(x)[0].double()
+    assert features.shape == (2048,)
+    # What inception-v3-compat of torch-fidelity 0.4.0 gives for these weights and this picture.
+    wanted = [0.0, 0.011926, 1.235196, 0.006448, 0.0, 0.0, 0.340328, 3.013984]
+    assert features[::256].tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+    assert float(features.sum()) == pytest.approx(1020.00812, rel=1e-5)
+
+
+def test_enlarging_samples_where_tensorflow_does():
+    x = torch.tensor([[[[0.0, 4.0]]]])
+    assert enlarge_as_tensorflow(x, 4)[0, 0, 0].tolist() == [0.0, 2.0, 4.0, 4.0]
+
+
+def test_the_frechet_distance_of_gaussians_is_its_formula():
+    class Coordinates(torch.nn.Module):
+        num_features = 2
+
+        def forward(self, pictures):
+            return pictures[:, 0, 0, :2].float()
+
+    rng = np.random.default_rng(0)
+    a = np.clip(rng.normal((90, 110), (12, 20), (4000, 2)), 0, 255).astype(np.uint8)
+    b = np.clip(rng.normal((100, 120), (6, 20), (4000, 2)), 0, 255).astype(np.uint8)
+    distance = FrechetDistance(Coordinates())
+    assert np.isnan(distance.value())
+    for some in np.split(np.arange(4000), 4):
+        planes = (
+            torch.from_numpy(v[some])[:, None, None].expand(-1, 3, 1, -1).contiguous()
+            for v in (a, b)
+        )
+        distance.add(*planes)
+    wanted = 10**2 + 10**2 + (12 - 6) ** 2
+    assert distance.value() == pytest.approx(wanted, rel=0.05)
+
+
+def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
+    with torch.device("meta"):
+        shapes = CurricularFace().state_dict()
+    from e2style.networks import _curricular_key
+
+    state = {_curricular_key(key): torch.zeros(value.shape) for key, value in shapes.items()}
+    units = {int(k.split(".")[1]) for k in state if k.startswith("body.")}
+    assert units == set(range(sum(CURRICULAR_UNITS))) == set(range(49))
+    assert state["output_layer.3.weight"].shape == (512, 25088)
+    assert not any("fc1" in key for key in state)  # IR, not IR-SE
+    assert "output_layer.4.weight" not in state  # the last norm has no scale
+    assert {"output_layer.4.running_var", "body.3.shortcut_layer.0.weight"} <= set(state)
+    path = tmp_path / "CurricularFace_Backbone.pth"
+    torch.save(state, path)
+    assert isinstance(load_network(path), CurricularFace)
+
+
+def test_similarity_is_one_for_equal_faces_only():
+    torch.manual_seed(0)
+    network = DlibResNet().eval().requires_grad_(False)
+    a, b = torch.rand(2, 1, 3, 96, 96) * 2 - 1
+    assert network(a).shape == (1, 128)
+    assert float((network(a) * network(a)).sum()) == pytest.approx(1, abs=1e-5)
+    assert float((network(a) * network(b)).sum()) < 0.9999
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no weights")
+def test_dlib_embeds_faces_as_the_tool_of_reference():
+    import sys
+
+    sys.path.insert(0, str(SHARED / "tools"))
+    try:
+        from dlib_distance import embed, read
+    finally:
+        sys.path.pop(0)
+    faces = list(read(SHARED / "data" / "faces" / "val.zip").values())[:3]
+    network = load_network(SHARED / "weights" / "dlib_resnet.npz")
+    x = torch.stack([torch.from_numpy(np.asarray(f).copy()) for f in faces]).permute(0, 3, 1, 2)
+    wanted = F.normalize(torch.stack([embed(f) for f in faces]))
+    assert ((network(x.float() / 127.5 - 1) * wanted).sum(1) > 0.999).all()
+
+
+def test_folders_of_weights_are_used(tmp_path):
+    state = _inception_state()
+    torch.save(state, tmp_path / FILES["fid"][1])
+    found = load_metrics(tmp_path)
+    assert isinstance(found.inception, Inception)
+    assert "fid" not in found.missing
