@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from cli import deephide_models
+from cli import deephide_many, deephide_models
 from cli.completion import add_completion
 from cli.deephide_group import app
+from cli.encoding import encoding_options
 from cli.options import (
-    FaceType,
     command,
     exit_on_termination,
     hygiene_options,
@@ -30,7 +30,7 @@ from cli.render import Terminal
 from cli.reports import capacity_report, element_name, embed_fields, forecast, open_to_all
 from deephide.errors import OutputError
 
-__all__ = ["app", "deephide_models", "main"]
+__all__ = ["app", "deephide_many", "deephide_models", "main"]
 
 
 @command(
@@ -54,60 +54,8 @@ __all__ = ["app", "deephide_models", "main"]
 )
 @output_options(None, "stego.png, or stego.jpg for a JPEG carrier")
 @key_options(sending=True)
-@click.option(
-    "--pad",
-    is_flag=True,
-    help="Security: fill the payload up to a size class (at most 12 % more), so that the number of "
-    "changes says less about its length.",
-)
 @model_option
-@click.option(
-    "--codec",
-    type=click.Choice(["auto", "latent", "image", "file", "paper"]),
-    default="auto",
-    show_default=True,
-    help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-    "picture, small; file: any bytes, without the name; auto: latent for a square picture of a "
-    "face that the model paints closely and that is safe in the carrier, else image; paper: nine "
-    "bits per integer, for the figures of the paper.",
-)
-@click.option(
-    "--budget",
-    type=click.IntRange(min=1),
-    metavar="BYTES",
-    help="Input: what a picture or a face may use up, as finely as it goes.  [default: what is "
-    "safe in the carrier, for a picture 200 to 4096; for a face the usual quality]",
-)
-@click.option(
-    "--quality",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Input: how finely a face is coded, from 1 for the fewest bytes; how many qualities there "
-    "are depends on the model.  [default: the usual one, or what --budget allows]",
-)
-@click.option(
-    "--face",
-    type=FaceType("auto", "largest", "none"),
-    default="auto",
-    metavar="largest|N|none",
-    help="Input: cut this face out of the secret and hide it alone; N counts from 1, the largest "
-    "first; none takes the central square. Needs the extra align.  [default: largest with --codec "
-    "latent or paper if the extra is installed, else none]",
-)
-@click.option(
-    "--rounding",
-    type=click.Choice(["nearest", "floor"]),
-    help="Advanced: how --codec paper rounds.  [default: nearest]",
-)
-@click.option(
-    "--cost",
-    type=click.Choice(["auto", "hill", "suniward", "wow", "mipod", "juniward", "uerd"]),
-    default="auto",
-    show_default=True,
-    help="Advanced: the function that says where changes are hard to detect. hill, suniward, wow "
-    "and mipod are for PNG, BMP and TIFF carriers, juniward and uerd for JPEG; auto is the first "
-    "of each.",
-)
+@encoding_options
 @click.option(
     "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
 )
@@ -122,14 +70,8 @@ def embed(
     output: str | None,
     force: bool,
     sources: Sources,
-    pad: bool,
     model: str | None,
-    codec: str,
-    budget: int | None,
-    quality: int | None,
-    rounding: str | None,
-    face: int | str,
-    cost: str,
+    encoding: dict[str, Any],
     preview: str | None,
     dry_run: bool,
     hygiene: dict[str, Any],
@@ -141,11 +83,11 @@ def embed(
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
+    codec = encoding["codec"]
     if preview and codec == "file":
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
         raise click.UsageError("--dry-run writes nothing, not to stdout either")
-    _refuse_unused(codec, budget, quality, rounding, face)
     for option in ("keep_times", "strip_metadata"):
         if hygiene[option] and dry_run:
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
@@ -178,19 +120,13 @@ def embed(
             path,
             secrets.passphrase,
             model,
-            cost,
-            codec,
-            advance,
+            progress=advance,
             preview=preview,
             force=force,
             key_file=secrets.key_file,
             recipients=secrets.recipients,
-            pad=pad,
-            budget=budget,
-            rounding=rounding or "nearest",
-            face=None if face == "none" else face,
-            quality=quality,
             dry_run=dry_run,
+            **encoding,
             **hygiene,
         )
         data = path.read_bytes() if output == "-" else b""
@@ -209,19 +145,6 @@ def embed(
         terminal.result(forecast(result), fields)
     elif output != "-":
         terminal.result(output, fields)
-
-
-def _refuse_unused(
-    codec: str, budget: int | None, quality: int | None, rounding: str | None, face: int | str
-) -> None:
-    if budget is not None and codec not in ("auto", "image", "latent"):
-        raise click.UsageError(f"--budget has no effect with --codec {codec}")
-    if quality is not None and codec not in ("auto", "latent"):
-        raise click.UsageError(f"--quality has no effect with --codec {codec}")
-    if rounding is not None and codec != "paper":
-        raise click.UsageError("--rounding has no effect without --codec paper")
-    if face != "auto" and codec in ("image", "file"):
-        raise click.UsageError(f"--face has no effect with --codec {codec}")
 
 
 @command(

@@ -11,7 +11,14 @@ import click
 
 from deephide.errors import PassphraseError
 
-__all__ = ["VARIABLE", "Secrets", "Sources", "read_passphrase", "read_secrets"]
+__all__ = [
+    "VARIABLE",
+    "Secrets",
+    "Sources",
+    "read_passphrase",
+    "read_passphrase_file",
+    "read_secrets",
+]
 
 VARIABLE = "DEEPHIDE_PASSPHRASE"
 _MAX_BYTES = 65536
@@ -92,9 +99,23 @@ def read_passphrase(sources: Sources, *, confirm: bool) -> str | None:
         text = _ask(confirm)
     else:
         text = _decode(_read(sources))
+    return _not_empty(text, given[0])
+
+
+def read_passphrase_file(path: str) -> str:
+    """Return the passphrase in a file, whatever the environment says.
+
+    Raises
+    ------
+    PassphraseError : empty, unreadable, or more than one line
+    """
+    return _not_empty(_decode(_read(Sources(path))), click.format_filename(path))
+
+
+def _not_empty(text: str, source: str) -> str:
     if not text:
         raise PassphraseError(
-            f"the passphrase from {given[0]} is empty", hint="use a passphrase of several words"
+            f"the passphrase from {source} is empty", hint="use a passphrase of several words"
         )
     return text
 

@@ -25,11 +25,11 @@ from cli.exit_codes import ExitCode, of_error
 from deephide.errors import DeephideError
 from e2style.errors import E2StyleError
 
-__all__ = ["SCHEMA", "Problem", "Terminal", "finite", "problem"]
+__all__ = ["LOGGERS", "SCHEMA", "Problem", "Terminal", "finite", "problem"]
 
 SCHEMA = 1
 
-_LOGGERS = ("deephide", "stc", "e2style")
+LOGGERS = ("deephide", "stc", "e2style")
 _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
 
 
@@ -128,7 +128,7 @@ class Terminal:
         text, fields : as in `result`
         found : gives the exit status; None if nothing failed
         """
-        if found is None or not self.as_json:
+        if found is None or (text and not self.as_json):
             self.result(text, fields)
         if found is None:
             return ExitCode.OK
@@ -161,7 +161,7 @@ class Terminal:
         """Show the library's log records as messages while the command runs."""
         handler = _Handler(self)
         level = logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.WARNING
-        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        loggers = [logging.getLogger(name) for name in LOGGERS]
         before = [logger.level for logger in loggers]
         for logger in loggers:
             logger.addHandler(handler)

@@ -240,7 +240,7 @@ def extract(
     CheckpointError : made with another model
     """
     elements = covers.load(stego, "stego")
-    lazy = LazyModel(model)
+    lazy = LazyModel.of(model)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
     keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
     for fingerprint in keyed:
@@ -325,7 +325,8 @@ def capacity(
 
 
 def _paths(*sources: object) -> list[Path]:
-    return [Path(each) for each in sources if isinstance(each, str | os.PathLike)]
+    files = (each.source if isinstance(each, LazyModel) else each for each in sources)
+    return [Path(each) for each in files if isinstance(each, str | os.PathLike)]
 
 
 def is_compiled() -> bool:

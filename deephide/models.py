@@ -87,7 +87,7 @@ class Model(Protocol):
         """Map (B, n, 512) to (B, 3, R, R), [-1, 1] nominal."""
 
 
-ModelSource: TypeAlias = "Model | str | os.PathLike[str] | None"
+ModelSource: TypeAlias = "Model | LazyModel | str | os.PathLike[str] | None"
 
 
 def from_e2style(error: Exception) -> DeephideError:
@@ -116,6 +116,8 @@ def load_model(model: ModelSource) -> Model:
     ------
     CheckpointError : missing, damaged or incompatible
     """
+    if isinstance(model, LazyModel):
+        return model.load()
     if model is None or isinstance(model, str | os.PathLike):
         import e2style
 
@@ -125,21 +127,27 @@ def load_model(model: ModelSource) -> Model:
 
 
 class LazyModel:
-    """A model that is loaded when it is needed, and may not be.
+    """A model that is loaded when it is needed, and may not be; for several calls once.
 
     Parameters
     ----------
     source : name, path or loaded model; None means the default one
     """
 
-    def __init__(self, source: ModelSource) -> None:
-        self._source = source
+    def __init__(self, source: Model | str | os.PathLike[str] | None) -> None:
+        self.source = source
         self._loaded: Model | None = None
+        self._others: dict[str, LazyModel] = {}
+
+    @classmethod
+    def of(cls, source: ModelSource) -> LazyModel:
+        """Return a source as a lazy model; one that is lazy already is passed through."""
+        return source if isinstance(source, LazyModel) else cls(source)
 
     def load(self) -> Model:
         """Return the model; see `load_model`."""
         if self._loaded is None:
-            self._loaded = load_model(self._source)
+            self._loaded = load_model(self.source)
         return self._loaded
 
     def fingerprint(self) -> bytes:
@@ -149,7 +157,7 @@ class LazyModel:
         ------
         CheckpointError : missing or damaged
         """
-        source = self._source
+        source = self.source
         if self._loaded is None and (source is None or isinstance(source, str | os.PathLike)):
             import e2style
 
@@ -165,20 +173,22 @@ class LazyModel:
         CheckpointError : missing or damaged
         """
         yield self.fingerprint(), self
-        if self._source is None:
+        if self.source is None:
             import e2style
             from e2style.shipped import DEFAULT
 
             for name in e2style.names():
                 if name != DEFAULT:
-                    other = LazyModel(name)
-                    yield other.fingerprint(), other
+                    yield self._other(name).fingerprint(), self._other(name)
             for added in e2style.added_models():
-                yield bytes.fromhex(added.fingerprint), LazyModel(added.name)
+                yield bytes.fromhex(added.fingerprint), self._other(added.name)
+
+    def _other(self, name: str) -> LazyModel:
+        return self._others.setdefault(name, LazyModel(name))
 
     def name(self) -> str:
         """Return what to call it in a message."""
-        source = self._source
+        source = self.source
         if source is None:
             return "the built-in model"
         return os.fspath(source) if isinstance(source, str | os.PathLike) else source.name
@@ -206,6 +216,7 @@ def code_sizes(source: ModelSource) -> CodeSizes:
     """
     from e2style.shipped import TYPICAL_BYTES
 
+    source = source.source if isinstance(source, LazyModel) else source
     if source is None or isinstance(source, str | os.PathLike):
         import e2style
 

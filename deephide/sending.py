@@ -145,7 +145,7 @@ def hide(order: Order, progress: Progress = None) -> Job:
         image_io.file_size(Path(order.secret), "secret")  # before the model takes its time
     cover = covers.load(order.carrier)
     report(progress, 0)
-    model = LazyModel(order.model)
+    model = LazyModel.of(order.model)
     if codecs.uses_model(order.codec):
         model.load()
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())

@@ -1,0 +1,200 @@
+"""Commands of `deephide` that work off lists."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from cli.deephide_group import app
+from cli.encoding import encoding_options
+from cli.exit_codes import ExitCode
+from cli.journal import Journal, digest, state
+from cli.manifest import EMBED, EXTRACT, read_manifest
+from cli.options import command, hygiene_options, key_options, model_option
+from cli.passphrase import Sources, read_secrets
+from cli.render import Problem, Terminal
+from cli.reports import open_to_all
+from cli.rows import LOST, Outcome, Task, extract_row, hide_row
+from cli.workers import work_off
+
+__all__ = ["embed_many", "extract_many"]
+
+_MANIFEST = click.argument("manifest", metavar="MANIFEST")
+_FORCE = click.option(
+    "--force",
+    is_flag=True,
+    help="Output: do all rows again and replace existing files.",
+)
+_JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Advanced: rows at once, each in a process of its own with its own copy of the model.",
+)
+
+
+@command(
+    app,
+    examples=(
+        "deephide embed-many photos.csv -p",
+        "deephide embed-many photos.jsonl --passphrase-file key.txt --jobs 4 --json",
+    ),
+    name="embed-many",
+)
+@_MANIFEST
+@_FORCE
+@key_options(sending=True)
+@model_option
+@encoding_options
+@_JOBS
+@hygiene_options
+def embed_many(
+    terminal: Terminal,
+    manifest: str,
+    force: bool,
+    sources: Sources,
+    model: str | None,
+    encoding: dict[str, Any],
+    jobs: int,
+    hygiene: dict[str, Any],
+) -> ExitCode:
+    """Hide many secrets in many photos, as a list says, and go on later.
+
+    The list is CSV with a header, or JSON Lines: secret, carrier, output, and where a row has keys
+    of its own, passphrase_file, key_file or recipients. Names are looked up from the folder of the
+    list. What is done is noted in MANIFEST.journal: the same command goes on where it stopped,
+    skips rows whose files are as they were then, and repeats those that failed. The journal knows
+    no passphrases: for another one use --force. The exit code is that of the first row that failed.
+    """
+    start = time.monotonic()
+    rows = read_manifest(manifest, EMBED)
+    secrets = read_secrets(sources, confirm=True)
+    if secrets.missing and not all(row.has_keys for row in rows):
+        terminal.warning(open_to_all(encoding["codec"]))
+    settings = encoding | hygiene
+    common = {**settings, "model": model, "key_file": secrets.key_file}
+    journal = Journal(manifest, {**common, "to": secrets.recipients}, digest, forget=force)
+    tasks = [Task(row, secrets, model, force, settings) for row in rows]
+    outcomes, skipped = _work_off(terminal, "hiding", tasks, hide_row, journal, jobs)
+    return _report(terminal, tasks, outcomes, skipped, start)
+
+
+@command(
+    app,
+    examples=(
+        "deephide extract-many stegos.csv -p",
+        "deephide extract-many stegos.jsonl --identity identity.txt --jobs 4 --json",
+    ),
+    name="extract-many",
+)
+@_MANIFEST
+@_FORCE
+@key_options(sending=False)
+@model_option
+@_JOBS
+def extract_many(
+    terminal: Terminal,
+    manifest: str,
+    force: bool,
+    sources: Sources,
+    model: str | None,
+    jobs: int,
+) -> ExitCode:
+    """Get back what is hidden in many pictures, as a list says.
+
+    The list is as that of embed-many: stego, output, and where a row has keys of its own,
+    passphrase_file, key_file or identity. It is resumed in the same way.
+    """
+    start = time.monotonic()
+    rows = read_manifest(manifest, EXTRACT)
+    secrets = read_secrets(sources, confirm=False)
+    common = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
+    journal = Journal(manifest, common, state, forget=force)
+    tasks = [Task(row, secrets, model, force) for row in rows]
+    outcomes, skipped = _work_off(terminal, "extracting", tasks, extract_row, journal, jobs)
+    return _report(terminal, tasks, outcomes, skipped, start)
+
+
+def _work_off(
+    terminal: Terminal,
+    label: str,
+    tasks: Sequence[Task],
+    work: Callable[[Task], Outcome],
+    journal: Journal,
+    jobs: int,
+) -> tuple[dict[int, Outcome], set[int]]:
+    """Return the outcomes by number of the row, and which rows were done before."""
+    outcomes = {}
+    for task in tasks:
+        report = journal.finished(task.row)
+        if report is not None:
+            outcomes[task.row.number] = Outcome(report)
+    skipped = {*outcomes}
+    left = [task for task in tasks if task.row.number not in skipped]
+    with terminal.bar(label, "rows") as progress:
+        progress(len(skipped), len(tasks))
+
+        def begin(task: Task) -> Task:
+            return replace(task, force=task.force or journal.begin(task.row))
+
+        def settle(task: Task, outcome: Outcome) -> None:
+            outcomes[task.row.number] = outcome
+            if outcome is not LOST:  # nobody knows how far such a row came
+                journal.end(task.row, outcome.report)
+            progress(len(outcomes), len(tasks))
+
+        work_off(left, begin, work, LOST, settle, jobs)
+    return outcomes, skipped
+
+
+def _report(
+    terminal: Terminal,
+    tasks: Sequence[Task],
+    outcomes: dict[int, Outcome],
+    skipped: set[int],
+    start: float,
+) -> ExitCode:
+    """Say what became of the rows, in their order, whatever the order they were done in."""
+    rows: list[dict[str, Any]] = []
+    first, failed = None, 0
+    for task in tasks:
+        number, outcome = task.row.number, outcomes[task.row.number]
+        status = "skipped" if number in skipped else "done"
+        for note in outcome.warnings:
+            terminal.warning(f"row {number}: {note}")
+        if outcome.problem is not None:
+            status, failed = "failed", failed + 1
+            first = first or outcome.problem
+            if not terminal.as_json:
+                message = f"row {number}: {outcome.problem.message}"
+                terminal.report(replace(outcome.problem, message=message))
+        rows.append(
+            {
+                "row": number,
+                "output": task.row.output,
+                "status": status,
+                "error": asdict(outcome.problem) if outcome.problem else None,
+                "warnings": outcome.warnings,
+                "report": outcome.report,
+            }
+        )
+    fields = {
+        "rows": rows,
+        "done": len(rows) - failed - len(skipped),
+        "skipped": len(skipped),
+        "failed": failed,
+        "warnings": terminal.warnings,
+        "elapsed_s": round(time.monotonic() - start, 3),
+    }
+    terminal.info(f"{fields['done']} rows done, {len(skipped)} done before, {failed} failed")
+    text = "\n".join(row["output"] for row in rows if row["status"] != "failed")
+    if first is not None:
+        message = f"{failed} of {len(rows)} rows failed"
+        first = Problem(first.code, first.name, message, "run the command again to repeat them")
+    return terminal.outcome(text, fields, first)

@@ -1,0 +1,118 @@
+"""The options that say how a secret is encoded and priced, for one photo or for many."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cli.options import FaceType
+
+__all__ = ["encoding_options"]
+
+Function = Callable[..., Any]
+
+
+def encoding_options(function: Function) -> Function:
+    """Add how a secret travels; the function gets a dict of arguments of `deephide.embed_file`."""
+
+    @functools.wraps(function)
+    def run(
+        *args: Any,
+        pad: bool,
+        codec: str,
+        budget: int | None,
+        quality: int | None,
+        rounding: str | None,
+        face: int | str,
+        cost: str,
+        **kwargs: Any,
+    ) -> Any:
+        _refuse_unused(codec, budget, quality, rounding, face)
+        encoding = {
+            "pad": pad,
+            "codec": codec,
+            "budget": budget,
+            "quality": quality,
+            "rounding": rounding or "nearest",
+            "face": None if face == "none" else face,
+            "cost": cost,
+        }
+        return function(*args, encoding=encoding, **kwargs)
+
+    wrapped: Function = run
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_OPTIONS = (
+    click.option(
+        "--pad",
+        is_flag=True,
+        help="Security: fill the payload up to a size class (at most 12 % more), so that the "
+        "number of changes says less about its length.",
+    ),
+    click.option(
+        "--codec",
+        type=click.Choice(["auto", "latent", "image", "file", "paper"]),
+        default="auto",
+        show_default=True,
+        help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
+        "picture, small; file: any bytes, without the name; auto: latent for a square picture "
+        "of a face that the model paints closely and that is safe in the carrier, else image; "
+        "paper: nine bits per integer, for the figures of the paper.",
+    ),
+    click.option(
+        "--budget",
+        type=click.IntRange(min=1),
+        metavar="BYTES",
+        help="Input: what a picture or a face may use up, as finely as it goes.  [default: what is "
+        "safe in the carrier, for a picture 200 to 4096; for a face the usual quality]",
+    ),
+    click.option(
+        "--quality",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Input: how finely a face is coded, from 1 for the fewest bytes; how many qualities "
+        "there are depends on the model.  [default: the usual one, or what --budget allows]",
+    ),
+    click.option(
+        "--face",
+        type=FaceType("auto", "largest", "none"),
+        default="auto",
+        metavar="largest|N|none",
+        help="Input: cut this face out of the secret and hide it alone; N counts from 1, the "
+        "largest first; none takes the central square. Needs the extra align.  [default: "
+        "largest with --codec latent or paper if the extra is installed, else none]",
+    ),
+    click.option(
+        "--rounding",
+        type=click.Choice(["nearest", "floor"]),
+        help="Advanced: how --codec paper rounds.  [default: nearest]",
+    ),
+    click.option(
+        "--cost",
+        type=click.Choice(["auto", "hill", "suniward", "wow", "mipod", "juniward", "uerd"]),
+        default="auto",
+        show_default=True,
+        help="Advanced: the function that says where changes are hard to detect. hill, suniward, "
+        "wow and mipod are for PNG, BMP and TIFF carriers, juniward and uerd for JPEG; auto is "
+        "the first of each.",
+    ),
+)
+
+
+def _refuse_unused(
+    codec: str, budget: int | None, quality: int | None, rounding: str | None, face: int | str
+) -> None:
+    if budget is not None and codec not in ("auto", "image", "latent"):
+        raise click.UsageError(f"--budget has no effect with --codec {codec}")
+    if quality is not None and codec not in ("auto", "latent"):
+        raise click.UsageError(f"--quality has no effect with --codec {codec}")
+    if rounding is not None and codec != "paper":
+        raise click.UsageError("--rounding has no effect without --codec paper")
+    if face != "auto" and codec in ("image", "file"):
+        raise click.UsageError(f"--face has no effect with --codec {codec}")

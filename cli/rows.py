@@ -1,0 +1,149 @@
+"""One row of a list: the work, done in whatever process, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.exit_codes import ExitCode
+from cli.manifest import Row
+from cli.passphrase import Secrets, read_passphrase_file
+from cli.render import LOGGERS, Problem, problem
+
+__all__ = ["LOST", "Outcome", "Task", "extract_row", "hide_row"]
+
+# Of this process, loaded once for all rows; by name or path.
+_models: dict[str | None, Any] = {}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row, and what is the same for all rows.
+
+    `settings` are arguments of `deephide.embed_file` besides keys, model and files.
+    """
+
+    row: Row
+    secrets: Secrets
+    model: str | None
+    force: bool
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def keys(self) -> Secrets:
+        """Return the keys of the row, or if it has none those of all."""
+        if not self.row.has_keys:
+            return self.secrets
+        files = self.row.files
+        passphrase = None
+        if "passphrase_file" in files:
+            passphrase = read_passphrase_file(files["passphrase_file"])
+        key_file, identity = files.get("key_file"), files.get("identity")
+        return Secrets(passphrase, key_file, self.row.recipients, identity)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row: what there is to report of it, or the problem, and all warnings."""
+
+    report: dict[str, Any] | None
+    problem: Problem | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def hide_row(task: Task) -> Outcome:
+    """Embed what a row says; the report is a part of what `embed --json` says."""
+    import deephide
+
+    with _caught() as warnings:
+        try:
+            keys = task.keys()
+            result = deephide.embed_file(
+                task.row.files["secret"],
+                task.row.files["carrier"],
+                task.row.output,
+                keys.passphrase,
+                _model(task.model),
+                force=task.force,
+                key_file=keys.key_file,
+                recipients=keys.recipients,
+                **task.settings,
+            )
+        except Exception as error:
+            return Outcome(None, problem(error), tuple(warnings))
+    report = {
+        "payload_bits": result.payload_bits,
+        "alpha": result.alpha,
+        "change_rate": result.change_rate,
+        "psnr": result.psnr,
+        "secret_psnr": result.secret_psnr,
+        "codec": result.codec,
+        "model": result.model,
+        "safe_bits": result.safe_bits,
+    }
+    return Outcome(report, warnings=tuple(warnings))
+
+
+def extract_row(task: Task) -> Outcome:
+    """Extract what a row says; the report is a part of what `extract --json` says."""
+    import deephide
+
+    with _caught() as warnings:
+        try:
+            keys = task.keys()
+            found = deephide.extract_file(
+                task.row.files["stego"],
+                task.row.output,
+                keys.passphrase,
+                _model(task.model),
+                force=task.force,
+                key_file=keys.key_file,
+                identity=keys.identity,
+            )
+        except Exception as error:
+            return Outcome(None, problem(error), tuple(warnings))
+    report = {
+        "codec": found.info.codec,
+        "model": found.info.model,
+        "payload_bits": found.info.payload_bits,
+    }
+    return Outcome(report, warnings=tuple(warnings))
+
+
+LOST = Outcome(
+    None,
+    Problem(
+        ExitCode.BUG,
+        "ProcessError",
+        "the process that worked on it was killed, perhaps because memory ran out",
+        "run the command again with fewer --jobs",
+    ),
+)
+
+
+def _model(name: str | None) -> Any:
+    from deephide.models import LazyModel
+
+    return _models.setdefault(name, LazyModel(name))
+
+
+@contextmanager
+def _caught() -> Iterator[list[str]]:
+    """Collect what the libraries warn of, so that it can be told with the row it belongs to."""
+    warnings: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warnings.append(record.getMessage())
+
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [Collector(logging.WARNING)], False
+    try:
+        yield warnings
+    finally:
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate

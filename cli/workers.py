@@ -1,0 +1,109 @@
+"""Independent tasks in several processes: in any order, reported as they end, stopped cleanly."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import FrameType
+from typing import TypeVar
+
+__all__ = ["work_off"]
+
+Task = TypeVar("Task")
+Outcome = TypeVar("Outcome")
+
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+
+
+def work_off(
+    tasks: Sequence[Task],
+    begin: Callable[[Task], Task],
+    work: Callable[[Task], Outcome],
+    lost: Outcome,
+    settle: Callable[[Task, Outcome], None],
+    jobs: int,
+) -> None:
+    """Do all tasks; whatever ends this early leaves no process and no half-written file.
+
+    Parameters
+    ----------
+    tasks : independent of one another; can be pickled
+    begin : called here with each task right before its work; returns what to work on
+    work : a function of a module, called in a process of its own if `jobs` > 1; must not raise
+    lost : what became of a task whose process was killed or stopped
+    settle : called here with each task and its outcome, in the order in which they end
+    jobs : processes at once
+    """
+    if jobs == 1:
+        for task in tasks:
+            settle(task, work(begin(task)))
+        return
+    left = list(tasks)
+    while left:
+        left = _in_processes(left, begin, work, lost, settle, jobs)
+
+
+def _in_processes(
+    tasks: list[Task],
+    begin: Callable[[Task], Task],
+    work: Callable[[Task], Outcome],
+    lost: Outcome,
+    settle: Callable[[Task, Outcome], None],
+    jobs: int,
+) -> list[Task]:
+    """Do tasks until all are done or a process is killed; return those not begun."""
+    # Not forked: threads of numba and torch do not survive that.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _prepare)
+    running: dict[Future[Outcome], Task] = {}
+    waiting = list(reversed(tasks))
+    broken = False
+    try:
+        while running or (waiting and not broken):
+            # No more than can run: what has begun when a process is killed counts as lost.
+            while waiting and len(running) < jobs and not broken:
+                task = waiting.pop()
+                try:
+                    running[pool.submit(work, begin(task))] = task
+                except BrokenProcessPool:
+                    broken = True
+                    settle(task, lost)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task, error = running.pop(future), future.exception()
+                broken = broken or isinstance(error, BrokenProcessPool)
+                settle(task, future.result() if error is None else lost)
+    except BaseException:
+        _stop(pool)
+        raise
+    pool.shutdown()
+    return waiting[::-1]
+
+
+def _prepare() -> None:
+    """Let every signal that ends a program unwind the stack of a worker, without a word."""
+    for name in _STOPPING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    for name in _STOPPING:  # a second one must not stop the cleaning up
+        if hasattr(signal, name):
+            # Not SIG_IGN, about which Python prints remarks if that signal is on its way already.
+            signal.signal(getattr(signal, name), lambda *_: None)
+    raise SystemExit(128 + number)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers, and wait until they have removed their temporary files."""
+    workers = multiprocessing.active_children()
+    pool.shutdown(wait=False, cancel_futures=True)
+    if os.name == "posix":  # elsewhere it would kill them, and Ctrl-C has reached them already
+        for worker in workers:
+            worker.terminate()
+    for worker in workers:
+        worker.join()
