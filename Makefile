@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs pages bench clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,14 @@ lint: $(READY) ## Check style and types
 
 docs: $(READY) ## Build the documentation; open site/index.html
 	@echo "== building the documentation"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pages: $(READY) ## Make the pictures and pages that show what the program does and says
+	@$(BIN)/python benchmarks/demo.py --output demo --strip docs/pictures/strip.png
+	@$(BIN)/python docs/make_pictures.py
+	@$(BIN)/python docs/make_stc_pictures.py
+	@$(BIN)/python docs/make_models.py
+	@$(BIN)/python docs/make_cli.py
 
 bench: $(READY) ## Measure the main job on held-out faces (needs ../shared)
 	@$(BIN)/python benchmarks/main_job.py

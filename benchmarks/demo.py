@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 HERE = pathlib.Path(__file__).parent
 PHOTOS = ("coffee.png", "motorcycle_left.png", "chelsea.png")
 TITLES = ("cover", "stego", "difference x20", "secret", "recovered")
-SIDE, MARGIN, HEAD = 256, 8, 22
+SIDE, MARGIN, HEAD = 256, 8, 38
 
 
 def command(*arguments: object) -> dict:
@@ -70,7 +70,7 @@ def sheet(rows: list[list[Image.Image]], path: pathlib.Path) -> None:
     canvas = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(canvas)
     for column, title in enumerate(TITLES):
-        draw.text((MARGIN + column * (SIDE + MARGIN), 5), title, fill="black")
+        draw.text((MARGIN + column * (SIDE + MARGIN), 6), title, fill="black", font_size=22)
         for row, tiles in enumerate(rows):
             at = (MARGIN + column * (SIDE + MARGIN), HEAD + row * (SIDE + MARGIN))
             canvas.paste(tiles[column], at)

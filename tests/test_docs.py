@@ -1,10 +1,8 @@
-"""The documents say what is so: README commands run, tables match the code."""
+"""The documents say what is so: figures, tables, links and pictures match the project."""
 
 import dataclasses
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,89 +11,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FACE = ROOT / "benchmarks" / "demo_faces" / "face1.png"
-
-
-def _blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.fixture
-def place(tmp_path):
-    """A folder with the files that the README speaks of, and the commands on the path."""
-    import skimage.data
-
-    photos = Path(skimage.data.__file__).parent
-    shutil.copy(FACE, tmp_path / "face.png")
-    shutil.copy(photos / "coffee.png", tmp_path / "photo.png")
-    return tmp_path
-
-
-def _run(command, place):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "80"}
-    return subprocess.run(
-        command, shell=True, cwd=place, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def test_every_command_of_the_readme_works(place):
-    commands = [
-        (line[2:], list(rest)) for block in _blocks("console") for line, rest in _sessions(block)
-    ]
-    assert len(commands) >= 4
-    for command, expected in commands:
-        done = _run(command, place)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        if expected:
-            shown = (done.stderr + done.stdout).splitlines()
-            # Said once on every machine, and in the README not at all.
-            shown = [line for line in shown if "compiling the coder" not in line]
-            assert [_masked(s) for s in shown] == [_masked(e) for e in expected], command
-
-
-def _sessions(block):
-    """Yield each `$ ` line with the output lines that follow it."""
-    current, output = None, []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            if current:
-                yield current, output
-            current, output = line, []
-        elif line:
-            output.append(line)
-    if current:
-        yield current, output
-
-
-def _masked(line):
-    """Numbers differ from run to run, since every file has a fresh salt."""
-    return re.sub(r"[\d.]+", "N", line)
-
-
-def test_the_python_of_the_readme_runs(place):
-    program = "\n".join(_blocks("python"))
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=place, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert (place / "recovered.png").exists()
-
-
-def test_the_training_commands_of_the_readme_resolve(place):
-    lines = [r for b in _blocks("sh") for r in b.splitlines() if r.startswith("e2style train")]
-    assert lines
-    for line in lines:
-        done = _run(f"{line} --dry-run", place)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-
-
-def test_make_targets_of_the_readme_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE))
-    assert {"demo", "test"} <= named
-    for target in named:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
@@ -119,6 +34,41 @@ def test_the_model_page_is_that_of_the_shipped_model():
             assert " ".join(str(card[field]).split()) in " ".join(page.split()), field
         for value in card["metrics"].values():
             assert str(value) in page
+
+
+def test_the_figures_of_the_readme_are_those_of_the_default_model():
+    import e2style
+
+    model = e2style.load()
+    figures = model.card.metrics
+    text = " ".join(README.split())
+    for shown in (
+        f"**{round(figures['payload bits, everything counted'] / 8)} bytes**",
+        f"({figures['payload bits, everything counted']:,} bits;",
+        f"**{figures['PSNR in dB at 256 px']:.1f} dB**",
+        f"distance of **{figures['mean dlib distance']:.2f}**",
+        f"| `{model.name}` (default) | {model.output_size} × {model.output_size} faces |",
+    ):
+        assert shown in text, shown
+
+
+def test_the_citation_is_that_of_this_version():
+    import deephide
+
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.search(r"^date-released: (\S+)$", text, re.MULTILINE)[1]
+    assert f"\nversion: {deephide.__version__}\n" in text
+    assert f"\n## [{deephide.__version__}] - {released}\n" in changes
+
+
+def test_every_picture_is_made_by_a_script_and_shown():
+    makers = [*(ROOT / "docs").glob("make_*.py"), ROOT / "Makefile"]
+    scripts = "".join(path.read_text(encoding="utf-8") for path in makers)
+    pages = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md"))
+    for path in (ROOT / "docs" / "pictures").iterdir():
+        assert path.name in scripts, path.name
+        assert f"pictures/{path.name})" in pages + README, path.name
 
 
 def test_exit_codes_are_documented():
