@@ -157,6 +157,7 @@ def run(
     suffix: str = ".png",
     force: bool = False,
     codes: bool = False,
+    measured: Callable[[], dict[str, Any]] = dict,
 ) -> None:
     """Do the work of a command for each input, and print where the result is.
 
@@ -168,6 +169,7 @@ def run(
     output : a file or a folder
     work : makes the content of a file of an item
     suffix, force, codes : as in `items` and `targets`
+    measured : gives more fields of the result, once all is done
 
     Raises
     ------
@@ -199,7 +201,8 @@ def run(
         terminal.info(f"{done} of {len(found)} were there already; --force makes them anew")
     written = len(left) - len(skipped)
     terminal.result(
-        output, {"output": output, "written": written, "there": done, "skipped": skipped}
+        output,
+        {"output": output, "written": written, "there": done, "skipped": skipped, **measured()},
     )
 
 

@@ -10,7 +10,14 @@ from typing import Any
 
 import click
 
-from cli import e2style_align, e2style_codes, e2style_edit, e2style_evaluate, e2style_models
+from cli import (
+    e2style_align,
+    e2style_codes,
+    e2style_edit,
+    e2style_evaluate,
+    e2style_models,
+    e2style_tasks,
+)
 from cli.completion import add_completion
 from cli.e2style_group import app
 from cli.options import check_output, command, exit_on_termination
@@ -24,6 +31,7 @@ __all__ = [
     "e2style_edit",
     "e2style_evaluate",
     "e2style_models",
+    "e2style_tasks",
     "main",
 ]
 

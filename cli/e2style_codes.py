@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli.batch import CODES, Item, batch_options, items, run
-from cli.e2style_faces import Faces, face_options
+from cli.e2style_faces import Faces, device_option, face_options
 from cli.e2style_group import app
 from cli.options import command, model_option
 from cli.render import Terminal
@@ -60,7 +60,7 @@ def invert(
     examples=("e2style synthesize face.safetensors -o face.png", "e2style synthesize codes -o out"),
 )
 @batch_options
-@click.option("--device", default="cpu", show_default=True, help="Advanced: torch device.")
+@device_option
 @model_option
 def synthesize(
     terminal: Terminal,

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from e2style.data.align import Placement
     from e2style.model import InversionModel
 
-__all__ = ["Faces", "Found", "face_options", "paste_option"]
+__all__ = [
+    "Faces",
+    "Found",
+    "device_option",
+    "face_option",
+    "face_options",
+    "one",
+    "paste_option",
+    "png",
+]
 
 
 @dataclass(frozen=True)
@@ -149,22 +158,22 @@ def png(picture: Any) -> bytes:
     return buffer.getvalue()
 
 
+face_option = click.option(
+    "--face",
+    type=FaceType("auto", "largest", "none"),
+    default="auto",
+    metavar="largest|N|none",
+    help="Input: which face of a photo; N counts from 1, the largest first; none takes square "
+    "pictures as they are.  [default: largest if the extra align is installed]",
+)
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="Advanced: torch device."
+)
+
+
 def face_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --model, --device and --face."""
-    for option in (
-        click.option("--device", default="cpu", show_default=True, help="Advanced: torch device."),
-        model_option,
-        click.option(
-            "--face",
-            type=FaceType("auto", "largest", "none"),
-            default="auto",
-            metavar="largest|N|none",
-            help="Input: which face of a photo; N counts from 1, the largest first; none takes "
-            "square pictures as they are.  [default: largest if the extra align is installed]",
-        ),
-    ):
-        function = option(function)
-    return function
+    return face_option(model_option(device_option(function)))
 
 
 def paste_option(function: Callable[..., Any]) -> Callable[..., Any]:

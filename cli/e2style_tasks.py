@@ -1,0 +1,159 @@
+"""Commands for models that were trained to restore or to translate."""
+
+from __future__ import annotations
+
+import click
+
+from cli.batch import Item, batch_options, run
+from cli.e2style_faces import Faces, device_option, face_option, one, paste_option, png
+from cli.e2style_group import app
+from cli.options import command
+from cli.render import Terminal
+
+__all__ = ["restore", "translate"]
+
+_model_option = click.option(
+    "--model",
+    required=True,
+    metavar="NAME|PATH",
+    help="Input: a model that was trained for the task; see docs/applications.md.",
+)
+_compare_option = click.option(
+    "--compare",
+    is_flag=True,
+    help="Output: put what the encoder saw beside what was painted.",
+)
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style restore old.jpg --task colorization --model color.safetensors -o colour.png",
+        "e2style restore faces --task super_resolution --damage --compare --model sr.safetensors "
+        "-o restored",
+    ),
+)
+@batch_options
+@click.option(
+    "--task",
+    required=True,
+    type=click.Choice(["colorization", "denoising", "inpainting", "super_resolution"]),
+    help="Input: what the model was trained for.",
+)
+@click.option(
+    "--mask",
+    metavar="PATH",
+    help="Input: what is to be inpainted is white in this aligned picture; the rest stays.",
+)
+@click.option(
+    "--damage",
+    is_flag=True,
+    help="Input: damage whole pictures first, as in training, and measure how well they come back.",
+)
+@click.option(
+    "--factor",
+    type=click.Choice(["1", "2", "4", "8", "16"]),
+    help="Input: what --damage shrinks by in super-resolution.  [default: drawn]",
+)
+@_compare_option
+@paste_option
+@_model_option
+@device_option
+@face_option
+def restore(
+    terminal: Terminal,
+    inputs: tuple[str, ...],
+    output: str,
+    force: bool,
+    task: str,
+    mask: str | None,
+    damage: bool,
+    factor: str | None,
+    compare: bool,
+    paste_back: bool,
+    model: str,
+    device: str,
+    face: int | str,
+) -> None:
+    """Colour, clean, fill or sharpen faces (paper, Alg. 5).
+
+    With --damage the pictures are the truth: PSNR and SSIM are printed of what comes back and, for
+    comparison, of the damaged pictures themselves, all at the side of the encoder.
+    """
+    from e2style.applications import restoration
+    from e2style.data.align import paste
+    from e2style.pictures import side_by_side
+
+    if factor and not (damage and task == "super_resolution"):
+        raise click.UsageError("--factor has an effect on --damage of super_resolution alone")
+    if paste_back and compare:
+        raise click.UsageError("--paste-back takes one picture, not a comparison")
+    faces = Faces(model, device, face)
+    side = faces.model.config.encoder.image_size
+    holes = one(mask, codes=False).photo() if mask else None
+    rows: list[restoration.Gain] = []
+
+    def work(item: Item) -> bytes:
+        photo = item.photo()
+        truth, placement = faces.aligned(photo, item.name)
+        start = truth
+        if damage:
+            start = restoration.damaged(truth, task, side, len(rows), int(factor or 0) or None)
+        found = restoration.restore(faces.model, start, task, holes)
+        painted = found.painted
+        if holes is not None:
+            painted = restoration.keep_known(painted, start, holes)
+        if damage:
+            rows.append(restoration.gain(truth, found.shown, painted))
+        if compare:
+            shown = [found.shown, painted, truth] if damage else [found.shown, painted]
+            painted = side_by_side([each.resize((side, side)) for each in shown])
+        return png(paste(photo, placement, painted) if paste_back else painted)
+
+    def measured() -> dict[str, float]:
+        return restoration.summary(rows) if rows else {}
+
+    run(terminal, "restoring", inputs, output, work, force=force, measured=measured)
+    for name, value in measured().items():
+        terminal.info(f"{name.replace('_', ' ')}: {value:.3f}")
+
+
+@command(
+    app,
+    "e2style",
+    examples=(
+        "e2style translate sketch.png --model sketch.safetensors -o face.png",
+        "e2style translate maps --model segmentation.safetensors --compare -o faces",
+    ),
+)
+@batch_options
+@_compare_option
+@_model_option
+@device_option
+def translate(
+    terminal: Terminal,
+    inputs: tuple[str, ...],
+    output: str,
+    force: bool,
+    compare: bool,
+    model: str,
+    device: str,
+) -> None:
+    """Paint the faces of sketches or label maps (paper, Alg. 6).
+
+    What the model takes says which of both it was trained for.
+    """
+    from e2style.applications import restoration
+    from e2style.pictures import side_by_side
+
+    faces = Faces(model, device, "none")
+
+    def work(item: Item) -> bytes:
+        found = restoration.translate(faces.model, item.read())
+        if not compare:
+            return png(found.painted)
+        size = found.painted.size
+        return png(side_by_side([found.shown.resize(size), found.painted]))
+
+    run(terminal, "translating", inputs, output, work, force=force)

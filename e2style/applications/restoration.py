@@ -1,0 +1,199 @@
+"""Damaged pictures, sketches and label maps to faces (paper, Algorithms 5 and 6).
+
+All that is special about a task is in the encoder that was trained for it; what is here shows the
+encoder pictures as its training did.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from e2style.data.archive import UNREADABLE, decode, why
+from e2style.data.corruptions import corrupt, gray
+from e2style.errors import ConfigError, DataError
+from e2style.metrics import pictures as metrics
+from e2style.model import InversionModel
+from e2style.pictures import from_tensor, to_tensor
+
+__all__ = [
+    "TASKS",
+    "Gain",
+    "Restored",
+    "damaged",
+    "gain",
+    "keep_known",
+    "restore",
+    "summary",
+    "translate",
+]
+
+TASKS = ("colorization", "denoising", "inpainting", "super_resolution")
+FACTORS = (1, 2, 4, 8, 16)
+_SEAM = 0.01  # of the side: how far filled and known pixels run into one another
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Restored:
+    """A restored face.
+
+    Attributes
+    ----------
+    shown : what the encoder saw, RGB
+    code : (1, n, 512)
+    painted : RGB, of the generator's size
+    """
+
+    shown: Image.Image
+    code: NDArray[np.float32]
+    painted: Image.Image
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """How near a picture is to the truth before it was restored and after: dB, and SSIM."""
+
+    psnr_before: float
+    psnr: float
+    ssim_before: float
+    ssim: float
+
+
+def gain(truth: Image.Image, before: Image.Image, after: Image.Image) -> Gain:
+    """Compare at the size of `before`, which is what doing nothing would give.
+
+    Parameters
+    ----------
+    truth, before, after : square, RGB
+
+    Raises
+    ------
+    ConfigError : torchmetrics is not installed
+    """
+    wanted = np.asarray(truth.resize(before.size, Image.Resampling.BILINEAR))
+    found = np.asarray(after.resize(before.size, Image.Resampling.BICUBIC))
+    pair = np.stack([np.asarray(before), found])
+    both = np.stack([wanted, wanted])
+    psnr, ssim = metrics.psnr(both, pair), metrics.ssim(both, pair)
+    return Gain(float(psnr[0]), float(psnr[1]), float(ssim[0]), float(ssim[1]))
+
+
+def summary(gains: Sequence[Gain]) -> dict[str, float]:
+    """Means over pictures, by the names of `Gain`."""
+    rows = [dataclasses.asdict(each) for each in gains]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def damaged(
+    picture: Image.Image, task: str, side: int, seed: int, factor: int | None = None
+) -> Image.Image:
+    """Damage an aligned picture as the training of a task does.
+
+    Parameters
+    ----------
+    picture : square, RGB
+    task : one of TASKS
+    side : of the result, that of the encoder
+    seed : of what is random
+    factor : of super-resolution; None draws one of 1, 2, 4, 8 and 16
+    """
+    _check(task)
+    small = np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
+    factors = FACTORS if factor is None else (factor,)
+    return Image.fromarray(corrupt(small, task, np.random.default_rng(seed), factors))
+
+
+def restore(
+    model: InversionModel, picture: Image.Image, task: str, mask: Image.Image | None = None
+) -> Restored:
+    """Restore an aligned picture (Alg. 5).
+
+    Parameters
+    ----------
+    model : trained for the task
+    picture : square, RGB, of any side; damaged, or with a mask still to be
+    task : one of TASKS; for colorization colours are taken out, a small picture is enlarged as
+        super-resolution saw them, the others are shown as they are
+    mask : white where an inpainted picture is to be filled; blackened before the encoder sees it
+
+    Raises
+    ------
+    ConfigError : no such task, or a mask for another task than inpainting
+    """
+    _check(task)
+    if mask is not None and task != "inpainting":
+        raise ConfigError(f"mask: the task {task} takes none")
+    side = model.config.encoder.image_size
+    shown = picture.resize((side, side), Image.Resampling.BILINEAR)
+    if task == "colorization":
+        shown = Image.fromarray(gray(np.asarray(shown)))
+    if mask is not None:
+        holes = mask.convert("L").resize((side, side), Image.Resampling.NEAREST)
+        shown.paste((0, 0, 0), (0, 0), holes.point(lambda level: 255 if level > 127 else 0))
+    return _painted(model, shown, to_tensor([shown], side))
+
+
+def keep_known(painted: Image.Image, original: Image.Image, mask: Image.Image) -> Image.Image:
+    """Fill the holes of a picture and leave the rest of it as it was.
+
+    Parameters
+    ----------
+    painted : square, RGB
+    original : aligned, RGB; the result has its size
+    mask : white where the hole is
+    """
+    holes = mask.convert("L").resize(original.size, Image.Resampling.BILINEAR)
+    soft = holes.filter(ImageFilter.GaussianBlur(_SEAM * original.width))
+    filled = painted.resize(original.size, Image.Resampling.BICUBIC)
+    return Image.composite(filled, original, soft)
+
+
+def translate(model: InversionModel, data: bytes) -> Restored:
+    """Paint the face of a sketch or of a label map (Alg. 6).
+
+    Parameters
+    ----------
+    model : trained for sketches, with one input channel, or for label maps, with one a class
+    data : content of a picture file; of a label map the gray levels or palette indices are classes
+
+    Raises
+    ------
+    ConfigError : the model takes ordinary pictures
+    DataError : no picture, or a class that the model does not know
+    """
+    side, channels = model.config.encoder.image_size, model.config.encoder.in_channels
+    if channels == 3:
+        raise ConfigError(f"model {model.name}: takes pictures, neither sketches nor label maps")
+    try:
+        array = decode(data, side, "L" if channels == 1 else "labels")
+    except UNREADABLE as error:
+        raise DataError(f"the input cannot be read: {why(error)}") from error
+    if channels == 1:
+        sketch = Image.fromarray(array)
+        return _painted(model, sketch.convert("RGB"), to_tensor([sketch], side))
+    if array.max() >= channels:
+        raise DataError(f"label {array.max()}, allowed are 0 to {channels - 1}")
+    planes = F.one_hot(torch.from_numpy(array).long(), channels).permute(2, 0, 1)[None].float()
+    # Neighbouring classes would be neighbouring grays, so hues tell them apart.
+    hues = (array.astype(np.float64) * 255 / channels).astype(np.uint8)
+    full = np.full_like(hues, 255)
+    colours = np.dstack([hues, full, np.where(array == 0, 0, full)])
+    shown = Image.frombytes("HSV", (side, side), colours.tobytes()).convert("RGB")
+    return _painted(model, shown, planes)
+
+
+def _painted(model: InversionModel, shown: Image.Image, x: Tensor) -> Restored:
+    code = model.invert(x)
+    return Restored(shown, code.cpu().numpy(), from_tensor(model.synthesize(code))[0])
+
+
+def _check(task: str) -> None:
+    if task not in TASKS:
+        raise ConfigError(f"task: got {task!r}, allowed are {', '.join(TASKS)}")
