@@ -52,7 +52,7 @@ __all__ = ["app", "deephide_many", "deephide_models", "main"]
     metavar="PATH",
     help="Input: the photo, as PNG, BMP, TIFF or JPEG.",
 )
-@output_options(None, "stego.png, or stego.jpg for a JPEG carrier")
+@output_options(None, "stego.png, or the like with the suffix of the carrier's format")
 @key_options(sending=True)
 @model_option
 @encoding_options
@@ -78,7 +78,7 @@ def embed(
 ) -> None:
     """Hide a face, picture or file in a photo and write the stego.
 
-    A JPEG carrier gives a JPEG file, every other one a PNG.
+    The stego is a file of the carrier's format; of a BMP or TIFF it is a PNG if its name says so.
 
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
@@ -96,24 +96,30 @@ def embed(
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
-    from deephide.covers import is_jpeg_source
+    from deephide.covers import is_jpeg_source, suffixes
 
     if secrets.missing:
         terminal.warning(open_to_all(codec))
-    kind = "jpg" if is_jpeg_source(carrier) else "png"
-    output = output or f"stego.{kind}"
+    suffix, is_jpeg = suffixes(carrier)[0], is_jpeg_source(carrier)
+    output = output or f"stego{suffix}"
     weights = stage_weights(deephide.STAGES, carrier)
     with (
-        _destination(output, kind) as path,
+        _destination(output, suffix) as path,
         terminal.progress(deephide.STAGES, weights) as progress,
     ):
+
+        def announce() -> None:
+            if not deephide.is_compiled(carrier):
+                terminal.info("compiling the coder, once on this machine: this takes some seconds")
 
         def advance(done: int, total: int) -> None:
             progress(done, total)
             # Not before the inputs were looked at: the answer takes a while to find.
-            if done == 0 and not deephide.is_compiled():
-                terminal.info("compiling the coder, once on this machine: this takes some seconds")
+            if done == 0 and not is_jpeg:
+                announce()
 
+        if is_jpeg:  # which compiled code reads
+            announce()
         result = deephide.embed_file(
             secret,
             carrier,
@@ -263,13 +269,13 @@ def _refuse_terminal(terminal: Terminal, output: str | None) -> None:
 
 
 @contextmanager
-def _destination(output: str, kind: str = "png") -> Iterator[Path]:
+def _destination(output: str, suffix: str) -> Iterator[Path]:
     """Yield the file to write; for stdout, one that vanishes afterwards."""
     if output != "-":
         yield Path(output)
         return
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
-        yield Path(folder) / f"output.{kind}"
+        yield Path(folder) / f"output{suffix}"
 
 
 add_completion(app, "deephide")

@@ -134,7 +134,8 @@ def embed_file(
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo and write the stego.
 
-    A JPEG carrier gives a JPEG file, every other one a PNG.
+    The stego is a file of the carrier's format, with the rest of the carrier's file around it; of a
+    BMP or TIFF carrier it may be a PNG file too.
 
     No file appears under its name before the secret was extracted from the stego; any
     failure leaves no file.
@@ -142,7 +143,7 @@ def embed_file(
     Parameters
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
-    destination : path of the file to write; must end in .png, for a JPEG carrier in .jpg or .jpeg
+    destination : path of the file to write; its suffix says PNG, BMP, TIFF or JPEG
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
     key_file, recipients, pad, budget, rounding, face, quality : as in `embed`
@@ -162,9 +163,9 @@ def embed_file(
     """
     path = Path(destination)
     inputs = _paths(secret, carrier, model, key_file)
-    kind = output.JPEG if covers.is_jpeg_source(carrier) else output.PNG
+    suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
-        output.check_output(path, inputs, force=force, kind=kind)
+        output.check_output(path, inputs, force=force, suffixes=covers.suffixes(carrier))
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
@@ -183,7 +184,7 @@ def embed_file(
             rounding,
             face,
             quality,
-            to_file=True,
+            suffix=suffix,
         ),
         progress,
     )
@@ -329,11 +330,15 @@ def _paths(*sources: object) -> list[Path]:
     return [Path(each) for each in files if isinstance(each, str | os.PathLike)]
 
 
-def is_compiled() -> bool:
+def is_compiled(carrier: ImageSource | bytes | None = None) -> bool:
     """Return whether `embed` starts at once; on a new machine the first call compiles.
+
+    Parameters
+    ----------
+    carrier : as in `embed`; JPEG files need more code than others
 
     Returns
     -------
     compiled : bool, by what lies in numba's cache
     """
-    return stc.is_compiled()
+    return stc.is_compiled() and (carrier is None or covers.is_compiled(carrier))

@@ -23,8 +23,8 @@ from PIL import Image
 
 from deephide.errors import DeephideError, InputImageError
 from deephide.image_io import ImageSource
+from deephide.jpeg.segments import JpegFormatError, JpegUnsupportedError, is_jpeg, read_header
 from deephide.jpeg_cover import JpegCover
-from deephide.jpeg_file import JpegFormatError, JpegUnsupportedError, is_jpeg, read_header
 
 if TYPE_CHECKING:
     from deephide.covers import AnyCover

@@ -1,7 +1,8 @@
-"""Covers of either kind, behind one door: samples, and coefficients of JPEG files."""
+"""Covers of every kind, behind one door: samples of three formats, and coefficients of JPEG."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -9,11 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import cover_costs, detectability, image_io, jpeg_costs, jpeg_cover
-from deephide.errors import DeephideError, InputImageError
+from deephide import (
+    cover_costs,
+    detectability,
+    image_io,
+    jpeg_costs,
+    jpeg_cover,
+    output,
+    plain_files,
+)
+from deephide.errors import DeephideError, InputImageError, OutputError
 from deephide.image_io import Cover, ImageSource
+from deephide.jpeg.segments import JpegFormatError, JpegUnsupportedError, is_jpeg
 from deephide.jpeg_cover import JpegCover
-from deephide.jpeg_file import JpegFormatError, JpegUnsupportedError, is_jpeg
 from deephide.picture_errors import damaged, too_many_pixels, too_small
 
 if TYPE_CHECKING:
@@ -23,11 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyCover",
+    "check_suffix",
     "encode",
+    "is_compiled",
     "is_jpeg_source",
     "load",
     "picture",
     "prices",
+    "suffixes",
     "survey",
     "warnings",
 ]
@@ -40,18 +52,66 @@ _DEFAULTS = {Cover: "hill", JpegCover: "juniward"}
 
 def is_jpeg_source(source: ImageSource | bytes) -> bool:
     """Tell whether a source is a JPEG file; pictures in memory and unreadable files are not."""
+    return is_jpeg(_beginning(source))
+
+
+def is_compiled(source: ImageSource | bytes) -> bool:
+    """Return whether a carrier can be read and written at once, without compiling for it."""
+    if isinstance(source, Image.Image) or not is_jpeg_source(source):
+        return True
+    raw = source if isinstance(source, bytes) else Path(source).read_bytes()
+    try:
+        return jpeg_cover.is_compiled(raw)
+    except (JpegFormatError, JpegUnsupportedError):
+        return True  # nothing will be compiled for it
+
+
+def _beginning(source: ImageSource | bytes) -> bytes:
+    """Return the first bytes of a file; none of pictures in memory and unreadable files."""
     if isinstance(source, Image.Image):
-        return False
+        return b""
     if isinstance(source, bytes):
-        return is_jpeg(source)
+        return source[:4]
     path = Path(source)
     try:
         if not path.is_file():  # a pipe would wait, and lose what is read
-            return False
+            return b""
         with path.open("rb") as stream:
-            return is_jpeg(stream.read(3))
+            return stream.read(4)
     except OSError:
-        return False
+        return b""
+
+
+def suffixes(source: ImageSource | bytes) -> tuple[str, ...]:
+    """Return what the name of a carrier's stego may end in, beginning with what it ends in by rule.
+
+    A stego is a file of the carrier's format; of a BMP or TIFF file it may be a PNG file too.  A
+    picture in memory and a file of no such format get PNG.
+    """
+    start = _beginning(source)
+    if is_jpeg(start):
+        return output.JPEG
+    kinds = {b"BM": plain_files.BMP, b"II": plain_files.TIFF, b"MM": plain_files.TIFF}
+    found = kinds.get(start[:2], ())
+    if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in found:
+        found = (Path(source).suffix.lower(), *found)
+    return tuple(dict.fromkeys((*found, *output.PNG)))
+
+
+def check_suffix(cover: AnyCover, suffix: str) -> None:
+    """Refuse a name that a cover's stego cannot have, where only its content tells.
+
+    Raises
+    ------
+    OutputError : a BMP file whose samples are compressed
+    """
+    if isinstance(cover, JpegCover) or suffix in output.PNG:
+        return
+    if not isinstance(cover.source, plain_files.PlainFile):
+        raise OutputError(
+            f"the carrier is of a rare kind that cannot be written as {suffix}",
+            hint="use an output that ends in .png",
+        )
 
 
 def load(source: ImageSource | bytes, role: str = "carrier") -> AnyCover:
@@ -157,15 +217,17 @@ def encode(
     elements: Elements,
     encoder: Encoder | None = None,
     *,
+    suffix: str = ".png",
     strip_metadata: bool = False,
 ) -> bytes:
-    """Return the file of a stego: JPEG for a JPEG cover, else PNG.
+    """Return the file of a stego.
 
     Parameters
     ----------
     cover : what `load` returned
     elements : (n,) integers that replace the cover's
     encoder : of a PNG cover, what `image_io.study` returned, if it was asked before
+    suffix : what its name ends in, one of `suffixes`
     strip_metadata : leave out what the carrier's file says besides what the picture looks like
 
     Raises
@@ -174,6 +236,8 @@ def encode(
     """
     if isinstance(cover, Cover):
         samples = elements.astype(np.uint8, copy=False).reshape(cover.samples.shape)
+        if isinstance(cover.source, plain_files.PlainFile) and suffix in cover.source.kind:
+            return plain_files.replace_samples(cover.source, samples, strip_metadata=strip_metadata)
         return image_io.encode_png(cover, samples, encoder, strip_metadata=strip_metadata)
     try:
         raw = jpeg_cover.encode(cover, elements.astype(np.int16, copy=False))

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from deephide import container, png, png_encoder
+from deephide import carrier_kinds, container, png, png_encoder
+from deephide.carrier_kinds import FileParts
 from deephide.errors import InputImageError
 from deephide.picture_errors import damaged, too_many_pixels, too_small
 
@@ -46,27 +47,7 @@ MIN_SECRET_SIDE = 64
 
 _log = logging.getLogger(__name__)
 
-# Pillow knows many more formats; what they need of code, time and outside programs (Ghostscript
-# for EPS) is not put in the way of hostile files.  The first tuple holds some that a cover
-# cannot have, so that the message can name them.
-_COVER_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
 _SECRET_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
-_LOSSY = {"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF", "HEIF"}
-_CARRIERS = {"PNG", "BMP", "TIFF"}
-_LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp", "lerc", "jpeg2000"}
-_MODES = {"L": 1, "RGB": 3, "RGBA": 4}
-_MODE_NAMES = {
-    "1": "a black-and-white picture",
-    "P": "a palette picture",
-    "PA": "a palette picture",
-    "LA": "a gray picture with transparency",
-    "CMYK": "a CMYK picture",
-    "I": "a picture with more than 8 bits per sample",
-    "I;16": "a 16-bit picture",
-    "I;16B": "a 16-bit picture",
-    "F": "a picture of floating-point samples",
-}
-_KINDS_HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format, or a JPEG file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +56,14 @@ class Cover:
 
     `samples` is (H, W, 1 or 3) uint8, alpha excluded; `alpha` is (H, W) uint8 or None; `fixed`
     is (H, W) bool or None: pixels that must not change because nobody sees their colour, or
-    because a change would make them appear or vanish.  `source` is the PNG file it came from.
+    because a change would make them appear or vanish.  `source` is the file it came from, taken
+    apart.
     """
 
     samples: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
     fixed: NDArray[np.bool_] | None = None
-    source: png.PngFile | None = None
+    source: FileParts | None = None
     icc_profile: bytes | None = None
 
     @property
@@ -158,7 +140,7 @@ def _no_warnings() -> Iterator[None]:
 
 def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     """Read the headers only; return the picture, and whether there are more in the file."""
-    formats = _SECRET_FORMATS if role == "secret" else _COVER_FORMATS
+    formats = _SECRET_FORMATS if role == "secret" else carrier_kinds.FORMATS
     try:
         with _no_warnings():
             if raw.startswith(png.SIGNATURE):
@@ -171,10 +153,7 @@ def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
     except png.TooManyChunksError as error:
         raise InputImageError(f"the {role} has {error}, an ordinary one a few") from error
     except UnidentifiedImageError:
-        raise InputImageError(
-            f"the {role} is not a picture in a format that can be read",
-            hint=_KINDS_HINT if role != "secret" else "use PNG, JPEG, WebP, BMP or TIFF",
-        ) from None
+        raise carrier_kinds.unreadable(raw, role) from None
     except MemoryError:
         raise
     except Exception as error:  # a decoder met bytes its authors did not think of
@@ -192,42 +171,6 @@ def _decode(image: Image.Image, role: str) -> None:
         raise
     except Exception as error:  # as in _open
         raise damaged(role) from error
-
-
-def _refuse_format(image: Image.Image, several: bool, raw: bytes, role: str) -> png.PngFile | None:
-    """Refuse what cannot carry a message; return the parts of a PNG file."""
-    kind = str(image.format)
-    if kind in _LOSSY or (kind == "TIFF" and image.info.get("compression") in _LOSSY_TIFF):
-        name = "JPEG" if kind in ("MPO", "TIFF") else kind
-        raise InputImageError(
-            f"the {role} is lossy: {name} data in a {kind} file is not supported",
-            hint="use a JPEG file, or a picture that was never compressed with loss",
-        )
-    if kind not in _CARRIERS:
-        raise InputImageError(f"the {role} is a {kind} file", hint=_KINDS_HINT)
-    parts = None
-    depths = {8}
-    if kind == "PNG":
-        try:
-            parts = png.parse(raw)
-        except png.PngFormatError as error:
-            raise damaged(role) from error
-        depths = {parts.bit_depth}
-    elif kind == "TIFF":
-        depths = set(getattr(image, "tag_v2", {}).get(258, (1,)))
-    elif raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in _MODES:
-        depths = {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
-    if several or (parts is not None and parts.animated):
-        raise InputImageError(
-            f"the {role} is animated or has several pages", hint="use a picture with one frame"
-        )
-    if image.mode not in _MODES or depths != {8}:
-        wide = max(depths)
-        name = _MODE_NAMES.get(image.mode, f"a picture of {wide} bits per sample")
-        if image.mode in _MODES:
-            name = f"a picture of {wide} bits per sample"
-        raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
-    return parts
 
 
 def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
@@ -250,18 +193,16 @@ def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
     parts = None
     if isinstance(source, Image.Image):
         image = source
-        if image.mode not in _MODES:
-            name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
-            raise InputImageError(f"the {role} is {name}", hint=_KINDS_HINT)
+        carrier_kinds.check_mode(image.mode, role)
         if image.width * image.height > MAX_PIXELS:
             raise too_many_pixels(role, f" ({image.width} x {image.height})", MAX_PIXELS)
         _decode(image, role)
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
         image, several = _open(raw, role)
-        parts = _refuse_format(image, several, raw, role)
+        parts = carrier_kinds.check_file(image, several, raw, role)
         _decode(image, role)
-    channels = min(_MODES[image.mode], 3)
+    channels = min(carrier_kinds.MODES[image.mode], 3)
     elements = image.width * image.height * channels
     if elements < MIN_COVER_ELEMENTS:
         raise too_small(role, image.width, image.height, f"{elements} samples", MIN_COVER_ELEMENTS)
@@ -367,7 +308,7 @@ def study(cover: Cover) -> png_encoder.Encoder | None:
     ------
     InputImageError : the image data is damaged in a way that its decoder overlooked
     """
-    if cover.source is None:
+    if not isinstance(cover.source, png.PngFile):
         return None
     try:
         return png.study(cover.source, _with_alpha(cover, cover.samples))
@@ -400,7 +341,7 @@ def encode_png(
     InputImageError : the image data of the cover is damaged in a way that its decoder overlooked
     """
     before, after = (_with_alpha(cover, part) for part in (cover.samples, samples))
-    if cover.source is None:
+    if not isinstance(cover.source, png.PngFile):
         return png.new_file(after, cover.icc_profile)
     try:
         source = png.without_metadata(cover.source) if strip_metadata else cover.source

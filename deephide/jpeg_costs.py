@@ -83,6 +83,12 @@ def jpeg_warnings(cover: JpegCover) -> tuple[str, ...]:
             f"{100 * even:.0f} % of the carrier is perfectly even: drawings, screenshots and "
             "strongly compressed pictures are poor hiding places"
         )
+    file = cover.coefficients.file
+    if b"c2pa" in file.raw[: file.scans[0].start]:
+        found.append(
+            "the carrier has signed content credentials (C2PA), which no longer match once it is "
+            "changed: --strip-metadata leaves them out"
+        )
     return tuple(found)
 
 

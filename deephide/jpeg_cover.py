@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import container
-from deephide.jpeg_blocks import Coefficients
-from deephide.jpeg_file import JpegFormatError, parse, read_header
+from deephide.jpeg.blocks import Coefficients
+from deephide.jpeg.segments import JpegFormatError, parse, read_header
 
-__all__ = ["JpegCover", "decode", "elements_of", "encode", "picture", "without_metadata"]
+__all__ = [
+    "JpegCover",
+    "decode",
+    "elements_of",
+    "encode",
+    "is_compiled",
+    "picture",
+    "without_metadata",
+]
 
 _ORIENTATION = 0x0112
 
@@ -64,7 +72,7 @@ def elements_of(raw: bytes) -> tuple[int, int, int]:
 
     Raises
     ------
-    JpegFormatError, JpegUnsupportedError : as `jpeg_file.read_header`
+    JpegFormatError, JpegUnsupportedError : as `segments.read_header`
     """
     file = read_header(raw)
     return file.width, file.height, 64 * sum(each.columns * each.rows for each in file.components)
@@ -78,9 +86,9 @@ def decode(raw: bytes) -> JpegCover:
     JpegFormatError : damaged, truncated or incomplete
     JpegUnsupportedError : of a kind that cannot be a carrier
     """
-    from deephide import jpeg_coder
+    from deephide.jpeg import coder
 
-    coefficients = jpeg_coder.decode(parse(raw))
+    coefficients = coder.decode(parse(raw))
     return JpegCover(coefficients, coefficients.elements())
 
 
@@ -91,9 +99,21 @@ def encode(cover: JpegCover, elements: NDArray[np.int16]) -> bytes:
     ------
     JpegFormatError : the file that came out is not what it should be
     """
-    from deephide import jpeg_coder
+    from deephide.jpeg import coder
 
-    return jpeg_coder.replace_coefficients(cover.coefficients, elements)
+    return coder.replace_coefficients(cover.coefficients, elements)
+
+
+def is_compiled(raw: bytes) -> bool:
+    """Return whether the loops for this kind of file are on disk from an earlier process.
+
+    Raises
+    ------
+    JpegFormatError, JpegUnsupportedError : as `segments.read_header`
+    """
+    from deephide.jpeg import coder
+
+    return coder.is_compiled(read_header(raw).progressive)
 
 
 def picture(raw: bytes) -> Image.Image:

@@ -47,40 +47,25 @@ def check_output(
     *,
     force: bool = False,
     any_kind: bool = False,
-    kind: tuple[str, ...] = PNG,
+    suffixes: tuple[str, ...] = PNG,
 ) -> None:
     """Refuse an output that could not or should not be written, before any work is done.
 
     Parameters
     ----------
-    path : where the PNG file, or with `any_kind` any file, is to go
+    path : where the file is to go
     inputs : files that must not be overwritten, whatever the path that leads to them
     outputs : files that are to be written too
     force : allow an existing file to be replaced
     any_kind : allow every suffix
-    kind : suffixes of the file to be written, PNG or JPEG
+    suffixes : what its name may end in, the best first
 
     Raises
     ------
     OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
     """
-    suffix = path.suffix.lower()
-    if kind == JPEG and suffix not in JPEG:
-        raise OutputError(
-            f"the output {path} does not end in .jpg",
-            hint=f"use {path.with_suffix('.jpg').name}; the stego of a JPEG carrier is a JPEG file",
-        )
-    if suffix in _LOSSY_SUFFIXES and not any_kind and kind != JPEG:
-        raise OutputError(
-            f"the output {path} would be lossy",
-            hint=f"use {path.with_suffix('.png').name}; {suffix[1:].upper()} would destroy "
-            "what is hidden",
-        )
-    if suffix not in kind and not any_kind:
-        raise OutputError(
-            f"the output {path} does not end in .png",
-            hint=f"use {path.name}.png; the output is always a PNG file",
-        )
+    if not any_kind:
+        _check_suffix(path, suffixes)
     for other in inputs:
         if _same_file(path, other):
             raise OutputError(
@@ -94,6 +79,28 @@ def check_output(
             )
     with _translated(path):
         _check_place(path, force)
+
+
+def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
+    suffix = path.suffix.lower()
+    if suffix in allowed:
+        return
+    if suffix in _LOSSY_SUFFIXES:
+        raise OutputError(
+            f"the output {path} would be lossy",
+            hint=f"use {path.with_suffix(allowed[0]).name}; {suffix[1:].upper()} would destroy "
+            "what is hidden",
+        )
+    if allowed == PNG:
+        raise OutputError(
+            f"the output {path} does not end in .png",
+            hint=f"use {path.name}.png; the output is a PNG file",
+        )
+    best = ".jpg" if allowed == JPEG else " or ".join(dict.fromkeys((allowed[0], ".png")))
+    raise OutputError(
+        f"the output {path} does not end in {best}",
+        hint=f"use {path.with_suffix(allowed[0]).name}; the stego has the format of the carrier",
+    )
 
 
 def _check_place(path: Path, force: bool) -> None:

@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide import codecs, container, covers, faces, hiding, image_io, jpeg_cover, keys
+from deephide import (
+    codecs,
+    container,
+    covers,
+    faces,
+    hiding,
+    image_io,
+    jpeg_cover,
+    keys,
+    output,
+)
 from deephide.canvas import Elements
 from deephide.codecs import Encoded, Request
 from deephide.covers import AnyCover
@@ -43,7 +53,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be hidden where, as `deephide.embed` was asked."""
+    """What is to be hidden where, as `deephide.embed` was asked.
+
+    `suffix` is what the name of the stego's file ends in; None where there is to be none.
+    """
 
     secret: ImageSource | bytes = field(repr=False)
     carrier: ImageSource | bytes = field(repr=False)
@@ -55,7 +68,7 @@ class Order:
     rounding: str
     face: FaceChoice = "auto"
     quality: int | None = None
-    to_file: bool = False
+    suffix: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +80,7 @@ class Job:
     elements: Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
+    suffix: str = ".png"
     encoder: Encoder | None = None
 
     def encode(self, *, strip_metadata: bool = False) -> bytes:
@@ -74,7 +88,13 @@ class Job:
         if self.result.jpeg is not None:
             raw = self.result.jpeg
             return jpeg_cover.without_metadata(raw) if strip_metadata else raw
-        return covers.encode(self.cover, self.elements, self.encoder, strip_metadata=strip_metadata)
+        return covers.encode(
+            self.cover,
+            self.elements,
+            self.encoder,
+            suffix=self.suffix,
+            strip_metadata=strip_metadata,
+        )
 
 
 class _Pricing:
@@ -144,6 +164,8 @@ def hide(order: Order, progress: Progress = None) -> Job:
     if isinstance(order.secret, str | os.PathLike):
         image_io.file_size(Path(order.secret), "secret")  # before the model takes its time
     cover = covers.load(order.carrier)
+    if order.suffix is not None:
+        covers.check_suffix(cover, order.suffix)
     report(progress, 0)
     model = LazyModel.of(order.model)
     if codecs.uses_model(order.codec):
@@ -155,13 +177,14 @@ def hide(order: Order, progress: Progress = None) -> Job:
         study = None
         # Where a picture is large, memory is worth more than time.
         if (
-            order.to_file
+            order.suffix in output.PNG
             and isinstance(cover, Cover)
             and cover.elements.size <= hiding.LIVE_ELEMENTS
         ):
             study = aside.submit(image_io.study, cover)
         job = _hide_in(order, cover, model, key, opening.result, progress)
-        return job if study is None else replace(job, encoder=study.result())
+        encoder = None if study is None else study.result()
+        return replace(job, suffix=order.suffix or ".png", encoder=encoder)
 
 
 def _hide_in(

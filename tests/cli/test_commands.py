@@ -34,6 +34,22 @@ def test_the_first_compilation_is_announced(run, monkeypatch):
     assert told not in run(*args, "-q").stderr
 
 
+def test_the_first_compilation_for_jpeg_files_is_announced_before_one_is_read(run, monkeypatch):
+    with Image.open("photo.png") as photo:
+        photo.save("photo.jpg", quality=92)
+    told = "compiling the coder, once on this machine"
+    args = ("embed", "--secret", "face.png", "--codec", "file", "--force", "-o")
+    monkeypatch.setattr("deephide.jpeg.coder.is_compiled", lambda progressive: False)
+    assert told not in run(*args, "stego.png", "--carrier", "photo.png").stderr
+    assert run(*args, "stego.jpg", "--carrier", "photo.jpg").stderr.count(told) == 1
+    monkeypatch.setattr("deephide.jpeg.coder.decode", None)
+    done = run(*args, "stego.jpg", "--carrier", "photo.jpg")
+    assert done.exit_code == 1 and told in done.stderr
+    Path("photo.jpg").write_bytes(b"\xff\xd8\xff")
+    done = run(*args, "stego.jpg", "--carrier", "photo.jpg")
+    assert done.exit_code == 3 and told not in done.stderr
+
+
 def test_embed_and_extract_with_default_names(run):
     done = run(*EMBED)
     assert (done.exit_code, done.stdout) == (0, "stego.png\n")
@@ -141,6 +157,25 @@ def test_lossy_outputs_are_refused_with_the_right_name(run):
     assert "deephide: hint: use stego.png; JPG would destroy what is hidden" in done.stderr
 
 
+@pytest.mark.parametrize(("carrier", "kind"), [("photo.bmp", "BMP"), ("photo.tiff", "TIFF")])
+def test_a_stego_has_the_format_of_its_carrier_unless_its_name_says_png(run, carrier, kind):
+    with Image.open("photo.png") as photo:
+        photo.save(carrier)
+    hide = ("embed", "--secret", "face.png", "--carrier", carrier, "--codec", "file")
+    done = run(*hide)
+    assert done.stdout == f"stego{Path(carrier).suffix}\n"
+    assert run(*hide, "-o", "stego.png").exit_code == 0
+    for name, expected in ((done.stdout.strip(), kind), ("stego.png", "PNG")):
+        with Image.open(name) as stego:
+            assert stego.format == expected
+        assert run("extract", name, "-o", "back.png", "--force").exit_code == 0
+        assert Path("back.png").read_bytes() == Path("face.png").read_bytes()
+    done = run(*hide, "-o", "stego.jpg")
+    assert done.exit_code == 8 and f"hint: use stego{Path(carrier).suffix}; JPG" in done.stderr
+    done = run(*hide, "-o", "stego.gif2")
+    assert done.exit_code == 8 and "or .png" in done.stderr
+
+
 def test_a_jpeg_carrier_gives_a_jpeg(run, run_json):
     with Image.open("photo.png") as photo:
         photo.save("photo.jpg", quality=92)
@@ -224,7 +259,7 @@ def test_a_secret_without_a_face(run):
         (lambda: Image.new("RGB", (1, 1)).save("bad.png"), 3, "too small"),
         (lambda: Image.new("P", (90, 90)).save("bad.png"), 3, "palette"),
         (lambda: Image.new("RGB", (90, 90), "white").save("bad.png"), 4, "too small or too flat"),
-        (lambda: Image.new("RGB", (90, 90)).save("bad.png", "WEBP"), 3, "is lossy: WEBP"),
+        (lambda: Image.new("RGB", (90, 90)).save("bad.png", "WEBP"), 3, "is a WEBP file"),
     ],
 )
 def test_bad_carriers_give_one_sentence_and_no_file(run, make, code, message):

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -44,6 +45,12 @@ def frames(picture, kind):
     return encode(picture, kind, save_all=True, append_images=[other])
 
 
+def tiff(array):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, photometric="rgb" if array.ndim == 3 else "minisblack")
+    return buffer.getvalue()
+
+
 BAD_COVERS = {
     "text": (lambda p: b"hello, I am not a picture", "not a picture"),
     "empty": (lambda p: b"", "empty file"),
@@ -64,10 +71,25 @@ BAD_COVERS = {
     "cmyk": (lambda p: encode(p.convert("CMYK"), "TIFF"), "CMYK"),
     "float": (lambda p: encode(p.convert("F"), "TIFF"), "floating-point"),
     "animated png": (lambda p: frames(p, "PNG"), "animated"),
-    "animated gif": (lambda p: frames(p.convert("P"), "GIF"), "GIF file"),
+    "animated gif": (lambda p: frames(p.convert("P"), "GIF"), "animated"),
+    "gif": (lambda p: encode(p.convert("P"), "GIF"), "GIF file"),
     "pages": (lambda p: frames(p, "TIFF"), "several pages"),
-    "webp": (lambda p: encode(p, "WEBP"), "WEBP data in a WEBP file is not"),
-    "jpeg in tiff": (lambda p: encode(p, "TIFF", compression="jpeg"), "JPEG data in a TIFF"),
+    "animated webp": (lambda p: frames(p, "WEBP"), "animated"),
+    "webp": (lambda p: encode(p, "WEBP"), "a WEBP file"),
+    "jpeg in tiff": (
+        lambda p: encode(p, "TIFF", compression="jpeg"),
+        r"a TIFF file with lossy compression \(jpeg\)",
+    ),
+    "16-bit rgb tiff": (lambda p: tiff(np.zeros((80, 80, 3), np.uint16)), "16 bits per sample"),
+    "float rgb tiff": (lambda p: tiff(np.zeros((80, 80, 3), np.float32)), "uncommon kind"),
+    "half gray tiff": (lambda p: tiff(np.zeros((80, 80), np.float16)), "uncommon kind"),
+    "exr": (lambda p: b"\x76\x2f\x31\x01" + bytes(90), "OpenEXR file, an HDR picture"),
+    "radiance": (lambda p: b"#?RADIANCE\n" + bytes(90), "Radiance file, an HDR picture"),
+    "jpeg xl": (lambda p: b"\xff\x0a" + bytes(90), "JPEG XL file"),
+    "jpeg xl in boxes": (lambda p: b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(90), "JPEG XL file"),
+    "jpeg xr": (lambda p: b"II\xbc\x01" + bytes(90), "JPEG XR file"),
+    "heic": (lambda p: b"\0\0\0\x18ftypheic" + bytes(90), "HEIC file"),
+    "avif": (lambda p: encode(p, "AVIF"), "AVIF file"),
     "20,000 x 20,000": (lambda p: huge(), "too many pixels"),
     "too many for us": (lambda p: huge(8200), "too many pixels"),
     "between the limits": (lambda p: huge(10000), "too many pixels"),

@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import covers, image_io, jpeg_costs, jpeg_cover, jpeg_file
+from deephide import covers, image_io, jpeg_costs, jpeg_cover
+from deephide.container import Zones
+from deephide.jpeg import segments
+from deephide.keystream import public_order
 
 SECRET = bytes(range(40))
 
@@ -31,7 +34,7 @@ def test_round_trips_over_every_kind(jpegs, cheap_kdf):
         before, after = covers.load(raw), covers.load(result.jpeg)
         away = after.elements.astype(int) - before.elements
         assert np.abs(away).max() == 1 and np.count_nonzero(away) == result.changes, kind
-        old, new = jpeg_file.parse(raw), jpeg_file.parse(result.jpeg)
+        old, new = segments.parse(raw), segments.parse(result.jpeg)
         for a, b in zip(old.quantization, new.quantization, strict=True):
             assert np.array_equal(a, b)
         with pytest.raises(deephide.ExtractionError):
@@ -70,7 +73,7 @@ def test_all_metadata_stays(tmp_path, jpegs, cheap_kdf):
     (tmp_path / "photo.jpg").write_bytes(raw)
     deephide.embed_file(SECRET, tmp_path / "photo.jpg", tmp_path / "stego.jpg", "p", codec="file")
     stego = (tmp_path / "stego.jpg").read_bytes()
-    scan = jpeg_file.parse(raw).scans[0]
+    scan = segments.parse(raw).scans[0]
     assert stego[: scan.start] == raw[: scan.start]
     assert stego.endswith(raw[scan.end :])
     assert stego != raw and deephide.extract(tmp_path / "stego.jpg", "p").data == SECRET
@@ -83,20 +86,37 @@ def test_all_metadata_stays(tmp_path, jpegs, cheap_kdf):
     assert deephide.extract(tmp_path / "bare.jpg", "p").data == SECRET
 
 
-@pytest.mark.parametrize("how", ["one coefficient", "saved again", "as samples", "resized"])
+def places_of_every_kind(cover):
+    """Return places of coefficients: in each zone, in each component, DC, AC and zeros."""
+    zones = Zones(cover.elements.size)
+    public = public_order(cover.elements.size, zones.public)
+    rng, ends = np.random.default_rng(4), np.cumsum([p.size for p in cover.coefficients.planes()])
+    others = np.setdiff1d(np.arange(cover.elements.size), public)
+    kinds = [
+        public,
+        others,
+        *np.split(np.arange(cover.elements.size), ends[:-1]),
+        others[others % 64 == 0],
+        others[(others % 64 > 0) & (cover.elements[others] != 0)],
+        others[cover.elements[others] == 0],
+    ]
+    return {int(place) for kind in kinds for place in rng.choice(kind, 12, replace=False)}
+
+
+def test_a_changed_coefficient_wherever_it_is_ends_in_the_one_error(carrier, cheap_kdf):
+    cover = covers.load(hide(carrier).jpeg)
+    for place in places_of_every_kind(cover):
+        elements = cover.elements.copy()
+        elements[place] += -1 if elements[place] > 0 else 1
+        with pytest.raises(deephide.ExtractionError) as caught:
+            deephide.extract(jpeg_cover.encode(cover, elements), "p")
+        assert str(caught.value) == str(deephide.ExtractionError())
+
+
+@pytest.mark.parametrize("how", ["saved again", "as samples", "resized"])
 def test_altered_stegos_hold_nothing(carrier, how, cheap_kdf):
     result = hide(carrier)
-    if how == "one coefficient":
-        cover = covers.load(result.jpeg)
-        # Of a public position: the salt changes, and every key with it.
-        from deephide.container import Zones
-        from deephide.keystream import public_order
-
-        place = public_order(cover.elements.size, Zones(cover.elements.size).public)[5]
-        elements = cover.elements.copy()
-        elements[place] += 1
-        altered = jpeg_cover.encode(cover, elements)
-    elif how == "as samples":
+    if how == "as samples":
         altered = result.stego
     else:
         picture = result.stego if how == "saved again" else result.stego.resize((130, 100))
@@ -113,6 +133,14 @@ def test_what_keeps_coefficients_keeps_the_message(carrier, jpegs, cheap_kdf):
     assert deephide.extract(jpegs.with_metadata(result.jpeg), "p").data == SECRET
 
 
+GAIN = b'<x:xmpmeta xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'
+
+
+def several(jpegs, raw, more=b""):
+    """Return a file of two pictures."""
+    return raw[:2] + more + jpegs.segment(0xE2, b"MPF\0" + bytes(60)) + raw[2:] + raw
+
+
 REFUSED = {
     "arithmetic": (lambda j, raw: j.patched(raw, 0, 0xC9), "arithmetically coded"),
     "lossless": (lambda j, raw: j.patched(raw, 0, 0xC3), "losslessly coded"),
@@ -126,8 +154,16 @@ REFUSED = {
     ),
     "tiny": (lambda j, raw: j.encoded(j.photo(16, 16), quality=90), "too small"),
     "several pictures": (
-        lambda j, raw: raw[:2] + j.segment(0xE2, b"MPF\0" + bytes(60)) + raw[2:] + raw,
+        several,
         "several pictures",
+    ),
+    "Ultra HDR": (
+        lambda j, raw: several(j, raw, j.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + GAIN)),
+        "an HDR picture, a JPEG file with a gain map",
+    ),
+    "ISO 21496-1": (
+        lambda j, raw: several(j, raw, j.segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
+        "an HDR picture, a JPEG file with a gain map",
     ),
     "truncated": (lambda j, raw: raw[: len(raw) // 2], "truncated or damaged"),
     "no frame": (lambda j, raw: raw[:2] + b"\xff\xd9", "truncated or damaged"),
@@ -139,7 +175,7 @@ REFUSED = {
 def test_what_cannot_be_a_carrier_is_refused_by_name(tmp_path, jpegs, carrier, name, monkeypatch):
     make, message = REFUSED[name]
     if "damaged" not in message:  # the header is enough
-        monkeypatch.setattr("deephide.jpeg_coder.decode", None)
+        monkeypatch.setattr("deephide.jpeg.coder.decode", None)
     path = tmp_path / "photo.jpg"
     path.write_bytes(make(jpegs, carrier))
     with pytest.raises(deephide.InputImageError, match=message) as caught:
@@ -197,6 +233,22 @@ def test_even_blocks_are_left_alone(jpegs, cheap_kdf):
         assert even.sum() >= 100 and np.array_equal(old[even], new[even])
 
 
+def test_content_credentials_are_warned_of_and_can_go(tmp_path, jpegs, cheap_kdf):
+    raw = jpegs.encoded(jpegs.photo(96, 120), quality=90)
+    signed = raw[:2] + jpegs.segment(0xEB, b"JP\0\1\0\0\0\1jumb c2pa.manifest") + raw[2:]
+    (tmp_path / "a.jpg").write_bytes(signed)
+    told = {}
+    for strip in (False, True):
+        found = deephide.embed_file(
+            SECRET, tmp_path / "a.jpg", tmp_path / "b.jpg", "p", codec="file", force=True,
+            strip_metadata=strip,
+        )  # fmt: skip
+        told[strip] = [note for note in found.warnings if "credentials" in note]
+        assert (b"c2pa" in (tmp_path / "b.jpg").read_bytes()) == (not strip)
+    assert len(told[False]) == 1 and "--strip-metadata" in told[False][0]
+    assert not any("credentials" in note for note in hide(raw).warnings)
+
+
 def test_capacity_and_warnings(jpegs):
     found = deephide.capacity(jpegs.encoded(jpegs.photo(256, 256), quality=92))
     assert 0 < found.safe_bits < found.hard_bits < found.elements
@@ -248,7 +300,7 @@ def test_png_carriers_do_not_load_the_coder_of_jpeg():
     code = (
         "import sys, numpy as np, deephide\nfrom PIL import Image\n"
         "deephide.capacity(Image.fromarray(np.arange(9216).astype('u1').reshape(96, 96)))\n"
-        "print([n for n in sys.modules if n in ('deephide.jpeg_coder', 'jpeglib')])"
+        "print([n for n in sys.modules if n in ('deephide.jpeg.coder', 'jpeglib')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

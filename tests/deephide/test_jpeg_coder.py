@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import jpeg_coder, jpeg_cover, jpeg_file, jpeg_huffman
-from deephide.jpeg_blocks import Coefficients
+from deephide import jpeg_cover
+from deephide.jpeg import coder, huffman, segments
+from deephide.jpeg.blocks import Coefficients
 
 
 def segments_outside_scans(raw):
@@ -26,7 +27,7 @@ def segments_outside_scans(raw):
 
 
 def huffman_segments(raw):
-    file = jpeg_file.parse(raw)
+    file = segments.parse(raw)
     return [(table.slot, table.counts, table.symbols) for table in file.tables]
 
 
@@ -72,8 +73,8 @@ def test_optimised_files_get_the_tables_that_libjpeg_would_make(jpegs, kind, tmp
     """The tables of a stego are those that the rule of libjpeg makes for it."""
     raw = jpegs.encoded(jpegs.photo(72, 96), **jpegs.KINDS[kind])
     cover = jpeg_cover.decode(raw)
-    stego = jpeg_file.parse(jpeg_cover.encode(cover, changed(cover.elements)))
-    made, fill = jpeg_coder._examine(jpeg_coder.decode(stego))
+    stego = segments.parse(jpeg_cover.encode(cover, changed(cover.elements)))
+    made, fill = coder._examine(coder.decode(stego))
     assert made == set(range(len(stego.tables))) and fill == 1
 
 
@@ -81,10 +82,10 @@ def packed(coefficients, fill=1):
     """Write all scans with the tables of the file."""
     file = coefficients.file
     data = [
-        symbols.pack(jpeg_coder._scan_codes(scan, file.tables), fill)
-        for scan, symbols in zip(file.scans, jpeg_coder._symbols(coefficients), strict=True)
+        symbols.pack(coder._scan_codes(scan, file.tables), fill)
+        for scan, symbols in zip(file.scans, coder._symbols(coefficients), strict=True)
     ]
-    return jpeg_coder._assemble(file, list(file.tables), data)
+    return coder._assemble(file, list(file.tables), data)
 
 
 def test_zeros_that_fill_the_last_byte_stay_zeros(jpegs):
@@ -105,7 +106,7 @@ def test_components_in_scans_of_their_own(jpegs, tmp_path):
     header = raw[: start - 14]
     for name, slots in ((1, 0), (2, 0x11), (3, 0x11)):
         header += jpegs.segment(0xDA, bytes((1, name, slots, 0, 63, 0)))
-    apart = packed(Coefficients(jpeg_file.parse(header + b"\xff\xd9"), coefficients.values))
+    apart = packed(Coefficients(segments.parse(header + b"\xff\xd9"), coefficients.values))
     cover = jpeg_cover.decode(apart)
     found = np.concatenate([plane.reshape(-1) for plane in by_libjpeg(apart, tmp_path)])
     assert np.array_equal(found, cover.elements)
@@ -130,16 +131,39 @@ def test_padding_follows_the_last_block_where_it_copied_it(jpegs):
     assert np.array_equal(luma[:, 7, 0, 0], luma[:, 6, 0, 0])
 
 
-def test_a_table_without_the_symbol_is_replaced(jpegs):
-    """All blocks alike: an optimised table with few symbols, which is not the best any more."""
+def with_another_table(raw):
+    """Let two AC symbols of one length change places: the table is not what libjpeg makes."""
+    coefficients = jpeg_cover.decode(raw).coefficients
+    table = next(each for each in coefficients.file.tables if each.slot >= 4)
+    size = next(size for size, count in enumerate(table.counts) if count > 1)
+    first = table.start + 17 + sum(table.counts[:size])
+    swapped = bytearray(raw)
+    swapped[first : first + 2] = raw[first : first + 2][::-1]
+    return packed(Coefficients(segments.parse(bytes(swapped)), coefficients.values))
+
+
+def test_a_foreign_table_stays_until_it_lacks_a_symbol(jpegs, tmp_path, caplog):
     samples = np.full((64, 128, 3), 128, np.uint8)
-    samples[:32, ::2] = 140
-    raw = jpegs.encoded(samples, "L", quality=80, optimize=True)
+    samples[:32] = jpegs.photo(32, 128)
+    raw = with_another_table(jpegs.encoded(samples, "L", quality=80, optimize=True))
     cover = jpeg_cover.decode(raw)
+    place = next(j for j in range(64, 4096) if cover.elements[j] and j % 64)
     elements = cover.elements.copy()
-    elements[70::640] += 900
+    elements[place] *= -1  # another sign, and the same symbol
     stego = jpeg_cover.encode(cover, elements)
-    assert np.array_equal(jpeg_cover.decode(stego).elements, elements)
+    assert huffman_segments(stego) == huffman_segments(raw) and len(stego) == len(raw)
+    assert not caplog.records
+    elements[place] = 1023
+    known = segments.parse(raw).tables
+    assert not any(symbol & 15 == 10 for each in known if each.slot >= 4 for symbol in each.symbols)
+    stego = jpeg_cover.encode(cover, elements)
+    old, new = huffman_segments(raw), huffman_segments(stego)
+    assert [slot for slot, *_ in old] == [slot for slot, *_ in new]
+    assert [a == b for a, b in zip(old, new, strict=True)] == [slot < 4 for slot, *_ in old]
+    assert "lacks a symbol" in caplog.text
+    found = by_libjpeg(stego, tmp_path)[0].reshape(-1)
+    assert np.array_equal(found, elements)
+    assert segments_outside_scans(stego) == segments_outside_scans(raw)
 
 
 def test_tables_that_are_the_best_are_found_whatever_the_frequencies():
@@ -147,9 +171,9 @@ def test_tables_that_are_the_best_are_found_whatever_the_frequencies():
     for _ in range(20):
         frequencies = rng.integers(0, 2, 256) * rng.integers(1, 5, 256) ** rng.integers(1, 12, 256)
         frequencies[0] = 1
-        counts, symbols = jpeg_huffman.optimal(frequencies)
-        table = jpeg_file.HuffmanTable(0, counts, symbols, 0, 2)
-        codes = jpeg_huffman.codes(table)
+        counts, symbols = huffman.optimal(frequencies)
+        table = segments.HuffmanTable(0, counts, symbols, 0, 2)
+        codes = huffman.codes(table)
         assert sum(counts) == len(symbols) == np.count_nonzero(frequencies)
         assert (codes[frequencies > 0, 1] > 0).all() and codes[:, 1].max() <= 16
         # Prefix-free, and the code of ones alone is free.
@@ -158,7 +182,7 @@ def test_tables_that_are_the_best_are_found_whatever_the_frequencies():
     # 0..15 in a chain of powers of two: more than 16 bits long before it is cut.
     chain = np.zeros(256, np.int64)
     chain[:30] = 2 ** np.arange(30)
-    assert sum(jpeg_huffman.optimal(chain)[0]) == 30
+    assert sum(huffman.optimal(chain)[0]) == 30
 
 
 def test_stripped_files_keep_what_they_look_like(jpegs):
@@ -185,7 +209,7 @@ def test_damage_is_refused_or_read_but_never_crashes(jpegs, kind):
             broken[at] = rng.integers(0, 256)
         try:
             cover = jpeg_cover.decode(bytes(broken[: rng.integers(len(raw) // 2, len(raw) + 1)]))
-        except (jpeg_file.JpegFormatError, jpeg_file.JpegUnsupportedError):
+        except (segments.JpegFormatError, segments.JpegUnsupportedError):
             refused += 1
             continue
         assert cover.elements.size == 64 * sum(
@@ -197,12 +221,12 @@ def test_damage_is_refused_or_read_but_never_crashes(jpegs, kind):
 def test_every_truncation_is_refused(jpegs):
     raw = jpegs.encoded(jpegs.photo(40, 40), quality=80, progressive=True)
     for end in (*range(3, 700, 7), *range(700, len(raw), 31), len(raw) - 1):
-        with pytest.raises(jpeg_file.JpegFormatError):
+        with pytest.raises(segments.JpegFormatError):
             jpeg_cover.decode(raw[:end])
 
 
 def test_a_progressive_file_without_its_last_scan_is_refused(jpegs):
     raw = jpegs.encoded(jpegs.photo(40, 40), quality=80, progressive=True)
-    scans = jpeg_file.parse(raw).scans
-    with pytest.raises(jpeg_file.JpegFormatError, match="incomplete"):
+    scans = segments.parse(raw).scans
+    with pytest.raises(segments.JpegFormatError, match="incomplete"):
         jpeg_cover.decode(raw[: scans[-2].end] + b"\xff\xd9")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.jpeg_file import HuffmanTable
+from deephide.jpeg.segments import HuffmanTable
 
 __all__ = ["codes", "lookup", "optimal"]
 

@@ -14,15 +14,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide import jpeg_huffman, jpeg_reading, jpeg_writing
-from deephide.jpeg_blocks import Coefficients, Order, extents, scan_order
-from deephide.jpeg_file import ZIGZAG, HuffmanTable, JpegFile, JpegFormatError, Scan, parse
+from deephide.jpeg import huffman, reading, writing
+from deephide.jpeg.blocks import Coefficients, Order, extents, scan_order
+from deephide.jpeg.segments import ZIGZAG, HuffmanTable, JpegFile, JpegFormatError, Scan, parse
+from stc._jit import is_cached
 
-__all__ = ["decode", "outside", "replace_coefficients"]
+__all__ = ["decode", "is_compiled", "outside", "replace_coefficients"]
 
 _log = logging.getLogger(__name__)
 
 _SLACK = 512  # bytes that a kernel may look beyond the end before it notices
+
+
+def is_compiled(progressive: bool) -> bool:
+    """Return whether an earlier process has read and written such a file, and left its loops."""
+    read = reading.read_ac_first if progressive else reading.read_sequential
+    write = writing.ac_first_symbols if progressive else writing.sequential_symbols
+    return is_cached(read) and is_cached(write)
 
 
 def _check_progress(file: JpegFile) -> None:
@@ -87,7 +95,7 @@ def decode(file: JpegFile) -> Coefficients:
             raise JpegFormatError("a Huffman table is missing")
         place = scan.tables[slot]
         if place not in looks:
-            looks[place] = jpeg_huffman.lookup(file.tables[place])
+            looks[place] = huffman.lookup(file.tables[place])
         return looks[place]
 
     for scan in file.scans:
@@ -114,35 +122,35 @@ def _read(
     blocks, which, per = order.blocks, order.which, order.per
     if scan.first:
         ac = look(scan, scan.components[0][2])
-        read = jpeg_reading.read_ac_refine if scan.high else jpeg_reading.read_ac_first
+        read = reading.read_ac_refine if scan.high else reading.read_ac_first
         return bool(read(bits, ends, blocks, per, ac, band, ZIGZAG, out))
     if scan.high:
-        return bool(jpeg_reading.read_dc_refine(bits, ends, blocks, per, scan.low, out))
+        return bool(reading.read_dc_refine(bits, ends, blocks, per, scan.low, out))
     dc = np.stack([look(scan, slot) for _, slot, _ in scan.components])
     if progressive:
-        return bool(jpeg_reading.read_dc_first(bits, ends, blocks, which, per, dc, scan.low, out))
+        return bool(reading.read_dc_first(bits, ends, blocks, which, per, dc, scan.low, out))
     ac = np.stack([look(scan, slot) for _, _, slot in scan.components])
-    return bool(jpeg_reading.read_sequential(bits, ends, blocks, which, per, dc, ac, ZIGZAG, out))
+    return bool(reading.read_sequential(bits, ends, blocks, which, per, dc, ac, ZIGZAG, out))
 
 
 @dataclass(frozen=True, eq=False)
 class _Symbols:
-    """One scan as words (see `jpeg_writing`), and where its restart intervals end."""
+    """One scan as words (see `writing`), and where its restart intervals end."""
 
     words: NDArray[np.uint32]
     cuts: NDArray[np.int64]
 
     def frequencies(self) -> NDArray[np.int64]:
         """Return how often each symbol occurs, as (8, 256) by slot."""
-        named = self.words[(self.words & jpeg_writing.RAW) == 0] >> 21
+        named = self.words[(self.words & writing.RAW) == 0] >> 21
         return np.bincount(named, minlength=2048).reshape(8, 256)
 
     def pack(self, codes: NDArray[np.int64], fill: int) -> bytes:
         """Return the entropy-coded data; every symbol must have a code."""
-        lengths = np.where(self.words & jpeg_writing.RAW, 0, codes[self.words >> 21, 1])
+        lengths = np.where(self.words & writing.RAW, 0, codes[self.words >> 21, 1])
         bits = int(lengths.sum()) + int(((self.words >> 16) & 15).sum(dtype=np.int64))
         out = np.empty(2 * (bits // 8) + 4 * self.cuts.size + 16, np.uint8)
-        size = jpeg_writing.pack(self.words, self.cuts, codes, fill, out)
+        size = writing.pack(self.words, self.cuts, codes, fill, out)
         return out[:size].tobytes()
 
 
@@ -158,21 +166,21 @@ def _symbols(coefficients: Coefficients) -> Iterator[_Symbols]:
         words, cuts = np.empty(room, np.uint32), np.empty(order.parts, np.int64)
         if scan.first and scan.high:
             held = np.empty(1100, np.int64)
-            used = jpeg_writing.ac_refine_symbols(
+            used = writing.ac_refine_symbols(
                 values, blocks, per, tables[0, 1] << 8, band, ZIGZAG, held, words, cuts
             )
         elif scan.first:
-            used = jpeg_writing.ac_first_symbols(
+            used = writing.ac_first_symbols(
                 values, blocks, per, tables[0, 1] << 8, band, ZIGZAG, words, cuts
             )
         elif scan.high:
-            used = jpeg_writing.dc_refine_symbols(values, blocks, per, scan.low, words, cuts)
+            used = writing.dc_refine_symbols(values, blocks, per, scan.low, words, cuts)
         elif file.progressive:
-            used = jpeg_writing.dc_first_symbols(
+            used = writing.dc_first_symbols(
                 values, blocks, which, per, tables, scan.low, words, cuts
             )
         else:
-            used = jpeg_writing.sequential_symbols(
+            used = writing.sequential_symbols(
                 values, blocks, which, per, tables, ZIGZAG, words, cuts
             )
         yield _Symbols(words[:used].copy(), cuts)
@@ -181,7 +189,7 @@ def _symbols(coefficients: Coefficients) -> Iterator[_Symbols]:
 def _scan_codes(scan: Scan, tables: tuple[HuffmanTable, ...]) -> NDArray[np.int64]:
     out = np.zeros((8, 256, 2), np.int64)
     for slot, place in scan.tables.items():
-        out[slot] = jpeg_huffman.codes(tables[place])
+        out[slot] = huffman.codes(tables[place])
     return out.reshape(2048, 2)
 
 
@@ -216,8 +224,7 @@ def _examine(cover: Coefficients) -> tuple[set[int], int]:
     made = {
         place
         for place, frequencies in _table_frequencies(file, every).items()
-        if jpeg_huffman.optimal(frequencies)
-        == (file.tables[place].counts, file.tables[place].symbols)
+        if huffman.optimal(frequencies) == (file.tables[place].counts, file.tables[place].symbols)
     }
     return made, 0 if same[0] and not same[1] else 1
 
@@ -244,11 +251,11 @@ def replace_coefficients(cover: Coefficients, elements: NDArray[np.int16]) -> by
     wanted = _table_frequencies(file, [scan.frequencies() for scan in scans])
     tables = list(file.tables)
     for place, frequencies in wanted.items():
-        lacks = (jpeg_huffman.codes(tables[place])[frequencies > 0, 1] == 0).any()
+        lacks = (huffman.codes(tables[place])[frequencies > 0, 1] == 0).any()
         if lacks and place not in made:
             _log.warning("a Huffman table of the carrier lacks a symbol and had to be replaced")
         if lacks or place in made:
-            counts, symbols = jpeg_huffman.optimal(frequencies)
+            counts, symbols = huffman.optimal(frequencies)
             tables[place] = replace(tables[place], counts=counts, symbols=symbols)
     data = [
         each.pack(_scan_codes(scan, tuple(tables)), fill)

@@ -44,6 +44,9 @@ _REFUSED_FRAMES = {
     **dict.fromkeys((0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF), "arithmetically coded"),
 }
 MAX_SCANS = 1000
+# How files say that a second picture makes the first one HDR: Ultra HDR, and ISO 21496-1.
+_GAIN_MAP_XMP = b"http://ns.adobe.com/hdr-gain-map/"
+_GAIN_MAP_ISO = b"urn:iso:std:iso:ts:21496:"
 
 
 class JpegFormatError(ValueError):
@@ -145,7 +148,7 @@ class _Reader:
         self.tables: list[HuffmanTable] = []
         self.slots: dict[int, int] = {}
         self.scans: list[Scan] = []
-        self.several = False
+        self.several = self.gain_map = False
 
     def segment(self, marker: int, start: int, end: int) -> None:
         data = self.raw[start:end]
@@ -167,6 +170,8 @@ class _Reader:
             raise JpegUnsupportedError("a JPEG file whose height is defined late")
         elif marker == 0xE2 and data.startswith(b"MPF\0"):
             self.several = True
+        elif marker in (0xE1, 0xE2) and (data.startswith(_GAIN_MAP_ISO) or _GAIN_MAP_XMP in data):
+            self.gain_map = True
 
     def _frame(self, marker: int, data: bytes) -> None:
         if self.frame is not None:
@@ -275,7 +280,9 @@ class _Reader:
             raise JpegFormatError("a component is missing")
         if self.several and self.raw.find(b"\xff\xd8\xff", trailer) >= 0:
             raise JpegUnsupportedError(
-                "a file of several pictures (a multi-picture JPEG: HDR gain map, depth or preview)"
+                "an HDR picture, a JPEG file with a gain map"
+                if self.gain_map
+                else "a file of several pictures (a multi-picture JPEG: depth or preview)"
             )
         return replace(
             self.frame,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.jpeg_file import JpegFile, JpegFormatError, Scan
+from deephide.jpeg.segments import JpegFile, JpegFormatError, Scan
 
 __all__ = ["Coefficients", "Order", "extents", "scan_order"]
 

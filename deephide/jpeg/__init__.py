@@ -1,0 +1,1 @@
+"""A lossless codec of JPEG files: coefficients out and in again, and nothing else changed."""
