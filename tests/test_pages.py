@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS = {"deephide": deephide_app.app, "e2style": e2style_app.app}
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(
-    r"(?:^<!-- needs: (?P<needs>.+?) -->\n\n?)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    r"(?:^<!-- needs: (?P<needs>.+?) -->\n\n?)?"
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -37,6 +38,7 @@ class Block(NamedTuple):
     language: str
     code: str
     needs: str
+    title: str
 
     @property
     def runs(self):
@@ -48,7 +50,7 @@ class Block(NamedTuple):
 
 def _blocks(page):
     text = page.read_text(encoding="utf-8")
-    blocks = [Block(m["language"], m["code"], m["needs"] or "") for m in FENCE.finditer(text)]
+    blocks = [Block(**match.groupdict("")) for match in FENCE.finditer(text)]
     # Doctests, which docs/stc.md has, are run with those of the code in tests/stc/test_package.py.
     return [block for block in blocks if not block.code.startswith(">>>")]
 
@@ -81,6 +83,8 @@ def place(tmp_path, monkeypatch):
 def test_the_page_does_what_it_shows(page, place):
     names = {}
     for block in _blocks(page):
+        if block.title:
+            (place / block.title).write_text(block.code, encoding="utf-8")
         if not block.runs:
             continue
         if block.language == "python":
