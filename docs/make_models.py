@@ -52,7 +52,8 @@ def card(name: str) -> str:
         "fingerprint": f"`{model.fingerprint.hex()}`",
         "generator": f"side {model.output_size}, {counts['generator']:,} parameters",
         "encoder": f"{model.config.stages} stage, {counts['encoder']:,} parameters",
-        "code": f"{model.n_codes} x 512 integers, unit step",
+        "code": f"{model.n_codes} x 512 integers, {len(model.quantizers)} qualities, of which "
+        f"{model.quality} is the usual one",
         "refuses": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose code "
         f"takes more than {model.accept_bits:.0f} bits",
     }

@@ -380,6 +380,7 @@ def test_no_command_at_all_shows_the_help(run):
     ("arguments", "said"),
     [
         (("--codec", "file", "--budget", "99"), "--budget has no effect with --codec file"),
+        (("--codec", "image", "--quality", "2"), "--quality has no effect with --codec image"),
         (("--rounding", "floor"), "--rounding has no effect without --codec paper"),
         (("--dry-run", "--keep-times"), "--keep-times has no effect with --dry-run"),
         (("--dry-run", "--strip-metadata"), "--strip-metadata has no effect with --dry-run"),
