@@ -208,7 +208,7 @@ def tiles(rows: Sequence[Sequence[tuple[Image.Image, str]]], name: str) -> None:
             place.set_title(title, fontsize=10)
             place.axis("off")
     figure.tight_layout(pad=0.4)
-    figure.savefig(PICTURES / name, dpi=130, pil_kwargs={"quality": 85})
+    figure.savefig(PICTURES / name, dpi=130, bbox_inches="tight", pil_kwargs={"quality": 85})
     plt.close(figure)
 
 
@@ -217,7 +217,7 @@ def tutorial() -> None:
     face = Image.open(PHOTOS / "astronaut.png").convert("RGB").crop((131, 14, 319, 202))
     cover = Image.open(PHOTOS / "coffee.png")
     row = [(square(face), "the secret")]
-    for codec, title in (("latent", "painted by the model"), ("image", "as a small picture")):
+    for codec, title in (("latent", "painted"), ("image", "small picture")):
         result = deephide.embed(face, cover, codec=codec, _random=seeded())
         assert result.preview is not None
         row.append((square(result.preview), f"{title}, {result.payload_bits // 8} bytes"))
@@ -235,7 +235,7 @@ def covers() -> None:
         crop, x = min(image.size), (image.width - min(image.size)) // 2
         photos.append((square(image), f"{image.width} × {image.height}: {safe} bytes"))
         price = -np.log(stc.costs.hill(pixels)[:crop, x : x + crop])
-        prices.append((heat(price), "where a change costs little (light)"))
+        prices.append((heat(price), "light: cheap to change"))
     tiles([photos, prices], "covers.webp")
 
 

@@ -48,9 +48,10 @@ def test_what_fetches_is_recognised():
 @pytest.mark.parametrize("package", ["deephide", "e2style", "stc", "stc.costs"])
 def test_the_reference_has_every_public_name(package):
     page = ROOT / "docs" / "reference" / f"{package.partition('.')[0]}.md"
-    shown = re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    names = set(importlib.import_module(package).__all__) - {"__version__", "costs"}
-    assert {f"{package}.{name}" for name in names} <= set(shown)
+    # A cost function may stand under its module, which has the same name.
+    pattern = rf"^::: {re.escape(package)}\.(?:\w+\.)?(\w+)$"
+    shown = re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(importlib.import_module(package).__all__) - {"__version__", "costs"} <= set(shown)
 
 
 def test_descriptions_of_parameters_are_prose_on_the_page(site):
