@@ -58,3 +58,9 @@ def test_descriptions_of_parameters_are_prose_on_the_page(site):
     page = (site / "reference" / "stc.html").read_text(encoding="utf-8")
     row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*<code>cover_bits</code>.*?</tr>", page, re.DOTALL)
     assert "(n,) integers, values {0, 1}; bits of the cover" in " ".join(row[0].split())
+
+
+def test_what_only_tests_may_set_is_not_shown(site):
+    page = (site / "reference" / "deephide.html").read_text(encoding="utf-8")
+    assert "passphrase" in page
+    assert "_random" not in page
