@@ -1,4 +1,4 @@
-"""What the scripts of Tables I and III share: rows as trainings, at full size or small.
+"""What the scripts of Tables I to IV share: rows as trainings, at full size or small.
 
 A row is an encoder, changes of the training, and what the paper prints. Every row of a table sees
 the same pictures, in the same order, for as many steps, under the same losses unless the row is
@@ -233,15 +233,15 @@ def train_rows(rows: list[Row], options: argparse.Namespace) -> Iterator[tuple[R
             yield row, run
 
 
-def parse(description: str, rows: list[Row]) -> tuple[argparse.Namespace, list[Row]]:
-    """Options of a table's script, and the rows that were asked for."""
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """Options that all tables share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--scale", choices=sorted(SCALES), default="small")
     parser.add_argument("--data", required=True, help="training pictures: folder or zip")
     parser.add_argument("--validation", required=True, help="pictures to measure on")
     parser.add_argument("--generator", default=zoo.DEFAULT, help="the frozen generator")
     parser.add_argument("--features", type=Path, required=True, help="networks of the losses")
-    parser.add_argument("--metrics", type=Path, help="networks of the metrics")
+    parser.add_argument("--metrics", type=Path, help="networks of the metrics; else the same")
     parser.add_argument("--backbone", default="", help="model_ir_se50.pth; full size only")
     parser.add_argument("--runs", type=Path, required=True, help="folder for all runs")
     parser.add_argument("--rows", nargs="*", help="names of rows, in this order; all otherwise")
@@ -252,9 +252,18 @@ def parse(description: str, rows: list[Row]) -> tuple[argparse.Namespace, list[R
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--print", action="store_true", help="train nothing; print what is there")
     parser.add_argument("--json", type=Path, help="write the table here")
+    return parser
+
+
+def chosen(
+    parser: argparse.ArgumentParser, rows: list[Row] | dict[str, list[Row]]
+) -> tuple[argparse.Namespace, list[Row]]:
+    """Options as given, and the rows that were asked for; a dict has them by domain."""
+    if isinstance(rows, dict):
+        parser.add_argument("domain", choices=sorted(rows))
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    named = {row.name: row for row in rows}
+    named = {row.name: row for row in (rows[options.domain] if isinstance(rows, dict) else rows)}
     unknown = set(options.rows or ()) - set(named)
     if unknown:
         parser.error(f"--rows: {', '.join(sorted(unknown))}; there are {', '.join(named)}")

@@ -9,7 +9,7 @@ Interrupted, the same command goes on; `--print` prints what is trained so far. 
 optimise codes or noise run on a few pictures, for which the row says how many.
 """
 
-from inversion_tables import Row, parse, print_table, train_rows
+from inversion_tables import Row, chosen, parser_of, print_table, train_rows
 
 ONE = Row("E2Style-1Stage", "e2style", {"ssim": 0.63, "psnr": 21.3, "ids": 0.69, "s": 0.04})
 TWO = Row("E2Style-2Stage", "e2style", {"ssim": 0.66, "psnr": 22.5, "ids": 0.74, "s": 0.09},
@@ -38,7 +38,7 @@ BEHIND = [
 
 
 def main() -> None:
-    options, rows = parse(__doc__.splitlines()[0], ROWS)
+    options, rows = chosen(parser_of(__doc__.splitlines()[0]), ROWS)
     print_table("I", train_rows(rows, options), options, BEHIND)
 
 

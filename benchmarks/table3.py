@@ -6,7 +6,7 @@ Options and full size as in `table1.py`, whose runs it shares in the same folder
 1-stage E2Style of Table I.
 """
 
-from inversion_tables import COMMON, MULTI, SINGLE, Row, parse, print_table, train_rows
+from inversion_tables import COMMON, MULTI, SINGLE, Row, chosen, parser_of, print_table, train_rows
 
 ROWS = [
     Row("(h)", "e2style", {"ssim": 0.63, "psnr": 21.3, "ids": 0.69}, run="e2style-1stage"),
@@ -21,7 +21,7 @@ ROWS = [
 
 
 def main() -> None:
-    options, rows = parse(__doc__.splitlines()[0], ROWS)
+    options, rows = chosen(parser_of(__doc__.splitlines()[0]), ROWS)
     print_table("III", train_rows(rows, options), options)
 
 

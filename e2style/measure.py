@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from e2style.benchmark import wait
@@ -28,13 +27,14 @@ from e2style.errors import DataError
 from e2style.evaluation import order0_entropy
 from e2style.methods import Found, Inverter
 from e2style.metrics.features import FeatureMetrics, FrechetDistance
-from e2style.metrics.pictures import as_compared, mse, psnr, ssim
+from e2style.metrics.pictures import Pictures, Values, as_compared, mse, psnr, ssim
 from e2style.metrics.spread import Mean, mean_of
 from e2style.quantizer import Quantizer
 
 log = logging.getLogger(__name__)
 
 SIDE = 256
+KEPT = 256  # pictures that stay in memory for the grid; of larger sets it is painted again
 SHOWN = 4  # pictures of each kind in the grid: best, median, worst
 TIMED = 10  # runs that the runtime is the median of, behind two that warm up
 TITLES = {
@@ -56,8 +56,8 @@ class Shown:
     """A picture for the report."""
 
     name: str
-    original: NDArray[np.uint8]  # (side, side, 3)
-    painted: NDArray[np.uint8]
+    original: Pictures  # (side, side, 3)
+    painted: Pictures
     values: dict[str, float]
 
 
@@ -119,6 +119,7 @@ def measure(
     distance = FrechetDistance(metrics.inception) if metrics.inception is not None else None
     rows: list[dict[str, Any]] = []
     skipped: list[str] = []
+    kept: dict[str, tuple[Pictures, Pictures]] = {}
     for start in range(0, len(names), batch):
         read, originals = _read(archive, names[start : start + batch], side, skipped)
         if read:
@@ -128,12 +129,24 @@ def measure(
                 distance.add(
                     *(_planes(stack).to(_device(inverter)) for stack in (originals, painted))
                 )
+            if len(names) <= KEPT:
+                kept |= dict(zip(read, zip(originals, painted, strict=True), strict=True))
             for k, name in enumerate(read):
                 row = {"file": name, "group": groups[name]}
                 rows.append(row | {key: float(found[k]) for key, found in values.items()})
         progress(min(start + batch, len(names)), len(names))
     if not rows:
         raise DataError(f"data {data}: no picture could be read")
+
+    def pair(name: str) -> tuple[Pictures, Pictures]:
+        if name in kept:
+            return kept[name]
+        _, originals = _read(archive, [name], side, [])
+        painted, _ = reconstruct(inverter, originals, quantizer)
+        return originals[0], painted[0]
+
+    grid = _grid(rows, pair)
+    archive.close()
 
     means = {key: mean_of([row[key] for row in rows]) for key in rows[0] if key in TITLES}
     missing = dict(metrics.missing)
@@ -142,7 +155,7 @@ def measure(
         means["fid"] = Mean(value, np.nan, np.nan, len(rows))
     if quantizer is None:
         missing |= dict.fromkeys(("bits", "order0_bits"), "the codes were not rounded")
-    evaluation = Evaluation(
+    return Evaluation(
         about={
             "model": inverter.network.config.name,
             "method": inverter.method.name,
@@ -157,16 +170,14 @@ def measure(
         missing=missing,
         groups=_by_group(rows, list(means)),
         rows=rows,
-        grid=_grid(inverter, archive, rows, side, quantizer),
+        grid=grid,
         skipped=skipped,
     )
-    archive.close()
-    return evaluation
 
 
 def reconstruct(
-    inverter: Inverter, originals: NDArray[np.uint8], quantizer: Quantizer | None
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]]:
+    inverter: Inverter, originals: Pictures, quantizer: Quantizer | None
+) -> tuple[Pictures, dict[str, Values]]:
     """Pictures (B, S, S, 3) -> painted ones of that side; where codes are rounded, their bits."""
     x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
     found = inverter(x)
@@ -183,11 +194,11 @@ def reconstruct(
 
 @torch.no_grad()
 def compare(
-    originals: NDArray[np.uint8],
-    painted: NDArray[np.uint8],
+    originals: Pictures,
+    painted: Pictures,
     metrics: FeatureMetrics,
     device: torch.device,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Values]:
     """Values of pairs of pictures (B, S, S, 3) by key of TITLES: (B,) each."""
     values = {
         "ssim": ssim(originals, painted),
@@ -238,13 +249,13 @@ def _count(archive: Archive, limit: int | None) -> int:
     return len(archive.names) if limit is None else min(limit, len(archive.names))
 
 
-def _planes(pictures: NDArray[np.uint8]) -> Tensor:
+def _planes(pictures: Pictures) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
 def _read(
     archive: Archive, names: list[str], side: int, skipped: list[str]
-) -> tuple[list[str], NDArray[np.uint8]]:
+) -> tuple[list[str], Pictures]:
     """Names that can be decoded and their pictures; the others join `skipped`."""
     read, decoded = [], []
     for name in names:
@@ -273,13 +284,9 @@ def _by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, dict[str
 
 
 def _grid(
-    inverter: Inverter,
-    archive: Archive,
-    rows: list[dict[str, Any]],
-    side: int,
-    quantizer: Quantizer | None,
+    rows: list[dict[str, Any]], pair: Callable[[str], tuple[Pictures, Pictures]]
 ) -> dict[str, list[Shown]]:
-    """Best, median and worst by PSNR, inverted once more."""
+    """Best, median and worst by PSNR; `pair` gives original and painted picture of a name."""
     order = sorted(rows, key=lambda row: float(row["psnr"]), reverse=True)
     count = min(SHOWN, len(order))
     middle = (len(order) - count) // 2
@@ -288,10 +295,10 @@ def _grid(
         "median": order[middle : middle + count],
         "worst": order[-count:],
     }
-    grid: dict[str, list[Shown]] = {}
-    for kind, some in chosen.items():
-        names, originals = _read(archive, [row["file"] for row in some], side, [])
-        painted, _ = reconstruct(inverter, originals, quantizer)
-        values = [{k: v for k, v in row.items() if k in TITLES} for row in some]
-        grid[kind] = [Shown(*each) for each in zip(names, originals, painted, values, strict=True)]
-    return grid
+    return {
+        kind: [
+            Shown(row["file"], *pair(row["file"]), {k: v for k, v in row.items() if k in TITLES})
+            for row in some
+        ]
+        for kind, some in chosen.items()
+    }

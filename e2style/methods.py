@@ -85,6 +85,7 @@ class Inverter:
     method : one of METHODS, or with other numbers
     stages : encoder runs; None means all
     distance : perceptual, from pictures B 3 S S in [-1, 1], twice, to B values; None: none
+    edit : from the codes that were found to those that are painted; None: the same
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Inverter:
         *,
         stages: int | None = None,
         distance: Distance | None = None,
+        edit: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         if method.starts_from_mean and stages is not None:
             raise ConfigError(f"stages: the method {method.name} uses no encoder")
@@ -101,9 +103,14 @@ class Inverter:
         self.method = method
         self.stages = stages
         self.distance = distance
+        self.edit = edit
 
     def __call__(self, pictures: Tensor) -> Found:
-        """Invert pictures B 3 S S in [-1, 1]; each by itself, whatever the batch."""
+        """Invert pictures B 3 S S in [-1, 1], each by itself, whatever the batch; then edit."""
+        found = self._invert(pictures)
+        return found if self.edit is None else Found(self.edit(found.codes), found.noise)
+
+    def _invert(self, pictures: Tensor) -> Found:
         with torch.no_grad():
             if self.method.starts_from_mean:
                 codes = self.network.w_avg.expand(len(pictures), -1, -1).clone()

@@ -138,7 +138,7 @@ def _html(evaluation: Evaluation) -> str:
                 "name": shown.name,
                 "original": _data_url(shown.original),
                 "painted": _data_url(shown.painted),
-                "values": _caption(shown.values),
+                "caption": _caption(shown.values),
             }
             for shown in pictures
         ]

@@ -98,6 +98,12 @@ def test_a_perceptual_distance_is_used_where_there_is_one(network):
         Inverter(network, METHODS["i2s"], stages=1)
 
 
+def test_codes_are_edited_before_they_are_painted(network):
+    x = torch.rand(1, 3, 16, 16) * 2 - 1
+    edited = Inverter(network, edit=lambda codes: codes + 1)(x).codes
+    torch.testing.assert_close(edited, network.invert(x) + 1)
+
+
 def test_white_noise_has_no_autocorrelation():
     torch.manual_seed(0)
     white = torch.randn(1, 1, 64, 64)
@@ -158,6 +164,7 @@ def test_reports_hold_the_same_numbers(network, archive, tmp_path):
     assert page.count("data:image/png;base64,") == 2 * 12
     assert "not measured: needs CurricularFace_Backbone.pth" in page
     assert "f07.png" in page
+    assert f"PSNR {found.grid['best'][0].values['psnr']:.2f}" in page
 
 
 def test_names_of_pictures_cannot_leave_their_place_in_the_page(network, tmp_path, archive):

@@ -1,0 +1,111 @@
+"""The scripts of the paper's tables: their rows have the paper's sizes, and a small one runs."""
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from e2style_vectors import SHARED
+
+from e2style import count_parameters, zoo
+from e2style.architectures import ROWS
+from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
+from e2style.models.inversion import InversionNetwork
+from e2style.settings import from_dict
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a script by name."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module
+
+
+def _options(scale, **changes):
+    plain = {
+        "scale": scale, "data": "d", "features": Path("f"), "runs": Path("r"), "threads": 0,
+        "device": "cpu", "generator": "g", "images": None, "backbone": "",
+    }  # fmt: skip
+    return argparse.Namespace(**(plain | changes))
+
+
+def _millions(shared, row, size):
+    config = shared.settings_of(row, _options("full"), GeneratorConfig(size))
+    assert config.optimizer == "ranger"
+    return round(count_parameters(config.model)["counted"] / 1e6)
+
+
+@pytest.mark.parametrize(("table", "number"), [("table1", "I"), ("table3", "III")])
+def test_full_rows_have_the_paper_s_sizes_and_settings(script, table, number):
+    wanted = {row.row: row.millions for row in ROWS if row.table == number}
+    shared, rows = script("inversion_tables"), script(table).ROWS
+    assert {row.name for row in rows} <= set(wanted)
+    for row in rows:
+        if row.encoder != "idgi":  # the paper's is of a generator of side 256
+            assert _millions(shared, row, 1024) == wanted[row.name], row.name
+
+
+@pytest.mark.parametrize("domain", ["cats", "horses", "cars"])
+def test_other_domains_build_at_the_paper_s_sizes(script, domain):
+    wanted = {row.row: row.millions for row in ROWS if row.table == "IV"}
+    shared, module = script("inversion_tables"), script("table4")
+    for row in module.rows_of(domain):
+        names = [n for n in wanted if n.startswith(row.name.removesuffix("-1Stage"))]
+        name = next(n for n in names if domain in n)
+        assert _millions(shared, row, module.SIDES[domain]) == wanted[name]
+        config = shared.settings_of(row, _options("full"), GeneratorConfig(module.SIDES[domain]))
+        assert (config.loss.identity, config.loss.parsing) == (0, 0)
+        assert config.images == module.IMAGES[domain]
+
+
+def test_rows_of_a_table_differ_in_nothing_but_what_they_are_about(script, monkeypatch):
+    shared = script("inversion_tables")
+    monkeypatch.setattr(shared, "data_of", lambda options: Path("d"))
+    monkeypatch.setattr(shared, "latents_of", lambda options: Path("l"))
+    equal = ("data", "images", "batch", "optimizer", "lr", "schedule", "seed", "precision", "noise")
+    for table, about in (("table1", ()), ("table3", ("loss",))):
+        rows = script(table).ROWS
+        for scale in ("small", "full"):
+            generator = GeneratorConfig(64 if scale == "small" else 1024, mapping_layers=0)
+            configs = [shared.settings_of(row, _options(scale), generator) for row in rows]
+            for name in equal:
+                assert len({getattr(config, name) for config in configs}) == 1, name
+            losses = {(c.loss.l2, c.loss.lpips, c.loss.identity, c.loss.parsing) for c in configs}
+            assert (len(losses) == 1) == ("loss" not in about)
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no weights")
+def test_a_small_table_is_trained_and_printed_again(script, faces_zip, tmp_path):
+    shared = script("inversion_tables")
+    generator = GeneratorConfig(64, mapping_layers=0, channel_base=512, channel_max=8)
+    settings = shared.encoder_settings("single2", generator.n_codes, shared.SCALES["small"])
+    torch.manual_seed(0)
+    config = InversionConfig("small", generator, from_dict(EncoderConfig, settings))
+    zoo.save(tmp_path / "generator.safetensors", InversionNetwork(config))
+
+    def run(*more):
+        command = [
+            sys.executable, SCRIPTS / "table1.py", "--data", faces_zip, "--validation", faces_zip,
+            "--generator", tmp_path / "generator.safetensors", "--features", SHARED / "weights",
+            "--runs", tmp_path / "runs", "--images", "8", "--json", tmp_path / "table.json",
+            "--threads", "1", "--few", "1", "--rows", "IDGI-Encoder", *more,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, json.loads((tmp_path / "table.json").read_text())["rows"]
+
+    text, rows = run()
+    assert [row["row"] for row in rows] == ["IDGI-Encoder", "IDGI"]
+    assert rows[0]["about"]["pictures"] == 11
+    assert (rows[1]["about"]["pictures"], rows[1]["about"]["steps"]) == (1, 100)
+    again, same = run("--print")
+    assert same == rows
+    assert again == text.replace("IDGI-Encoder: 8 images\n", "")
