@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stc import costs
     from stc.batch import embed_batch, extract_batch
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
-    from stc.codec import embed, extract, is_compiled, path_bytes
+    from stc.codec import cache_folder, embed, extract, is_compiled, path_bytes
     from stc.multilayer import embed_ternary, extract_ternary
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "StcError",
     "bound_distortion",
     "bound_distortion_ternary",
+    "cache_folder",
     "costs",
     "embed",
     "embed_batch",
@@ -36,6 +37,7 @@ __all__ = [
 _HOME = {
     "bound_distortion": "stc.bounds",
     "bound_distortion_ternary": "stc.bounds",
+    "cache_folder": "stc.codec",
     "embed": "stc.codec",
     "embed_batch": "stc.batch",
     "embed_ternary": "stc.multilayer",

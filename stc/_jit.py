@@ -8,7 +8,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["is_cached", "jit"]
+__all__ = ["cache_folder", "is_cached", "jit"]
 
 _log = logging.getLogger(__name__)
 _degraded: list[str] = []
@@ -31,19 +31,25 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+def cache_folder(compiled: Any) -> Path | None:
+    """Return where `compiled` is kept on disk, or None where every process compiles for itself."""
+    folder = getattr(getattr(compiled, "stats", None), "cache_path", None)
+    return None if folder is None else Path(folder)
+
+
 def is_cached(compiled: Any) -> bool:
     """Return whether an earlier process left `compiled` on disk, for this version of its source.
 
     A guess by file names and times, good enough to announce a wait.
     """
-    folder = getattr(getattr(compiled, "stats", None), "cache_path", None)
+    folder = cache_folder(compiled)
     if folder is None:
         return False
     source = Path(compiled.py_func.__code__.co_filename)
     name = f"{source.stem}.{compiled.py_func.__qualname__}"
     line = compiled.py_func.__code__.co_firstlineno
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
-    index = Path(folder) / f"{name}-{line}.{version}.nbi"
+    index = folder / f"{name}-{line}.{version}.nbi"
     try:
         return index.stat().st_mtime >= source.stat().st_mtime
     except OSError:

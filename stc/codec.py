@@ -1,6 +1,7 @@
 """Binary syndrome-trellis coding: validation, the choice of live elements, verification."""
 
 import operator
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from stc.syndrome import syndrome
 __all__ = [
     "acceptable",
     "block_layout",
+    "cache_folder",
     "check_bits",
     "check_cost",
     "check_height",
@@ -156,6 +158,24 @@ def is_compiled() -> bool:
     from stc._jit import is_cached
 
     return is_cached(kernels.forward)
+
+
+def cache_folder() -> Path | None:
+    """Return where the compiled kernels are kept, or None where every process compiles anew.
+
+    Returns
+    -------
+    folder : Path of a folder that may not exist yet, or None
+
+    Examples
+    --------
+    >>> import stc
+    >>> folder = stc.cache_folder()
+
+    """
+    from stc import _jit, kernels
+
+    return _jit.cache_folder(kernels.forward)
 
 
 def embed(
