@@ -69,7 +69,9 @@ def place(tmp_path, monkeypatch):
     from PIL import Image
 
     photos = Path(skimage.data.__file__).parent
-    shutil.copy(ROOT / "benchmarks" / "demo_faces" / "face1.png", tmp_path / "face.png")
+    faces = ROOT / "benchmarks" / "demo_faces"
+    shutil.copy(faces / "face1.png", tmp_path / "face.png")
+    shutil.copy(faces / "face2.png", tmp_path / "other.png")
     shutil.copy(photos / "coffee.png", tmp_path / "photo.png")
     shutil.copy(photos / "rocket.jpg", tmp_path / "photo.jpg")
     if importlib.util.find_spec("facenet_pytorch") is None:  # which cuts the face out otherwise
