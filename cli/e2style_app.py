@@ -82,8 +82,8 @@ _RANK = os.environ.get("RANK", "0")
     "--backbone",
     default="",
     metavar="PATH",
-    help="Input: face recogniser whose trunk the stage starts from: model_ir_se50.pth or its "
-    "converted file.",
+    help="Input: what the encoder starts from: a face recogniser, model_ir_se50.pth or its "
+    "converted file, or a model whose encoder has the same layout.",
 )
 @click.option(
     "--features",

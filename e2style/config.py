@@ -193,7 +193,7 @@ class TrainConfig:
     task: str = "inversion"  # what the encoder is shown; the other tasks need stage >= 1
     generator: str = ""  # file of the frozen generator of stage 1: rosinality's or ours
     checkpoint: str = ""  # stages before this one, and the generator: a model file or a run folder
-    backbone: str = ""  # model_ir_se50.pth, to start the trunk of a stage from
+    backbone: str = ""  # model_ir_se50.pth, or a model whose encoder is to start from
     latents: str = ""  # .npy of codes (N, n, 512) that e4e's critic sees; empty: mapped z
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     feature_networks: str = ""  # folder with the weights of the losses' networks

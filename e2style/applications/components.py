@@ -22,15 +22,20 @@ Vectors = NDArray[np.float64]
 
 
 def modulations(generator: Generator) -> list[list[Tensor]]:
-    """Weights (channels, 512) of the modulations that each row of a code drives."""
-    rows: list[list[Tensor]] = [[] for _ in range(generator.config.n_codes)]
-    rows[0].append(generator.first.conv.modulation.weight)
-    rows[1].append(generator.first_rgb.conv.modulation.weight)
-    for k, (up, conv, rgb) in enumerate(
-        zip(generator.up_convs, generator.convs, generator.to_rgbs, strict=True)
-    ):
-        for shift, layer in enumerate((up, conv, rgb), start=1):
-            rows[2 * k + shift].append(cast(Any, layer).conv.modulation.weight)
+    """Weights (channels, 512) of the modulations that each row of a code drives.
+
+    The rows of a linear base drive none.
+    """
+    config = generator.config
+    rows: list[list[Tensor]] = [[] for _ in range(config.n_codes)]
+    row = config.row_behind(config.base_side or 4)
+    if generator.base is None:
+        rows[0].append(generator.first.conv.modulation.weight)
+        rows[1].append(generator.first_rgb.conv.modulation.weight)
+    for layers in zip(generator.up_convs, generator.convs, generator.to_rgbs, strict=True):
+        for shift, layer in enumerate(layers):
+            rows[row + shift].append(cast(Any, layer).conv.modulation.weight)
+        row += 2
     return rows
 
 
@@ -43,14 +48,16 @@ def sefa(generator: Generator, rows: slice, count: int) -> Vectors:
 
     Raises
     ------
-    ConfigError : more than there are
+    ConfigError : more than there are, or the rows drive no modulation
     """
+    driven = [weight for weights in modulations(generator)[rows] for weight in weights]
+    if not driven:
+        raise ConfigError(f"rows {rows.start} to {rows.stop - 1} drive no modulation")
     total = np.zeros((generator.config.style_dim,) * 2)
-    for weights in modulations(generator)[rows]:
-        for weight in weights:
-            a = weight.double().cpu().numpy()
-            a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
-            total += a.T @ a
+    for weight in driven:
+        a = weight.double().cpu().numpy()
+        a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+        total += a.T @ a
     return _leading(total, count)
 
 

@@ -126,7 +126,8 @@ class InversionNetwork(nn.Module):
     def _first_guess(self, pictures: Tensor) -> Tensor:
         """What a base finds in the pictures, before any encoder: B n 512, or 0 without a base."""
         base = self.generator.base
-        if base is None:
+        # Sketches and label maps are nothing that a base could paint.
+        if base is None or pictures.shape[1] != PICTURE_CHANNELS:
             return self.w_avg.new_zeros(())
         x = F.adaptive_avg_pool2d(pictures, base.picture_side)
         return F.pad(base.project(x), (0, 0, 0, len(self.w_avg) - base.rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from e2style.losses.rate import RateModel, rounded
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
-from e2style.models.inversion import InversionNetwork
+from e2style.models.inversion import PICTURE_CHANNELS, InversionNetwork
 from e2style.settings import from_dict
 from e2style.shipped import locate
 from e2style.training.state import load_weights
@@ -108,7 +109,7 @@ def assemble(config: TrainConfig) -> InversionNetwork:
             raise ConfigError(
                 f"backbone: the trunk {model.encoder.trunk!r} is no face recogniser's"
             )
-        start_from_backbone(encoder, Path(config.backbone))
+        start_from_backbone(encoder, config.backbone)
     return network
 
 
@@ -164,27 +165,36 @@ def _earlier(config: TrainConfig) -> InversionNetwork:
 
 
 @torch.no_grad()
-def start_from_backbone(encoder: Encoder, path: Path) -> None:
-    """Take the trunk of an encoder from a face recogniser, model_ir_se50.pth or converted.
+def start_from_backbone(encoder: Encoder, path: str | Path) -> None:
+    """Start an encoder from a face recogniser, model_ir_se50.pth or converted, or from a model.
 
-    The stem is taken where it sees what the recogniser saw, an RGB picture alone.
+    Of a recogniser the trunk is taken, of a model its first encoder, heads included. The stem is
+    taken where it sees what it saw there.
 
     Raises
     ------
-    CheckpointError : no such file, or a tensor of the trunk is of another shape; names it
+    CheckpointError : no such file, or a tensor is missing or of another shape; names it
     """
-    state = networks.load_irse50(path).state_dict()
-    taken = 0
-    for key, value in encoder.state_dict().items():
-        part = key.partition(".")[0]
-        if part == "groups" or (part == "stem" and encoder.config.in_channels == 3):
-            found = state.get(key)
-            if found is None or found.shape != value.shape:
-                has = "is missing" if found is None else f"has shape {tuple(found.shape)}"
-                raise CheckpointError(
-                    f"backbone {path}: key {official.trunk_key(key)!r} {has}, "
-                    f"needs {tuple(value.shape)}"
-                )
-            value.copy_(found)
-            taken += 1
-    log.info("%d tensors of the trunk are from %s", taken, path)
+    found, named = _start_of(path)
+    wanted = encoder.state_dict()
+    if encoder.config.in_channels != PICTURE_CHANNELS:
+        wanted = {key: value for key, value in wanted.items() if not key.startswith("stem.")}
+    if not any(key.startswith("heads.") for key in found):
+        wanted = {key: value for key, value in wanted.items() if not key.startswith("heads.")}
+    for key, value in wanted.items():
+        tensor = found.get(key)
+        if tensor is None or tensor.shape != value.shape:
+            has = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}"
+            raise CheckpointError(
+                f"backbone {path}: key {named(key)!r} {has}, needs {tuple(value.shape)}"
+            )
+        value.copy_(tensor)
+    log.info("%d tensors of the encoder are from %s", len(wanted), path)
+
+
+def _start_of(path: str | Path) -> tuple[dict[str, Tensor], Callable[[str], str]]:
+    """Tensors to start an encoder from by our keys, and how the file calls a key."""
+    loaded = zoo.load(path)
+    if isinstance(loaded, InversionModel):
+        return loaded.network.encoders[0].state_dict(), str
+    return networks.load_irse50(path).state_dict(), official.trunk_key

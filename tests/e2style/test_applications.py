@@ -11,7 +11,9 @@ import e2style
 from e2style import codes as code_files
 from e2style.applications import animation, components, directions, mixing, svm, swapping
 from e2style.applications.rows import parse_rows
+from e2style.config import GeneratorConfig
 from e2style.errors import CheckpointError, ConfigError, DataError
+from e2style.models.generator import Generator
 from e2style.pictures import from_tensor, side_by_side, to_tensor
 
 
@@ -190,6 +192,16 @@ def test_the_closed_form_finds_what_the_generator_amplifies(model):
     assert found[0].vector[2] @ found[1].vector[2] == pytest.approx(0, abs=1e-6)
     with pytest.raises(ConfigError, match="components: got 513"):
         directions.amplified(model, "all", 513)
+
+
+def test_rows_of_a_linear_base_drive_no_modulation():
+    config = GeneratorConfig(
+        size=32, mapping_layers=0, channel_base=512, channel_max=16, base_side=8, base_rows=2
+    )
+    rows = components.modulations(Generator(config))
+    assert [len(row) for row in rows] == [0, 0, 0, 1, 1, 2, 1, 1]
+    with pytest.raises(ConfigError, match="rows 0 to 2 drive no modulation"):
+        components.sefa(Generator(config), slice(0, 3), 1)
 
 
 def test_principal_components_are_as_long_as_codes_spread(model):

@@ -149,6 +149,22 @@ def test_the_trunk_starts_from_a_recogniser(config, tmp_path):
     export(tmp_path / "run", tmp_path / "m.safetensors")
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+def test_an_encoder_starts_from_that_of_a_model(channels, config, generator):
+    layout = dataclasses.replace(config.model.encoder, in_channels=channels)
+    model = dataclasses.replace(config.model, encoder=layout)
+    task = {} if channels == 3 else {"task": "sketch", "source": config.data}
+    network = assemble(dataclasses.replace(config, model=model, backbone=generator, **task))
+    donor = e2style.load(generator).network.encoders[0].state_dict()
+    for key, value in network.encoders[0].state_dict().items():
+        if channels == 3 or not key.startswith("stem."):
+            assert torch.equal(value, donor[key]), key
+    wide = dataclasses.replace(config.model.encoder, widths=(4, 6, 9))
+    other = dataclasses.replace(config, model=dataclasses.replace(config.model, encoder=wide))
+    with pytest.raises(CheckpointError, match="has shape"):
+        assemble(dataclasses.replace(other, backbone=generator))
+
+
 @pytest.mark.parametrize("content", [{"output_layer.3.weight": 7}, {"a": 1}, [1, 2], 7])
 def test_a_file_that_is_no_recogniser_is_refused(config, tmp_path, content):
     torch.save(content, tmp_path / "backbone.pth")
