@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli import deephide_doctor, deephide_many, deephide_models
+from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import encoding_options
@@ -30,7 +30,7 @@ from cli.render import Terminal
 from cli.reports import capacity_report, element_name, embed_fields, forecast, open_to_all
 from deephide.errors import OutputError
 
-__all__ = ["app", "deephide_doctor", "deephide_many", "deephide_models", "main"]
+__all__ = ["app", "deephide_doctor", "deephide_lab", "deephide_many", "deephide_models", "main"]
 
 
 @command(

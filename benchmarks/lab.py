@@ -1,0 +1,75 @@
+"""Measure how detectable our stegos are, beside the rivals: the table and plots of docs/lab.md.
+
+`python benchmarks/lab.py covers.zip --secrets faces.zip -o runs/lab` needs the covers that
+`benchmarks/covers.py` cuts and pictures of faces.  It trains the two deep-hiding networks on the
+covers, runs every row of the table, and goes on where it was when it is called again.  All rows on
+all 502 covers take about an hour and a half of one core; `--limit` takes fewer covers.
+"""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from deephide.lab import Condition, Experiment, Payload, deep_hiding, run
+from deephide.lab.covers import PictureSet
+
+PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
+STEPS, SCALE = 400, 2
+ROWS = (
+    ("cover", None),
+    ("embed-face", None),
+    ("embed", "300B"),
+    *[(scheme, "0.0264") for scheme in ("e2style", "lsb")],
+    *[(scheme, "0.4") for scheme in ("hill-bound", "hill-stc", "e2style", "lsb", "lsb-matching")],
+    *[(kind, None) for kind in deep_hiding.KINDS],
+    *[(scheme, "0.1") for scheme in ("hill-bound", "hill-stc", "e2style", "lsb", "lsb-matching")],
+    *[(scheme, "0.4") for scheme in ("lsb-ranked", "wow-bound", "suniward-bound", "mipod-bound")],
+)
+
+
+def networks(covers, folder):
+    """Return the files of the networks, trained on the covers at half their size."""
+    files = {kind: folder / f"{kind}.npz" for kind in deep_hiding.KINDS}
+    if all(file.exists() for file in files.values()):
+        return files
+    pictures = [np.asarray(covers.read(name).reduce(SCALE)) for name in covers.names]
+    for kind, file in files.items():
+        deep_hiding.save(deep_hiding.train(kind, pictures, STEPS), file)
+    return files
+
+
+def main():
+    """Run the experiment."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("covers", type=Path)
+    parser.add_argument("--secrets", type=Path, required=True, help="folder or zip of faces")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/lab"))
+    parser.add_argument("--rows", type=int, default=len(ROWS), help="only the first so many")
+    parser.add_argument("--limit", type=int, help="only so many covers")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--publish", action="store_true", help="put the plots into docs/pictures")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    conditions = tuple(
+        Condition(scheme, Payload.parse(payload) if payload else None)
+        for scheme, payload in ROWS[: arguments.rows]
+    )
+    experiment = Experiment(
+        arguments.covers,
+        arguments.output,
+        conditions,
+        secrets=arguments.secrets,
+        networks=networks(PictureSet(arguments.covers), arguments.output),
+    )
+    run(experiment, limit=arguments.limit, jobs=arguments.jobs)
+    print((arguments.output / "table.md").read_text(encoding="utf-8"))
+    if arguments.publish:
+        for name in ("errors", "roc"):
+            shutil.copy(arguments.output / f"{name}.png", PICTURES / f"lab_{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Commands of `deephide` for those who want to know how well things are hidden."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.deephide_group import app
+from cli.options import command, model_option, output_options
+from cli.render import Terminal
+
+__all__ = ["compare", "lab"]
+
+
+@command(
+    app,
+    examples=(
+        "deephide lab covers.zip --scheme lsb --scheme hill-stc --payload 0.1 --payload 0.4",
+        "deephide lab covers.zip --scheme embed-face --secrets faces.zip --jobs 4",
+    ),
+)
+@click.argument("covers", metavar="COVERS")
+@click.option(
+    "--scheme",
+    "schemes",
+    multiple=True,
+    required=True,
+    metavar="SCHEME",
+    help="Input: what to detect; may be given several times. lsb, lsb-ranked, lsb-matching; "
+    "e2style, the code of the released script; hill, suniward, wow or mipod with -bound (a perfect "
+    "code) or -stc (ours); embed, the whole program with so many bytes; embed-face, with a face "
+    "of --secrets; udh and ddh, networks that hide a picture.",
+)
+@click.option(
+    "--payload",
+    "payloads",
+    multiple=True,
+    metavar="BITS",
+    help="Input: bits per sample, or bytes as in 300B; may be given several times.",
+)
+@click.option(
+    "--secrets",
+    metavar="PATH",
+    help="Input: folder or zip of the faces that embed-face and the pictures that networks hide.",
+)
+@click.option("--udh", metavar="PATH", help="Input: the networks of udh.")
+@click.option("--ddh", metavar="PATH", help="Input: the networks of ddh.")
+@click.option(
+    "-o",
+    "--output",
+    default="lab",
+    show_default=True,
+    metavar="FOLDER",
+    help="Output: the folder for features, table.md, results.json, errors.png and roc.png.",
+)
+@click.option("--no-plots", is_flag=True, help="Output: draw nothing, which needs no matplotlib.")
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    type=click.Choice(["ws", "spa", "rs", "chi2", "spam", "rich"]),
+    help="Advanced: a detector to use; may be given several times.  [default: all]",
+)
+@click.option("--colour", is_flag=True, help="Advanced: use all channels instead of the luma.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=8),
+    metavar="COUNT",
+    help="Advanced: use so many covers, drawn at random.  [default: all]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="Advanced: of everything random; it makes no real stego guessable.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="Advanced: processes to share the covers; the results are the same.",
+)
+def lab(
+    terminal: Terminal,
+    covers: str,
+    schemes: tuple[str, ...],
+    payloads: tuple[str, ...],
+    secrets: str | None,
+    udh: str | None,
+    ddh: str | None,
+    output: str,
+    no_plots: bool,
+    detectors: tuple[str, ...],
+    colour: bool,
+    limit: int | None,
+    seed: int,
+    jobs: int,
+) -> None:
+    """Measure how well detectors tell stegos from covers.
+
+    COVERS is a folder or zip of pictures; those in one folder count as parts of one photo, and
+    are never trained and tested on both. A stopped run goes on where it was. An error of 0.5 is
+    what guessing gives.
+    """
+    start = time.monotonic()
+    from deephide.lab import DETECTORS, Experiment, Payload, conditions_of, run
+
+    networks = {kind: Path(path) for kind, path in (("udh", udh), ("ddh", ddh)) if path}
+    try:
+        sizes = tuple(map(Payload.parse, payloads))
+        conditions = conditions_of(schemes, sizes, networks, secrets is not None)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    experiment = Experiment(
+        Path(covers),
+        Path(output),
+        tuple(conditions),
+        seed,
+        colour,
+        Path(secrets) if secrets else None,
+        networks,
+    )
+    with terminal.bar("measuring", "steps") as progress:
+        rows = run(
+            experiment,
+            detectors=detectors or tuple(DETECTORS),
+            limit=limit,
+            jobs=min(jobs, os.cpu_count() or 1),
+            plots=not no_plots,
+            progress=progress,
+        )
+    fields: dict[str, Any] = {
+        "output": output,
+        "covers": rows[0].covers,
+        "rows": len(rows),
+        "warnings": terminal.warnings,
+        "elapsed_s": round(time.monotonic() - start, 3),
+    }
+    terminal.result(str(Path(output) / "table.md"), fields)
+
+
+@command(
+    app,
+    examples=(
+        "deephide compare --secret face.png --carrier photo.png -o page.html",
+        "deephide compare --secret face.png --carrier photo.png --networks udh.npz",
+    ),
+)
+@click.option("--secret", required=True, metavar="PATH", help="Input: the picture of the face.")
+@click.option("--carrier", required=True, metavar="PATH", help="Input: the photo.")
+@click.option(
+    "--networks",
+    multiple=True,
+    metavar="PATH",
+    help="Input: networks that hide pictures, to be shown beside; may be given several times.",
+)
+@click.option(
+    "--codec",
+    type=click.Choice(["auto", "latent", "image", "paper"]),
+    default="auto",
+    show_default=True,
+    help="Input: how the secret travels, as in embed.",
+)
+@model_option
+@output_options("page.html")
+def compare(
+    terminal: Terminal,
+    secret: str,
+    carrier: str,
+    networks: tuple[str, ...],
+    codec: str,
+    model: str | None,
+    output: str,
+    force: bool,
+) -> None:
+    """Show on one page what is hidden, where, and what comes back.
+
+    The HTML file holds everything itself: secret, inversion, cover, stego, their difference times
+    10, the recovered secret, and the figures. The key is thrown away.
+    """
+    from deephide.lab import compare as comparing
+    from deephide.output import check_output, write_atomically
+
+    comparing.check_page()
+    inputs = [Path(each) for each in (secret, carrier, *networks)]
+    if output != "-":
+        check_output(Path(output), inputs, force=force, any_kind=True)
+    rivals = tuple(map(Path, networks))
+    found = comparing.compare(secret, carrier, model, codec=codec, networks=rivals)
+    data = comparing.page(found).encode()
+    if output == "-":
+        terminal.binary(data)
+        return
+    write_atomically(Path(output), data, force=force)
+    figures = {each.method: each.figures for each in found}
+    terminal.result(output, {"output": output, "methods": figures, "warnings": terminal.warnings})

@@ -1,0 +1,177 @@
+"""The paper's Figures 10 and 11 for any secret and carrier, as one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import tempfile
+from dataclasses import dataclass
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deephide import api, image_io, models
+from deephide.covers import is_jpeg_source
+from deephide.errors import DeephideError
+from deephide.image_io import ImageSource
+from deephide.lab import deep_hiding
+from deephide.lab.attacks import ATTACKS
+from deephide.lab.quality import psnr, ssim
+from deephide.models import LazyModel, ModelSource
+from deephide.output import png_bytes
+
+__all__ = ["AMPLIFIED", "Comparison", "check_page", "compare", "page"]
+
+AMPLIFIED = 10  # as in the paper
+_TEMPLATE = "comparison.html"
+_NAMES = {"udh": "Universal deep hiding", "ddh": "Dependent deep hiding"}
+
+Samples = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What one method makes of the secret and the cover: pictures and figures by title."""
+
+    method: str
+    pictures: dict[str, Image.Image]
+    figures: dict[str, str]
+
+
+def check_page() -> None:
+    """Raise DeephideError unless Jinja2 is there."""
+    if find_spec("jinja2") is None:
+        raise DeephideError("the page needs Jinja2", hint="pip install 'deephide[lab]'")
+
+
+def compare(
+    secret: ImageSource,
+    carrier: ImageSource,
+    model: ModelSource = None,
+    *,
+    cost: str = "auto",
+    codec: str = "auto",
+    networks: tuple[Path, ...] = (),
+) -> list[Comparison]:
+    """Hide a secret in a carrier with every method, and find it again.
+
+    Parameters
+    ----------
+    secret, carrier, model, cost, codec : as in `deephide.embed`; the key is thrown away
+    networks : files of `deep_hiding.save`
+
+    Returns
+    -------
+    comparisons : ours first
+
+    Raises
+    ------
+    DeephideError : as `deephide.embed`, or networks that cannot be loaded
+    """
+    rivals = [deep_hiding.load(path) for path in networks]
+    face = image_io.load_secret(secret)
+    cover = _pixels(carrier)
+    ours = _ours(secret, face, carrier, cover, LazyModel.of(model), cost, codec)
+    return [ours, *(_theirs(each, face, cover) for each in rivals)]
+
+
+def page(comparisons: list[Comparison]) -> str:
+    """Return the HTML page, pictures included.
+
+    Parameters
+    ----------
+    comparisons : what `compare` returned
+    """
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["data_url"] = _data_url
+    template = resources.files("deephide.lab").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(template).render(comparisons=comparisons, amplified=AMPLIFIED)
+
+
+def _data_url(picture: Image.Image) -> str:
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()
+
+
+def _pixels(source: ImageSource) -> Samples:
+    return np.asarray(image_io.load_picture(source))
+
+
+def _ours(
+    secret: ImageSource,
+    face: Image.Image,
+    carrier: ImageSource,
+    cover: Samples,
+    model: LazyModel,
+    cost: str,
+    codec: str,
+) -> Comparison:
+    key = secrets.token_hex()
+    with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
+        path = Path(folder) / ("stego.jpg" if is_jpeg_source(carrier) else "stego.png")
+        result = api.embed_file(secret, carrier, path, key, model, cost, codec)
+        stego, recovered = _pixels(path), api.extract(path, key, model).image
+    pictures = {"secret": face}
+    if result.model is not None:
+        loaded = model.load()
+        pictures["inversion"] = models.paint_code(loaded, models.invert_exactly(loaded, face))
+    facts = {
+        "codec": result.codec,
+        "hidden, everything included": f"{result.payload_bits} bits",
+        "bits per sample": f"{result.alpha:.4f}",
+        "changed samples": f"{result.changes} ({100 * result.change_rate:.3f} %)",
+        "this cover holds safely": f"{result.safe_bits} bits",
+    }
+    return _comparison("deephide", pictures, cover, stego, recovered, facts)
+
+
+def _theirs(networks: deep_hiding.DeepHider, face: Image.Image, cover: Samples) -> Comparison:
+    # The networks halve and double the size.
+    height, width = (length // 2 * 2 for length in cover.shape[:2])
+    cover = np.ascontiguousarray(cover[:height, :width])
+    secret = face.resize((width, height), Image.Resampling.BICUBIC)
+    stego = networks.hide(cover, np.asarray(secret))
+    recovered = Image.fromarray(networks.reveal(stego)).resize(face.size, Image.Resampling.BICUBIC)
+    changes = np.count_nonzero(stego != cover)
+    facts = {
+        "key": "none: the network alone shows the secret",
+        "changed samples": f"{changes} ({100 * changes / cover.size:.1f} %)",
+    }
+    return _comparison(_NAMES[networks.kind], {"secret": face}, cover, stego, recovered, facts)
+
+
+def _comparison(
+    method: str,
+    pictures: dict[str, Image.Image],
+    cover: Samples,
+    stego: Samples,
+    recovered: Image.Image | None,
+    facts: dict[str, str],
+) -> Comparison:
+    difference = AMPLIFIED * (stego.astype(np.int16) - cover) + 128
+    shown = pictures | {
+        "cover": Image.fromarray(cover),
+        "stego": Image.fromarray(stego),
+        f"stego - cover, x{AMPLIFIED}": Image.fromarray(difference.clip(0, 255).astype(np.uint8)),
+    }
+    likeness = {"stego and cover": _likeness(cover, stego)}
+    if recovered is not None:
+        shown["recovered"] = recovered
+        secret = pictures["secret"].resize(recovered.size, Image.Resampling.LANCZOS)
+        likeness["recovered and secret"] = _likeness(np.asarray(secret), np.asarray(recovered))
+    green = [np.ascontiguousarray(side[:, :, 1]) for side in (cover, stego)]
+    estimates = {
+        f"{name.upper()} estimate, green": " → ".join(f"{attack(side):.4f}" for side in green)
+        for name, attack in ATTACKS.items()
+        if name != "chi2"  # no estimate
+    }
+    return Comparison(method, shown, facts | likeness | estimates)
+
+
+def _likeness(one: Samples, two: Samples) -> str:
+    return f"{psnr(one, two):.1f} dB, SSIM {ssim(one, two):.4f}"

@@ -1,0 +1,183 @@
+"""Features of every picture under every condition, kept in files so that a run can go on."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide.errors import DeephideError, OutputError
+from deephide.lab.attacks import ATTACKS
+from deephide.lab.conditions import FACE, NETWORKS, Condition, Scene, hide
+from deephide.lab.covers import PictureSet
+from deephide.lab.features import RICH_SIZE, SPAM_SIZE, rich, spam
+from deephide.output import write_atomically
+
+__all__ = ["COLUMNS", "Experiment", "collect", "load"]
+
+_VERSION = 1  # raised when features change
+_FACTS = ("samples", "bits", "change_rate", "squared_error")
+# Where each number or block of numbers stands in the vector of a picture.
+COLUMNS = {name: slice(k, k + 1) for k, name in enumerate((*_FACTS, *ATTACKS))}
+COLUMNS["spam"] = slice(len(COLUMNS), len(COLUMNS) + SPAM_SIZE)
+COLUMNS["rich"] = slice(COLUMNS["spam"].stop, COLUMNS["spam"].stop + RICH_SIZE)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is measured where; the same experiment gives the same features on any machine.
+
+    Parameters
+    ----------
+    covers : folder or zip of pictures
+    folder : where the features go, and where a stopped run left them
+    conditions : rows
+    seed : of everything random
+    colour : use all channels; otherwise the luma alone
+    secrets : folder or zip of faces, for the schemes that hide pictures
+    networks : files of "udh" and "ddh"
+    """
+
+    covers: Path
+    folder: Path
+    conditions: tuple[Condition, ...]
+    seed: int = 1
+    colour: bool = False
+    secrets: Path | None = None
+    networks: dict[str, Path] = field(default_factory=dict)
+
+    def file(self, condition: Condition, name: str) -> Path:
+        """Where the features of a cover under a condition are kept."""
+        return self.folder / "features" / condition.name / (name.replace("/", "--") + ".npy")
+
+
+def collect(
+    experiment: Experiment,
+    names: Sequence[str],
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Make all stegos and keep their features; what an earlier run kept is not made again.
+
+    Parameters
+    ----------
+    experiment : what to measure
+    names : of the covers to use
+    jobs : processes
+    progress : called with (covers done, covers in all)
+
+    Raises
+    ------
+    OutputError : the folder holds another experiment
+    """
+    for condition in experiment.conditions:
+        _claim(experiment, condition)
+    waiting = [
+        name
+        for name in names
+        if not all(experiment.file(each, name).exists() for each in experiment.conditions)
+    ]
+    done = len(names) - len(waiting)
+    progress(done, len(names))
+    if jobs == 1:
+        for name in waiting:
+            _measure(experiment, name)
+            done += 1
+            progress(done, len(names))
+        return
+    # Threads of numerical libraries do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        for future in as_completed([pool.submit(_measure, experiment, n) for n in waiting]):
+            future.result()
+            done += 1
+            progress(done, len(names))
+
+
+def load(experiment: Experiment, condition: Condition, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return (n, columns) kept features; a row of NaN where the payload did not fit the cover."""
+    return np.stack([np.load(experiment.file(condition, name)) for name in names]).astype(float)
+
+
+def _claim(experiment: Experiment, condition: Condition) -> None:
+    """Write down what the features of a condition come from, or check that they come from this."""
+    settings = {
+        "version": _VERSION,
+        "covers": experiment.covers.name,
+        "seed": experiment.seed,
+        "colour": experiment.colour,
+    }
+    if condition.scheme in (FACE, *NETWORKS) and experiment.secrets is not None:
+        settings["secrets"] = experiment.secrets.name
+    if condition.scheme in NETWORKS:
+        networks = experiment.networks[condition.scheme].read_bytes()
+        settings["networks"] = hashlib.sha256(networks).hexdigest()
+    path = experiment.folder / "features" / condition.name / "settings.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(settings, indent=1).encode())
+    elif (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        other = ", ".join(key for key in settings if found.get(key) != settings[key])
+        raise OutputError(
+            f"the folder {path.parent} holds features made with other settings: {other}",
+            hint="choose another folder with -o, or the same settings",
+        )
+
+
+@functools.cache
+def _pictures(path: Path) -> PictureSet:
+    return PictureSet(path)
+
+
+def _measure(experiment: Experiment, name: str) -> None:
+    """Make what is missing of one cover; the unit of work of a process."""
+    scene = Scene(
+        name,
+        _pictures(experiment.covers),
+        _pictures(experiment.secrets) if experiment.secrets else None,
+        experiment.networks,
+        "RGB" if experiment.colour else "L",
+    )
+    cover = scene.samples()
+    for condition in experiment.conditions:
+        path = experiment.file(condition, name)
+        if path.exists():
+            continue
+        try:
+            stego, bits = hide(condition, scene, experiment.seed)
+            vector = _vector(cover, stego, bits)
+        except (stc.StcError, DeephideError) as error:
+            _log.warning("%s leaves out %s: %s", condition.name, name, error)
+            vector = np.full(COLUMNS["rich"].stop, np.nan)
+        buffer = io.BytesIO()
+        np.save(buffer, vector.astype(np.float32))
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        temporary.write_bytes(buffer.getvalue())
+        temporary.replace(path)
+
+
+def _vector(cover: NDArray[np.uint8], stego: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:
+    """Return facts, attacks and features, those of several channels averaged."""
+    error = stego.astype(np.int16) - cover
+    rate, squared = np.count_nonzero(error) / error.size, np.mean(error.astype(np.float64) ** 2)
+    facts = [error.size, bits, rate, squared]
+    planes = [np.ascontiguousarray(stego[:, :, c]) for c in range(stego.shape[2])]
+    found = [
+        np.concatenate([[attack(plane) for attack in ATTACKS.values()], spam(plane), rich(plane)])
+        for plane in planes
+    ]
+    return np.concatenate([facts, np.mean(found, axis=0)])

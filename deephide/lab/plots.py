@@ -1,0 +1,92 @@
+"""Pictures of the results: errors against payload, and ROC curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from deephide.errors import DeephideError
+from deephide.lab.conditions import COVER
+from deephide.lab.evaluate import Row
+from deephide.lab.protocol import roc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["check_plots", "draw_errors", "draw_roc"]
+
+_COLUMNS = 3
+_SIZE = (4.0, 3.2)  # inches per panel
+
+
+def check_plots() -> None:
+    """Raise DeephideError unless matplotlib is there."""
+    if find_spec("matplotlib") is None:
+        raise DeephideError(
+            "plots need matplotlib", hint="pip install 'deephide[lab]', or leave the plots out"
+        )
+
+
+def _panels(detectors: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    columns = min(_COLUMNS, len(detectors))
+    lines = -(-len(detectors) // columns)
+    figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * lines + 0.6), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False).reshape(-1)
+    for spare in axes[len(detectors) :]:
+        spare.set_axis_off()
+    return figure, list(axes)
+
+
+def draw_errors(rows: Sequence[Row], path: Path) -> None:
+    """Draw P_E against the hidden bits per sample, a panel per detector, and write a PNG file.
+
+    Parameters
+    ----------
+    rows : what `evaluate` returned
+    path : of the PNG file; an existing one is replaced
+    """
+    detectors = list(rows[0].verdicts)
+    figure, axes = _panels(detectors)
+    schemes = dict.fromkeys(r.condition.scheme for r in rows if r.condition.scheme != COVER)
+    for detector, axis in zip(detectors, axes, strict=False):
+        for scheme in schemes:
+            used = [row for row in rows if row.condition.scheme == scheme]
+            points = sorted((row.alpha, fmean(row.verdicts[detector].errors)) for row in used)
+            axis.plot(*zip(*points, strict=True), marker=".", label=scheme)
+        for row in rows:
+            if row.condition.scheme == COVER:
+                chance = fmean(row.verdicts[detector].errors)
+                axis.axhline(chance, color="0.6", linestyle=":", label="covers alone")
+        axis.set(title=detector, xscale="log", ylim=(0, 0.52))
+        axis.set(xlabel="bits per sample", ylabel="P_E")
+    _finish(figure, axes[0], path)
+
+
+def draw_roc(rows: Sequence[Row], path: Path) -> None:
+    """Draw detections against false alarms, a panel per detector, and write a PNG file.
+
+    Parameters
+    ----------
+    rows, path : as in `draw_errors`
+    """
+    detectors = list(rows[0].verdicts)
+    figure, axes = _panels(detectors)
+    for detector, axis in zip(detectors, axes, strict=False):
+        for row in rows:
+            verdict = row.verdicts[detector]
+            axis.plot(*roc(verdict.covers, verdict.stegos), label=row.condition.name)
+        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":")
+        axis.set(title=detector, xlabel="false alarms", ylabel="detections")
+    _finish(figure, axes[0], path)
+
+
+def _finish(figure: Figure, axis: Axes, path: Path) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
+    figure.savefig(path, dpi=100)

@@ -1,0 +1,95 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def covers(folder):
+    rng = np.random.default_rng(1)
+    (folder / "covers").mkdir()
+    for number in range(8):
+        plane = rng.normal(128, 6, (48, 48)).astype(np.uint8)
+        Image.fromarray(plane).save(folder / "covers" / f"{number}.png")
+    return folder / "covers"
+
+
+def test_lab_writes_a_table_and_plots(covers, run, run_json):
+    arguments = ("lab", "covers", "--scheme", "lsb", "--payload", "0.5", "--detector", "spa")
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (0, "lab/table.md\n"), done.stderr
+    rows = json.loads((covers.parent / "lab" / "results.json").read_text())["rows"]
+    assert [row["scheme"] for row in rows] == ["cover", "lsb"]
+    assert list(rows[0]["detectors"]) == ["spa"]
+    assert (covers.parent / "lab" / "roc.png").exists()
+    _, fields = run_json(*arguments, "--no-plots", "--limit", "8", "-o", "other")
+    assert (fields["covers"], fields["rows"]) == (8, 2)
+    assert not (covers.parent / "other" / "roc.png").exists()
+
+
+def test_lab_goes_on_with_the_same_settings_alone(covers, run):
+    arguments = ("lab", "covers", "--scheme", "lsb", "--payload", "0.5", "--no-plots", "-o", "x")
+    assert run(*arguments).exit_code == 0
+    done = run(*arguments, "--seed", "2")
+    assert done.exit_code == 8
+    assert "other settings: seed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--scheme", "lsb"), "needs a payload"),
+        (("--scheme", "nonsense", "--payload", "0.1"), "allowed: lsb"),
+        (("--scheme", "lsb", "--payload", "7"), "payload: got '7'"),
+        (("--scheme", "embed-face"), "faces as secrets"),
+        (("--scheme", "udh"), "its networks"),
+    ],
+)
+def test_lab_refuses_what_makes_no_sense(covers, run, arguments, message):
+    done = run("lab", "covers", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (covers.parent / "lab").exists()
+
+
+def test_lab_says_what_a_cover_set_is(folder, run):
+    done = run("lab", "photo.png", "--scheme", "lsb", "--payload", "0.5", "--no-plots")
+    assert done.exit_code == 3
+    assert "neither a folder nor a zip" in done.stderr
+
+
+COMPARE = ("compare", "--secret", "face.png", "--carrier", "photo.png", "--codec", "latent")
+
+
+def test_compare_writes_a_page(folder, run_json):
+    _, fields = run_json(*COMPARE)
+    text = (folder / "page.html").read_text(encoding="utf-8")
+    assert fields["output"] == "page.html"
+    for title in ("secret", "inversion", "cover", "stego", "stego - cover, x10", "recovered"):
+        assert f'alt="{title}"' in text
+    for name, value in fields["methods"]["deephide"].items():
+        assert f"<th>{name}</th><td>{value}</td>" in text
+    assert fields["methods"]["deephide"]["codec"] == "latent"
+
+
+def test_compare_writes_to_stdout(run):
+    done = run(*COMPARE, "-o", "-")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (("-o", "photo.png", "--force"), 8, "is the input"),
+        (("-o", "face.png"), 8, "is the input"),
+        (("--networks", "photo.png"), 7, "cannot be loaded"),
+    ],
+)
+def test_compare_refuses(folder, run, more, code, message):
+    before = sorted(folder.iterdir())
+    done = run(*COMPARE, *more)
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert sorted(folder.iterdir()) == before
