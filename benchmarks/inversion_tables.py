@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from e2style_training_speed import machine
 from PIL import Image
 from torch import Tensor, nn
 
@@ -120,6 +121,8 @@ def encoder_settings(kind: str, rows: int, scale: Scale) -> dict[str, Any]:
         settings |= {"pools": [3, 5, 7], "split": [rows - deep - middle, middle, deep]}
     if kind in {"shrinking", "conv"}:
         settings["head"] = kind
+    if kind == "shrinking":  # an unpadded 3 x 3 takes two from the side: 8 ends at 6, not at 7
+        settings["pools"] = [3, 5, min(7, (scale.side >> depth) - 2)]
     if kind in {"psp", "e4e", "restyle"}:
         settings["head"] = "conv"
     if kind in {"psp", "e4e"}:
@@ -316,23 +319,28 @@ def print_table(
     behind : name, method, row whose network it uses, and the paper's columns, of the methods
         that optimise
     """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        trained = list(trained)  # the others must not wait for the first one in a collective
+    if RANK != "0":
+        return
     lines: list[dict[str, Any]] = []
     runs = {}
     print(f"Table {table}; beside each figure the paper's, in brackets its 95 % interval")
-    print(f"{'row':18} {'images':>9} {'SSIM':>22} {'PSNR, dB':>22} {'identity':>22} "
-          f"{'s':>14} {'M':>13}")  # fmt: skip
+    print(
+        f"{'row':18} {'images':>9} {'SSIM':>22} {'PSNR, dB':>22} {'identity':>22} "
+        f"{'s':>14} {'M':>13}"
+    )
     for row, run in trained:
         runs[row.name] = (row, run)
-        if RANK == "0":
-            lines.append(_line(table, row.name, row.paper, measured(row, run, options)))
+        lines.append(_line(table, row.name, row.paper, measured(row, run, options)))
     for name, method, base, paper in behind:
-        if RANK == "0" and base in runs:
+        if base in runs:
             lines.append(_line(table, name, paper, measured(*runs[base], options, method)))
     kinds = sorted({line["identity"] for line in lines if line.get("identity")})
     if kinds:
         print(f"identity: {', '.join(TITLES[kind] for kind in kinds)}; of the paper CurricularFace")
-    if options.json and RANK == "0":
-        options.json.write_text(json.dumps({"table": table, "rows": lines}, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps({"table": table, **machine(), "rows": lines}, indent=1))
 
 
 def _line(

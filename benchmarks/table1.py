@@ -1,7 +1,7 @@
 r"""Train the forward models of Table I with equal data, steps and losses, and print its columns.
 
     python benchmarks/table1.py --data train.zip --validation val.zip --features weights --runs runs
-    torchrun --standalone --nproc_per_node 8 benchmarks/table1.py --scale full --data ffhq.zip \
+    torchrun --standalone --nproc_per_node 4 benchmarks/table1.py --scale full --data ffhq.zip \
         --validation celeba-hq.zip --generator stylegan2-ffhq.pt --backbone model_ir_se50.pth \
         --features weights --metrics weights --device cuda --runs runs
 

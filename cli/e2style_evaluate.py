@@ -60,6 +60,13 @@ __all__ = ["evaluate"]
     "[default: sent, where the model rounds]",
 )
 @click.option(
+    "--quality",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Advanced: how finely codes are rounded, from 1 for the fewest bits.  "
+    "[default: the model's usual one]",
+)
+@click.option(
     "--images",
     type=click.IntRange(min=1),
     help="Advanced: pictures to look at, evenly spread.  [default: all]",
@@ -85,6 +92,7 @@ def evaluate(
     method: str,
     steps: int | None,
     codes: str | None,
+    quality: int | None,
     images: int | None,
     timed: int,
     stages: int | None,
@@ -115,17 +123,21 @@ def evaluate(
     metrics = load_metrics(Path(weights) if weights else None, device)
     inverter = Inverter(loaded.network, chosen, stages=stages, distance=metrics.pairs.get("lpips"))
     sent = codes == "sent" or (codes is None and loaded.quantizer is not None)
+    if quality is not None and not sent:
+        raise click.UsageError("--quality: has no effect on codes as they were found")
     with terminal.bar("evaluating", "pictures") as progress:
         found = measure(
             inverter,
             data,
             metrics,
-            quantizer=quantizer_of(loaded) if sent else None,
+            quantizer=quantizer_of(loaded, quality) if sent else None,
             limit=images,
             batch=loaded.batch_size,
             progress=progress,
         )
     found.about.update(parameters(inverter))
+    if quality is not None:
+        found.about["quality"] = quality
     if timed:
         found.about["runtime_s"] = round(runtime(inverter, runs=timed), 4)
         found.about["device"] = str(loaded.device)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from e2style.data.faces import FaceSet
-from e2style.errors import CheckpointError
+from e2style.errors import CheckpointError, ConfigError
 from e2style.metrics.pictures import as_compared, psnr, ssim
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer
@@ -43,18 +43,28 @@ class Reconstruction:
     ideal_bits: NDArray[np.float64]
 
 
-def quantizer_of(model: InversionModel) -> Quantizer:
-    """Return the quantizer of a model.
+def quantizer_of(model: InversionModel, quality: int | None = None) -> Quantizer:
+    """Return a quantizer of a model.
+
+    Parameters
+    ----------
+    model : InversionModel
+    quality : from 1, for the fewest bits; None means the usual one
 
     Raises
     ------
     CheckpointError : it has none
+    ConfigError : it has no such quality
     """
     if model.quantizer is None:
         raise CheckpointError(
             f"model {model.name}: no quantizer was fitted; see `e2style calibrate`"
         )
-    return model.quantizer
+    if quality is None:
+        return model.quantizer
+    if not 1 <= quality <= len(model.quantizers):
+        raise ConfigError(f"quality: got {quality}, allowed 1 to {len(model.quantizers)}")
+    return model.quantizers[quality - 1]
 
 
 @torch.inference_mode()

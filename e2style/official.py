@@ -10,6 +10,7 @@ import argparse
 import logging
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -62,13 +63,7 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
     state["latent_avg"] = torch.zeros(shape) if average is None else mean_codes(average, shape)
 
     def theirs(key: str) -> str:
-        part, _, rest = key.partition(".")
-        if part == "w_avg":
-            return "latent_avg"
-        if part == "generator":
-            return f"decoder.{generator_key(rest)}"
-        stage, _, rest = rest.partition(".")
-        return prefixes[int(stage)] + encoder_key(rest)
+        return network_key(key, lambda stage, rest: prefixes[stage] + encoder_key(rest))
 
     check_blur(state)
     fill(network, state, theirs, what="E2Style checkpoint", ignored=_never_runs)
@@ -171,6 +166,20 @@ def generator_key(key: str) -> str:
         return f"noises.noise_{conv}"
     rest = {"noise_gain": "noise.weight", "bias": "activate.bias"}.get(rest, rest)
     return f"conv1.{rest}" if conv == 0 else f"convs.{conv - 1}.{rest}"
+
+
+def network_key(key: str, of_encoder: Callable[[int, str], str]) -> str:
+    """Key of our network -> key of a file whose generator is `decoder`.
+
+    `of_encoder` gets the stage and the rest of the key.
+    """
+    part, _, rest = key.partition(".")
+    if part == "w_avg":
+        return "latent_avg"
+    if part == "generator":
+        return f"decoder.{generator_key(rest)}"
+    stage, _, rest = rest.partition(".")
+    return of_encoder(int(stage), rest)
 
 
 def trunk_key(key: str, units: tuple[int, ...] = UNITS) -> str:

@@ -20,9 +20,9 @@ from e2style.official import (
     check_blur,
     estimated_mean,
     generator_config,
-    generator_key,
     is_official,
     mean_codes,
+    network_key,
     options_of,
     part_of,
     read_inversion,
@@ -100,12 +100,7 @@ def read_baseline(content: dict[str, Any]) -> InversionNetwork:
     state["latent_avg"] = mean_codes(given, shape)
 
     def theirs(key: str) -> str:
-        part, _, rest = key.partition(".")
-        if part == "w_avg":
-            return "latent_avg"
-        if part == "generator":
-            return f"decoder.{generator_key(rest)}"
-        return "encoder." + encoder_key(rest.partition(".")[2], split)
+        return network_key(key, lambda _, rest: f"encoder.{encoder_key(rest, split)}")
 
     check_blur(state)
     fill(network, state, theirs, what=f"{name} checkpoint", ignored=_is_filter)

@@ -91,6 +91,8 @@ def test_evaluate_writes_its_report_once(place):
     assert (fields["about"]["method"], fields["about"]["steps"]) == ("i2s", 2)
     assert fields["about"]["encoder"] == 0
     assert _run(*call, "--steps", "2").exit_code == 2
+    assert _run(*call, "--quality", "99").exit_code == 2
+    assert _run(*call, "--quality", "1", "--codes", "found").exit_code == 2
 
 
 def test_a_dry_run_prints_the_settings_and_trains_nothing(place):
