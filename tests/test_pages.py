@@ -183,7 +183,14 @@ def _check_names(tree):
             assert all(hasattr(module, alias.name) for alias in node.names), node.module
 
 
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_no_block_is_overlooked(page):
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"^\s*```", text, re.MULTILINE)) == 2 * len(FENCE.findall(text))
+
+
 def test_a_page_that_is_wrong_is_noticed():
+    assert {ROOT / "README.md", ROOT / "docs" / "tutorial.md"} <= set(RUNNING)
     with pytest.raises(click.NoSuchOption):
         _check_command(APPS["deephide"], ["embed", "--sekret", "face.png"])
     with pytest.raises(AssertionError):

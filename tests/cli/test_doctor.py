@@ -1,6 +1,5 @@
 """`deephide doctor` on installations that work and on some that do not."""
 
-
 import pytest
 
 import stc
