@@ -20,6 +20,12 @@ def test_links_inside_the_project_lead_somewhere(path):
         assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+def test_scripts_that_a_page_names_exist(path):
+    for script in re.findall(r"\b(?:benchmarks|docs)/\w+\.py\b", path.read_text(encoding="utf-8")):
+        assert (ROOT / script).exists(), f"{path.name}: {script}"
+
+
 def test_the_model_page_is_that_of_the_shipped_model():
     import e2style
     from e2style import zoo
