@@ -45,7 +45,7 @@ def test_what_fetches_is_recognised():
     assert not FETCHED.search('<a href="https://example.org/">')
 
 
-@pytest.mark.parametrize("package", ["deephide", "e2style", "stc", "stc.costs"])
+@pytest.mark.parametrize("package", ["deephide", "deephide.lab", "e2style", "stc", "stc.costs"])
 def test_the_reference_has_every_public_name(package):
     page = ROOT / "docs" / "reference" / f"{package.partition('.')[0]}.md"
     # A cost function may stand under its module, which has the same name.
