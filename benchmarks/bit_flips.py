@@ -1,9 +1,11 @@
 """Flip every single bit of a small stego, and count what extraction says.
 
-Three sorts of flips: of the bits of the file, where checksums catch nearly all; of the bits of
-the file with its checksums corrected, so that the decoder and what follows see them; and of the
-bits of the samples, all of which reach the container.  Each one must end in the exact message or
-in one of the errors that `deephide.extract` promises.
+Three sorts of flips in a PNG: of the bits of the file, where checksums catch nearly all; of the
+bits of the file with its checksums corrected, so that the decoder and what follows see them; and of
+the bits of the samples, all of which reach the container.  Two in a JPEG file: of its bits, where
+one in a scan changes all that follows it, and of the two lowest bits of its coefficients, in files
+that are written again.  Each one must end in the exact message or in one of the errors that
+`deephide.extract` promises.
 
 Argon2id runs with its least memory, one pass and one lane, or a hundred thousand derivations would
 take hours; salts, keys and everything after them are real.
@@ -16,7 +18,6 @@ import collections
 import importlib.util
 import io
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,18 @@ targets = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(targets)
 
 PASSPHRASE = "every bit of it"
-SORTS = ("file", "repaired", "samples")
+SORTS = ("file", "repaired", "samples", "jpeg", "coefficients")
+
+
+def encoded(picture, kind, **options):
+    """Return a picture as a file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 class Stego:
-    """A small stego, and the one right answer to it."""
+    """A small stego of each kind, and the one right answer to them."""
 
     def __init__(self, side):
         import deephide
@@ -49,9 +57,9 @@ class Stego:
         result = deephide.embed(secret, cover, PASSPHRASE, self.model, codec="latent")
         self.samples = np.asarray(result.stego)
         self.wanted = result.preview.tobytes()
-        buffer = io.BytesIO()
-        result.stego.save(buffer, "PNG")
-        self.raw = buffer.getvalue()
+        self.raw = encoded(result.stego, "PNG")
+        carrier = encoded(cover, "JPEG", quality=95, subsampling=0)
+        self.jpeg = deephide.embed(secret, carrier, PASSPHRASE, self.model, codec="latent").jpeg
 
     def outcome(self, picture):
         """Return what extraction ended in; whatever is not promised is raised."""
@@ -64,36 +72,52 @@ class Stego:
         return "the exact message"
 
 
+def flips(stego, sort, every):
+    """Yield what extraction is to read, a picture in memory or the bytes of a file."""
+    if sort == "coefficients":
+        yield from changed_coefficients(stego.jpeg, every)
+        return
+    data = {"samples": stego.samples.tobytes(), "jpeg": stego.jpeg}.get(sort, stego.raw)
+    for bit in range(0, 8 * len(data), every):
+        changed = bytearray(data)
+        changed[bit >> 3] ^= 1 << (bit & 7)
+        if sort == "samples":
+            array = np.frombuffer(bytes(changed), np.uint8).reshape(stego.samples.shape)
+            yield Image.fromarray(array)
+        elif sort == "repaired":
+            yield targets.repaired_png(bytes(changed))
+        else:
+            yield bytes(changed)
+
+
+def changed_coefficients(raw, every):
+    """Yield JPEG files with one bit of one coefficient flipped, the lowest or the next."""
+    from deephide import jpeg_cover
+
+    cover = jpeg_cover.decode(raw)
+    for bit in range(0, 2 * cover.elements.size, every):
+        elements = cover.elements.copy()
+        elements[bit >> 1] ^= 1 << (bit & 1)
+        yield jpeg_cover.encode(cover, elements)
+
+
 def run(side=64, every=1, sorts=SORTS):
     """Flip every `every`-th bit; return how often each outcome came, by sort."""
     stego = Stego(side)
-    counts = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "flipped.png"
-        for sort in sorts:
-            count = collections.Counter()
-            data = stego.samples.tobytes() if sort == "samples" else stego.raw
-            for bit in range(0, 8 * len(data), every):
-                changed = bytearray(data)
-                changed[bit >> 3] ^= 1 << (bit & 7)
-                if sort == "samples":
-                    array = np.frombuffer(bytes(changed), np.uint8).reshape(stego.samples.shape)
-                    count[stego.outcome(Image.fromarray(array))] += 1
-                    continue
-                kept = sort == "file"
-                path.write_bytes(bytes(changed) if kept else targets.repaired_png(bytes(changed)))
-                count[stego.outcome(path)] += 1
-            counts[sort] = dict(count)
-    return counts
+    return {
+        sort: dict(collections.Counter(map(stego.outcome, flips(stego, sort, every))))
+        for sort in sorts
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--side", type=int, default=64, help="pixels; three channels")
     parser.add_argument("--every", type=int, default=1, help="flip only each so many bits")
+    parser.add_argument("--sort", choices=SORTS, action="append", help="all of them by default")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
-    counts = run(options.side, options.every)
+    counts = run(options.side, options.every, options.sort or SORTS)
     for sort, count in counts.items():
         print(f"{sort}: {sum(count.values())} flips")
         for outcome, times in sorted(count.items()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,6 @@ from deephide.jpeg.segments import HuffmanTable
 __all__ = ["codes", "lookup", "optimal"]
 
 _LONGEST = 16
-_NEVER = 1 << 60
 
 
 def _sizes(table: HuffmanTable) -> NDArray[np.int64]:
@@ -48,20 +49,17 @@ def optimal(frequencies: NDArray[np.int64]) -> tuple[bytes, bytes]:
     frequencies : (256,) int64, how often each symbol occurs; one at least does
     """
     # One more symbol keeps the code of ones alone free.
-    left = [int(each) or _NEVER for each in frequencies] + [1]
+    heap = [(int(frequencies[j]), -j) for j in range(256) if frequencies[j]] + [(1, -256)]
+    heapq.heapify(heap)
     length = [0] * 257
     groups = [[symbol] for symbol in range(257)]
-    while True:
-        # The rarest; among equals the last one.
-        one = min(range(257), key=lambda j: (left[j], -j))
-        other = min((j for j in range(257) if j != one), key=lambda j: (left[j], -j))
-        if left[other] == _NEVER:
-            break
-        left[one] += left[other]
-        left[other] = _NEVER
-        groups[one] += groups[other]
-        for symbol in groups[one]:
+    while len(heap) > 1:
+        # The rarest; among equals the one that comes last.
+        (count, one), (more, other) = heapq.heappop(heap), heapq.heappop(heap)
+        groups[-one] += groups[-other]
+        for symbol in groups[-one]:
             length[symbol] += 1
+        heapq.heappush(heap, (count + more, one))
     counts = [0] * (max(length) + 2)
     for each in length:
         counts[each] += bool(each)
