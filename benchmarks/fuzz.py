@@ -42,7 +42,12 @@ def child(name, arguments):
     """Hand the process over to libFuzzer, which ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=list(load_targets().TARGETS[name].instrument)):
+    kind = load_targets().TARGETS[name]
+    if kind.interpreted:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    # What is compiled cannot be instrumented.
+    skipped = [] if kind.interpreted else ["deephide.jpeg.reading", "deephide.jpeg.writing"]
+    with atheris.instrument_imports(include=list(kind.instrument), exclude=skipped):
         target = load_targets().TARGETS[name]()
         for seed in target.seeds()[:1]:  # imports that are made late are made now
             target.run(seed)

@@ -51,6 +51,8 @@ class Target:
     """
 
     instrument: tuple[str, ...] = ("deephide",)
+    # Whether a campaign runs compiled loops as Python, where an index beyond an array is an error.
+    interpreted = False
     memory_mb = 1024
     executions = 10_000_000
 
@@ -191,6 +193,8 @@ class ImageTarget(Target):
 
 class JpegTarget(Target):
     """`covers`: a JPEG file that loads must survive being written with other coefficients."""
+
+    interpreted = True
 
     def __init__(self):
         super().__init__()
