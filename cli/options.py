@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -81,6 +82,10 @@ class App(_WithExamples, click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command and leave through `sys.exit`."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A name that the terminal's encoding does not know must not fail what is done.
+                stream.reconfigure(errors="backslashreplace")
         given = list(sys.argv[1:] if args is None else args)
         name = prog_name or self.name or "deephide"
         terminal = Terminal(name, as_json="--json" in given, debug="--debug" in given)

@@ -6,6 +6,7 @@ Nothing here decides whether anything is shown; `cli.render` does.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -124,8 +125,9 @@ class StageLine:
             return
         from rich.progress import BarColumn, SpinnerColumn, TextColumn
 
+        unicode = (sys.stderr.encoding or "").lower().startswith("utf")
         columns = (
-            SpinnerColumn(),
+            SpinnerColumn("dots" if unicode else "line"),
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[left]}"),

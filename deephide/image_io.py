@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from deephide import carrier_kinds, container, png, png_encoder
 from deephide.carrier_kinds import FileParts
 from deephide.errors import InputImageError
+from deephide.file_names import refusal
 from deephide.picture_errors import damaged, too_many_pixels, too_small
 
 __all__ = [
@@ -94,6 +95,9 @@ def file_size(path: Path, role: str) -> int:
     ------
     InputImageError : there is none, it is a directory, or it is empty
     """
+    reason = refusal(path)
+    if reason is not None:
+        raise InputImageError(f"the {role} cannot be read: {path}: {reason}")
     with _translated(path, role):
         size = path.stat().st_size
         if path.is_dir():

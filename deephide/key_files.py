@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 from deephide import crypto, elligator
 from deephide.errors import OutputError, PassphraseError
+from deephide.file_names import refusal
 
 __all__ = [
     "KeySource",
@@ -99,6 +100,9 @@ def keygen(path: PathSource) -> str:
     ------
     OutputError : the file exists or cannot be written
     """
+    reason = refusal(path)
+    if reason is not None:
+        raise OutputError(f"the output {path} cannot be written: {reason}")
     private = os.urandom(KEY_BYTES)
     public = format_public_key(crypto.x25519_public(private))
     text = f"# made by deephide keygen\n# public key: {public}\n{format_identity(private)}\n"

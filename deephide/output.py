@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from deephide.errors import OutputError
+from deephide.file_names import refusal
 
 __all__ = [
     "JPEG",
@@ -64,6 +65,11 @@ def check_output(
     ------
     OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
     """
+    reason = refusal(path)
+    if reason is not None:
+        raise OutputError(
+            f"the output {path} cannot be written: {reason}", hint="choose another name"
+        )
     if not any_kind:
         _check_suffix(path, suffixes)
     for other in inputs:

@@ -2,16 +2,47 @@ import importlib.util
 import json
 from pathlib import Path
 
+import click
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 import e2style
+from cli import render
 from cli.deephide_app import app
 from deephide import crypto
 
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "docs" / "json.schema.json").read_text(encoding="utf-8")
+)
 FAKE = Path(__file__).parents[1] / "deephide" / "fake_model.py"
+
+
+@pytest.fixture(autouse=True)
+def published_json(monkeypatch):
+    """Hold whatever a command says in this process against the schema, with --json or without."""
+    printed, told = render._print_json, render.Terminal.result
+
+    def check(fields):
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            failed = "error" in fields and len(fields) == 2
+            path = "failure" if failed else context.command_path.replace(" ", "%20")
+            found = json.loads(json.dumps(render.finite({"schema": 1, **fields})))
+            jsonschema.validate(found, {**SCHEMA, "$ref": f"#/$defs/{path}"})
+
+    def print_json(fields):
+        check(fields)
+        printed(fields)
+
+    def result(terminal, text, fields):
+        check({"ok": True, **fields})
+        told(terminal, text, fields)
+
+    monkeypatch.setattr(render, "_print_json", print_json)
+    monkeypatch.setattr(render.Terminal, "result", result)
 
 
 def load_fake():
