@@ -15,6 +15,7 @@ another metric, under its own name.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from torch import Tensor, nn
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.features import MobileFaceNet, load_state
 from e2style.networks import load_lpips, load_network
+
+log = logging.getLogger(__name__)
 
 Pair = Callable[[Tensor, Tensor], Tensor]
 
@@ -136,6 +139,9 @@ class FrechetDistance:
 
     def value(self) -> float:
         """The distance so far; NaN with fewer than two pictures."""
-        if self._metric.real_features_num_samples < 2:
+        count = int(self._metric.real_features_num_samples)
+        if count < 2:
             return float("nan")
+        if count < FEW:
+            log.warning("FID of %d pictures is biased upwards; its covariance needs %d", count, FEW)
         return float(self._metric.compute())

@@ -133,7 +133,7 @@ def test_enlarging_samples_where_tensorflow_does():
     assert enlarge_as_tensorflow(x, 4)[0, 0, 0].tolist() == [0.0, 2.0, 4.0, 4.0]
 
 
-def test_the_frechet_distance_of_gaussians_is_its_formula():
+def test_the_frechet_distance_of_gaussians_is_its_formula(caplog):
     class Coordinates(torch.nn.Module):
         num_features = 2
 
@@ -153,6 +153,11 @@ def test_the_frechet_distance_of_gaussians_is_its_formula():
         distance.add(*planes)
     wanted = 10**2 + 10**2 + (12 - 6) ** 2
     assert distance.value() == pytest.approx(wanted, rel=0.05)
+    assert not caplog.records
+    few = FrechetDistance(Coordinates())
+    few.add(*(torch.from_numpy(v[:9])[:, None, None].expand(-1, 3, 1, -1) for v in (a, b)))
+    assert few.value() > 0
+    assert "biased upwards" in caplog.text
 
 
 def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
