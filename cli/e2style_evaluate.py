@@ -146,4 +146,4 @@ def evaluate(
     fields: dict[str, Any] = as_json(found) | {"elapsed_s": round(time.monotonic() - start, 3)}
     if output:
         fields["output"] = [str(path) for path in write_report(found, output)]
-    terminal.result(as_text(found), fields)
+    terminal.result(as_text(found), fields | {"warnings": terminal.warnings})
