@@ -40,19 +40,28 @@ class Item:
         """Whether it is a file of codes and not a picture."""
         return self.name.endswith(CODES)
 
-    def photo(self) -> Any:
-        """Return the picture, a PIL one, upright, RGB.
+    def use(self, reader: Callable[[bytes], Any]) -> Any:
+        """Return what `reader` makes of the content.
 
         Raises
         ------
         InputImageError : it cannot be read
         """
-        from e2style.data.archive import UNREADABLE, photo, why
+        from e2style.data.archive import UNREADABLE, why
+        from e2style.errors import E2StyleError
 
         try:
-            return photo(self.read())
+            return reader(self.read())
+        except E2StyleError:
+            raise
         except UNREADABLE as error:
             raise InputImageError(f"{self.name} cannot be read: {why(error)}") from error
+
+    def photo(self) -> Any:
+        """Return the picture, a PIL one, upright, RGB; errors as in `use`."""
+        from e2style.data.archive import photo
+
+        return self.use(photo)
 
 
 def items(inputs: Sequence[str], codes: bool = False) -> list[Item]:

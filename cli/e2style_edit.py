@@ -283,7 +283,7 @@ def swap(
         target, placement = faces.aligned(photo, item.name)
         pasted = transplant(donor, target, sides, shape)
         codes = invert(faces.model, [pasted])
-        found = Found(codes, (item.name,), photo, target, placement)
+        found = Found(codes, (item.name,), photo, placement)
         return faces.content(codes, found, paste_back=paste_back)
 
     run(terminal, "swapping", inputs, output, work, force=force)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ __all__ = [
     "face_options",
     "one",
     "paste_option",
-    "png",
 ]
 
 
@@ -34,14 +32,13 @@ __all__ = [
 class Found:
     """Codes of one input, and where its face was.
 
-    `codes` is (N, n, 512); `photo` is the whole photo and `aligned` the face of it, both None for
-    a file of codes.
+    `codes` is (N, n, 512); `photo` is the whole photo, None for a file of codes; `placement` is
+    None if all of it is the face.
     """
 
     codes: Any
     names: tuple[str, ...]
     photo: Any = None
-    aligned: Any = None
     placement: Placement | None = None
 
 
@@ -74,7 +71,7 @@ class Faces:
                 raise
         return None
 
-    def aligned(self, photo: Any, name: str, size: int | None = None) -> tuple[Any, Any]:
+    def aligned(self, photo: Any, name: str) -> tuple[Any, Any]:
         """Return the face of a photo as a square picture, and its place there or None.
 
         Raises
@@ -88,7 +85,7 @@ class Faces:
         if self._detector is not None:
             number = self._face if isinstance(self._face, int) else None
             try:
-                found = align(photo, self._detector, size or self.model.image_size, number)
+                found = align(photo, self._detector, self.model.image_size, number)
                 return found.picture, found.placement
             except DataError:
                 if self._face != "auto" or photo.width != photo.height:
@@ -117,7 +114,7 @@ class Faces:
         photo = item.photo()
         face, placement = self.aligned(photo, item.name)
         codes = invert(self.model, [face], stages)
-        return Found(codes, (item.name,), photo, face, placement)
+        return Found(codes, (item.name,), photo, placement)
 
     def content(
         self, codes: Any, found: Found, *, as_codes: bool = False, paste_back: bool = False
@@ -131,12 +128,13 @@ class Faces:
         as_codes : a file of codes, else a picture, several side by side
         paste_back : into the photo
         """
+        from deephide.output import png_bytes
         from e2style.codes import Codes
 
         if as_codes:
             names = found.names if len(codes) == len(found.names) else found.names * len(codes)
             return Codes.of(self.model, codes, *names).to_bytes()
-        return png(self.shown(codes, found, paste_back=paste_back))
+        return png_bytes(self.shown(codes, found, paste_back=paste_back))
 
     def shown(self, codes: Any, found: Found, *, paste_back: bool = False) -> Any:
         """Return one picture of codes (N, n, 512), side by side, or put back into the photo."""
@@ -149,13 +147,6 @@ class Faces:
                 raise click.UsageError("--paste-back needs a photo, and codes come without one")
             painted = [paste(found.photo, found.placement, face) for face in painted]
         return side_by_side(painted)
-
-
-def png(picture: Any) -> bytes:
-    """Content of a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 face_option = click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.batch import Item, batch_options, run
-from cli.e2style_faces import Faces, device_option, face_option, one, paste_option, png
+from cli.e2style_faces import Faces, device_option, face_option, one, paste_option
 from cli.e2style_group import app
 from cli.options import command
 from cli.render import Terminal
@@ -81,6 +81,7 @@ def restore(
     With --damage the pictures are the truth: PSNR and SSIM are printed of what comes back and, for
     comparison, of the damaged pictures themselves, all at the side of the encoder.
     """
+    from deephide.output import png_bytes
     from e2style.applications import restoration
     from e2style.data.align import paste
     from e2style.pictures import side_by_side
@@ -109,7 +110,7 @@ def restore(
         if compare:
             shown = [found.shown, painted, truth] if damage else [found.shown, painted]
             painted = side_by_side([each.resize((side, side)) for each in shown])
-        return png(paste(photo, placement, painted) if paste_back else painted)
+        return png_bytes(paste(photo, placement, painted) if paste_back else painted)
 
     def measured() -> dict[str, float]:
         return restoration.summary(rows) if rows else {}
@@ -144,16 +145,17 @@ def translate(
 
     What the model takes says which of both it was trained for.
     """
+    from deephide.output import png_bytes
     from e2style.applications import restoration
     from e2style.pictures import side_by_side
 
     faces = Faces(model, device, "none")
 
     def work(item: Item) -> bytes:
-        found = restoration.translate(faces.model, item.read())
+        found = item.use(lambda data: restoration.translate(faces.model, data))
         if not compare:
-            return png(found.painted)
+            return png_bytes(found.painted)
         size = found.painted.size
-        return png(side_by_side([found.shown.resize(size), found.painted]))
+        return png_bytes(side_by_side([found.shown.resize(size), found.painted]))
 
     run(terminal, "translating", inputs, output, work, force=force)

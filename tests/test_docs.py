@@ -77,6 +77,18 @@ def test_every_picture_is_made_by_a_script_and_shown():
         assert f"pictures/{path.name})" in pages + README, path.name
 
 
+def test_the_directions_that_ship_are_those_of_the_default_model_and_of_the_page():
+    import e2style
+    from e2style.applications.directions import FOLDER
+    from e2style.checkpoint_io import read_tensors
+
+    page = (ROOT / "docs" / "applications.md").read_text(encoding="utf-8")
+    for file in FOLDER.glob("*.safetensors"):
+        header, _ = read_tensors(file)
+        assert header["fingerprint"] == e2style.fingerprint_of().hex(), file.name
+        assert f"| {header['name']} |" in page
+
+
 def test_exit_codes_are_documented():
     from cli.exit_codes import ExitCode
 

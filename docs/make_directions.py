@@ -1,0 +1,163 @@
+"""Find editing directions of the default model and ship those that work.
+
+    python docs/make_directions.py --faces 6607
+
+No labels exist for the training faces but the folders of one set, men and women. So attributes are
+measured (see face_attributes.py); the fifth of the faces with most of one and the fifth with least
+are the two sets of a direction. Each method's direction is tried on held-out faces: these are
+painted at strengths -2, 0 and 2, and the attribute is measured again on what is painted. It ships
+if the attribute follows it, in nearly all faces, and the face stays the same person.
+
+What is measured of the training faces does not depend on the model and is kept in --cache.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from face_attributes import SHARED, Attributes, likeness, separating
+from PIL import Image
+
+import e2style
+from e2style.applications import directions
+from e2style.data.faces import FaceSet
+from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.pictures import paint
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "models" / "directions.json"
+GENDER = "gender"
+SHARE = 0.2  # of the faces on either side
+STRENGTH = 2.0
+# What a direction must do to ship: move the attribute by so many of its standard deviations between
+# both strengths, in this share of faces, and keep dlib's distance to the unedited face below this.
+LEAST_EFFECT, LEAST_RISING, MOST_DISTANCE = 1.0, 0.8, 0.6
+# What each direction may be made orthogonal to, if that is better.
+APART = {"smile": [GENDER], "teeth": [GENDER], "hair": [GENDER], "yaw": [], GENDER: ["smile"]}
+TITLES = {"hair": "hair-lightness", GENDER: "feminine"}
+
+
+def measured(faces, cache):
+    """Attributes (N,) by name and descriptors (N, 128) of the training faces."""
+    if cache is not None and cache.exists():
+        with np.load(cache) as stored:
+            if stored["names"].tolist() == faces.names:
+                return {name: stored[name] for name in Attributes.names}, stored["likeness"]
+    attributes = Attributes()
+    pictures = [Image.fromarray(picture) for picture in faces.pictures]
+    rows = [attributes(picture) for picture in pictures]
+    table = {name: np.array([row[name] for row in rows]) for name in Attributes.names}
+    descriptors = np.stack([likeness(picture) for picture in pictures])
+    if cache is not None:
+        np.savez(cache, names=np.array(faces.names), likeness=descriptors, **table)
+    return table, descriptors
+
+
+def labelled(faces, descriptors):
+    """Which faces the folders call women, which men, and a plane between both in descriptors."""
+    women = np.array([group.endswith("/woman") for group in faces.groups])
+    men = np.array([group.endswith("/man") for group in faces.groups])
+    known = women | men
+    return women, men, separating(descriptors[known], women[known])
+
+
+class Trial:
+    """Held-out faces on which directions are tried."""
+
+    def __init__(self, model, faces, plane):
+        self._model, self._plane = model, plane
+        self._codes = encode_set(model, faces)
+        self._attributes = Attributes()
+        self._plain = [likeness(picture) for picture in paint(model, self._codes)]
+
+    def _measure(self, name, picture):
+        if name == GENDER:
+            return likeness(picture) @ self._plane[0] - self._plane[1]
+        return self._attributes(picture, (name,))[name]
+
+    def __call__(self, name, direction, unit):
+        """Effect in `unit`, share of faces in which it rises, distance from the unedited ones."""
+        values, apart = [], []
+        for strength in (-STRENGTH, STRENGTH):
+            painted = paint(self._model, directions.apply(self._codes, direction, strength))
+            values.append([self._measure(name, picture) for picture in painted])
+            pairs = zip(painted, self._plain, strict=True)
+            apart += [float(np.linalg.norm(likeness(p) - plain)) for p, plain in pairs]
+        rise = np.array(values[1]) - np.array(values[0])
+        return {
+            "effect": round(float(np.nanmean(rise) / unit), 2),
+            "rising": round(float((rise > 0).mean()), 2),
+            "distance": round(float(np.mean(apart)), 3),
+        }
+
+
+def good(trial):
+    return (
+        trial["effect"] >= LEAST_EFFECT
+        and trial["rising"] >= LEAST_RISING
+        and trial["distance"] <= MOST_DISTANCE
+    )
+
+
+def candidates(model, codes, sets):
+    """Directions by name and then by how they were found."""
+    found = {
+        name: {
+            method: directions.learn(TITLES.get(name, name), model, *pair, method=method)
+            for method in directions.METHODS
+        }
+        for name, pair in sets.items()
+    }
+    for name, others in APART.items():
+        for other in others:
+            plain = found[name]["means"]
+            apart = directions.orthogonal(plain, [found[other]["means"]])
+            found[name][f"means, apart from {other}"] = apart
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
+    parser.add_argument("--model", help="model file; the default model otherwise")
+    parser.add_argument("--faces", type=int, default=2000, help="training faces to look at")
+    parser.add_argument("--trials", type=int, default=24, help="held-out faces to try on")
+    parser.add_argument("--cache", type=Path, help="keep what is measured of faces here (.npz)")
+    options = parser.parse_args()
+    model = e2style.load(options.model)
+    faces = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=options.faces)
+    table, descriptors = measured(faces, options.cache)
+    women, men, plane = labelled(faces, descriptors)
+    codes = encode_set(model, faces)
+    sets, units = {GENDER: (codes[women], codes[men])}, {}
+    units[GENDER] = (descriptors[women | men] @ plane[0]).std()
+    for name, values in table.items():
+        low, high = np.nanquantile(values, (SHARE, 1 - SHARE))
+        sets[name] = (codes[values >= high], codes[values <= low])
+        units[name] = np.nanstd(values)
+    held_out = FaceSet(options.data / "val.zip", COMPARED_SIDE, limit=options.trials)
+    trial = Trial(model, held_out, plane)
+    shipped, report = [], {}
+    for name, by_method in candidates(model, codes, sets).items():
+        tried = {how: trial(name, each, units[name]) for how, each in by_method.items()}
+        report[TITLES.get(name, name)] = tried
+        print(name, json.dumps(tried, indent=1), flush=True)
+        working = [how for how, row in tried.items() if good(row)]
+        if working:
+            # The same person matters more than a strong effect, which a higher strength gives.
+            best = max(working, key=lambda how: tried[how]["effect"] / tried[how]["distance"])
+            shipped.append(by_method[best])
+            report[TITLES.get(name, name)]["shipped"] = best
+    directions.FOLDER.mkdir(exist_ok=True)
+    for old in directions.FOLDER.glob("*.safetensors"):
+        old.unlink()
+    for each in shipped:
+        (directions.FOLDER / f"{each.name}.safetensors").write_bytes(each.to_bytes())
+    settings = {"model": model.name, "faces": len(faces), "trials": len(held_out)}
+    RESULTS.write_text(json.dumps(settings | {"directions": report}, indent=1) + "\n")
+    print("shipped:", ", ".join(each.name for each in shipped) or "none")
+
+
+if __name__ == "__main__":
+    main()
