@@ -43,6 +43,7 @@ pages: $(READY) ## Make the pictures and pages that show what the program does a
 	@$(BIN)/python docs/make_applications.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_cli.py
+	@$(BIN)/python docs/make_json.py
 
 bench: $(READY) ## Measure the main job on held-out faces (needs ../shared)
 	@$(BIN)/python benchmarks/main_job.py
