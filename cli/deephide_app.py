@@ -27,7 +27,14 @@ from cli.options import (
 from cli.passphrase import Sources, read_secrets
 from cli.progress import stage_weights
 from cli.render import Terminal
-from cli.reports import capacity_report, element_name, embed_fields, forecast, open_to_all
+from cli.reports import (
+    announce_compilation,
+    capacity_report,
+    element_name,
+    embed_fields,
+    forecast,
+    open_to_all,
+)
 from deephide.errors import OutputError
 
 __all__ = ["app", "deephide_doctor", "deephide_lab", "deephide_many", "deephide_models", "main"]
@@ -108,18 +115,14 @@ def embed(
         terminal.progress(deephide.STAGES, weights) as progress,
     ):
 
-        def announce() -> None:
-            if not deephide.is_compiled(carrier):
-                terminal.info("compiling the coder, once on this machine: this takes some seconds")
-
         def advance(done: int, total: int) -> None:
             progress(done, total)
             # Not before the inputs were looked at: the answer takes a while to find.
             if done == 0 and not is_jpeg:
-                announce()
+                announce_compilation(terminal, [carrier])
 
         if is_jpeg:  # which compiled code reads
-            announce()
+            announce_compilation(terminal, [carrier])
         result = deephide.embed_file(
             secret,
             carrier,

@@ -17,7 +17,7 @@ from cli.manifest import EMBED, EXTRACT, read_manifest
 from cli.options import command, hygiene_options, key_options, model_option
 from cli.passphrase import Sources, read_secrets
 from cli.render import Problem, Terminal
-from cli.reports import open_to_all
+from cli.reports import announce_compilation, open_to_all
 from cli.rows import LOST, Outcome, Task, extract_row, hide_row
 from cli.workers import work_off
 
@@ -81,6 +81,7 @@ def embed_many(
     common = {**settings, "model": model, "key_file": secrets.key_file}
     journal = Journal(manifest, {**common, "to": secrets.recipients}, digest, forget=force)
     tasks = [Task(row, secrets, model, force, settings) for row in rows]
+    announce_compilation(terminal, [row.files["carrier"] for row in rows])
     outcomes, skipped = _work_off(terminal, "hiding", tasks, hide_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)
 

@@ -1,13 +1,21 @@
-"""What the commands say about their results: text for people, fields for programs."""
+"""What the commands say about their work: text for people, fields for programs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from cli.render import Terminal
 
-__all__ = ["capacity_report", "element_name", "embed_fields", "forecast", "open_to_all"]
+__all__ = [
+    "announce_compilation",
+    "capacity_report",
+    "element_name",
+    "embed_fields",
+    "forecast",
+    "open_to_all",
+]
 
 _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
 
@@ -15,6 +23,14 @@ _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "
 def element_name(result: Any) -> str:
     """Say what the elements of an embedding are."""
     return "samples" if result.jpeg is None else "coefficients"
+
+
+def announce_compilation(terminal: Terminal, carriers: Iterable[str]) -> None:
+    """Say that the first embedding on a machine takes longer, where this is it."""
+    import deephide
+
+    if not all(map(deephide.is_compiled, carriers)):
+        terminal.info("compiling the coder, once on this machine: this takes some seconds")
 
 
 def open_to_all(codec: str) -> str:

@@ -27,7 +27,7 @@ def commands_of(group, path):
 
 def test_every_command_has_a_schema():
     known = {name for name in SCHEMA["$defs"] if " " in name}
-    assert known == {*commands_of(app, "deephide"), *commands_of(e2style_app, "e2style")}
+    assert known >= {*commands_of(app, "deephide"), *commands_of(e2style_app, "e2style")}
 
 
 def objects(found):
