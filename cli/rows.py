@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.exit_codes import ExitCode
 from cli.manifest import Row
 from cli.passphrase import Secrets, read_passphrase_file
 from cli.render import LOGGERS, Problem, problem
+from deephide.errors import DeephideError
 
 __all__ = ["LOST", "Outcome", "Task", "extract_row", "hide_row"]
 
@@ -72,7 +73,7 @@ def hide_row(task: Task) -> Outcome:
                 **task.settings,
             )
         except Exception as error:
-            return Outcome(None, problem(error), tuple(warnings))
+            return Outcome(None, _told(error), tuple(warnings))
     report = {
         "payload_bits": result.payload_bits,
         "alpha": result.alpha,
@@ -103,7 +104,7 @@ def extract_row(task: Task) -> Outcome:
                 identity=keys.identity,
             )
         except Exception as error:
-            return Outcome(None, problem(error), tuple(warnings))
+            return Outcome(None, _told(error), tuple(warnings))
     report = {
         "codec": found.info.codec,
         "model": found.info.model,
@@ -121,6 +122,16 @@ LOST = Outcome(
         "run the command again with fewer --jobs",
     ),
 )
+
+
+def _told(error: Exception) -> Problem:
+    found = problem(error)
+    if found.code is ExitCode.BUG and not isinstance(error, DeephideError):
+        # A traceback would have to come from another process.
+        return replace(
+            found, hint="run the command for one, with the files of this row and --debug"
+        )
+    return found
 
 
 def _model(name: str | None) -> Any:

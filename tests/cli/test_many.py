@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import crypto
+from deephide import crypto, sending
 
 ARGON2_MEMORY_KIB = crypto.ARGON2_MEMORY_KIB
 SECRETS = {"a.txt": b"first", "b.txt": b"second and longer", "ü 写.txt": b"third"}
@@ -140,6 +140,17 @@ def test_rows_fail_alone_and_are_repeated(run, rows):
     Path("list/missing.txt").write_bytes(b"here now")
     os.mkdir("list/nowhere")
     assert statuses(run(*many, "--json")) == ["skipped", "done", "failed", "done"]
+
+
+def test_a_bug_in_a_row_is_told_with_a_way_to_look_at_it(run, rows, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(sending, "hide", fail)
+    done = run("embed-many", write_list(rows[:1]), *FILES)
+    assert done.exit_code == 1
+    assert "deephide: error: row 1: unexpected RuntimeError: first line\n" in done.stderr
+    assert "with the files of this row and --debug" in done.stderr
 
 
 def test_what_somebody_put_in_the_place_of_a_failed_row_stays(run, rows):
