@@ -31,7 +31,7 @@ from e2style.official import (
 
 WIDTHS, UNITS = (64, 128, 256, 512), (3, 4, 14, 3)
 COARSE, MIDDLE = 3, 4  # rows of pSp's two deeper levels
-# What the options call an encoder: (its files call it so, rows are offsets, steps repeat).
+# What the options call an encoder: our name, whether rows are offsets, whether one encoder refines.
 ENCODERS = {
     "GradualStyleEncoder": ("psp", False, False),
     "Encoder4Editing": ("e4e", True, False),
