@@ -1,0 +1,239 @@
+"""What the page asks for, in terms of `deephide`: the same calls as the commands make."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.ui.files import Files
+from cli.ui.jobs import Event, Tell
+from deephide.errors import InputImageError, PassphraseError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from deephide import EmbedResult
+    from deephide.models import ModelSource
+
+__all__ = ["ROLES", "Desk", "EmbedOrder", "ExtractOrder", "limit_of"]
+
+VIEW_SIDE = 1200
+PNG = "image/png"
+
+
+@dataclass(frozen=True)
+class EmbedOrder:
+    """What the page says when something is to be hidden; files by their names in `Files`."""
+
+    secret: str
+    carrier: str
+    passphrase: str = field(default="", repr=False)
+    again: str = field(default="", repr=False)
+    codec: str = "auto"
+    pad: bool = False
+    strip_metadata: bool = False
+
+
+@dataclass(frozen=True)
+class ExtractOrder:
+    """What the page says when something is to be extracted."""
+
+    stego: str
+    passphrase: str = field(default="", repr=False)
+
+
+class Desk:
+    """Where the jobs of the page are done.
+
+    Parameters
+    ----------
+    files : what was uploaded, and where results go
+    model : as for `deephide.embed`
+    """
+
+    def __init__(self, files: Files, model: ModelSource = None) -> None:
+        self._files = files
+        self._model = model
+
+    def look_at(self, role: str, data: bytes, size: int) -> Event:
+        """Keep an upload and say what it is.
+
+        Parameters
+        ----------
+        role : one of ROLES
+        data : the file, or nothing of it if it is longer than `limit_of` the role
+        size : of the file in bytes
+
+        Raises
+        ------
+        DeephideError : it cannot be used as this
+        """
+        word = "secret" if role == "file" else role
+        if not size:
+            raise InputImageError(f"the {word} is an empty file")
+        if size > limit_of(role):
+            raise InputImageError(
+                f"the {word} is a file of {size} bytes, at most {limit_of(role)} are allowed"
+            )
+        return {"file": self._files.put(data), **ROLES[role](self, data)}
+
+    def _look_at_secret(self, data: bytes) -> Event:
+        from deephide import image_io
+
+        return self._view(image_io.load_picture(data))
+
+    def _look_at_carrier(self, data: bytes) -> Event:
+        import deephide
+        from deephide import image_io
+
+        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
+            carrier = _place(Path(folder), "carrier", data)
+            found = deephide.capacity(carrier, model=self._model)
+        picture = image_io.load_picture(data)
+        return {
+            **self._view(picture),
+            "safe_bytes": found.safe_bytes,
+            "hard_bytes": found.hard_bytes,
+            "fit": dataclasses.asdict(found.fit),
+            "warnings": found.warnings,
+        }
+
+    def _look_at_stego(self, data: bytes) -> Event:
+        from deephide import image_io
+
+        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
+            stego = image_io.load_cover(_place(Path(folder), "stego", data), "stego")
+        return self._view(image_io.to_pil(stego))
+
+    def _look_at_file(self, data: bytes) -> Event:
+        return {"bytes": len(data)}
+
+    def embed(self, order: EmbedOrder, tell: Tell) -> Event:
+        """Hide something, and keep the stego and pictures of what happened.
+
+        Raises
+        ------
+        DeephideError : as `deephide.embed_file`, the passphrases differ, an upload was dropped
+        """
+        if order.passphrase != order.again:
+            raise PassphraseError("the two passphrases differ", hint="try again")
+        secret = self._files.get(order.secret).data
+        cover = self._files.get(order.carrier).data
+        import deephide
+
+        if not deephide.is_compiled():
+            tell({"note": "compiling the coder, once on this machine: this takes some seconds"})
+
+        def progress(done: int, total: int) -> None:
+            if done < total:
+                tell({"stage": deephide.STAGES[done], "done": done, "total": total})
+
+        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
+            carrier = _place(Path(folder), "carrier", cover)
+            destination = Path(folder) / "stego.png"
+            result = deephide.embed_file(
+                secret,
+                carrier,
+                destination,
+                order.passphrase or None,
+                self._model,
+                codec=order.codec,
+                progress=progress,
+                pad=order.pad,
+                strip_metadata=order.strip_metadata,
+            )
+            stego = destination.read_bytes()
+        return {**self._show(cover, stego, result), **_figures(result)}
+
+    def _show(self, cover: bytes, stego: bytes, result: EmbedResult) -> Event:
+        from deephide import image_io, views
+
+        before, after = image_io.load_picture(cover), image_io.load_picture(stego)
+        changes = views.differences(before, after, VIEW_SIDE)
+        return {
+            "stego": self._files.put(stego),
+            "suffix": ".png",
+            "shown": self._view(after),
+            "changed": self._view(changes),
+            "preview": self._view(result.preview) if result.preview is not None else None,
+        }
+
+    def extract(self, order: ExtractOrder, tell: Tell) -> Event:
+        """Get back what is hidden in a stego.
+
+        Raises
+        ------
+        DeephideError : as `deephide.extract`, or the upload was dropped
+        """
+        data = self._files.get(order.stego).data
+        import deephide
+
+        tell({"stage": "extracting"})
+        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
+            stego = _place(Path(folder), "stego", data)
+            found = deephide.extract(stego, order.passphrase or None, self._model)
+        shown = self._view(found.image) if found.image is not None else None
+        return {
+            "found": self._files.put(found.file),
+            "shown": shown,
+            "bytes": len(found.file),
+            "codec": found.info.codec,
+            "model": found.info.model,
+            "payload_bits": found.info.payload_bits,
+        }
+
+    def _view(self, picture: Image.Image) -> Event:
+        from deephide import views
+
+        stream = io.BytesIO()
+        views.small_copy(picture, VIEW_SIDE).save(stream, "PNG", compress_level=1)
+        name = self._files.put(stream.getvalue(), PNG)
+        return {"picture": name, "width": picture.width, "height": picture.height}
+
+
+ROLES: dict[str, Callable[[Desk, bytes], Event]] = {
+    "secret": Desk._look_at_secret,
+    "carrier": Desk._look_at_carrier,
+    "file": Desk._look_at_file,
+    "stego": Desk._look_at_stego,
+}
+
+
+def limit_of(role: str) -> int:
+    """Return the bytes that an upload may have, the same as for the commands."""
+    from deephide import file_codec, image_io
+
+    return file_codec.MAX_FILE_BYTES if role == "file" else image_io.MAX_FILE_BYTES
+
+
+def _place(folder: Path, name: str, data: bytes) -> Path:
+    """Write an upload where only its owner can read it."""
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def _figures(result: EmbedResult) -> dict[str, Any]:
+    figures = {
+        "payload_bits": result.payload_bits,
+        "safe_bits": result.safe_bits,
+        "elements": result.elements,
+        "changes": result.changes,
+        "change_rate": result.change_rate,
+        "psnr": result.psnr,
+        "secret_psnr": result.secret_psnr,
+        "detector_error": result.detector_error,
+        "codec": result.codec,
+        "reason": result.reason,
+        "warnings": result.warnings,
+    }
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
