@@ -15,7 +15,7 @@ help: ## Say what each command does
 $(READY): pyproject.toml constraints.txt
 	@echo "== installing into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,docs,lab]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,docs,lab,ui]'
 	@touch $@
 
 demo: $(READY) ## Hide a face in a photo and get it back; pictures in demo/

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models
+from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models, deephide_ui
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import encoding_options
@@ -37,7 +37,15 @@ from cli.reports import (
 )
 from deephide.errors import OutputError
 
-__all__ = ["app", "deephide_doctor", "deephide_lab", "deephide_many", "deephide_models", "main"]
+__all__ = [
+    "app",
+    "deephide_doctor",
+    "deephide_lab",
+    "deephide_many",
+    "deephide_models",
+    "deephide_ui",
+    "main",
+]
 
 
 @command(

@@ -24,7 +24,7 @@ from deephide import carrier_kinds, container, png, png_encoder
 from deephide.carrier_kinds import FileParts
 from deephide.errors import InputImageError
 from deephide.file_names import refusal
-from deephide.picture_errors import damaged, too_many_pixels, too_small
+from deephide.picture_errors import damaged, too_long, too_many_pixels, too_small
 
 __all__ = [
     "Cover",
@@ -117,7 +117,7 @@ def read_bytes(path: Path, role: str, limit: int | None = None) -> bytes:
     limit = MAX_FILE_BYTES if limit is None else limit
     size = file_size(path, role)
     if size > limit:
-        raise InputImageError(f"the {role} is a file of {size} bytes, at most {limit} are allowed")
+        raise too_long(role, size, limit)
     with _translated(path, role):
         return path.read_bytes()
 
@@ -231,8 +231,13 @@ def _fixed_pixels(
     return None
 
 
-def load_picture(source: ImageSource | bytes) -> Image.Image:
-    """Read a secret: any common format, turned upright, RGB; transparency is laid on white.
+def load_picture(source: ImageSource | bytes, role: str = "secret") -> Image.Image:
+    """Read a picture as people see it: turned upright, RGB, transparency laid on white.
+
+    Parameters
+    ----------
+    source : PIL image, path or bytes of any common format
+    role : "secret", "carrier" or "stego", as messages call it
 
     Raises
     ------
@@ -241,18 +246,18 @@ def load_picture(source: ImageSource | bytes) -> Image.Image:
     if isinstance(source, Image.Image):
         image = source
         if image.width * image.height > MAX_PIXELS:
-            raise too_many_pixels("secret", f" ({image.width} x {image.height})", MAX_PIXELS)
+            raise too_many_pixels(role, f" ({image.width} x {image.height})", MAX_PIXELS)
     else:
-        raw = source if isinstance(source, bytes) else read_bytes(Path(source), "secret")
-        image, _ = _open(raw, "secret")
-    _decode(image, "secret")
+        raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
+        image, _ = _open(raw, role)
+    _decode(image, role)
     if not image.width * image.height:
-        raise InputImageError("the secret has no pixels")
+        raise InputImageError(f"the {role} has no pixels")
     try:
         with _no_warnings():
             image = ImageOps.exif_transpose(image)
     except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
-        _log.info("the secret's orientation cannot be read: %s", error)
+        _log.info("the %s's orientation cannot be read: %s", role, error)
     return _to_rgb(image)
 
 

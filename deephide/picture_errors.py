@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from deephide.errors import DeephideError, ExtractionError, InputImageError
 
-__all__ = ["damaged", "too_many_pixels", "too_small"]
+__all__ = ["damaged", "too_long", "too_many_pixels", "too_small"]
+
+
+def too_long(role: str, size: int, limit: int) -> InputImageError:
+    """Return the error for a file of more bytes than are read."""
+    return InputImageError(f"the {role} is a file of {size} bytes, at most {limit} are allowed")
 
 
 def too_many_pixels(role: str, size: str, limit: int) -> InputImageError:

@@ -33,11 +33,11 @@ ALLOWED = {
         "zstandard",
         "deephide",
     },
-    "cli": {"click", "rich", "deephide", "e2style", "cli"},
+    "cli": {"click", "rich", "starlette", "uvicorn", "deephide", "e2style", "cli"},
 }
 LAZY = {
     "deephide": {"torch", "e2style", "jinja2", "matplotlib"},
-    "cli": set(),
+    "cli": {"PIL"},
     "stc": set(),
     "e2style": set(),
 }
@@ -89,7 +89,7 @@ def _loaded_after(code, names):
     return ast.literal_eval(done.stdout.splitlines()[-1])
 
 
-HEAVY = ["torch", "numba", "scipy", "PIL", "constriction", "zstandard"]
+HEAVY = ["starlette", "uvicorn", "torch", "numba", "scipy", "PIL", "constriction", "zstandard"]
 
 
 @pytest.mark.parametrize("module", ["cli.deephide_app", "cli.e2style_app", "deephide", "stc"])

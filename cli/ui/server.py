@@ -18,9 +18,9 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from cli.render import finite, problem
 from cli.ui.files import Files
 from cli.ui.guard import HOST, Address, Guard
 from cli.ui.jobs import Jobs, Work
@@ -38,7 +39,7 @@ from deephide.errors import DeephideError
 if TYPE_CHECKING:
     from deephide.models import ModelSource
 
-__all__ = ["Problem", "listen", "make_server"]
+__all__ = ["Notice", "listen", "make_server"]
 
 MAX_ORDER_BYTES = 1 << 17
 _STATIC = {
@@ -48,7 +49,7 @@ _STATIC = {
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
-Problem = Callable[[BaseException], dict[str, Any]]
+Notice: TypeAlias = Callable[[BaseException], None]
 Order = TypeVar("Order", EmbedOrder, ExtractOrder)
 
 
@@ -62,16 +63,16 @@ def listen(port: int = 0) -> socket.socket:
     return socket.create_server((HOST, port), backlog=64)
 
 
-def make_server(address: Address, problem: Problem, model: ModelSource = None) -> uvicorn.Server:
+def make_server(address: Address, notice: Notice, model: ModelSource = None) -> uvicorn.Server:
     """Return the server of the page; `server.run(sockets=[...])` runs it until it is told to exit.
 
     Parameters
     ----------
     address : where it will listen
-    problem : what to tell the page about an exception
+    notice : called with every exception that the page is told of
     model : as for `deephide.embed`
     """
-    page = _Page(problem, model)
+    page = _Page(notice, model)
     server = uvicorn.Server(
         uvicorn.Config(
             Guard(page.app(), address),
@@ -79,7 +80,8 @@ def make_server(address: Address, problem: Problem, model: ModelSource = None) -
             loop="asyncio",
             ws="none",
             log_config=None,
-            access_log=False,  # addresses hold the token
+            log_level="critical",  # addresses hold the token
+            access_log=False,
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
@@ -96,8 +98,8 @@ def make_server(address: Address, problem: Problem, model: ModelSource = None) -
 class _Page:
     """What the routes share."""
 
-    def __init__(self, problem: Problem, model: ModelSource) -> None:
-        self._problem = problem
+    def __init__(self, notice: Notice, model: ModelSource) -> None:
+        self._notice = notice
         self._files = Files()
         self._jobs = Jobs()
         self._desk = Desk(self._files, model)
@@ -161,9 +163,10 @@ class _Page:
         async def lines() -> AsyncIterator[str]:
             try:
                 async for event in self._jobs.run(work):
-                    yield json.dumps(event) + "\n"
+                    yield json.dumps(finite(event)) + "\n"
             except Exception as error:
-                yield json.dumps({"error": self._problem(error)}) + "\n"
+                self._notice(error)
+                yield json.dumps({"error": asdict(problem(error))}) + "\n"
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 

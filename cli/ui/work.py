@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.reports import element_name, open_to_all
 from cli.ui.files import Files
 from cli.ui.jobs import Event, Tell
 from deephide.errors import InputImageError, PassphraseError
+from deephide.picture_errors import too_long
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,9 +79,7 @@ class Desk:
         if not size:
             raise InputImageError(f"the {word} is an empty file")
         if size > limit_of(role):
-            raise InputImageError(
-                f"the {word} is a file of {size} bytes, at most {limit_of(role)} are allowed"
-            )
+            raise too_long(word, size, limit_of(role))
         return {"file": self._files.put(data), **ROLES[role](self, data)}
 
     def _look_at_secret(self, data: bytes) -> Event:
@@ -92,14 +91,10 @@ class Desk:
         import deephide
         from deephide import image_io
 
-        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
-            carrier = _place(Path(folder), "carrier", data)
-            found = deephide.capacity(carrier, model=self._model)
-        picture = image_io.load_picture(data)
+        found = deephide.capacity(data, model=self._model)
         return {
-            **self._view(picture),
+            **self._view(image_io.load_picture(data, "carrier")),
             "safe_bytes": found.safe_bytes,
-            "hard_bytes": found.hard_bytes,
             "fit": dataclasses.asdict(found.fit),
             "warnings": found.warnings,
         }
@@ -107,9 +102,7 @@ class Desk:
     def _look_at_stego(self, data: bytes) -> Event:
         from deephide import image_io
 
-        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
-            stego = image_io.load_cover(_place(Path(folder), "stego", data), "stego")
-        return self._view(image_io.to_pil(stego))
+        return self._view(image_io.load_picture(data, "stego"))
 
     def _look_at_file(self, data: bytes) -> Event:
         return {"bytes": len(data)}
@@ -126,20 +119,21 @@ class Desk:
         secret = self._files.get(order.secret).data
         cover = self._files.get(order.carrier).data
         import deephide
-
-        if not deephide.is_compiled():
-            tell({"note": "compiling the coder, once on this machine: this takes some seconds"})
+        from deephide.covers import is_jpeg_source
 
         def progress(done: int, total: int) -> None:
             if done < total:
                 tell({"stage": deephide.STAGES[done], "done": done, "total": total})
+            if done == 0 and not deephide.is_compiled():
+                tell({"note": "compiling the coder, once on this machine: this takes some seconds"})
 
+        suffix = ".jpg" if is_jpeg_source(cover) else ".png"
+        # The one thing that touches a disk is what may be seen by everybody.
         with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
-            carrier = _place(Path(folder), "carrier", cover)
-            destination = Path(folder) / "stego.png"
+            destination = Path(folder) / f"stego{suffix}"
             result = deephide.embed_file(
                 secret,
-                carrier,
+                cover,
                 destination,
                 order.passphrase or None,
                 self._model,
@@ -149,16 +143,22 @@ class Desk:
                 strip_metadata=order.strip_metadata,
             )
             stego = destination.read_bytes()
-        return {**self._show(cover, stego, result), **_figures(result)}
+        open_doors = () if order.passphrase else (open_to_all(order.codec),)
+        return {
+            "suffix": suffix,
+            "warnings": (*open_doors, *result.warnings),
+            **self._show(cover, stego, result),
+            **_figures(result),
+        }
 
     def _show(self, cover: bytes, stego: bytes, result: EmbedResult) -> Event:
         from deephide import image_io, views
 
-        before, after = image_io.load_picture(cover), image_io.load_picture(stego)
+        before = image_io.load_picture(cover, "carrier")
+        after = image_io.load_picture(stego, "stego")
         changes = views.differences(before, after, VIEW_SIDE)
         return {
             "stego": self._files.put(stego),
-            "suffix": ".png",
             "shown": self._view(after),
             "changed": self._view(changes),
             "preview": self._view(result.preview) if result.preview is not None else None,
@@ -175,9 +175,7 @@ class Desk:
         import deephide
 
         tell({"stage": "extracting"})
-        with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
-            stego = _place(Path(folder), "stego", data)
-            found = deephide.extract(stego, order.passphrase or None, self._model)
+        found = deephide.extract(data, order.passphrase or None, self._model)
         shown = self._view(found.image) if found.image is not None else None
         return {
             "found": self._files.put(found.file),
@@ -185,7 +183,6 @@ class Desk:
             "bytes": len(found.file),
             "codec": found.info.codec,
             "model": found.info.model,
-            "payload_bits": found.info.payload_bits,
         }
 
     def _view(self, picture: Image.Image) -> Event:
@@ -212,18 +209,12 @@ def limit_of(role: str) -> int:
     return file_codec.MAX_FILE_BYTES if role == "file" else image_io.MAX_FILE_BYTES
 
 
-def _place(folder: Path, name: str, data: bytes) -> Path:
-    """Write an upload where only its owner can read it."""
-    path = folder / name
-    path.write_bytes(data)
-    return path
-
-
 def _figures(result: EmbedResult) -> dict[str, Any]:
-    figures = {
+    return {
         "payload_bits": result.payload_bits,
         "safe_bits": result.safe_bits,
         "elements": result.elements,
+        "element_name": element_name(result),
         "changes": result.changes,
         "change_rate": result.change_rate,
         "psnr": result.psnr,
@@ -231,9 +222,4 @@ def _figures(result: EmbedResult) -> dict[str, Any]:
         "detector_error": result.detector_error,
         "codec": result.codec,
         "reason": result.reason,
-        "warnings": result.warnings,
-    }
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in figures.items()
     }

@@ -57,6 +57,11 @@ def fake_path():
     return FAKE
 
 
+@pytest.fixture(scope="session")
+def fake_module():
+    return load_fake()
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with a photo and a face."""

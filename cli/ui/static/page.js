@@ -256,7 +256,8 @@ function fillList(list, lines) {
 
 /** The name to save a stego under: the photo's own, because any other one would tell. */
 function nameOf(file, suffix) {
-  return file.name.replace(/\.[^.]*$/, "") + suffix;
+  const same = suffix === ".jpg" ? /\.jpe?g$/i : /\.png$/i;
+  return same.test(file.name) ? file.name : file.name.replace(/\.[^.]*$/, "") + suffix;
 }
 
 // Hiding
@@ -353,7 +354,7 @@ function showHidden(found) {
   });
   fillList($("hidden-warnings"), found.warnings);
   const facts = {
-    "Changed": `${number.format(found.changes)} of ${number.format(found.elements)} samples, by one level each`,
+    "Changed": `${number.format(found.changes)} of ${number.format(found.elements)} ${found.element_name}, by one level each`,
     "The photo": found.psnr === null ? "unchanged" : `${found.psnr.toFixed(1)} dB from the original`,
     "A detector": `the best one of the noise model errs in ${percent(found.detector_error)} of cases; 50\u00a0% is chance`,
     "The secret": sentence(`travels ${found.reason.replace(/^codec \w+/, TRAVELS[found.codec])}`),

@@ -1,0 +1,77 @@
+"""The command that serves the local web page."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+
+import click
+
+from cli.deephide_group import app
+from cli.options import command, model_option
+from cli.render import Terminal
+
+__all__ = ["ui"]
+
+
+@command(
+    app,
+    examples=(
+        "deephide ui",
+        "deephide ui --port 8765 --no-browser",
+    ),
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="Advanced: the port to listen on.  [default: a random free one]",
+)
+@click.option(
+    "--no-browser", is_flag=True, help="Output: print the address only, and start no browser."
+)
+@model_option
+def ui(terminal: Terminal, port: int, no_browser: bool, model: str | None) -> None:
+    """Open a web page to hide and to get back, on this computer alone.
+
+    The page is served to this computer and asks nothing of any other one. Its address holds a
+    random key: who has it can use the page. Ctrl-C ends it, and everything it held is gone.
+    """
+    try:
+        from cli.ui.guard import Address
+        from cli.ui.server import listen, make_server
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        raise click.UsageError(
+            f"the page needs {error.name}; install the extra: pip install 'deephide[ui]'"
+        ) from error
+    try:
+        listening = listen(port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise click.UsageError(f"port {port} cannot be used: {reason}") from error
+    with listening:
+        address = Address(listening.getsockname()[1])
+        server = make_server(address, terminal.details, model)
+        terminal.result(address.url, {"url": address.url})
+        terminal.info("the page is at this address, for this computer alone; Ctrl-C ends it")
+        if not no_browser and _has_screen():
+            # Some browsers come back only when they are closed.
+            threading.Thread(
+                target=webbrowser.open, args=(address.url_for_once,), daemon=True
+            ).start()
+        with suppress(KeyboardInterrupt):  # the way to end it
+            server.run(sockets=[listening])
+    terminal.info("ended")
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would open a window; one in the terminal would take that over."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

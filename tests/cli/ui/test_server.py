@@ -1,0 +1,307 @@
+"""What the server of the page answers, and to whom, without a browser."""
+
+import logging
+import queue
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+import deephide
+from cli.ui import work
+from cli.ui.files import Files
+from cli.ui.guard import Address
+from cli.ui.jobs import MAX_JOBS
+from deephide import image_io
+from deephide.errors import DeephideError
+
+SECONDS = 120  # the machine may be busy with something else
+
+
+def upload(ask, role, path):
+    return ask(f"look/{role}", path.read_bytes()).lines[-1]["result"]
+
+
+@pytest.fixture
+def order(ask, pictures):
+    """What it takes to hide the face in the photo."""
+    return {
+        "secret": upload(ask, "secret", pictures / "face.png")["file"],
+        "carrier": upload(ask, "carrier", pictures / "holiday.png")["file"],
+        "passphrase": "correct horse",
+        "again": "correct horse",
+    }
+
+
+def test_it_listens_on_the_loopback_interface_alone(served):
+    port = served.address.port
+    outside = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), port)}
+    for address in outside - {"127.0.0.1", "::1"}:
+        with pytest.raises(OSError):
+            socket.create_connection((address, port), timeout=5).close()
+
+
+def test_every_start_has_another_address():
+    one, other = Address(8000), Address(8000)
+    assert len({one.token, other.token, one.ticket, other.ticket}) == 4
+    assert len(one.token) >= 43  # 256 bits
+    assert one.token not in repr(one) and one.ticket not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("evil.example:{port}", 403),
+        ("evil.example", 403),
+        ("127.0.0.1", 403),
+        ("127.0.0.1.evil.example:{port}", 403),
+        ("[::1]:{port}", 403),
+        ("", 403),
+    ],
+)
+def test_a_rebound_name_is_refused(ask, served, host, status):
+    assert ask("", headers={"Host": host.format(port=served.address.port)}).status == status
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["/", "/files/x", "/page.js", "/{wrong}/", "/{short}/", "/{token}", "//{token}/", "/%C3%A9/"],
+)
+def test_without_the_token_there_is_nothing(ask, served, base):
+    token = served.address.token
+    answer = ask("", base=base.format(token=token, wrong=token[::-1], short=token[:-1]))
+    assert answer.status == 404 and token.encode() not in answer.content
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_other_pages_cannot_send(ask, served, headers):
+    assert ask("forget", [], headers=headers).status == 403
+    assert ask("quit", b"", headers=headers).status == 403
+    assert not served.server.should_exit
+
+
+def test_what_sends_must_say_where_it_comes_from(ask):
+    assert ask("forget", method="POST").status == 403
+    assert ask("forget", []).status == 204
+
+
+def test_other_pages_cannot_read(ask):
+    assert ask("page.js", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert ask("page.js", headers={"Sec-Fetch-Site": "same-origin"}).status == 200
+    assert ask("", headers={"Sec-Fetch-Site": "none"}).status == 200
+
+
+def test_the_address_for_a_browser_works_once(ask, served):
+    path = "/" + served.address.ticket
+    assert ask("", base=path, headers={"Host": "evil.example"}).status == 403
+    answer = ask("", base=path)
+    assert (answer.status, answer.headers["Location"]) == (303, f"/{served.address.token}/")
+    assert ask("", base=path).status == 404
+    assert ask("", base="/" + served.address.ticket, method="HEAD").status == 404
+
+
+@pytest.mark.parametrize("path", ["", "page.js", "page.css", "icon.svg", "nothing", "../"])
+def test_every_answer_has_the_headers_that_shut_others_out(ask, path):
+    for answer in (ask(path), ask(path, headers={"Host": "evil.example"})):
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy
+        assert "http" not in policy and "*" not in policy
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Server" not in answer.headers
+
+
+def test_a_face_goes_in_and_comes_out(ask, order, pictures, model):
+    lines = ask("embed", order).lines
+    stages = [line["stage"] for line in lines[:-1]]
+    assert stages == ["starting", *deephide.STAGES]
+    result = lines[-1]["result"]
+    assert result["codec"] == "latent" and result["suffix"] == ".png"
+    assert 0 < result["changes"] < result["elements"] == 180 * 240 * 3
+    stego = ask(f"files/{result['stego']}")
+    assert stego.headers["Content-Disposition"] == "attachment"
+    uploaded = ask("look/stego", stego.content).lines[-1]["result"]
+    lines = ask("extract", {"stego": uploaded["file"], "passphrase": "correct horse"}).lines
+    found = lines[-1]["result"]
+    expected = deephide.extract(stego.content, "correct horse", model).file
+    assert ask(f"files/{found['found']}").content == expected
+
+
+def test_what_was_secret_never_reaches_a_disk(ask, order, monkeypatch, tmp_path):
+    """The only file is the stego, in a folder of its owner that is gone afterwards."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+    original = deephide.sending.verify
+
+    def look(job, written):
+        (folder,) = tmp_path.iterdir()
+        seen.append((folder.stat().st_mode & 0o777, [path.name for path in folder.iterdir()]))
+        original(job, written)
+
+    monkeypatch.setattr("deephide.sending.verify", look)
+    assert "result" in ask("embed", order).lines[-1]
+    ((mode, names),) = seen
+    assert mode == 0o700 and len(names) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_leaves_no_file(ask, order, monkeypatch, tmp_path, served):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("deephide.sending.verify", fail)
+    error = ask("embed", order).lines[-1]["error"]
+    assert error["code"] == 1 and error["message"] == "unexpected RuntimeError: a bug"
+    assert not list(tmp_path.iterdir())
+    assert isinstance(served.noticed[-1], RuntimeError)
+
+
+def test_errors_are_those_of_the_commands(ask, order, pictures):
+    stego = upload(ask, "stego", pictures / "holiday.png")["file"]
+    error = ask("extract", {"stego": stego, "passphrase": "wrong"}).lines[-1]["error"]
+    expected = deephide.ExtractionError()
+    assert error["code"] == 5 and error["name"] == "ExtractionError"
+    assert (error["message"], error["hint"]) == (expected.message, expected.hint)
+    error = ask("embed", {**order, "again": "other"}).lines[-1]["error"]
+    assert (error["code"], error["message"]) == (9, "the two passphrases differ")
+    error = ask("look/carrier", b"no picture").lines[-1]["error"]
+    assert error["code"] == 3 and "the carrier is not a picture" in error["message"]
+    error = ask("look/secret", b"").lines[-1]["error"]
+    assert error["message"] == "the secret is an empty file"
+
+
+def test_without_a_passphrase_there_is_a_warning(ask, order):
+    result = ask("embed", {**order, "passphrase": "", "again": ""}).lines[-1]["result"]
+    assert "no passphrase is set: anyone who has the model" in result["warnings"][0]
+    assert "no passphrase" not in " ".join(ask("embed", order).lines[-1]["result"]["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("role", "word"), [("secret", "secret"), ("carrier", "carrier"), ("file", "secret")]
+)
+def test_uploads_have_the_limits_of_the_commands(ask, monkeypatch, role, word):
+    assert work.limit_of("carrier") == image_io.MAX_FILE_BYTES
+    monkeypatch.setattr("deephide.image_io.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("deephide.file_codec.MAX_FILE_BYTES", 1000)
+    error = ask(f"look/{role}", bytes(1001)).lines[-1]["error"]
+    assert error["message"] == f"the {word} is a file of 1001 bytes, at most 1000 are allowed"
+    assert error["code"] == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no json",
+        [],
+        {},
+        {"stego": 1},
+        {"stego": "a", "more": "b"},
+        {"stego": "a", "passphrase": None},
+        {"stego": ["a"]},
+    ],
+)
+def test_what_the_page_never_sends_is_refused(ask, body):
+    assert ask("extract", body).status == 400
+    assert ask("forget", {"a": "b"}).status == 400
+    assert ask("forget", [1]).status == 400
+    assert ask("look/other", b"x").status == 404
+    assert ask("embed").status == 405
+
+
+def test_orders_have_a_limit(ask):
+    assert ask("extract", {"stego": "a", "passphrase": "b" * (1 << 17)}).status == 413
+
+
+def test_forgotten_files_are_gone(ask, order):
+    assert ask(f"files/{order['carrier']}").status == 200
+    assert ask("forget", [order["carrier"], "unknown"]).status == 204
+    assert ask(f"files/{order['carrier']}").status == 404
+    error = ask("embed", order).lines[-1]["error"]
+    assert error["message"] == "the file is no longer held here" and error["hint"]
+
+
+def test_the_oldest_files_make_room():
+    files = Files(max_bytes=10)
+    names = [files.put(bytes(4)) for _ in range(3)]
+    with pytest.raises(DeephideError, match="no longer held"):
+        files.get(names[0])
+    assert [len(files.get(name).data) for name in names[1:]] == [4, 4]
+    huge = files.put(bytes(20))
+    assert len(files.get(huge).data) == 20
+    with pytest.raises(DeephideError):
+        files.get(names[2])
+
+
+def test_a_hidden_page_is_a_download_and_never_shown(ask, order, pictures):
+    body = b"<!doctype html><script>fetch('quit', {method: 'POST'})</script>"
+    secret = ask("look/file", body).lines[-1]["result"]["file"]
+    result = ask("embed", {**order, "secret": secret, "codec": "file"}).lines[-1]["result"]
+    assert result["preview"] is None
+    stego = ask("look/stego", ask(f"files/{result['stego']}").content).lines[-1]["result"]["file"]
+    found = ask("extract", {"stego": stego, "passphrase": "correct horse"}).lines[-1]["result"]
+    assert found["shown"] is None and found["codec"] == "file"
+    answer = ask(f"files/{found['found']}")
+    assert answer.content == body
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == "attachment"
+
+
+def test_one_job_at_a_time_and_few_that_wait(ask, order, model):
+    model.gate.clear()
+    answers = queue.Queue()
+
+    def send():
+        answers.put(ask("embed", order).lines)
+
+    threads = [threading.Thread(target=send) for _ in range(MAX_JOBS + 1)]
+    try:
+        for thread in threads:
+            thread.start()
+        # The one that is too many has its answer before the first has begun to invert.
+        (refused,) = answers.get(timeout=SECONDS)
+        assert refused["error"]["message"] == "too much is waiting already"
+        assert answers.empty()
+    finally:
+        model.gate.set()
+        for thread in threads:
+            thread.join()
+    served = [answers.get_nowait() for _ in range(MAX_JOBS)]
+    assert all("result" in lines[-1] for lines in served)
+    assert sum({"stage": "waiting"} in lines for lines in served) == MAX_JOBS - 1
+
+
+def test_nothing_secret_is_logged(ask, order, caplog, capfd, served):
+    with caplog.at_level(logging.DEBUG):
+        result = ask("embed", order).lines[-1]["result"]
+        stego = ask("look/stego", ask(f"files/{result['stego']}").content).lines[-1]["result"]
+        ask("extract", {"stego": stego["file"], "passphrase": "a wrong donkey"})
+    written = caplog.text + "".join(capfd.readouterr())
+    for secret in ("correct horse", "wrong donkey", served.address.token, order["secret"]):
+        assert secret not in written
+
+
+def test_the_page_asks_for_nothing_outside():
+    static = Path(work.__file__).parent / "static"
+    for path in static.iterdir():
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "//" not in text.replace("// ", "").replace("/**", ""), path
+        assert "innerHTML" not in text and "eval(" not in text
+    page = (static / "page.html").read_text(encoding="utf-8")
+    assert "style=" not in page and " onclick" not in page
+    assert page.count("<script") == 1
