@@ -50,6 +50,11 @@ def running(model):
             assert not thread.is_alive()
 
 
+@pytest.fixture
+def running_server(quick_keys):
+    return running
+
+
 @pytest.fixture(scope="module")
 def quick_keys():
     with pytest.MonkeyPatch.context() as patch:
