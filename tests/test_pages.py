@@ -102,7 +102,7 @@ def test_the_page_does_what_it_shows(page, place):
 
 
 def _run(command, place):
-    """Run a command; return its status, and what it said before what it printed.
+    """Run a command to its end; return its status, and what it said before what it printed.
 
     A command that needs no shell runs in this process, where the networks are loaded already.
     """
