@@ -59,7 +59,7 @@ def is_compiled(source: ImageSource | bytes) -> bool:
     """Return whether a carrier can be read and written at once, without compiling for it."""
     if isinstance(source, Image.Image) or not is_jpeg_source(source):
         return True
-    raw = source if isinstance(source, bytes) else Path(source).read_bytes()
+    raw = source if isinstance(source, bytes) else image_io.read_bytes(Path(source), "carrier")
     try:
         return jpeg_cover.is_compiled(raw)
     except (JpegFormatError, JpegUnsupportedError):

@@ -1,4 +1,4 @@
-"""Lossless reading of covers and stegos, tolerant reading of secrets; only here are files opened.
+"""Lossless reading of covers and stegos, tolerant reading of secrets, and writing of PNG files.
 
 Headers are judged before pixels are decoded, so a file cannot claim more memory than its size
 limits allow.

@@ -1,0 +1,170 @@
+"""Try to tell JPEG stegos from their covers with DCTR features and an ensemble of Fisher's rules.
+
+    python benchmarks/jpeg_detect.py covers.zip [--covers 300] [--quality 95]
+                                     [--payloads 300,750] [--json PATH]
+
+The zip is what `covers.py` makes: scenes of 512 x 512, a folder for each photo, all of which take
+turns.  Each scene is compressed once, and random bytes of each length are embedded in it as
+`deephide.embed` does, with keys of their own; Argon2id runs with little memory, which changes
+nothing in the picture.
+
+Features are those of Holub and Fridrich, "Low-Complexity Features for JPEG Steganalysis Using
+Undecimated DCT" (IEEE TIFS 10(2), 2015), of luma, 8,000 of them; `--check` compares those of the
+first covers with the features of the package sealwatch, where that is installed.  Classifier and
+protocol are those of `deephide lab` (docs/lab.md): P_E over ten splits by photo, what chance looks
+like there, and the error at the trained threshold.
+"""
+
+import argparse
+import collections
+import io
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import fft
+from stc_common import machine
+
+import deephide
+from deephide import covers, crypto
+from deephide.lab.covers import PictureSet, groups_of
+from deephide.lab.protocol import judge_features, judge_nothing
+from stc._jit import jit
+
+TOP = 4  # larger residuals count as this many steps
+HALF = 0.5 + 1e-6  # many residuals are an odd number of half steps: they are rounded up
+DIMENSION = 200  # features per learner
+
+
+def names_in_turns(names, count):
+    """Return up to `count` names of scenes, the photos taking turns."""
+    photos = collections.defaultdict(list)
+    for name, group in zip(names, groups_of(names), strict=True):
+        photos[group].append(name)
+    turns = itertools.zip_longest(*photos.values())
+    return [name for turn in turns for name in turn if name is not None][:count]
+
+
+def luma(raw):
+    """Return the luma of a JPEG file as (H, W) float64 about zero, neither rounded nor clipped."""
+    coefficients = covers.load(raw).coefficients
+    blocks = coefficients.planes()[0] * coefficients.file.quantization[0]
+    samples = fft.idctn(blocks.astype(np.float64), axes=(2, 3), norm="ortho")
+    rows, columns = samples.shape[:2]
+    return samples.transpose(0, 2, 1, 3).reshape(8 * rows, 8 * columns)
+
+
+def dctr(samples, quality):
+    """Return the (8000,) features of Holub and Fridrich of a picture about zero."""
+    step = max(8 * (2 - quality / 50), 0.2) if quality >= 50 else min(400 / quality, 100)
+    basis = fft.dct(np.eye(8), axis=0, norm="ortho")
+    fold = np.minimum(np.arange(8), 8 - np.arange(8))
+    group = 5 * fold[:, None] + fold
+    out = np.zeros((64, 25, TOP + 1))
+    for k, down in enumerate(basis):
+        half = sum(weight * samples[t : t + samples.shape[0] - 7] for t, weight in enumerate(down))
+        for j, across in enumerate(basis):
+            count_levels(half, across / step, group, out[8 * k + j])
+    return (out / out.sum(axis=2, keepdims=True)).ravel()
+
+
+@jit
+def count_levels(half, across, group, counts):
+    """Correlate rows with eight weights and count rounded magnitudes by place in their block."""
+    row = np.empty(half.shape[1] - 7)
+    for y in range(half.shape[0]):
+        for x in range(row.size):
+            total = 0.0
+            for t in range(8):
+                total += across[t] * half[y, x + t]
+            row[x] = min(abs(total) + HALF, TOP)
+        for x in range(row.size):
+            counts[group[y % 8, x % 8], int(row[x])] += 1
+
+
+def check(samples, quality):
+    """Return the largest difference from the features that sealwatch computes."""
+    import sealwatch
+
+    step = max(8 * (2 - quality / 50), 0.2)
+    theirs = np.concatenate(list(sealwatch.dctr.extract(samples, step).values()))
+    return float(np.abs(dctr(samples, quality) - theirs).max())
+
+
+def in_words(verdict):
+    """Return the figures of a verdict as means over its splits."""
+    rows = {"P_E": verdict.errors, "chance": verdict.chance, "trained": verdict.trained_errors}
+    return {name: round(float(np.mean(each)), 3) for name, each in rows.items() if each}
+
+
+def stego_of(raw, payload, seed):
+    """Hide so many random bytes in a JPEG file; the key is this stego's own."""
+    secret = np.random.default_rng((seed, payload)).bytes(payload)
+    return deephide.embed(secret, raw, f"key {seed} {payload}", codec="file")
+
+
+def measure(options):
+    """Return the report."""
+    pictures = PictureSet(Path(options.zip))
+    chosen = names_in_turns(pictures.names, options.covers)
+    used, plain, differences = [], [], []
+    hidden, rates, safe = collections.defaultdict(list), collections.defaultdict(list), []
+    for seed, name in enumerate(chosen):
+        print(f"\r{seed + 1} of {len(chosen)}", end="", file=sys.stderr, flush=True)
+        buffer = io.BytesIO()
+        pictures.read(name).save(buffer, "JPEG", quality=options.quality)
+        raw = buffer.getvalue()
+        try:
+            results = {payload: stego_of(raw, payload, seed) for payload in options.payloads}
+        except deephide.CapacityError:
+            continue
+        samples = luma(raw)
+        if seed < options.check:
+            differences.append(check(samples, options.quality))
+        used.append(name)
+        plain.append(dctr(samples, options.quality))
+        safe.append(results[options.payloads[0]].safe_bits)
+        for payload, result in results.items():
+            hidden[payload].append(dctr(luma(result.jpeg), options.quality))
+            rates[payload].append(result.change_rate)
+    print(file=sys.stderr)
+    plain, groups = np.array(plain), groups_of(used)
+    rows = {"nothing": in_words(judge_nothing(plain, groups, 1, DIMENSION))}
+    for payload, features in hidden.items():
+        rows[f"{payload} bytes"] = {
+            **in_words(judge_features(plain, np.array(features), groups, 1, DIMENSION)),
+            "change rate": round(float(np.mean(rates[payload])), 6),
+        }
+    return {
+        "machine": machine(),
+        "covers": len(used),
+        "left out, too small for a payload": len(chosen) - len(used),
+        "photos": np.unique(groups).size,
+        "quality": options.quality,
+        "safe bits, median": int(np.median(safe)),
+        "largest difference from sealwatch": max(differences, default=None),
+        "rows": rows,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("zip", metavar="ZIP", help="what covers.py made")
+    parser.add_argument("--covers", type=int, default=300)
+    parser.add_argument("--quality", type=int, default=95)
+    parser.add_argument("--payloads", default="300,750", help="bytes, separated by commas")
+    parser.add_argument("--check", type=int, default=0, metavar="COVERS")
+    parser.add_argument("--json", metavar="PATH")
+    options = parser.parse_args()
+    options.payloads = [int(each) for each in options.payloads.split(",")]
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
+    text = json.dumps(measure(options), indent=1)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
