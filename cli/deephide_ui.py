@@ -45,15 +45,16 @@ def ui(terminal: Terminal, port: int, no_browser: bool, model: str | None) -> No
         from cli.ui.guard import Address
         from cli.ui.server import listen, make_server
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("starlette", "uvicorn"):
             raise
         raise click.UsageError(
-            f"the page needs {error.name}; install the extra: pip install 'deephide[ui]'"
+            f"the page needs {missing}; install the extra: pip install 'deephide[ui]'"
         ) from error
     try:
         listening = listen(port)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise click.UsageError(f"port {port} cannot be used: {reason}") from error
     with listening:
         address = Address(listening.getsockname()[1])

@@ -1,0 +1,79 @@
+"""Take the pictures of docs/ui.md: the page in Chromium, with a face that nobody has.
+
+    PYTHONPATH=. python docs/make_ui_pictures.py
+
+The face is painted by the default generator (benchmarks/demo_faces), the photo is scikit-image's.
+"""
+
+import io
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import skimage.data
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from cli.ui.guard import Address
+from cli.ui.server import listen, make_server
+
+HERE = Path(__file__).resolve().parent
+FACE = HERE.parent / "benchmarks" / "demo_faces" / "face1.png"
+PHOTO = Path(skimage.data.__file__).parent / "coffee.png"
+MILLISECONDS = 300_000
+SIGHTS = {  # name: width, height, scheme, part of the page
+    "ui": (1100, 900, "light", "body"),
+    "ui-phone": (375, 760, "dark", "#hidden-result"),
+}
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the page while it is looked at."""
+    with listen() as listening:
+        address = Address(listening.getsockname()[1])
+        server = make_server(address, lambda _error: None)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield address.url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def take(browser: Browser, url: str, name: str) -> None:
+    """Hide the face, and write a picture of the page."""
+    width, height, scheme, part = SIGHTS[name]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.set_default_timeout(MILLISECONDS)
+    page.goto(url)
+    page.set_input_files("#secret", FACE)
+    page.set_input_files("#carrier", PHOTO)
+    for field in ("#hide-passphrase", "#hide-again"):
+        page.fill(field, "correct horse battery staple")
+    page.click("#hide-go")
+    page.wait_for_selector("#hidden-result:not([hidden])")
+    page.mouse.move(0, 0)
+    page.wait_for_load_state("networkidle")
+    shot = Image.open(io.BytesIO(page.locator(part).screenshot())).convert("RGB")
+    path = HERE / "pictures" / f"{name}.png"
+    shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    page.close()
+    print(path)
+
+
+def main() -> None:
+    """Take all pictures."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with served() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        for name in SIGHTS:
+            take(browser, url, name)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
