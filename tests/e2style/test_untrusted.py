@@ -14,6 +14,7 @@ from e2style.checkpoint_io import read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
+from e2style.settings import to_json
 from e2style.untrusted import check_claims, check_settings
 
 
@@ -184,8 +185,8 @@ def test_no_advice_to_load_in_an_unsafe_way(tmp_path):
 
 
 def test_ordinary_settings_pass(tiny):
-    check_settings(json.loads(e2style.config.to_json(tiny)))
-    check_settings(json.loads(e2style.config.to_json(e2style.InversionConfig())))
+    check_settings(json.loads(to_json(tiny)))
+    check_settings(json.loads(to_json(e2style.InversionConfig())))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[]", "{", '{"__metadata__": [1]}', "\udcff"])
