@@ -14,6 +14,7 @@ __all__ = ["app"]
     "e2style",
     cls=App,
     examples=(
+        "e2style edit photo.jpg --direction smile -o smiling.png",
         "e2style train --data faces.zip --features weights --run runs/1",
         "e2style export runs/2 -o face256.safetensors",
     ),
@@ -21,4 +22,4 @@ __all__ = ["app"]
 )
 @click.version_option(__version__, prog_name="e2style", message="%(prog)s %(version)s")
 def app() -> None:
-    """Train, export, convert and evaluate networks that invert faces."""
+    """Invert, edit and restore faces; train and evaluate the networks that do."""

@@ -115,7 +115,7 @@ class InversionNetwork(nn.Module):
             codes = self.w_avg.expand(len(x), -1, -1)
             refining = [self.encoders[0]] * steps
         else:
-            codes = self.w_avg + self._first_guess(pictures) + self.encoders[0](x)
+            codes = self.w_avg + self.first_guess(pictures) + self.encoders[0](x)
             refining = list(self.encoders)[1:steps]
         for encoder in refining:
             painted = self.pool(self.generator(codes))
@@ -123,7 +123,7 @@ class InversionNetwork(nn.Module):
             codes = start + encoder(torch.cat([x, painted], dim=1))
         return codes
 
-    def _first_guess(self, pictures: Tensor) -> Tensor:
+    def first_guess(self, pictures: Tensor) -> Tensor:
         """What a base finds in the pictures, before any encoder: B n 512, or 0 without a base."""
         base = self.generator.base
         # Sketches and label maps are nothing that a base could paint.

@@ -99,7 +99,9 @@ class StageObjective(nn.Module):
             return self._unrolled(x, target, noise)
         earlier = network.config.stages - 1
         codes = network.w_avg
-        if earlier:
+        if not earlier:
+            codes = codes + network.first_guess(source)
+        else:
             with torch.no_grad():
                 found = network.invert(source, earlier)
                 x = torch.cat([x, self._paint(found, noise)], dim=1)

@@ -12,9 +12,12 @@ from e2style.data.faces import FaceSet
 from e2style.losses.perceptual import PixelLoss, face_weights
 from e2style.models.base import PATCH, LinearBase
 from e2style.models.generator import Generator
+from e2style.models.inversion import InversionNetwork
 from e2style.training.base import fit_base
 from e2style.training.export import export
 from e2style.training.loop import train
+from e2style.training.stage import StageObjective
+from e2style.training.work import Terms
 from e2style.zoo import load_model
 
 SIDE = 4  # of the feature map; pictures have 32 x 32 pixels
@@ -188,3 +191,19 @@ def test_a_based_model_trains_exports_and_offers_qualities(train_config, mixture
     x = faces.batch(torch.arange(60))
     error = (model.synthesize(sent) - x).square().mean()
     assert error < 0.1 * (x - x.mean(0)).square().mean()
+
+
+def test_a_stage_is_trained_from_what_the_base_finds_as_it_inverts():
+    torch.manual_seed(4)
+    network = InversionNetwork(BASED).eval()
+    with torch.no_grad():
+        network.generator.base.weight.normal_()
+        network.generator.base.patches.normal_()
+    terms = Terms({"l2": PixelLoss()})
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    objective = StageObjective(network, terms).eval()
+    with torch.no_grad():
+        objective(x, network.pool(x), torch.arange(2))
+        assert network.first_guess(x).abs().max() > 1e-3
+        assert torch.equal(objective.codes, network.invert(x))
+        assert network.first_guess(x[:, :1]).abs().max() == 0  # a sketch
