@@ -72,7 +72,7 @@ function forget(...names) {
 
 const address = (name) => `files/${name}`;
 
-/** Show a message, or with an empty one hide the box; returns whether there is one. */
+/** Show a message in a box, or with an empty one hide the box. */
 function show(box, message) {
   box.textContent = message;
   box.hidden = !message;
