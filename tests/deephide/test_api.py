@@ -248,7 +248,7 @@ def test_failures_leave_no_file(files, model, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    for place in ("paint", "invert"):
+    for place in ("paint", "invert_exactly"):
         monkeypatch.setattr(models, place, interrupt)
         with pytest.raises(KeyboardInterrupt):
             deephide.embed_file(*arguments)
