@@ -49,19 +49,17 @@ _BITS_PER_SAMPLE = 258
 
 def unreadable(raw: bytes, role: str) -> InputImageError:
     """Return the error for a file that no decoder here takes."""
+    hint = HINT if role != "secret" else "use PNG, JPEG, WebP, BMP or TIFF"
     for offset, start, name in _NAMES:
         if raw.startswith(start, offset):
-            return InputImageError(f"the {role} is {name}", hint=HINT)
+            return InputImageError(f"the {role} is {name}", hint=hint)
     if raw.startswith((b"II*\0", b"MM\0*")):
         return InputImageError(
-            f"the {role} is a TIFF file with samples of an uncommon kind, such as floating-point "
-            "colours",
-            hint=HINT,
+            f"the {role} is a TIFF file that is damaged or has samples of an uncommon kind, "
+            "such as floating-point colours",
+            hint=hint,
         )
-    return InputImageError(
-        f"the {role} is not a picture in a format that can be read",
-        hint=HINT if role != "secret" else "use PNG, JPEG, WebP, BMP or TIFF",
-    )
+    return InputImageError(f"the {role} is not a picture in a format that can be read", hint=hint)
 
 
 def check_mode(mode: str, role: str) -> None:

@@ -243,6 +243,7 @@ def test_transparent_secrets_are_laid_on_white(face):
     [
         (lambda p: encode(p.resize((63, 200)), "PNG"), "too small"),
         (lambda p: b"text", "not a picture"),
+        (lambda p: b"\0\0\0\x18ftypheic" + bytes(90), "HEIC file"),
         (lambda p: encode(p, "JPEG")[:300], "truncated"),
         (lambda p: huge(), "too many pixels"),
     ],
