@@ -1,23 +1,29 @@
 """Measure how detectable our stegos are, beside the rivals: the table and plots of docs/lab.md.
 
 `python benchmarks/lab.py covers.zip --secrets faces.zip -o runs/lab` needs the covers that
-`benchmarks/covers.py` cuts and pictures of faces.  It trains the two deep-hiding networks on the
-covers, runs every row of the table, and goes on where it was when it is called again.  All rows on
-all 502 covers take about an hour and a half of one core; `--limit` takes fewer covers.
+`benchmarks/covers.py` cuts and pictures of faces.  It trains the two deep-hiding networks on some
+of the covers, runs every row of the table, and goes on where it was when it is called again.  All
+rows on all 502 covers take about an hour and a half of one core; `--limit` takes fewer covers.
 """
 
 import argparse
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from deephide.lab import Condition, Experiment, Payload, deep_hiding, run
+from deephide.lab import compare as comparing
 from deephide.lab.covers import PictureSet
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-STEPS, SCALE = 400, 2
+FACE = Path(__file__).resolve().parent / "demo_faces" / "face1.png"
+CARRIER = "life_by_Aitzol_Berasategi/1-1.png"
+SIDE, MARGIN, HEAD = 192, 8, 22
+STEPS, SCALE, EVERY = 200, 2, 8
 ROWS = (
     ("cover", None),
     ("embed-face", None),
@@ -35,10 +41,30 @@ def networks(covers, folder):
     files = {kind: folder / f"{kind}.npz" for kind in deep_hiding.KINDS}
     if all(file.exists() for file in files.values()):
         return files
-    pictures = [np.asarray(covers.read(name).reduce(SCALE)) for name in covers.names]
+    pictures = [np.asarray(covers.read(name).reduce(SCALE)) for name in covers.names[::EVERY]]
     for kind, file in files.items():
         deep_hiding.save(deep_hiding.train(kind, pictures, STEPS), file)
     return files
+
+
+def draw_comparison(scene, files, path):
+    """Draw what three methods make of one face in one cover, a row for each."""
+    with tempfile.TemporaryDirectory() as folder:
+        carrier = Path(folder) / "carrier.png"
+        scene.save(carrier)
+        rows = comparing.compare(FACE, carrier, codec="latent", networks=tuple(files.values()))
+    titles = [title for title in rows[0].pictures if title != "inversion"]
+    size = (MARGIN + len(titles) * (SIDE + MARGIN), MARGIN + len(rows) * (SIDE + HEAD))
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    for row, found in enumerate(rows):
+        for column, title in enumerate(titles):
+            left, top = MARGIN + column * (SIDE + MARGIN), MARGIN + row * (SIDE + HEAD)
+            tile = found.pictures[title].convert("RGB").resize((SIDE, SIDE))
+            canvas.paste(tile, (left, top))
+            text = f"{found.method}: {title}" if column == 0 else title
+            draw.text((left, top + SIDE + 2), text, fill="black")
+    canvas.save(path)
 
 
 def main():
@@ -57,18 +83,21 @@ def main():
         Condition(scheme, Payload.parse(payload) if payload else None)
         for scheme, payload in ROWS[: arguments.rows]
     )
+    covers = PictureSet(arguments.covers)
+    files = networks(covers, arguments.output)
     experiment = Experiment(
         arguments.covers,
         arguments.output,
         conditions,
         secrets=arguments.secrets,
-        networks=networks(PictureSet(arguments.covers), arguments.output),
+        networks=files,
     )
     run(experiment, limit=arguments.limit, jobs=arguments.jobs)
     print((arguments.output / "table.md").read_text(encoding="utf-8"))
     if arguments.publish:
         for name in ("errors", "roc"):
             shutil.copy(arguments.output / f"{name}.png", PICTURES / f"lab_{name}.png")
+        draw_comparison(covers.read(CARRIER), files, PICTURES / "lab_deep_hiding.png")
 
 
 if __name__ == "__main__":

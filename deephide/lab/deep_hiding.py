@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "DeepHider", "load", "save", "train"]
 
 KINDS = ("udh", "ddh")
-_WIDTH = 48
-_CROP, _BATCH, _RATE = 96, 8, 1e-3
+_WIDTH = 32
+_CROP, _BATCH, _RATE = 64, 8, 2e-3
 _SECRET_WEIGHT = 0.75  # of Baluja 2017, against the cover's error
 
 
@@ -106,7 +106,7 @@ def train(
     Parameters
     ----------
     kind : one of KINDS
-    pictures : (H, W, 3) uint8, at least 96 x 96
+    pictures : (H, W, 3) uint8, at least 64 x 64
     steps : of eight pairs of crops each
     seed : of weights and crops
     progress : called with (steps done, steps in all)

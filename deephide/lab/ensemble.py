@@ -55,7 +55,7 @@ def train(
     ----------
     covers, stegos : (n, D) float64, n at least 2
     rng : source of the random parts
-    dimension : features per learner, at most D
+    dimension : features per learner; at most D and n, since more could be fitted to anything
     learners : L
 
     Returns
@@ -63,7 +63,7 @@ def train(
     Ensemble
     """
     count, size = covers.shape
-    dimension = min(dimension, size)
+    dimension = min(dimension, size, count)
     deviation = np.concatenate([covers, stegos]).std(axis=0)
     # A feature that never varies says nothing, and would divide by zero.
     scale = np.divide(1.0, deviation, out=np.zeros(size), where=deviation > 0)
@@ -73,8 +73,7 @@ def train(
     for index in range(learners):
         used = rng.choice(size, dimension, replace=False)
         drawn = rng.integers(0, count, count)
-        one = covers[np.ix_(drawn, used)] * scale[used]
-        two = stegos[np.ix_(drawn, used)] * scale[used]
+        one, two = (side[np.ix_(drawn, used)] * scale[used] for side in (covers, stegos))
         direction = _fisher(one, two)
         subspaces[index], directions[index] = used, direction * scale[used]
         thresholds[index] = _fewest_errors(one @ direction, two @ direction)

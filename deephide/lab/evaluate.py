@@ -100,14 +100,15 @@ def evaluate(
 def as_table(rows: Sequence[Row]) -> str:
     """Return a Markdown table; behind each trained detector stands what chance looks like there."""
     detectors = list(rows[0].verdicts)
-    heads = ["scheme", "payload", "bits", "change rate", "PSNR"]
+    heads = ["scheme", "payload", "covers", "bits", "change rate", "PSNR"]
     for detector in detectors:
         heads += [detector] if DETECTORS[detector] is None else [detector, "chance", "trained"]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in rows:
         payload = "" if row.condition.payload is None else str(row.condition.payload)
         psnr = f"{row.psnr:.1f}" if np.isfinite(row.psnr) else ""
-        cells = [row.condition.scheme, payload, f"{row.bits:.0f}", f"{row.change_rate:.4f}", psnr]
+        cells = [row.condition.scheme, payload, f"{row.covers}"]
+        cells += [f"{row.bits:.0f}", f"{row.change_rate:.4f}", psnr]
         for detector, verdict in row.verdicts.items():
             cells.append(_spread(verdict.errors))
             if DETECTORS[detector] is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Sequence
-
-import numpy as np
 
 from deephide.lab.covers import PictureSet
 from deephide.lab.evaluate import DETECTORS, Row, as_fields, as_table, evaluate
@@ -34,7 +33,7 @@ def run(
     ----------
     experiment : covers, folder and conditions
     detectors : of DETECTORS
-    limit : use so many covers, drawn at random, instead of all
+    limit : use so many covers, drawn at random, instead of all; fewer are among the more
     jobs : processes
     plots : draw, which needs matplotlib
     progress : called with (steps done, steps in all); a cover is one, and a condition
@@ -50,10 +49,10 @@ def run(
     """
     if plots:
         check_plots()
-    names = PictureSet(experiment.covers).names
+    names = list(PictureSet(experiment.covers).names)
     if limit is not None and limit < len(names):
-        rng = np.random.default_rng(experiment.seed)
-        names = [names[k] for k in sorted(rng.permutation(len(names))[:limit])]
+        random.Random(experiment.seed).shuffle(names)
+        names = sorted(names[:limit])
     steps = len(names) + len(experiment.conditions)
 
     def advance(before: int) -> Callable[[int, int], None]:
