@@ -64,7 +64,7 @@ def draw_comparison(scene, files, path):
             canvas.paste(tile, (left, top))
             text = f"{found.method}: {title}" if column == 0 else title
             draw.text((left, top + SIDE + 2), text, fill="black")
-    canvas.save(path)
+    canvas.save(path, quality=90)
 
 
 def main():
@@ -97,7 +97,7 @@ def main():
     if arguments.publish:
         for name in ("errors", "roc"):
             shutil.copy(arguments.output / f"{name}.png", PICTURES / f"lab_{name}.png")
-        draw_comparison(covers.read(CARRIER), files, PICTURES / "lab_deep_hiding.png")
+        draw_comparison(covers.read(CARRIER), files, PICTURES / "lab_deep_hiding.webp")
 
 
 if __name__ == "__main__":
