@@ -3,7 +3,8 @@
 `console` and `python` blocks run in the order of the page, in a folder of the page's own. Output
 that is shown is what appears, digits apart. A comment `<!-- needs: X -->` before a block keeps it
 from being run: if X is a module, only where that is missing. What does not run, and every line of
-an `sh` block, must still name commands, options, targets and functions that exist.
+an `sh` block, must still name commands, options, targets and functions that exist. A block with a
+title is a file of that name.
 """
 
 import ast
