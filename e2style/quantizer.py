@@ -100,18 +100,21 @@ class Quantizer:
     def _cheapest(
         self, values: NDArray[np.float64], nearest: NDArray[np.int32]
     ) -> NDArray[np.int32]:
-        chosen = nearest
-        least = np.square(values - nearest) + self.price * self._lengths(nearest)
-        for other in (nearest - np.sign(nearest), np.zeros_like(nearest)):
-            cost = np.square(values - other) + self.price * self._lengths(other)
+        at = np.nonzero(nearest)  # few; what is nearest to 0 stays there
+        lengths, table = self._lengths(), self.table_index[at[-2:]]
+        value, first = values[at], nearest[at]
+        chosen, least = first, np.full(len(first), np.inf)
+        for other in (first, first - np.sign(first), np.zeros_like(first)):
+            cost = np.square(value - other) + self.price * lengths[table, other + self.radius]
             chosen, least = np.where(cost < least, other, chosen), np.minimum(cost, least)
-        return chosen
+        found = nearest.copy()
+        found[at] = chosen
+        return found
 
-    def _lengths(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Bits of each integer, ideally."""
-        lengths = TABLE_BITS - np.log2(self.tables.astype(np.float64))
-        picked: NDArray[np.float64] = lengths[self.table_index, integers + self.radius]
-        return picked
+    def _lengths(self) -> NDArray[np.float64]:
+        """Bits of each entry of the tables."""
+        lengths: NDArray[np.float64] = TABLE_BITS - np.log2(self.tables.astype(np.float64))
+        return lengths
 
     def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
         """Integers (..., n, 512) -> codes, float32."""
@@ -120,7 +123,8 @@ class Quantizer:
 
     def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
         """Code length under the tables: integers (N, n, 512) -> (N,) bits."""
-        total: NDArray[np.float64] = self._lengths(integers).sum((1, 2))
+        picked = self._lengths()[self.table_index, integers + self.radius]
+        total: NDArray[np.float64] = picked.sum((1, 2))
         return total
 
 
