@@ -22,8 +22,10 @@ from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
 
-QUALITIES = 12
-CLASSES = 96
+QUALITIES = 16
+# Qualities reach a little beyond the steps that were trained for; nothing breaks there.
+COARSER, FINER = 1.4, 4.0
+CLASSES = 64
 # The usual quality takes nearest to 300 bytes, of which 46 are the container's.
 USUAL_BYTES = 254
 # At the best step for a rate, a bit more takes so much of the error away, in squared steps.
@@ -93,9 +95,9 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
     """One for each quality, from coarse to fine; a single one where one step was trained for."""
     if config.step_low == config.step_high:
         return [fit_quantizer(codes, step=config.step_low)]
-    steps = np.geomspace(config.step_high, config.step_low, QUALITIES)
+    steps = np.geomspace(COARSER * config.step_high, config.step_low / FINER, QUALITIES)
     centre = codes.mean(0, dtype=np.float64).astype(np.float32)
     return [
-        fit_quantizer(codes, step=step, w_avg=centre, classes=CLASSES, max_radius=1023, price=PRICE)
+        fit_quantizer(codes, step=step, w_avg=centre, classes=CLASSES, max_radius=2047, price=PRICE)
         for step in steps
     ]
