@@ -56,7 +56,7 @@ def show_all(terminal: Terminal) -> None:
     terminal.result("\n".join(lines), {"models": rows, "warnings": terminal.warnings})
 
 
-@command(models, examples=("deephide models info", "deephide models info face128 --json"))
+@command(models, examples=("deephide models info", "deephide models info face256 --json"))
 @click.argument("model", metavar="[NAME|PATH]", required=False)
 def info(terminal: Terminal, model: str | None) -> None:
     """Describe a model: card, shapes, sizes, hash and licence.
@@ -141,7 +141,7 @@ def remove(terminal: Terminal, name: str) -> None:
     terminal.result(name, {"name": name, "path": str(removed.path)})
 
 
-@command(models, examples=("deephide models verify", "deephide models verify face128 --json"))
+@command(models, examples=("deephide models verify", "deephide models verify face256 --json"))
 @click.argument("model", metavar="[NAME|PATH]...", nargs=-1)
 def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
     """Check models: file hash, strict reading, fingerprint, one painting.

@@ -21,7 +21,7 @@ from e2style.quantizer import Quantizer
 AGREEMENT_SIDE = 64
 # Rows and columns of eyes, nose and mouth at 64 x 64 in a picture that is aligned like FFHQ.
 _FACE = (slice(12, 60), slice(12, 52))
-# The value that one in a thousand of the training faces of `face128` stays below, rounded down.
+# What is asked where a file does not say: hardly any face is painted with edges so unlike.
 DEFAULT_LIKENESS = 0.40
 
 

@@ -22,9 +22,9 @@ from e2style.zoo import save, stored_as_half
 
 log = logging.getLogger(__name__)
 
-QUALITIES = 16
+QUALITIES = 12
 # Qualities reach a little beyond the steps that were trained for; nothing breaks there.
-COARSER, FINER = 1.4, 4.0
+COARSER, FINER = 1.4, 1.367
 CLASSES = 64
 # The usual quality takes nearest to 300 bytes, of which 46 are the container's.
 USUAL_BYTES = 254

@@ -61,7 +61,7 @@ def shell(tmp_path, monkeypatch):
         ("deephide", "embed --carrier ", {"files:default"}),
         ("deephide", "extract ", {"files:default"}),
         ("deephide", "embed --compare-with ", {"files:dirnames"}),
-        ("deephide", "capacity photo.png --model ", {"files:default", "face128"}),
+        ("deephide", "capacity photo.png --model ", {"files:default", "face256"}),
         ("e2style", "", {"train", "export", "evaluate", "completion"}),
         ("e2style", "completion ", {"bash", "zsh", "fish"}),
     ],

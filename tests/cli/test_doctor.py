@@ -38,16 +38,16 @@ def test_an_installation_that_works(folder):
     findings = {each.name: each for each in doctor.examine()}
     assert [each for each in findings.values() if each.state == "broken"] == []
     assert findings["versions"].details["torch"] != "missing"
-    assert findings["models"].details["face128"].startswith("8d51dfe7c9281468")
+    assert findings["models"].details["face256"].startswith("296bf76320265e64")
     assert findings["machine"].details["cores"] >= 1
-    assert findings["round trip"].details["payload_bits"] > 1000
+    assert findings["round trip"].details["payload_bits"] > 8 * 46
     assert "align" in findings["extras"].details
 
 
 @pytest.mark.parametrize(
     ("name", "error", "code"),
     [
-        ("models", CheckpointError("model face128: hash 0000… differs"), 7),
+        ("models", CheckpointError("model face256: hash 0000… differs"), 7),
         ("round trip", DeephideError("a face was hidden, and something else came back"), 1),
         ("machine", ImportError("libcudart.so.12: cannot open\nshared object file"), 1),
     ],

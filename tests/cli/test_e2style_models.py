@@ -54,7 +54,7 @@ def test_outputs_are_checked_before_any_work(heads, tmp_path):
 def test_devices_that_are_not_there_are_usage_errors(command, tmp_path):
     more = {
         "evaluate": ("--data", tmp_path),
-        "calibrate": ("face128", "--data", tmp_path, "-o", tmp_path / "x.safetensors"),
+        "calibrate": ("face256", "--data", tmp_path, "-o", tmp_path / "x.safetensors"),
         "benchmark": ("--size", 8),
     }[command]
     code, fields = _run(command, *more, "--device", "nonsense")

@@ -51,7 +51,7 @@ def test_an_added_model_is_found_by_name_and_by_extraction_itself(models):
     assert added["name"] == "tiny1" and Path(added["path"]).stem == added["fingerprint"]
     listed = fields(models("models", "--json"))["models"]
     assert [(row["name"], row["built_in"]) for row in listed] == [
-        ("face128", True), ("other", False), ("tiny1", False)
+        ("face256", True), ("other", False), ("tiny1", False)
     ]  # fmt: skip
     for key in ((), ("--passphrase-file", "-")):
         done = models(*EMBED, "--model", "tiny1", "--force", *key, input="zebra")
@@ -130,7 +130,7 @@ def test_bad_files_are_refused_in_one_sentence_and_leave_nothing(models, make, s
     assert ".part" not in done.stderr and in_the_folder() == []
 
 
-@pytest.mark.parametrize("name", ["face128", "a/b", "a\\b", "..", "-x", "", "a" * 65, "a b", "a\n"])
+@pytest.mark.parametrize("name", ["face256", "a/b", "a\\b", "..", "-x", "", "a" * 65, "a b", "a\n"])
 def test_names_that_are_taken_or_look_like_paths_are_refused(models, name):
     done = models("models", "add", "tiny1.safetensors", f"--name={name}")
     assert done.exit_code == 2 and f"name {name!r}" in done.stderr
@@ -174,8 +174,8 @@ def test_an_interrupt_leaves_nothing(models, monkeypatch):
 
 def test_info_says_what_a_model_is(models):
     found = fields(models("models", "info", "--json"))
-    assert found["name"] == "face128" and found["code_shape"] == [12, 512]
-    assert found["output_side"] == 128 and found["card"]["licence"].startswith("research")
+    assert found["name"] == "face256" and found["code_shape"] == [14, 512]
+    assert found["output_side"] == 256 and found["card"]["licence"].startswith("research")
     shown = models("models", "info", "tiny1.safetensors").stdout
     assert "code shape            8 x 512" in shown and "output side           32" in shown
     assert models("models", "info", "missing").exit_code == 7
@@ -222,5 +222,5 @@ def test_a_damaged_note_is_told_and_left_out(models, damage):
 
 
 def test_removing_what_is_not_there(models):
-    done = models("models", "remove", "face128")
+    done = models("models", "remove", "face256")
     assert done.exit_code == 7 and "not among the added ones, which are: none" in done.stderr

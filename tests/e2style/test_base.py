@@ -181,7 +181,7 @@ def test_a_based_model_trains_exports_and_offers_qualities(train_config, mixture
     )  # fmt: skip
     train(config, tmp_path / "run")
     model = load_model(export(tmp_path / "run", tmp_path / "based.safetensors"))
-    assert len(model.quantizers) == 16 and model.quantizer is model.quantizers[model.quality - 1]
+    assert len(model.quantizers) == 12 and model.quantizer is model.quantizers[model.quality - 1]
     faces = FaceSet(mixtures, 64)
     codes = model.invert(faces.batch(torch.arange(60))).numpy()
     bits = [q.ideal_bits(q.quantise(codes)).mean() for q in model.quantizers]

@@ -168,7 +168,7 @@ def test_networks_survive_their_own_files(tmp_path):
 def _default_file():
     from importlib import resources
 
-    return str(resources.files("e2style.weights") / "face128.safetensors")
+    return str(resources.files("e2style.weights") / "face256.safetensors")
 
 
 def test_the_parser_labels_every_pixel():

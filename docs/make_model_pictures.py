@@ -1,0 +1,85 @@
+"""Draw what the default model paints: `python docs/make_model_pictures.py --faces val.zip`.
+
+Faces of a folder or zip that the model never saw are inverted; all that is shown is painted by the
+generator from their codes: in fewer and more bytes, halfway between two of them, and with rows of
+one in another.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+import e2style
+from deephide import latent_codec
+from deephide.container import OVERHEAD_BYTES
+from e2style.data.faces import FaceSet
+from e2style.evaluation import encode_set
+from e2style.training.runlog import to_uint8
+
+PICTURES = Path(__file__).resolve().parent / "pictures"
+SIDE, HEAD = 160, 22
+SHOWN = (5, 9, 14)  # places of the faces, in a set of every 12th
+QUALITIES = (1, 3, 5, 6, 8, 10, 12)
+FRAMES = 8
+
+
+def painted(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
+    """Codes (N, n, 512) -> tiles."""
+    with torch.inference_mode():
+        shown = to_uint8(model.network.synthesize(torch.from_numpy(codes.astype(np.float32))))
+    lanczos = Image.Resampling.LANCZOS
+    return [Image.fromarray(picture).resize((SIDE, SIDE), lanczos) for picture in shown]
+
+
+def sheet(rows: list[list[Image.Image]], titles: list[str], name: str) -> None:
+    """Write tiles under titles."""
+    canvas = Image.new("RGB", (SIDE * len(rows[0]), HEAD + SIDE * len(rows)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles):
+        draw.text((column * SIDE + 6, 4), title, fill="black", font_size=14)
+    for y, tiles in enumerate(rows):
+        for x, tile in enumerate(tiles):
+            canvas.paste(tile, (x * SIDE, HEAD + y * SIDE))
+    canvas.save(PICTURES / name, quality=82, method=6)
+
+
+def main() -> None:
+    """Draw three sheets."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--faces", required=True, help="folder or zip of aligned faces")
+    options = parser.parse_args()
+    model = e2style.load()
+    codes = encode_set(model, FaceSet(options.faces, 256, every=12))[list(SHOWN)]
+
+    columns, titles = [], []
+    for quality in QUALITIES:
+        quantizer = model.quantizers[quality - 1]
+        integers = quantizer.quantise(codes)
+        sizes = [OVERHEAD_BYTES + len(latent_codec.encode(i, quantizer)) for i in integers]
+        titles.append(f"{quality}: {min(sizes)} to {max(sizes)} bytes")
+        columns.append(painted(model, quantizer.dequantise(integers)))
+    sheet([list(row) for row in zip(*columns, strict=True)], titles, "qualities.webp")
+
+    a, b, c = codes
+    ways = np.linspace(0, 1, FRAMES)[:, None, None]
+    between = [painted(model, first + (last - first) * ways) for first, last in ((a, b), (b, c))]
+    sheet(between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "interpolation.webp")
+
+    mixed = []
+    for place, own in enumerate(codes):
+        others = codes[np.arange(len(codes)) != place]
+        tiles = [own]
+        for rows in ([0], [1, 2]):
+            for other in others:
+                tiles.append(own.copy())
+                tiles[-1][rows] = other[rows]
+        mixed.append(painted(model, np.stack(tiles)))
+    titles = ["own code", *["row 0 of another"] * 2, *["rows 1 and 2 of another"] * 2]
+    sheet(mixed, titles, "mixing.webp")
+
+
+if __name__ == "__main__":
+    main()
