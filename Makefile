@@ -41,6 +41,7 @@ pages: $(READY) ## Make the pictures and pages that show what the program does a
 	@$(BIN)/python docs/make_pictures.py
 	@$(BIN)/python docs/make_stc_pictures.py
 	@$(BIN)/python docs/make_applications.py
+	@$(BIN)/python docs/make_ui_pictures.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_cli.py
 	@$(BIN)/python docs/make_json.py

@@ -95,8 +95,8 @@ def main():
     run(experiment, limit=arguments.limit, jobs=arguments.jobs)
     print((arguments.output / "table.md").read_text(encoding="utf-8"))
     if arguments.publish:
-        for name in ("errors", "roc"):
-            shutil.copy(arguments.output / f"{name}.png", PICTURES / f"lab_{name}.png")
+        for name in ("lab_errors.png", "lab_roc.png"):
+            shutil.copy(arguments.output / name.removeprefix("lab_"), PICTURES / name)
         draw_comparison(covers.read(CARRIER), files, PICTURES / "lab_deep_hiding.webp")
 
 

@@ -24,8 +24,8 @@ FACE = HERE.parent / "benchmarks" / "demo_faces" / "face1.png"
 PHOTO = Path(skimage.data.__file__).parent / "coffee.png"
 MILLISECONDS = 300_000
 SIGHTS = {  # name: width, height, scheme, part of the page
-    "ui": (1100, 900, "light", "body"),
-    "ui-phone": (375, 760, "dark", "#hidden-result"),
+    "ui.png": (1100, 900, "light", "body"),
+    "ui-phone.png": (375, 760, "dark", "#hidden-result"),
 }
 
 
@@ -59,7 +59,7 @@ def take(browser: Browser, url: str, name: str) -> None:
     page.mouse.move(0, 0)
     page.wait_for_load_state("networkidle")
     shot = Image.open(io.BytesIO(page.locator(part).screenshot())).convert("RGB")
-    path = HERE / "pictures" / f"{name}.png"
+    path = HERE / "pictures" / name
     shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     page.close()
     print(path)

@@ -69,7 +69,7 @@ def test_the_citation_is_that_of_this_version():
 
 
 def test_every_picture_is_made_by_a_script_and_shown():
-    makers = [*(ROOT / "docs").glob("make_*.py"), ROOT / "Makefile"]
+    makers = [*ROOT.glob("docs/make_*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "Makefile"]
     scripts = "".join(path.read_text(encoding="utf-8") for path in makers)
     pages = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md"))
     for path in (ROOT / "docs" / "pictures").iterdir():
