@@ -48,7 +48,7 @@ MIN_SECRET_SIDE = 64
 
 _log = logging.getLogger(__name__)
 
-_SECRET_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
+_SEEN_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +142,8 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _open(raw: bytes, role: str) -> tuple[Image.Image, bool]:
+def _open(raw: bytes, role: str, formats: tuple[str, ...]) -> tuple[Image.Image, bool]:
     """Read the headers only; return the picture, and whether there are more in the file."""
-    formats = _SECRET_FORMATS if role == "secret" else carrier_kinds.FORMATS
     try:
         with _no_warnings():
             if raw.startswith(png.SIGNATURE):
@@ -203,7 +202,7 @@ def load_cover(source: ImageSource | bytes, role: str = "carrier") -> Cover:
         _decode(image, role)
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
-        image, several = _open(raw, role)
+        image, several = _open(raw, role, carrier_kinds.FORMATS)
         parts = carrier_kinds.check_file(image, several, raw, role)
         _decode(image, role)
     channels = min(carrier_kinds.MODES[image.mode], 3)
@@ -249,7 +248,7 @@ def load_picture(source: ImageSource | bytes, role: str = "secret") -> Image.Ima
             raise too_many_pixels(role, f" ({image.width} x {image.height})", MAX_PIXELS)
     else:
         raw = source if isinstance(source, bytes) else read_bytes(Path(source), role)
-        image, _ = _open(raw, role)
+        image, _ = _open(raw, role, _SEEN_FORMATS)
     _decode(image, role)
     if not image.width * image.height:
         raise InputImageError(f"the {role} has no pixels")

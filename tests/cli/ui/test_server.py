@@ -1,5 +1,6 @@
 """What the server of the page answers, and to whom, without a browser."""
 
+import io
 import logging
 import queue
 import socket
@@ -7,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import deephide
 from cli.ui import work
@@ -139,6 +141,21 @@ def test_a_face_goes_in_and_comes_out(ask, order, pictures, model):
     found = lines[-1]["result"]
     expected = deephide.extract(stego.content, "correct horse", model).file
     assert ask(f"files/{found['found']}").content == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg"), ("BMP", ".png"), ("TIFF", ".png")]
+)
+def test_every_kind_of_carrier_will_do(ask, order, pictures, kind, suffix):
+    stream = io.BytesIO()
+    with Image.open(pictures / "holiday.png") as photo:
+        photo.save(stream, kind)
+    carrier = ask("look/carrier", stream.getvalue()).lines[-1]["result"]
+    assert (carrier["width"], carrier["height"]) == (240, 180) and carrier["safe_bytes"] > 0
+    result = ask("embed", {**order, "carrier": carrier["file"]}).lines[-1]["result"]
+    assert result["suffix"] == suffix
+    stego = ask(f"files/{result['stego']}").content
+    assert ask("look/stego", stego).lines[-1]["result"]["width"] == 240
 
 
 def test_what_was_secret_never_reaches_a_disk(ask, order, monkeypatch, tmp_path):
