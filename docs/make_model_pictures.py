@@ -61,12 +61,12 @@ def main() -> None:
         sizes = [OVERHEAD_BYTES + len(latent_codec.encode(i, quantizer)) for i in integers]
         titles.append(f"{quality}: {min(sizes)} to {max(sizes)} bytes")
         columns.append(painted(model, quantizer.dequantise(integers)))
-    sheet([list(row) for row in zip(*columns, strict=True)], titles, "qualities.webp")
+    sheet([list(row) for row in zip(*columns, strict=True)], titles, "model-qualities.webp")
 
     a, b, c = codes
     ways = np.linspace(0, 1, FRAMES)[:, None, None]
     between = [painted(model, first + (last - first) * ways) for first, last in ((a, b), (b, c))]
-    sheet(between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "interpolation.webp")
+    sheet(between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp")
 
     mixed = []
     for place, own in enumerate(codes):
@@ -78,7 +78,7 @@ def main() -> None:
                 tiles[-1][rows] = other[rows]
         mixed.append(painted(model, np.stack(tiles)))
     titles = ["own code", *["row 0 of another"] * 2, *["rows 1 and 2 of another"] * 2]
-    sheet(mixed, titles, "mixing.webp")
+    sheet(mixed, titles, "model-mixing.webp")
 
 
 if __name__ == "__main__":

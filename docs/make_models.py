@@ -36,7 +36,8 @@ every machine; the painting may differ in its last bits between devices.
 Training uses two feature networks that do not ship: `mobilefacenet.npz` (MobileFaceNet, 128-d, for
 the multi-layer identity loss) and `face_parsing_unet.npz` (a small face-parsing U-Net, for the
 multi-layer parsing loss), as NumPy archives of their state dicts. How the model came about, with
-what failed, is in [models/lab-log.md](models/lab-log.md).
+what failed, is in [models/lab-log.md](models/lab-log.md), what the default one does beside its
+rivals in [face256.md](face256.md).
 """
 
 
