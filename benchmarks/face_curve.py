@@ -226,7 +226,7 @@ def pairs(faces, ours, theirs, path: str) -> None:
         swap = bool(rng.integers(2))
         two = [theirs[k], ours[k]] if swap else [ours[k], theirs[k]]
         columns.append(np.concatenate([faces.pictures[k], *two]))
-        key.append("BA"[swap])
+        key.append("AB"[swap])
     rows = [np.concatenate(columns[k : k + 10], 1) for k in (0, 10)]
     Image.fromarray(np.concatenate(rows)).save(path)
     Path(path).with_suffix(".txt").write_text("model first (A) or second (B): " + " ".join(key))

@@ -26,6 +26,7 @@ FACES = HERE.parent / "benchmarks" / "demo_faces"
 WEIGHTS = HERE.parents[1] / "shared" / "weights"
 SIDE, GAP = 128, 6
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+MIXED_ROWS = "0"  # of the default model, which sends nothing in the rows of the paper
 
 
 def demo_faces():
@@ -81,7 +82,7 @@ def draw_codes(model, faces, codes):
         rows.append(paint(model, directions.sweep(codes[:1], direction, STRENGTHS)))
     if rows:
         grid(rows, "edits.webp")
-    taken = parse_rows(mixing.MIX_PRESETS["paper"], model.n_codes)
+    taken = parse_rows(MIXED_ROWS, model.n_codes)
     mixed = [paint(model, mixing.mix(codes[0], other, taken)[None])[0] for other in codes[1:3]]
     grid([[faces[0], faces[1], mixed[0], faces[2], mixed[1]]], "mixing.webp")
     grid([paint(model, mixing.interpolate(codes[0], codes[1]))], "interpolation.webp")

@@ -55,6 +55,12 @@ def heat(values: NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(pixels).resize((2 * CELL, 2 * CELL), Image.Resampling.NEAREST)
 
 
+def first_of(code: NDArray[np.float64] | NDArray[np.int32]) -> NDArray[np.float64]:
+    """The first 144 values of a code as a square, large ones held back: they fall off quickly."""
+    values = code[0, :144].reshape(12, 12).astype(float)
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
 def bits() -> Image.Image:
     """A square of bits without any order, as all that is sealed looks."""
     drawn = np.frombuffer(hashlib.shake_256(b"sealed").digest(72), np.uint8)
@@ -143,14 +149,14 @@ def diagram() -> None:
     pixels = torch.from_numpy(np.array(Image.open(FACE).convert("RGB").resize((256, 256))))
     offsets = model.invert(pixels.permute(2, 0, 1)[None] / 127.5 - 1)[0] - model.network.w_avg
     digits = [
-        " ".join(f"{i:2}" for i in row).replace(" ", NARROW) for row in result.integers[:7, :6]
+        " ".join(f"{i:2}" for i in row).replace(" ", NARROW) for row in result.integers[0, :42].reshape(7, 6)
     ]
     drawn = hashlib.shake_256(b"bytes").digest(35)
     codewords = ["\u2002".join(f"{byte:02x}" for byte in drawn[i : i + 5]) for i in range(0, 35, 5)]
     parts = [
         picture_cell(0, 0, square(Image.open(FACE)), "secret"),
         arrow(0, 0, "E2Style|encoder"),
-        picture_cell(1, 0, heat(offsets[:, :48].double().numpy()), "W+ code"),
+        picture_cell(1, 0, heat(first_of(offsets.double().numpy())), "W+ code"),
         arrow(1, 0, "round"),
         text_cell(2, 0, digits, "integers"),
         arrow(2, 0, "entropy|coder"),
@@ -170,7 +176,7 @@ def diagram() -> None:
         arrow(3, 2, "decrypt,|decode", "left"),
         text_cell(2, 2, digits, "the same integers"),
         arrow(2, 2, "scale", "left"),
-        picture_cell(1, 2, heat(result.integers[:, :48].astype(float)), "W+ code, rounded"),
+        picture_cell(1, 2, heat(first_of(result.integers)), "W+ code, rounded"),
         arrow(1, 2, "StyleGAN2|generator", "left"),
         picture_cell(0, 2, square(result.preview), "the face"),
     ]

@@ -49,8 +49,7 @@ def test_the_figures_of_the_readme_are_those_of_the_default_model():
     figures = model.card.metrics
     text = " ".join(README.split())
     for shown in (
-        f"**{round(figures['payload bits, everything counted'] / 8)} bytes**",
-        f"({figures['payload bits, everything counted']:,} bits;",
+        f"**{round(figures['bytes, everything counted'])} bytes**",
         f"**{figures['PSNR in dB at 256 px']:.1f} dB**",
         f"distance of **{figures['mean dlib distance']:.2f}**",
         f"| `{model.name}` (default) | {model.output_size} × {model.output_size} faces |",
