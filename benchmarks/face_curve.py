@@ -1,6 +1,6 @@
 """What a face costs and what comes back: the default model beside eigenfaces, WebP and JPEG XL.
 
-    python benchmarks/face_curve.py --json curve.json --plot curve.png --pairs pairs.png
+    python benchmarks/face_curve.py --plot docs/pictures/model-curve.svg --pairs pairs.png
 
 Every face of `../shared/data/faces/val.zip`, which nothing was trained or tuned on, is coded by the
 model at each of its qualities, by 1,200 principal components at several steps, and by two ordinary

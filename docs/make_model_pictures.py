@@ -66,7 +66,9 @@ def main() -> None:
     a, b, c = codes
     ways = np.linspace(0, 1, FRAMES)[:, None, None]
     between = [painted(model, first + (last - first) * ways) for first, last in ((a, b), (b, c))]
-    sheet(between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp")
+    sheet(
+        between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp"
+    )
 
     mixed = []
     for place, own in enumerate(codes):

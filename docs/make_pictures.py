@@ -148,9 +148,8 @@ def diagram() -> None:
     model = e2style.load()
     pixels = torch.from_numpy(np.array(Image.open(FACE).convert("RGB").resize((256, 256))))
     offsets = model.invert(pixels.permute(2, 0, 1)[None] / 127.5 - 1)[0] - model.network.w_avg
-    digits = [
-        " ".join(f"{i:2}" for i in row).replace(" ", NARROW) for row in result.integers[0, :42].reshape(7, 6)
-    ]
+    first = result.integers[0, :42].reshape(7, 6)
+    digits = [" ".join(f"{i:2}" for i in row).replace(" ", NARROW) for row in first]
     drawn = hashlib.shake_256(b"bytes").digest(35)
     codewords = ["\u2002".join(f"{byte:02x}" for byte in drawn[i : i + 5]) for i in range(0, 35, 5)]
     parts = [

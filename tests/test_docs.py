@@ -50,7 +50,7 @@ def test_the_figures_of_the_readme_are_those_of_the_default_model():
     text = " ".join(README.split())
     for shown in (
         f"**{round(figures['bytes, everything counted'])} bytes**",
-        f"**{figures['PSNR in dB at 256 px']:.1f} dB**",
+        f"**{figures['PSNR in dB at 256 px']:.2f} dB**",
         f"distance of **{figures['mean dlib distance']:.2f}**",
         f"| `{model.name}` (default) | {model.output_size} × {model.output_size} faces |",
     ):
