@@ -122,7 +122,8 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config, tmp_path):
     train(config, tmp_path / "whole")
     program = (
         "import json, pathlib, sys\n"
-        "from e2style.config import TrainConfig, from_dict\n"
+        "from e2style.config import TrainConfig\n"
+        "from e2style.settings import from_dict\n"
         "from e2style.training.loop import train\n"
         "train(from_dict(TrainConfig, json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))\n"
     )
