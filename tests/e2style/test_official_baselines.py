@@ -205,14 +205,21 @@ def test_files_of_restyle_refine_the_mean_face(tmp_path):
     torch.save(content, tmp_path / "restyle.pt")
     model = e2style.load(tmp_path / "restyle.pt")
     assert (model.name, model.config.iterations) == ("restyle-official", 2)
-    x = torch.rand(1, 3, 256, 256) * 2 - 1
-    state, codes = _encoder_of(content), content["latent_avg"][None]
+    # In double precision: an untrained encoder magnifies what rounding changes a thousandfold.
+    network = model.network.double()
+    x = torch.rand(1, 3, 256, 256, dtype=torch.float64) * 2 - 1
+    state = {
+        key: value.double() if value.is_floating_point() else value
+        for key, value in _encoder_of(content).items()
+    }
+    codes = content["latent_avg"][None].double()
     with torch.inference_mode():
-        for _ in range(2):
-            painted = F.interpolate(model.synthesize(codes), (256, 256), mode="bilinear")
+        for steps in (1, 2):
+            painted = F.interpolate(network.synthesize(codes), (256, 256), mode="bilinear")
             _, _, last = _run_trunk(torch.cat([x, painted], 1), state)
-            codes = codes + torch.stack([_run_style(last, state, k) for k in range(8)], 1)
-    assert _apart(model.invert(x), codes) < 1e-3
+            wanted = codes + torch.stack([_run_style(last, state, k) for k in range(8)], 1)
+            codes = network.invert(x, steps)
+            assert _apart(codes, wanted) < 1e-4
 
 
 @pytest.mark.slow
