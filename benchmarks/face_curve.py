@@ -89,9 +89,8 @@ def figures(faces, known, shown, sizes) -> dict:
     }
 
 
-def of_model(faces, known, say) -> tuple[list[dict], np.ndarray]:
+def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
     """The model at each quality, and not rounded at all; the pictures of its usual quality."""
-    model = e2style.load()
     rows = []
     with torch.inference_mode():
         start = time.process_time()
@@ -245,8 +244,9 @@ def main() -> None:
     def say(text):
         print(text, flush=True)
 
-    ours, usual = of_model(faces, known, say)
-    middle = next(row for row in ours if row["quality"] == e2style.load().quality)["bytes"]
+    model = e2style.load()
+    ours, usual = of_model(model, faces, known, say)
+    middle = next(row for row in ours if row["quality"] == model.quality)["bytes"]
     linear, linear_pictures = of_eigenfaces(faces, known, middle, say)
     curves = {"default model": ours, "eigenfaces": linear}
     curves["WebP"] = of_codec(faces, known, "WEBP", say)

@@ -4,10 +4,10 @@
 
 The doors are the classes of `tests/fuzz/targets.py`.  A run ends after the given processor time
 or number of executions, whichever comes first, so that a busy machine takes nothing from it; after
-a finding it goes on with the rest of the time.  A
-finding is an exception that no caller is promised, a wrong success, a crash, an input that takes
-longer than 20 seconds, or a process beyond the bound on memory.  Inputs that did so are kept in
-`--artifacts`; each belongs into `tests/fuzz/regressions/<target>/` together with its fix.
+a finding it goes on with the rest of the time.  A finding is an exception that no caller is
+promised, a wrong success, a crash, an input that takes longer than 20 seconds, or a process beyond
+the bound on memory.  Inputs that did so are kept in `--artifacts`; each belongs into
+`tests/fuzz/regressions/<target>/` together with its fix.
 
 Needs `pip install 'deephide[fuzz]'`.
 """

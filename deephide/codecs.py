@@ -189,7 +189,7 @@ def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> 
 
 class _Latent:
     def encode(self, request: Request) -> Encoded:
-        return self._judge(request, request.ceiling)[0]
+        return self._coded(request, request.ceiling)[0]
 
     def consider(self, request: Request) -> tuple[Encoded | None, str]:
         """Return the code of a face, if there is one, and why it should not be sent; else empty."""
@@ -207,11 +207,23 @@ class _Latent:
         model = request.model.load()
         if model.quantizer is None:
             return None, f"the model {model.name} has no quantizer"
-        face = None if whole else request.face
-        return self._judge(replace(request, secret=picture, face=face), request.room())
+        asked = replace(request, secret=picture, face=None if whole else request.face)
+        encoded, face, code, quality = self._coded(asked, request.room())
+        integers, preview, psnr = encoded.integers, encoded.preview, encoded.secret_psnr
+        if quality != model.quality:  # what is a face does not depend on the bits that it gets
+            integers = models.round_code(models.quantizer_of(model), code)
+            preview = models.paint(model, integers)
+            psnr = models.agreement(face, preview)
+        assert integers is not None and preview is not None and psnr is not None
+        return encoded, models.doubt(model, face, preview, psnr, integers)
 
-    def _judge(self, request: Request, most: int | None) -> tuple[Encoded, str]:
-        """Return the code of a face, and why it may be none; empty for a good one."""
+    def _coded(
+        self, request: Request, most: int | None
+    ) -> tuple[Encoded, Image.Image, NDArray[np.float32], int]:
+        """Return the face's code in at most so many bytes, if that can be.
+
+        Beside it the face, its code before rounding, and the quality.
+        """
         model = request.model.load()
         face, cropped = _face(request, model)
         code = models.invert_exactly(model, face)
@@ -232,11 +244,7 @@ class _Latent:
             model=model.name,
             integers=integers,
         )
-        if quality != model.quality:  # what is a face does not depend on the bits that it gets
-            integers = models.round_code(models.quantizer_of(model), code)
-            preview = models.paint(model, integers)
-            psnr = models.agreement(face, preview)
-        return encoded, models.doubt(model, face, preview, psnr, integers)
+        return encoded, face, code, quality
 
     def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
         loaded, quality = qualities.find_model(parameters, model)

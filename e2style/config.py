@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 from e2style.errors import ConfigError
 
-T = TypeVar("T")
-
 TRUNKS = ("irse", "idgi")
 HEADS = ("pooled", "conv", "shrinking")
+PICTURE_TERMS = ("l2", "lpips", "identity", "parsing", "segmentation")
 MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
 
@@ -164,15 +163,14 @@ class LossConfig:
     segmentation_network: str = ""
 
     def __post_init__(self) -> None:
-        pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
-        _at_least(0, "loss.", self, *pictures, "w_norm", "rate", "adversarial", "delta")
+        _at_least(0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta")
         _at_least(1, "loss.", self, "face_weight")
 
     def require_pictures(self) -> None:
         """Raise ConfigError where no term looks at the picture."""
-        pictures = ("l2", "lpips", "identity", "parsing", "segmentation")
-        if not any(getattr(self, name) for name in pictures):
-            raise ConfigError(f"loss: one of {', '.join(pictures)} must have a weight above 0")
+        if not any(getattr(self, name) for name in PICTURE_TERMS):
+            names = ", ".join(PICTURE_TERMS)
+            raise ConfigError(f"loss: one of {names} must have a weight above 0")
 
 
 TASKS = (
