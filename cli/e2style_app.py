@@ -166,8 +166,20 @@ def train(
 @click.argument("run_folder", metavar="RUN")
 @click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
 @click.option("--card", metavar="PATH", help="Input: model card as a JSON file.")
+@click.option(
+    "--encoder-only",
+    is_flag=True,
+    help="Output: leave out the generator; the file names the built-in model that has it.",
+)
 @click.option("--force", is_flag=True, help="Output: replace an existing file.")
-def export(terminal: Terminal, run_folder: str, output: str, card: str | None, force: bool) -> None:
+def export(
+    terminal: Terminal,
+    run_folder: str,
+    output: str,
+    card: str | None,
+    encoder_only: bool,
+    force: bool,
+) -> None:
     """Write the model file of a training run.
 
     Weights are stored in half precision. After joint training the quantizer and its tables are
@@ -184,7 +196,7 @@ def export(terminal: Terminal, run_folder: str, output: str, card: str | None, f
             stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError) as error:
             raise ConfigError(f"card {card}: {error}") from error
-    path = write(Path(run_folder), Path(output), stored)
+    path = write(Path(run_folder), Path(output), stored, encoder_only=encoder_only)
     terminal.result(str(path), {"output": str(path)})
 
 

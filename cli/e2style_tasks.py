@@ -9,15 +9,10 @@ from cli.e2style_faces import Faces, device_option, face_option, one, paste_opti
 from cli.e2style_group import app
 from cli.options import command
 from cli.render import Terminal
+from e2style.shipped import RESTORER
 
 __all__ = ["restore", "translate"]
 
-_model_option = click.option(
-    "--model",
-    required=True,
-    metavar="NAME|PATH",
-    help="Input: a model that was trained for the task; see docs/applications.md.",
-)
 _compare_option = click.option(
     "--compare",
     is_flag=True,
@@ -29,9 +24,8 @@ _compare_option = click.option(
     app,
     "e2style",
     examples=(
-        "e2style restore old.jpg --task colorization --model color.safetensors -o colour.png",
-        "e2style restore faces --task super_resolution --damage --compare --model sr.safetensors "
-        "-o restored",
+        "e2style restore old.jpg --task colorization --keep-light --paste-back -o colour.png",
+        "e2style restore faces --task super_resolution --damage --compare -o restored",
     ),
 )
 @batch_options
@@ -39,7 +33,7 @@ _compare_option = click.option(
     "--task",
     required=True,
     type=click.Choice(["colorization", "denoising", "inpainting", "super_resolution"]),
-    help="Input: what the model was trained for.",
+    help="Input: what is to be restored.",
 )
 @click.option(
     "--mask",
@@ -56,9 +50,20 @@ _compare_option = click.option(
     type=click.Choice(["1", "2", "4", "8", "16"]),
     help="Input: what --damage shrinks by in super-resolution.  [default: drawn]",
 )
+@click.option(
+    "--keep-light",
+    is_flag=True,
+    help="Output: take only the colours of what is painted, and light and detail of the picture.",
+)
 @_compare_option
 @paste_option
-@_model_option
+@click.option(
+    "--model",
+    default=RESTORER,
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Input: a model that was trained for the task; the built-in one is for all of them.",
+)
 @device_option
 @face_option
 def restore(
@@ -70,6 +75,7 @@ def restore(
     mask: str | None,
     damage: bool,
     factor: str | None,
+    keep_light: bool,
     compare: bool,
     paste_back: bool,
     model: str,
@@ -78,8 +84,10 @@ def restore(
 ) -> None:
     """Colour, clean, fill or sharpen faces (paper, Alg. 5).
 
-    With --damage the pictures are the truth: PSNR and SSIM are printed of what comes back and, for
-    comparison, of the damaged pictures themselves, all at the side of the encoder.
+    What comes back is what the generator paints, so details are those of a face that fits, not
+    always of this one. With --damage the pictures are the truth: PSNR and SSIM are printed of what
+    comes back and, for comparison, of the damaged pictures themselves, at the side that the model
+    looks at.
     """
     from deephide.output import png_bytes
     from e2style.applications import restoration
@@ -88,10 +96,12 @@ def restore(
 
     if factor and not (damage and task == "super_resolution"):
         raise click.UsageError("--factor has an effect on --damage of super_resolution alone")
+    if keep_light and task != "colorization":
+        raise click.UsageError("--keep-light has an effect on colorization alone")
     if paste_back and compare:
         raise click.UsageError("--paste-back takes one picture, not a comparison")
     faces = Faces(model, device, face)
-    side = faces.model.config.encoder.image_size
+    side = faces.model.network.seen_side
     holes = one(mask, codes=False).photo() if mask else None
     rows: list[restoration.Gain] = []
 
@@ -105,6 +115,8 @@ def restore(
         painted = found.painted
         if holes is not None:
             painted = restoration.keep_known(painted, start, holes)
+        if keep_light:
+            painted = restoration.keep_light(painted, start)
         if damage:
             rows.append(restoration.gain(truth, found.shown, painted))
         if compare:
@@ -130,7 +142,12 @@ def restore(
 )
 @batch_options
 @_compare_option
-@_model_option
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME|PATH",
+    help="Input: a model that was trained for the task; see docs/applications.md.",
+)
 @device_option
 def translate(
     terminal: Terminal,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from e2style.added import FILE, NOTE, Added, added_models, folder
 from e2style.errors import CheckpointError, ConfigError, OutputError
-from e2style.shipped import SHIPPED, kind_of_file
+from e2style.shipped import RESTORERS, SHIPPED, kind_of_file
 
 __all__ = ["add_model", "remove_model"]
 
@@ -107,7 +107,7 @@ def _checked_name(name: str) -> str:
             f"name {name!r}: allowed are up to 64 letters, digits and . _ + -, a letter or digit "
             "first"
         )
-    if name in SHIPPED:
+    if name in SHIPPED | RESTORERS:
         raise ConfigError(f"name {name!r}: is that of a model that ships; choose another one")
     return name
 

@@ -174,8 +174,8 @@ class LossConfig:
 
 
 TASKS = (
-    "inversion", "colorization", "denoising", "inpainting", "super_resolution", "sketch",
-    "segmentation",
+    "inversion", "colorization", "denoising", "inpainting", "super_resolution", "restoration",
+    "sketch", "segmentation",
 )  # fmt: skip
 
 
@@ -195,7 +195,8 @@ class TrainConfig:
     latents: str = ""  # .npy of codes (N, n, 512) that e4e's critic sees; empty: mapped z
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     feature_networks: str = ""  # folder with the weights of the losses' networks
-    side: int = 0  # train the generator up to this side only; 0 means its full size
+    side: int = 0  # pictures are painted and compared at this side; 0 means the full size, or in
+    # stage training the side of the encoder
     train_generator: bool = True  # in joint training
     base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
     step_low: float = 1.0  # joint training rounds to multiples of a step that is drawn for each

@@ -16,6 +16,8 @@ from e2style.errors import CheckpointError
 
 __all__ = [
     "DEFAULT",
+    "RESTORER",
+    "RESTORERS",
     "SHIPPED",
     "SKETCHES",
     "TYPICAL_BYTES",
@@ -34,6 +36,11 @@ SHIPPED = {
         "e74d9c525959e12c33d3a1f195e9f613fceebb9b466e9d5fc8518e288891aa57",
     ),
 }
+
+# Encoders of other tasks than hiding, in the same form; their files name the generator that they
+# share with a model above.
+RESTORER = "face256_restoration"
+RESTORERS: dict[str, tuple[str, str]] = {}
 
 # Bytes of an entropy-coded face by fingerprint: the median and the 95th percentile, rounded up, of
 # the 272 faces of `val.zip`, which no training saw.
@@ -69,7 +76,7 @@ _TYPES = {
 
 
 def names() -> list[str]:
-    """Names of the models that ship with the package."""
+    """Names of the models that ship with the package and can hide a face."""
     return sorted(SHIPPED)
 
 
@@ -86,8 +93,9 @@ def locate(path_or_name: str | os.PathLike[str] | None = None) -> tuple[Path, st
     CheckpointError : no such file
     """
     name = DEFAULT if path_or_name is None else os.fspath(path_or_name)
-    if name in SHIPPED:
-        file, digest = SHIPPED[name]
+    built_in = SHIPPED | RESTORERS
+    if name in built_in:
+        file, digest = built_in[name]
         return Path(str(resources.files("e2style.weights") / file)), digest
     added = added_models()
     for each in added:
@@ -149,7 +157,7 @@ def fingerprint_of(path_or_name: str | os.PathLike[str] | None = None) -> bytes:
     CheckpointError : missing, another hash than it must have, or no model file of this program
     """
     path, digest = locate(path_or_name)
-    if kind_of_file(path) != "safetensors":
+    if kind_of_file(path) != "safetensors" or "generator" in header_of(path):
         from e2style.zoo import load_model
 
         return load_model(path).fingerprint

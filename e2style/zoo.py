@@ -1,8 +1,8 @@
 """Model files: which ones ship, how they are written, read and verified.
 
 A model file is safetensors. Network tensors are half precision under `network.`, the
-quantizer lies under `quantizer.`, config and card are JSON in the header. Nothing is
-unpickled.
+quantizer lies under `quantizer.`, config and card are JSON in the header. A file may leave the
+generator out and name the shipped model whose generator it was trained with. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from e2style import networks
 from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
 from e2style.config import InversionConfig
 from e2style.devices import usable
-from e2style.errors import CheckpointError
+from e2style.errors import CheckpointError, ConfigError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
@@ -48,6 +48,7 @@ __all__ = [
 
 FORMAT = "e2style-1"
 MAX_QUALITIES = 99
+_GENERATOR = "network.generator."
 
 
 def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
@@ -114,6 +115,7 @@ def save(
     accept_bits: float = math.inf,
     accept_likeness: float = DEFAULT_LIKENESS,
     half: bool = True,
+    generator: str = "",
 ) -> None:
     """Write a model file: weights, in half precision or as they are, quantizers, config, card.
 
@@ -123,13 +125,19 @@ def save(
     network : InversionNetwork
     quantizers, quality, card, accept_psnr, accept_bits, accept_likeness : as in `InversionModel`
     half : store weights in half precision
+    generator : name of the shipped model whose generator this is, which is then left out; a
+        quantizer's fingerprint would not hold without it, so there must be none
 
     Raises
     ------
+    ConfigError : no such model, another generator than its own, or a quantizer without one
     OutputError : the file cannot be written
     """
+    shared = _shared_generator(generator, network, quantizers) if generator else ""
     tensors = {}
     for key, value in network.state_dict().items():
+        if shared and key.startswith("generator."):
+            continue
         stored = value.half() if half and stored_as_half(key, value) else value
         tensors[f"network.{key}"] = stored.contiguous()
     for number, quantizer in enumerate(quantizers, 1):
@@ -146,7 +154,34 @@ def save(
         "accept_bits": repr(accept_bits),
         "accept_likeness": repr(accept_likeness),
     }
+    if shared:
+        header |= {"generator": generator, "generator_fingerprint": shared}
     write_tensors(path, tensors, header)
+
+
+def _shared_generator(
+    name: str, network: InversionNetwork, quantizers: Sequence[Quantizer]
+) -> str:
+    """Fingerprint of a shipped generator, hexadecimal, which the network's must be."""
+    if quantizers:
+        raise ConfigError("generator: a model with quantizers is written whole")
+    tensors = _generator_tensors(name)
+    own = network.generator.state_dict()
+    for key, value in tensors.items():
+        if not torch.equal(own[key.removeprefix(_GENERATOR)].to(value.dtype).cpu(), value):
+            raise ConfigError(f"generator: the network's is not that of {name}")
+    return fingerprint(tensors).hex()
+
+
+def _generator_tensors(name: str) -> dict[str, Tensor]:
+    """Tensors of a shipped model's generator, as stored.
+
+    A file that comes from anywhere names it, so it is never taken for a path.
+    """
+    if name not in SHIPPED:
+        raise ConfigError(f"generator: got {name!r}, allowed are {', '.join(names())}")
+    _, tensors = read_tensors(locate(name)[0])
+    return {key: value for key, value in tensors.items() if key.startswith(_GENERATOR)}
 
 
 def _quantizer_key(number: int, total: int) -> str:
@@ -220,6 +255,11 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
     settings = json.loads(header["config"])
     check_settings(settings)
     config = from_dict(InversionConfig, settings)
+    if header.get("generator"):
+        shared = _generator_tensors(header["generator"])
+        if fingerprint(shared).hex() != header.get("generator_fingerprint"):
+            raise CheckpointError(f"was trained with another generator than {header['generator']}'s")
+        tensors = tensors | shared
     with weightless():
         network = InversionNetwork(config)
     state = {

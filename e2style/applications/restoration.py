@@ -17,7 +17,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from e2style.data.archive import UNREADABLE, decode, why
-from e2style.data.corruptions import corrupt, gray
+from e2style.data.corruptions import RESTORATION as TASKS
+from e2style.data.corruptions import calmed, corrupt, filled, gray
 from e2style.errors import ConfigError, DataError
 from e2style.metrics import pictures as metrics
 from e2style.model import InversionModel
@@ -30,12 +31,12 @@ __all__ = [
     "damaged",
     "gain",
     "keep_known",
+    "keep_light",
     "restore",
     "summary",
     "translate",
 ]
 
-TASKS = ("colorization", "denoising", "inpainting", "super_resolution")
 FACTORS = (1, 2, 4, 8, 16)
 _SEAM = 0.01  # of the side: how far filled and known pixels run into one another
 
@@ -46,7 +47,7 @@ class Restored:
 
     Attributes
     ----------
-    shown : what the encoder saw, RGB
+    shown : what was to be restored, RGB, of the side that the network looks at
     code : (1, n, 512)
     painted : RGB, of the generator's size
     """
@@ -100,7 +101,7 @@ def damaged(
     ----------
     picture : square, RGB
     task : one of TASKS
-    side : of the result, that of the encoder
+    side : of the result, `seen_side` of the network
     seed : of what is random
     factor : of super-resolution; None draws one of 1, 2, 4, 8 and 16
     """
@@ -121,7 +122,7 @@ def restore(
     picture : square, RGB, of any side; damaged, or with a mask still to be
     task : one of TASKS; for colorization colours are taken out, a small picture is enlarged as
         super-resolution saw them, the others are shown as they are
-    mask : white where an inpainted picture is to be filled; blackened before the encoder sees it
+    mask : white where an inpainted picture is to be filled; None means where it is black
 
     Raises
     ------
@@ -130,14 +131,28 @@ def restore(
     _check(task)
     if mask is not None and task != "inpainting":
         raise ConfigError(f"mask: the task {task} takes none")
-    side = model.config.encoder.image_size
+    side = model.network.seen_side
     shown = picture.resize((side, side), Image.Resampling.BILINEAR)
     if task == "colorization":
         shown = Image.fromarray(gray(np.asarray(shown)))
     if mask is not None:
         holes = mask.convert("L").resize((side, side), Image.Resampling.NEAREST)
         shown.paste((0, 0, 0), (0, 0), holes.point(lambda level: 255 if level > 127 else 0))
-    return _painted(model, shown, to_tensor([shown], side))
+    seen = _softened(shown, task) if model.config.generator.base_side else shown
+    return _painted(model, shown, to_tensor([seen], side))
+
+
+def _softened(shown: Image.Image, task: str) -> Image.Image:
+    """Holes filled and noise calmed, as `corrupt` shows them to a network with a base."""
+    array = np.asarray(shown)
+    if task == "denoising":
+        return Image.fromarray(calmed(array))
+    if task != "inpainting":
+        return shown
+    black = Image.fromarray(array.max(axis=2) == 0).convert("L")
+    # Single black samples are no holes; one more sample at each border belongs to them.
+    holes = black.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(5))
+    return Image.fromarray(filled(array, np.asarray(holes) > 0))
 
 
 def keep_known(painted: Image.Image, original: Image.Image, mask: Image.Image) -> Image.Image:
@@ -153,6 +168,19 @@ def keep_known(painted: Image.Image, original: Image.Image, mask: Image.Image) -
     soft = holes.filter(ImageFilter.GaussianBlur(_SEAM * original.width))
     filled = painted.resize(original.size, Image.Resampling.BICUBIC)
     return Image.composite(filled, original, soft)
+
+
+def keep_light(painted: Image.Image, original: Image.Image) -> Image.Image:
+    """Give a picture the colours of another, and leave its light and detail as they were.
+
+    Parameters
+    ----------
+    painted : square, RGB
+    original : aligned, RGB, whose luma stays; the result has its size
+    """
+    coloured = painted.resize(original.size, Image.Resampling.BICUBIC).convert("YCbCr")
+    luma = original.convert("YCbCr").getchannel("Y")
+    return Image.merge("YCbCr", (luma, *coloured.split()[1:])).convert("RGB")
 
 
 def translate(model: InversionModel, data: bytes) -> Restored:

@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Picture = NDArray[np.uint8]
+Holes = NDArray[np.bool_]
 
 NOISE_VARIANCE = 0.01  # of full scale: a standard deviation of a tenth
 SALT_AND_PEPPER = 0.05  # share of the samples that become black or white
+RESTORATION = ("colorization", "denoising", "inpainting", "super_resolution")
+MOST_HOLES = 3
+HOLE_SIDES = (0.1, 0.45)  # of a hole's box, as shares of the picture's side
 
 
 def gray(picture: Picture) -> Picture:
@@ -35,18 +41,67 @@ def noisy(picture: Picture, rng: np.random.Generator) -> Picture:
     return np.where(hit, np.where(salt, 255, 0), picture).astype(np.uint8)
 
 
-def masked(picture: Picture, rng: np.random.Generator) -> Picture:
-    """One of four black triangles that cover 21.6 % of the picture each.
+def triangle(side: int, rng: np.random.Generator) -> Holes:
+    """One of the paper's four triangles, which cover 21.6 % of the picture each.
 
     In a picture of side 256 the vertices are (35 or 220, 35), (x, 220) and (x + 150, 220) with
     x = 35 or 70; other sides scale them.
     """
-    scale = picture.shape[0] / 256
+    scale = side / 256
     top, left = rng.choice((35, 220)), rng.choice((35, 70))
     corners = [(top, 35), (left, 220), (left + 150, 220)]
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).polygon([(x * scale, y * scale) for x, y in corners], fill=(0, 0, 0))
+    image = Image.new("1", (side, side))
+    ImageDraw.Draw(image).polygon([(x * scale, y * scale) for x, y in corners], fill=1)
     return np.asarray(image)
+
+
+def shapes(side: int, rng: np.random.Generator) -> Holes:
+    """One to three rectangles, ellipses or thick strokes anywhere, as users paint masks."""
+    image = Image.new("1", (side, side))
+    draw = ImageDraw.Draw(image)
+    for _ in range(rng.integers(1, MOST_HOLES + 1)):
+        width, height = rng.uniform(*HOLE_SIDES, 2) * side
+        left, top = rng.random(2) * (side - width, side - height)
+        box = (left, top, left + width, top + height)
+        kind = rng.integers(3)
+        if kind == 0:
+            draw.rectangle(box, fill=1)
+        elif kind == 1:
+            draw.ellipse(box, fill=1)
+        else:
+            ends = [tuple(end) for end in rng.random((3, 2)) * side]
+            draw.line(ends, fill=1, width=int(min(width, height) / 2), joint="curve")
+    return np.asarray(image)
+
+
+def cut(picture: Picture, holes: Holes) -> Picture:
+    """Blacken the holes."""
+    return np.where(holes[:, :, None], np.uint8(0), picture)
+
+
+def filled(picture: Picture, holes: Holes) -> Picture:
+    """Fill the holes softly from what surrounds them, the wider they are the coarser.
+
+    Parameters
+    ----------
+    picture : its side S is a power of two
+    holes : (S, S)
+    """
+    known = torch.tensor(~holes)[None, None].float()
+    sums = torch.tensor(picture).permute(2, 0, 1)[None] * known
+    levels = []
+    while known.shape[-1] > 1:
+        levels.append((sums, known))
+        sums, known = F.avg_pool2d(sums, 2), F.avg_pool2d(known, 2)
+    found = sums / known.clamp_min(torch.finfo().tiny)
+    for sums, known in reversed(levels):
+        found = sums + (1 - known) * F.interpolate(found, scale_factor=2.0, mode="bilinear")
+    return found[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def calmed(picture: Picture) -> Picture:
+    """The median of 3 x 3 samples, which takes away most of the noise."""
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.MedianFilter(3)))
 
 
 def coarse(picture: Picture, factor: int) -> Picture:
@@ -60,9 +115,16 @@ def coarse(picture: Picture, factor: int) -> Picture:
 
 
 def corrupt(
-    picture: Picture, task: str, rng: np.random.Generator, factors: Sequence[int] = (1,)
+    picture: Picture,
+    task: str,
+    rng: np.random.Generator,
+    factors: Sequence[int] = (1,),
+    *,
+    soften: bool = False,
 ) -> Picture:
     """Apply the corruption of a task; those without one leave the picture as it is.
+
+    The task `restoration` draws one of the others; its holes are as often of any shape.
 
     Parameters
     ----------
@@ -70,13 +132,20 @@ def corrupt(
     task : name, as in `TrainConfig.task`
     rng : where random choices come from
     factors : of super-resolution, one of which is drawn
+    soften : fill holes and calm noise; a linear base would paint their edges (`models/base.py`),
+        which are sharper than what an encoder could take away again
     """
+    holes = triangle
+    if task == "restoration":
+        task = str(rng.choice(RESTORATION))
+        holes = shapes if rng.random() < 0.5 else triangle
     if task == "colorization":
         return gray(picture)
     if task == "denoising":
-        return noisy(picture, rng)
+        damaged = noisy(picture, rng)
+        return calmed(damaged) if soften else damaged
     if task == "inpainting":
-        return masked(picture, rng)
+        return (filled if soften else cut)(picture, holes(picture.shape[0], rng))
     if task == "super_resolution":
         return coarse(picture, int(rng.choice(list(factors))))
     return picture

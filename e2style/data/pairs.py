@@ -46,7 +46,7 @@ class PairSet:
         self, config: TrainConfig, data: str, source: str = "", *, training: bool = True
     ) -> None:
         self.config = config
-        self.side = config.model.encoder.image_size
+        self.side = config.side or config.model.encoder.image_size
         self.training = training
         self._targets = Archive(data)
         self._sources = Archive(source) if source else None
@@ -144,7 +144,9 @@ class PairSet:
             target = target[:, ::-1]
             source = target if shared else source[:, ::-1]
         if self._sources is None:
-            source = corrupt(np.ascontiguousarray(source), config.task, rng, config.factors)
+            soften = config.model.generator.base_side > 0
+            whole = np.ascontiguousarray(source)
+            source = corrupt(whole, config.task, rng, config.factors, soften=soften)
         return source, target
 
     def tensors(self, pairs: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:

@@ -76,6 +76,15 @@ class InversionNetwork(nn.Module):
         """Lay weights out as the fast convolutions of CPUs and GPUs want them; returns self."""
         return cast(Self, cast(Any, self).to(memory_format=torch.channels_last))
 
+    @property
+    def seen_side(self) -> int:
+        """Side of the smallest pictures that show all that is looked at, the base included."""
+        side, base = self.config.encoder.image_size, self.generator.base
+        # Sketches and label maps are nothing that a base could paint.
+        if base is None or self.config.encoder.in_channels != PICTURE_CHANNELS:
+            return side
+        return max(side, base.picture_side)
+
     def pool(self, pictures: Tensor) -> Tensor:
         """Pictures of any side -> the side that the encoders work at.
 
@@ -126,7 +135,6 @@ class InversionNetwork(nn.Module):
     def first_guess(self, pictures: Tensor) -> Tensor:
         """What a base finds in the pictures, before any encoder: B n 512, or 0 without a base."""
         base = self.generator.base
-        # Sketches and label maps are nothing that a base could paint.
         if base is None or pictures.shape[1] != PICTURE_CHANNELS:
             return self.w_avg.new_zeros(())
         x = F.adaptive_avg_pool2d(pictures, base.picture_side)

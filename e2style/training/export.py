@@ -14,6 +14,7 @@ from e2style.acceptance import fit_limits
 from e2style.checkpoint_io import check_target
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
+from e2style.errors import ConfigError
 from e2style.evaluation import COMPARED_SIDE, encode_set
 from e2style.model import InversionModel, ModelCard
 from e2style.quantizer import Quantizer, fit_quantizer
@@ -32,7 +33,14 @@ USUAL_BYTES = 254
 PRICE = 0.12
 
 
-def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int = 3) -> Path:
+def export(
+    run: Path,
+    target: Path,
+    card: ModelCard | None = None,
+    *,
+    every: int = 3,
+    encoder_only: bool = False,
+) -> Path:
     """Write the model of a run, ready for hiding.
 
     After joint training the quantizers are fitted to training pictures, with the weights as they
@@ -47,14 +55,18 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
     target : file to write
     card : what is known about the model; `images_seen` is filled in
     every : use every n-th picture; thousands are plenty for a few dozen shared tables
+    encoder_only : leave the generator of a stage out, and name the shipped model that has it
 
     Raises
     ------
     CheckpointError : the run holds no snapshot
+    ConfigError : encoder_only, but the generator is of no shipped model
     OutputError : the target cannot be written
     """
     check_target(target)
     config = config_of_run(run)
+    if encoder_only and not config.stage:
+        raise ConfigError("encoder only: joint training makes a generator of its own")
     network, images_seen = network_of_run(run)
     network.channels_last()
     if card is not None:
@@ -64,7 +76,7 @@ def export(run: Path, target: Path, card: ModelCard | None = None, *, every: int
             if stored_as_half(name, value):
                 value.copy_(value.half().float())
     if config.stage:
-        save(target, network, card=card)
+        save(target, network, card=card, generator=config.generator if encoder_only else "")
         return target
     model = InversionModel(network, fingerprint=bytes(32))
 

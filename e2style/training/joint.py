@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import TrainConfig
@@ -22,7 +21,7 @@ from e2style.training.base import fit_base
 from e2style.training.feature_networks import load_losses
 from e2style.training.ranks import Ranks, share_batch_norms
 from e2style.training.state import load_weights
-from e2style.training.work import Terms
+from e2style.training.work import Terms, at_side
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class JointObjective(nn.Module):
         """Pictures B 3 S S in [-1, 1] -> terms of the loss."""
         steps = self.lowest * self.ratio ** torch.rand(len(x), device=x.device)
         painted, bits = self.coded(x, self.side, steps)
-        terms: dict[str, Tensor] = self.terms(painted, _at(x, self.side))
+        terms: dict[str, Tensor] = self.terms(painted, at_side(x, self.side))
         # The error of rounding grows with the square of the step, so does what a bit may cost.
         return terms | {"rate": (bits * steps.square()).mean()}
 
@@ -156,7 +155,7 @@ class JointWork:
         network = self._shown.eval()
         x = faces.batch(torch.linspace(0, len(faces) - 1, 8).long()).to(self.ranks.device)
         rounded = network.w_avg + (network.invert(x) - network.w_avg).round()
-        return [_at(x, self.side), network.synthesize(rounded, self.side)]
+        return [at_side(x, self.side), network.synthesize(rounded, self.side)]
 
     def close(self) -> None:
         """Nothing is open."""
@@ -188,7 +187,3 @@ def _freeze_unused(generator: Generator, side: int) -> None:
     for layers in (generator.up_convs, generator.convs, generator.to_rgbs):
         for layer in list(layers)[used:]:
             layer.requires_grad_(False)
-
-
-def _at(x: Tensor, side: int) -> Tensor:
-    return x if side == x.shape[-1] else F.interpolate(x, (side, side), mode="area")

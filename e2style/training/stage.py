@@ -23,7 +23,7 @@ from e2style.training.critic import CodeTerms, CriticTraining
 from e2style.training.feature_networks import load_losses
 from e2style.training.ranks import Ranks, share_batch_norms
 from e2style.training.state import load_weights
-from e2style.training.work import Terms, shown
+from e2style.training.work import Terms, at_side, shown
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class StageObjective(nn.Module):
     terms : Terms
     w_norm : add the length of the code's offset to the terms
     code_terms : terms of e4e on the codes
+    side : pictures are painted and compared at this side; 0 means that of the encoders
     noise : "random" draws the noise maps of every sample from its place in the order
     seed : of that noise
 
@@ -57,6 +58,7 @@ class StageObjective(nn.Module):
         *,
         w_norm: bool = False,
         code_terms: CodeTerms | None = None,
+        side: int = 0,
         noise: str = "stored",
         seed: int = 0,
     ) -> None:
@@ -66,6 +68,7 @@ class StageObjective(nn.Module):
         self.norm = LatentNormLoss() if w_norm else None
         self.code_terms = code_terms
         self.codes = torch.empty(0)
+        self.side = side
         self.seed = seed
         names = [n for n, _ in network.generator.named_buffers() if n.endswith("noise")]
         self.noise_maps = names if noise == "random" else []
@@ -104,7 +107,7 @@ class StageObjective(nn.Module):
         else:
             with torch.no_grad():
                 found = network.invert(source, earlier)
-                x = torch.cat([x, self._paint(found, noise)], dim=1)
+                x = torch.cat([x, network.pool(self._paint(found, noise))], dim=1)
             codes = found if network.config.residual else codes
         codes = codes + network.encoders[-1](x)
         return self._compare(codes, self._paint(codes, noise), target)
@@ -120,7 +123,7 @@ class StageObjective(nn.Module):
         sums = dict.fromkeys(self.names, x.new_zeros(()))
         for _ in range(network.config.iterations):
             start = codes.detach() if network.config.residual else network.w_avg
-            codes = start + network.encoders[-1](torch.cat([x, painted.detach()], dim=1))
+            codes = start + network.encoders[-1](torch.cat([x, network.pool(painted).detach()], dim=1))
             painted = self._paint(codes, noise)
             for name, value in self._compare(codes, painted, target).items():
                 sums[name] = sums[name] + value / network.config.iterations
@@ -136,12 +139,12 @@ class StageObjective(nn.Module):
         return terms
 
     def _paint(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
-        """Codes -> pictures at the side of the encoders.
+        """Codes -> pictures at the side where they are compared.
 
         On a CPU large ones one by one: a single picture lets styles go into the weights, which
         saves most of the passes over the large maps.
         """
-        large = self.network.config.generator.size > BATCHED_SIDE
+        large = (self.side or self.network.config.generator.size) > BATCHED_SIDE
         parts = len(codes) if large and codes.device.type == "cpu" else 1
         chunks = [codes] if parts == 1 else [codes[k : k + 1] for k in range(parts)]
         maps = [noise]
@@ -152,8 +155,9 @@ class StageObjective(nn.Module):
 
     def _paint_some(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
         generator = self.network.generator
-        painted = functional_call(generator, noise, (codes,)) if noise else generator(codes)
-        return self.network.pool(painted)
+        side = self.side or None
+        painted = functional_call(generator, noise, (codes, side))
+        return painted if side else self.network.pool(painted)
 
     def _noise(self, places: Tensor) -> dict[str, Tensor]:
         """Noise maps B 1 r r by the name of their buffer, the same in whatever batch."""
@@ -225,12 +229,17 @@ class StageWork:
             terms,
             w_norm=w_norm,
             code_terms=of_codes,
+            side=config.side,
             noise=config.noise,
             seed=config.seed,
         )
         self.model: nn.Module = self.objective
         self.measured = StageObjective(
-            _with_last(network, self.average), terms, w_norm=w_norm, code_terms=of_codes
+            _with_last(network, self.average),
+            terms,
+            w_norm=w_norm,
+            code_terms=of_codes,
+            side=config.side,
         )
         if config.compile:
             encoder.compile()
@@ -329,7 +338,7 @@ class StageWork:
             # One by one: eight large pictures at once would take more memory than training does.
             parts = [source[k : k + 1] for k in range(len(source))]
             painted = [network.synthesize(network.invert(part, stage)) for part in parts]
-            columns.append(torch.cat([network.pool(picture) for picture in painted]))
+            columns.append(torch.cat([at_side(each, source.shape[-1]) for each in painted]))
         return columns
 
     def close(self) -> None:

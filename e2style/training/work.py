@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -68,6 +69,13 @@ class Terms(nn.Module):
             count = max(int(len(painted) * self.shares.get(name, 1.0)), 1)
             terms[name] = loss(painted[:count], target[:count])
         return terms
+
+
+def at_side(pictures: Tensor, side: int) -> Tensor:
+    """Pictures B C S S at another side, by averages of areas."""
+    if side == pictures.shape[-1]:
+        return pictures
+    return F.interpolate(pictures, (side, side), mode="area")
 
 
 def shown(source: Tensor, labels: int) -> Tensor:

@@ -9,7 +9,18 @@ from PIL import Image
 
 from e2style.config import TrainConfig
 from e2style.data.archive import Archive, decode
-from e2style.data.corruptions import coarse, corrupt, gray, masked, noisy
+from e2style.data.corruptions import (
+    RESTORATION,
+    calmed,
+    coarse,
+    corrupt,
+    cut,
+    filled,
+    gray,
+    noisy,
+    shapes,
+    triangle,
+)
 from e2style.data.pairs import PairSet, ReadAhead
 from e2style.errors import ConfigError, DataError
 
@@ -74,12 +85,55 @@ def test_noise_has_the_stated_strength():
 
 
 def test_masks_are_one_of_four_triangles():
-    white = np.full((256, 256, 3), 255, np.uint8)
-    masks = {masked(white, np.random.default_rng(s)).tobytes() for s in range(60)}
+    masks = {triangle(256, np.random.default_rng(s)).tobytes() for s in range(60)}
     assert len(masks) == 4
     for mask in masks:
-        black = np.frombuffer(mask, np.uint8) == 0
-        assert black.mean() == pytest.approx(0.2157, abs=0.004)
+        assert np.frombuffer(mask, bool).mean() == pytest.approx(0.2157, abs=0.004)
+
+
+def test_free_holes_differ_and_leave_most_of_the_picture():
+    masks = [shapes(64, np.random.default_rng(seed)) for seed in range(60)]
+    assert len({mask.tobytes() for mask in masks}) == 60
+    assert all(0 < mask.mean() < 0.65 for mask in masks)
+    assert 0.05 < np.mean(masks) < 0.25
+
+
+def test_holes_are_filled_from_their_surroundings_alone():
+    ramp = np.repeat(np.linspace(40, 200, 64).astype(np.uint8)[None, :, None], 64, axis=0)
+    picture = np.repeat(ramp, 3, axis=2)
+    holes = np.zeros((64, 64), bool)
+    holes[20:40, 16:48] = True
+    found = filled(cut(picture, holes), holes)
+    assert np.array_equal(found[~holes], picture[~holes])
+    assert np.array_equal(found, filled(picture, holes))
+    # The hole goes on with the ramp: much nearer than black or the mean of the picture.
+    assert np.abs(found[holes].astype(int) - picture[holes]).mean() < 15
+    assert filled(picture, np.ones((64, 64), bool)).max() == 0
+
+
+def test_a_median_takes_away_salt_and_pepper():
+    flat = np.full((64, 64, 3), 128, np.uint8)
+    found = [noisy(flat, np.random.default_rng(seed)) for seed in range(10)]
+    for damaged in found:
+        after = calmed(damaged).astype(float)
+        assert after.std() < 0.5 * damaged.astype(float).std()
+
+
+def test_restoration_draws_every_damage_and_softens_it_where_asked():
+    picture = np.random.default_rng(0).integers(1, 256, (32, 32, 3), dtype=np.uint8)
+    wanted = {"gray": gray(picture).tobytes(), "coarse": coarse(picture, 4).tobytes()}
+    hits = dict.fromkeys([*wanted, "holes"], 0)
+    for seed in range(80):
+        found = corrupt(picture, "restoration", np.random.default_rng(seed), (4,))
+        for name, bytes_ in wanted.items():
+            hits[name] += found.tobytes() == bytes_
+        # Neither noise nor holes are soft: both make black samples, holes only them.
+        hits["holes"] += bool((found == 0).any() and ((found == 0) | (found == picture)).all())
+        soft = corrupt(picture, "restoration", np.random.default_rng(seed), (4,), soften=True)
+        same = found.tobytes() in wanted.values()
+        assert np.array_equal(soft, found) == same
+    assert len(RESTORATION) == 4
+    assert all(8 < count < 32 for count in hits.values())
 
 
 def test_coarse_pictures_keep_their_mean_and_lose_detail():

@@ -176,6 +176,20 @@ def test_noise_belongs_to_the_picture_and_not_to_the_batch(config):
     assert painted[0] != painted[1]
 
 
+def test_pictures_may_be_compared_at_another_side_than_the_encoders(config, tmp_path):
+    side = config.model.encoder.image_size // 2
+    work = StageWork(dataclasses.replace(config, side=side, noise="stored"), ALONE)
+    source, target, places = work.batch(0, 0)
+    assert source.shape == target.shape == (config.batch, 3, side, side)
+    objective = work.objective.eval()
+    with torch.no_grad():
+        painted = objective.network.synthesize(objective.network.invert(source), side)
+        terms = objective(source, target, places)
+    assert float(terms["l2"]) == pytest.approx(float((painted - target).square().mean()), rel=1e-4)
+    assert {column.shape[-1] for column in work.columns()} == {side}
+    work.close()
+
+
 def test_only_the_trained_encoder_is_in_train_mode(config):
     work = StageWork(config, ALONE)
     work.model.train()

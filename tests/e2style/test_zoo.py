@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 
@@ -7,7 +8,7 @@ import torch
 
 import e2style
 from e2style import zoo
-from e2style.errors import CheckpointError, DataError
+from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import ModelCard
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
@@ -96,6 +97,38 @@ def test_a_file_that_lacks_a_tensor_names_it(stored, tmp_path):
     safetensors.torch.save_file(tensors, tmp_path / "wrong.safetensors", header)
     with pytest.raises(CheckpointError, match="stages"):
         e2style.load(tmp_path / "wrong.safetensors")
+
+
+def test_a_file_may_share_the_generator_of_a_shipped_model(stored, network, tmp_path, monkeypatch):
+    digest = hashlib.sha256(stored.read_bytes()).hexdigest()
+    monkeypatch.setitem(zoo.SHIPPED, "tiny", (str(stored), digest))
+    torch.manual_seed(9)
+    other = InversionNetwork(network.config).eval()
+    other.generator = network.generator
+    path = tmp_path / "encoder.safetensors"
+    zoo.save(path, other, generator="tiny")
+    assert path.stat().st_size < stored.stat().st_size
+    model = e2style.load(path)
+    codes = torch.randn(2, 6, 512, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(model.synthesize(codes), e2style.load("tiny").synthesize(codes))
+    assert model.fingerprint == e2style.fingerprint_of(path) != e2style.load("tiny").fingerprint
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(model.invert(x), other.invert(x), rtol=0.02, atol=0.02)
+
+    foreign = InversionNetwork(network.config)
+    for wrong, name, match in ((foreign, "tiny", "not that of tiny"), (other, "none", "allowed")):
+        with pytest.raises(ConfigError, match=match):
+            zoo.save(path, wrong, generator=name)
+    with pytest.raises(ConfigError, match="whole"):
+        zoo.save(path, other, generator="tiny", quantizers=e2style.load(stored).quantizers)
+    # A file from anywhere may name no path, and no generator but the one that it was made with.
+    with safetensors.safe_open(path, "pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    for key, value in (("generator", str(stored)), ("generator_fingerprint", "00" * 32)):
+        safetensors.torch.save_file(tensors, path, header | {key: value})
+        with pytest.raises(CheckpointError, match="generator"):
+            e2style.load(path)
 
 
 def test_models_are_found_in_the_model_folder(stored, monkeypatch):
