@@ -3,10 +3,10 @@
     python benchmarks/restoration.py --json restoration.json
 
 Every face of `../shared/data/faces/val.zip`, which nothing was trained or tuned on, is damaged at
-128 px as in training, restored by the built-in model, and compared with the truth there: PSNR, SSIM,
-and dlib's distance at 256 px (two pictures of one person: below 0.6).  Beside it stand the damaged
-picture itself and what needs no model: bicubic enlargement, a median of 3 x 3 samples, holes filled
-softly from their surroundings.
+128 px as in training, restored by the built-in model, and compared with the truth there: PSNR,
+SSIM, and dlib's distance at 256 px (two pictures of one person: below 0.6).  Beside it stand the
+damaged picture itself and what needs no model: bicubic enlargement, a median of 3 x 3 samples,
+holes filled softly from their surroundings.
 
 Needs `pip install 'deephide[train]'` and ../shared.
 """

@@ -1,7 +1,8 @@
-"""Draw docs/applications.md's pictures and fill its table: `python docs/make_applications.py`.
+"""Draw docs/applications.md's pictures and fill its tables: `python docs/make_applications.py`.
 
-All faces are the demonstration faces, which the default generator painted: nobody's. What ships as
-a direction, and what was measured of it, comes from make_directions.py.
+All faces are the demonstration faces, which a generator of this project painted: nobody's. What
+ships as a direction, and what was measured of it, comes from make_directions.py, and the figures of
+restoration from benchmarks/restoration.py.
 """
 
 import json
@@ -12,12 +13,13 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 import e2style
-from e2style.applications import directions, mixing, swapping
+from e2style.applications import directions, mixing, restoration, swapping
 from e2style.applications.rows import parse_rows
 from e2style.data import align
 from e2style.data.detect import load_detector
 from e2style.errors import CheckpointError
 from e2style.pictures import invert, paint
+from e2style.shipped import RESTORER
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "pictures"
@@ -26,6 +28,15 @@ FACES = HERE.parent / "benchmarks" / "demo_faces"
 WEIGHTS = HERE.parents[1] / "shared" / "weights"
 SIDE, GAP = 128, 6
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+# Task, factor and seed of what is shown, three in a row.
+SHOWN_DAMAGE = (
+    ("colorization", None, 0),
+    ("inpainting", None, 0),
+    ("denoising", None, 1),
+    ("super_resolution", 4, 0),
+    ("super_resolution", 8, 0),
+    ("super_resolution", 16, 0),
+)
 MIXED_ROWS = "0"  # of the default model, which sends nothing in the rows of the paper
 
 
@@ -91,6 +102,66 @@ def draw_codes(model, faces, codes):
     return shipped
 
 
+def draw_restoration(faces):
+    """Damaged, restored and true, two of them in a row; colours and holes as users want them."""
+    model = e2style.load_model(RESTORER)
+    side = model.network.seen_side
+    rows = []
+    for pair in (SHOWN_DAMAGE[:3], SHOWN_DAMAGE[3:]):
+        cells = [
+            triple(model, face, side, *damage) for face, damage in zip(faces, pair, strict=False)
+        ]
+        rows += [[picture for cell in cells for picture in cell]]
+    grid(rows, "restoration.webp")
+
+
+def triple(model, face, side, task, factor, seed):
+    """Before, after and the truth of one damage."""
+    damaged = restoration.damaged(face, task, side, seed, factor)
+    painted = restoration.restore(model, damaged, task).painted
+    return [damaged, painted, face]
+
+
+def restoration_table():
+    """What was measured of restoration, as rows of Markdown."""
+    rows = json.loads((HERE / "models" / "restoration.json").read_text(encoding="utf-8"))
+    lines = [
+        "| task | picture | PSNR | SSIM | distance | same person |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        task = row["task"].replace("_", "-") + (f" ×{row['factor']}" if row["factor"] else "")
+        lines.append(
+            f"| {task} | {row['what']} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['dlib']:.3f} "
+            f"| {100 * row['under_0.6']:.0f} % |"
+        )
+    return "\n".join(lines)
+
+
+def checked_table():
+    """What the directions that ship do to held-out faces, as rows of Markdown."""
+    checked = json.loads((HERE / "models" / "directions.json").read_text("utf-8"))["checked"]
+    lines = [
+        f"On {checked['faces']} faces of `val.zip`:\n",
+        "| direction | effect | follows in | distance | same person |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in checked["directions"].items():
+        lines.append(
+            f"| {name} | {row['effect']:.2f} | {100 * row['rising']:.0f} % | {row['distance']:.3f} | "
+            f"{100 * row['same']:.0f} % |"
+        )
+    return "\n".join(lines)
+
+
+def filled(page, name, content):
+    """The page with new content between the marks of one name."""
+    pattern = rf"(<!-- {name} -->\n).*(<!-- end of {name} -->)"
+    if not re.search(pattern, page, flags=re.DOTALL):
+        raise SystemExit(f"{PAGE.name}: the marks of {name!r} are missing")
+    return re.sub(pattern, rf"\1\n{content}\n\n\2", page, flags=re.DOTALL)
+
+
 def table(model, shipped):
     """What was measured of the directions, as rows of Markdown."""
     results = json.loads((HERE / "models" / "directions.json").read_text(encoding="utf-8"))
@@ -120,10 +191,12 @@ def main():
     codes = invert(model, faces)
     draw_alignment(model, faces[0])
     shipped = draw_codes(model, faces, codes)
+    draw_restoration(faces)
     page = PAGE.read_text(encoding="utf-8")
-    pattern = r"(<!-- directions -->\n).*(<!-- end of directions -->)"
-    filled = re.sub(pattern, rf"\1\n{table(model, shipped)}\n\n\2", page, flags=re.DOTALL)
-    PAGE.write_text(filled, encoding="utf-8")
+    page = filled(page, "directions", table(model, shipped))
+    page = filled(page, "checked", checked_table())
+    page = filled(page, "restoration", restoration_table())
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

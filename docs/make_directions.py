@@ -8,7 +8,8 @@ are the two sets of a direction. Each method's direction is tried on held-out fa
 painted at strengths -2, 0 and 2, and the attribute is measured again on what is painted. It ships
 if the attribute follows it, in nearly all faces, and the face stays the same person.
 
-What is measured of the training faces does not depend on the model and is kept in --cache.
+What is measured of the training faces does not depend on the model and is kept in --cache. With
+--check the directions that ship are only measured once more, on so many held-out faces.
 """
 
 import argparse
@@ -32,6 +33,7 @@ SHARE = 0.2  # of the faces on either side
 STRENGTH = 2.0
 # What a direction must do to ship: move the attribute by so many of its standard deviations between
 # both strengths, in this share of faces, and keep dlib's distance to the unedited face below this.
+SAME = 0.6  # below this distance two pictures count as of one person
 LEAST_EFFECT, LEAST_RISING, MOST_DISTANCE = 1.0, 0.8, 0.6
 # What each direction may be made orthogonal to, if that is better.
 APART = {"smile": [GENDER], "teeth": [GENDER], "hair": [GENDER], "yaw": [], GENDER: ["smile"]}
@@ -77,7 +79,10 @@ class Trial:
         return self._attributes(picture, (name,))[name]
 
     def __call__(self, name, direction, unit):
-        """Effect in `unit`, share of faces in which it rises, distance from the unedited ones."""
+        """Effect in `unit`, share of faces in which it rises, distance from the unedited ones.
+
+        `same` is the share of the edited pictures that count as the same person.
+        """
         values, apart = [], []
         for strength in (-STRENGTH, STRENGTH):
             painted = paint(self._model, directions.apply(self._codes, direction, strength))
@@ -89,6 +94,7 @@ class Trial:
             "effect": round(float(np.nanmean(rise) / unit), 2),
             "rising": round(float((rise > 0).mean()), 2),
             "distance": round(float(np.mean(apart)), 3),
+            "same": round(float((np.array(apart) < SAME).mean()), 2),
         }
 
 
@@ -117,6 +123,19 @@ def candidates(model, codes, sets):
     return found
 
 
+def check(model, trial, units, faces):
+    """Measure what ships on held-out faces, and put it into the results."""
+    results = json.loads(RESULTS.read_text())
+    found = {}
+    for name in directions.names(model):
+        attribute = next((key for key, title in TITLES.items() if title == name), name)
+        direction = directions.load_direction(name, model)
+        found[name] = trial(attribute, direction, units[attribute])
+        print(name, found[name], flush=True)
+    results["checked"] = {"faces": faces, "directions": found}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
@@ -124,20 +143,25 @@ def main():
     parser.add_argument("--faces", type=int, default=2000, help="training faces to look at")
     parser.add_argument("--trials", type=int, default=24, help="held-out faces to try on")
     parser.add_argument("--cache", type=Path, help="keep what is measured of faces here (.npz)")
+    parser.add_argument("--check", type=int, metavar="FACES", help="only measure what ships")
     options = parser.parse_args()
     model = e2style.load(options.model)
     faces = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=options.faces)
     table, descriptors = measured(faces, options.cache)
     women, men, plane = labelled(faces, descriptors)
-    codes = encode_set(model, faces)
-    sets, units = {GENDER: (codes[women], codes[men])}, {}
+    units = {name: np.nanstd(values) for name, values in table.items()}
     units[GENDER] = (descriptors[women | men] @ plane[0]).std()
+    limit = options.check or options.trials
+    held_out = FaceSet(options.data / "val.zip", COMPARED_SIDE, limit=limit)
+    trial = Trial(model, held_out, plane)
+    if options.check:
+        check(model, trial, units, len(held_out))
+        return
+    codes = encode_set(model, faces)
+    sets = {GENDER: (codes[women], codes[men])}
     for name, values in table.items():
         low, high = np.nanquantile(values, (SHARE, 1 - SHARE))
         sets[name] = (codes[values >= high], codes[values <= low])
-        units[name] = np.nanstd(values)
-    held_out = FaceSet(options.data / "val.zip", COMPARED_SIDE, limit=options.trials)
-    trial = Trial(model, held_out, plane)
     shipped, report = [], {}
     for name, by_method in candidates(model, codes, sets).items():
         tried = {how: trial(name, each, units[name]) for how, each in by_method.items()}

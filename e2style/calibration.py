@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from e2style.acceptance import Limits, fit_limits
-from e2style.checkpoint_io import check_target
+from e2style.checkpoint_io import check_target, stored_as_half
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import DataError
 from e2style.evaluation import COMPARED_SIDE, encode_set
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer, fit_quantizer
-from e2style.zoo import load_model, save, stored_as_half
+from e2style.zoo import load_model, save
 
 log = logging.getLogger(__name__)
 

@@ -104,6 +104,14 @@ def write_tensors(
         raise OutputError(f"the output {target} cannot be written: {error}") from error
 
 
+def stored_as_half(key: str, value: Tensor) -> bool:
+    """Whether a network tensor is stored in half precision.
+
+    Running statistics of the batch norms are not: a variance may leave its range.
+    """
+    return value.is_floating_point() and "running_" not in key
+
+
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Header and tensors of a safetensors file.
 

@@ -11,6 +11,7 @@
 | idgi         | the encoder of idinvert, any size                 | IDGIEncoder   |
 | alexnet      | torchvision's AlexNet, classifier or not          | AlexNet       |
 | lpips_heads  | lpips' linear heads of version 0.1, for AlexNet   | LPIPSHeads    |
+| recogniser   | none; the small one that ships                    | SmallRecogniser |
 
 A file is known by its keys. Converted, each is a safetensors file of our own names whose
 header says its kind.
@@ -30,7 +31,14 @@ import torch
 from torch import Tensor, nn
 
 from e2style import official, official_baselines
-from e2style.checkpoint_io import State, fill, read_content, read_tensors, write_tensors
+from e2style.checkpoint_io import (
+    State,
+    fill,
+    read_content,
+    read_tensors,
+    stored_as_half,
+    write_tensors,
+)
 from e2style.config import EncoderConfig, GeneratorConfig
 from e2style.devices import usable
 from e2style.errors import CheckpointError, ConfigError
@@ -40,6 +48,7 @@ from e2style.models.idgi import IDGIEncoder
 from e2style.models.inception import Inception
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
+from e2style.models.likeness import SmallRecogniser
 from e2style.models.parsing_unet import ParsingUNet
 from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
 from e2style.settings import from_dict, to_json
@@ -50,6 +59,7 @@ FORMAT = "e2style-network-1"
 MEAN_KEY = "latent_avg"
 # The linear heads of LPIPS 0.1, which are small enough to ship; AlexNet itself is not.
 LPIPS_HEADS = Path(str(resources.files("e2style.weights") / "lpips_alex.safetensors"))
+SMALL_RECOGNISER = LPIPS_HEADS.with_name("recogniser.safetensors")
 _N = TypeVar("_N", bound=nn.Module)
 
 _NETWORKS: dict[str, type[nn.Module]] = {
@@ -60,6 +70,7 @@ _NETWORKS: dict[str, type[nn.Module]] = {
     "parsing_unet": ParsingUNet,
     "alexnet": AlexNet,
     "lpips_heads": LPIPSHeads,
+    "recogniser": SmallRecogniser,
 }
 # Keys that may be left over: classifiers that nobody runs.
 _UNUSED = {"alexnet": "classifier.", "inception": "fc."}
@@ -175,7 +186,11 @@ def load_lpips(
 
 
 def save_network(
-    path: str | os.PathLike[str], network: nn.Module, mean: Tensor | None = None
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    mean: Tensor | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a network of the table above as safetensors.
 
@@ -184,6 +199,7 @@ def save_network(
     path : file to write
     network : of the table
     mean : (512,) mean code of a generator
+    half : store weights, but not the statistics of batch norms, in half precision
 
     Raises
     ------
@@ -201,6 +217,8 @@ def save_network(
             raise CheckpointError(f"{type(network).__name__}: no network that has files")
         header["kind"] = kinds[0]
     tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    if half:
+        tensors = {k: v.half() if stored_as_half(k, v) else v for k, v in tensors.items()}
     if mean is not None:
         tensors[MEAN_KEY] = mean.contiguous()
     write_tensors(path, tensors, header)

@@ -20,7 +20,13 @@ import torch
 from torch import Tensor
 
 from e2style import networks
-from e2style.checkpoint_io import fill, read_content, read_tensors, write_tensors
+from e2style.checkpoint_io import (
+    fill,
+    read_content,
+    read_tensors,
+    stored_as_half,
+    write_tensors,
+)
 from e2style.config import InversionConfig
 from e2style.devices import usable
 from e2style.errors import CheckpointError, ConfigError
@@ -43,7 +49,6 @@ __all__ = [
     "load_model",
     "names",
     "save",
-    "stored_as_half",
 ]
 
 FORMAT = "e2style-1"
@@ -159,9 +164,7 @@ def save(
     write_tensors(path, tensors, header)
 
 
-def _shared_generator(
-    name: str, network: InversionNetwork, quantizers: Sequence[Quantizer]
-) -> str:
+def _shared_generator(name: str, network: InversionNetwork, quantizers: Sequence[Quantizer]) -> str:
     """Fingerprint of a shipped generator, hexadecimal, which the network's must be."""
     if quantizers:
         raise ConfigError("generator: a model with quantizers is written whole")
@@ -187,14 +190,6 @@ def _generator_tensors(name: str) -> dict[str, Tensor]:
 def _quantizer_key(number: int, total: int) -> str:
     """Start of the names of a quantizer's tensors; one alone needs no number."""
     return "quantizer." if total == 1 else f"quantizer.{number:02d}."
-
-
-def stored_as_half(key: str, value: Tensor) -> bool:
-    """Whether a network tensor is stored in half precision.
-
-    Running statistics of the batch norms are not: a variance may leave its range.
-    """
-    return value.is_floating_point() and "running_" not in key
 
 
 def fingerprint(tensors: dict[str, Tensor]) -> bytes:
@@ -258,7 +253,9 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
     if header.get("generator"):
         shared = _generator_tensors(header["generator"])
         if fingerprint(shared).hex() != header.get("generator_fingerprint"):
-            raise CheckpointError(f"was trained with another generator than {header['generator']}'s")
+            raise CheckpointError(
+                f"was trained with another generator than {header['generator']}'s"
+            )
         tensors = tensors | shared
     with weightless():
         network = InversionNetwork(config)

@@ -1,0 +1,145 @@
+"""Distil the small face recogniser that ships from MobileFaceNet, and find its limit.
+
+    python docs/make_recogniser.py --steps 900
+
+The student sees training faces, half of them as the default model paints them or blurred, noisy or
+recompressed, since it has to judge what comes back; its embeddings should be the teacher's of the
+same pictures. Every 22nd face is held out; on these the limit is found below which a painted face
+counts as somebody else's, and what is printed is measured on `val.zip`, which neither saw.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFilter
+
+import e2style
+from e2style.data.faces import FaceSet
+from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.losses.features import MobileFaceNet, load_state
+from e2style.models.likeness import SmallRecogniser
+from e2style.networks import SMALL_RECOGNISER, save_network
+from e2style.pictures import paint, to_tensor
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+HOLD_OUT, PAINTED, BATCH, RATE = 22, 800, 48, 2e-3
+FAULTS = 0.01  # share of pairs of different people that may pass
+
+
+def damaged(picture, rng):
+    """The picture as it is, moved a little, or as codecs, blur and noise leave it."""
+    image = Image.fromarray(picture)
+    side = image.width
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    shift = rng.uniform(-0.015, 0.015, 2) * side
+    grow = rng.uniform(-0.03, 0.03) * side
+    box = (shift[0] + grow, shift[1] + grow, side + shift[0] - grow, side + shift[1] - grow)
+    image = image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
+    kind = rng.integers(6)
+    if kind == 0:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 4)))
+    elif kind == 1:
+        small = int(rng.integers(20, 120))
+        image = image.resize((small, small), Image.Resampling.BICUBIC).resize((side, side))
+    elif kind == 2:
+        buffer = io.BytesIO()
+        image.save(buffer, "WEBP", quality=int(rng.integers(0, 60)))
+        image = Image.open(buffer).convert("RGB")
+    elif kind == 3:
+        noise = rng.normal(0, rng.uniform(4, 25), (side, side, 3))
+        image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
+    return image
+
+
+def painted_faces(model, faces, rng):
+    """Some of the faces as the model paints them, each at a quality that is drawn."""
+    codes = encode_set(model, faces)
+    found = []
+    for code in codes:
+        quantizer = model.quantizers[rng.integers(len(model.quantizers))]
+        found.append(
+            np.asarray(paint(model, quantizer.dequantise(quantizer.quantise(code))[None])[0])
+        )
+    return np.stack(found)
+
+
+@torch.inference_mode()
+def embedded(network, pictures):
+    tensors = to_tensor([Image.fromarray(p) for p in pictures], COMPARED_SIDE)
+    return torch.cat([network(part) for part in tensors.split(32)]).numpy()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
+    parser.add_argument("--weights", type=Path, default=SHARED / "weights")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("-o", "--output", type=Path, default=SMALL_RECOGNISER)
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    faces = FaceSet(options.data / "train.zip", COMPARED_SIDE, hold_out=HOLD_OUT)
+    model = e2style.load()
+    part = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=PAINTED, hold_out=HOLD_OUT)
+    pool = painted_faces(model, part, rng)
+    teacher = load_state(MobileFaceNet(), options.weights / "mobilefacenet.npz")
+    student = SmallRecogniser()
+    optimizer = torch.optim.AdamW(student.parameters(), RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=options.steps)
+    recent = []
+    for step in range(options.steps):
+        chosen = [faces.pictures[k] for k in rng.integers(0, len(faces), BATCH * 2 // 3)]
+        chosen += [pool[k] for k in rng.integers(0, len(pool), BATCH - len(chosen))]
+        x = to_tensor([damaged(picture, rng) for picture in chosen], COMPARED_SIDE)
+        with torch.inference_mode():
+            wanted = F.normalize(teacher(x)[-1])
+        found = student(x)
+        # Both the embeddings and what they say of pairs.
+        loss = (1 - (found * wanted.clone()).sum(1)).mean()
+        loss = loss + (found @ found.T - wanted.clone() @ wanted.clone().T).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        recent = [*recent[-49:], loss.item()]
+        if step % 50 == 49:
+            print(f"{step + 1} steps, loss {np.mean(recent):.4f}", flush=True)
+    student.eval().requires_grad_(False)
+    tuned = FaceSet(options.data / "train.zip", COMPARED_SIDE, every=HOLD_OUT)
+    descriptors = embedded(student, tuned.pictures)
+    others = (descriptors @ descriptors.T)[~np.eye(len(tuned), dtype=bool)]
+    limit = float(np.quantile(others, 1 - FAULTS))
+    print(f"{FAULTS:.0%} of {len(tuned)} different people are more alike than {limit:.3f}")
+    save_network(options.output, student, half=True)
+    report(model, student, teacher, FaceSet(options.data / "val.zip", COMPARED_SIDE), limit)
+
+
+def report(model, student, teacher, faces, limit):
+    """What student and teacher say of the faces of `val.zip`, painted and of each other."""
+    codes = encode_set(model, faces)
+    before = embedded(student, faces.pictures)
+    known = embedded(lambda x: F.normalize(teacher(x)[-1]), faces.pictures)
+    different = ~np.eye(len(faces), dtype=bool)
+    alike, said = (before @ before.T)[different], (known @ known.T)[different]
+    print(f"different: {alike.mean():.3f}, above the limit {(alike > limit).mean():.3%}")
+    print(f"correlation with the teacher {np.corrcoef(alike, said)[0, 1]:.3f}")
+    for number in (1, model.quality, len(model.quantizers)):
+        quantizer = model.quantizers[number - 1]
+        sent = quantizer.dequantise(quantizer.quantise(codes))
+        painted = np.stack([np.asarray(paint(model, code[None])[0]) for code in sent])
+        same = (before * embedded(student, painted)).sum(1)
+        there = (known * embedded(lambda x: F.normalize(teacher(x)[-1]), painted)).sum(1)
+        print(
+            f"quality {number}: {same.mean():.3f}, least {same.min():.3f}, below the limit "
+            f"{(same < limit).mean():.1%}; teacher {there.mean():.3f}, correlation "
+            f"{np.corrcoef(same, there)[0, 1]:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
