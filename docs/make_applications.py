@@ -107,11 +107,10 @@ def draw_restoration(faces):
     model = e2style.load_model(RESTORER)
     side = model.network.seen_side
     rows = []
-    for pair in (SHOWN_DAMAGE[:3], SHOWN_DAMAGE[3:]):
-        cells = [
-            triple(model, face, side, *damage) for face, damage in zip(faces, pair, strict=False)
-        ]
-        rows += [[picture for cell in cells for picture in cell]]
+    for damages in (SHOWN_DAMAGE[:3], SHOWN_DAMAGE[3:]):
+        pairs = zip(faces, damages, strict=False)
+        cells = [triple(model, face, side, *damage) for face, damage in pairs]
+        rows.append([picture for cell in cells for picture in cell])
     grid(rows, "restoration.webp")
 
 
@@ -148,8 +147,8 @@ def checked_table():
     ]
     for name, row in checked["directions"].items():
         lines.append(
-            f"| {name} | {row['effect']:.2f} | {100 * row['rising']:.0f} % | {row['distance']:.3f} | "
-            f"{100 * row['same']:.0f} % |"
+            f"| {name} | {row['effect']:.2f} | {100 * row['rising']:.0f} % "
+            f"| {row['distance']:.3f} | {100 * row['same']:.0f} % |"
         )
     return "\n".join(lines)
 
