@@ -349,8 +349,10 @@ def doubt(
     str, a clause to follow "because"
     """
     from e2style.model import likeness
+    from e2style.similarity import DIFFERENT, similarity
 
-    alike = likeness(np.asarray(secret), np.asarray(painted))
+    pair = np.asarray(secret), np.asarray(painted)
+    alike = likeness(*pair)
     bits = float(quantizer_of(model).ideal_bits(integers[None])[0])
     if psnr < model.accept_psnr:
         reason = f"{psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected"
@@ -358,6 +360,11 @@ def doubt(
         reason = f"its edges agree to {alike:.2f}, at least {model.accept_likeness:.2f} is expected"
     elif bits > model.accept_bits:
         reason = f"its code takes {bits:.0f} bits, at most {model.accept_bits:.0f} are expected"
+    elif (person := similarity(*pair)) < DIFFERENT:
+        return (
+            "what the model paints may be taken for somebody else (a recogniser says "
+            f"{person:.2f}, at least {DIFFERENT:.2f} is expected)"
+        )
     else:
         return ""
     return f"the secret does not look like an aligned face that the model can paint ({reason})"

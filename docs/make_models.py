@@ -5,6 +5,7 @@ import pathlib
 
 import e2style
 from e2style import zoo
+from e2style.shipped import RESTORERS
 
 HERE = pathlib.Path(__file__).parent
 
@@ -47,26 +48,34 @@ def card(name: str) -> str:
     counts = e2style.count_parameters(model.config)
     found = dataclasses.asdict(model.card) if model.card else {}
     metrics = found.pop("metrics", {})
+    file, digest = (zoo.SHIPPED | RESTORERS)[name]
     rows = {
-        "file": f"`e2style/weights/{zoo.SHIPPED[name][0]}`",
-        "SHA-256": f"`{zoo.SHIPPED[name][1]}`",
+        "file": f"`e2style/weights/{file}`",
+        "SHA-256": f"`{digest}`",
         "fingerprint": f"`{model.fingerprint.hex()}`",
         "generator": f"side {model.output_size}, {counts['generator']:,} parameters",
         "encoder": f"{model.config.stages} stage, {counts['encoder']:,} parameters",
-        "code": f"{model.n_codes} x 512 integers, {len(model.quantizers)} qualities, of which "
-        f"{model.quality} is the usual one",
-        "refuses": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose code "
-        f"takes more than {model.accept_bits:.0f} bits",
     }
+    measured = "restored"
+    if model.quantizers:
+        measured = "as transmitted"
+        rows |= {
+            "code": f"{model.n_codes} x 512 integers, {len(model.quantizers)} qualities, of which "
+            f"{model.quality} is the usual one",
+            "refuses": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose "
+            f"code takes more than {model.accept_bits:.0f} bits",
+        }
+    else:
+        rows["generator"] += f", those of {e2style.header_of(name)['generator']}"
     rows |= {key.replace("_", " "): value for key, value in found.items() if key != "name"}
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     figures = "\n".join(f"| {key} | {value} |" for key, value in metrics.items())
     return (
         f"## {name}\n\n| | |\n|---|---|\n{table}\n\n"
-        f"On 272 faces that were never trained on, as transmitted:\n\n| | |\n|---|---|\n{figures}\n"
+        f"On 272 faces that were never trained on, {measured}:\n\n| | |\n|---|---|\n{figures}\n"
     )
 
 
 if __name__ == "__main__":
-    page = "\n".join([HEAD, *map(card, e2style.names())])
+    page = "\n".join([HEAD, *map(card, [*e2style.names(), *RESTORERS])])
     (HERE / "models.md").write_text(page, encoding="utf-8")

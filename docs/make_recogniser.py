@@ -2,10 +2,11 @@
 
     python docs/make_recogniser.py --steps 900
 
-The student sees training faces, half of them as the default model paints them or blurred, noisy or
-recompressed, since it has to judge what comes back; its embeddings should be the teacher's of the
-same pictures. Every 22nd face is held out; on these the limit is found below which a painted face
-counts as somebody else's, and what is printed is measured on `val.zip`, which neither saw.
+The student sees training faces, blurred, noisy or recompressed now and then, and beside some of
+them what the default model paints of them, since it has to judge what comes back; its embeddings,
+and how alike it finds two faces, should be the teacher's. Every 22nd face is held out; on these the
+limit is found below which a painted face counts as somebody else's, and what is printed is measured
+on `val.zip`, which neither saw.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from e2style.data.faces import FaceSet
 from e2style.evaluation import COMPARED_SIDE, encode_set
 from e2style.losses.features import MobileFaceNet, load_state
 from e2style.models.likeness import SmallRecogniser
-from e2style.networks import SMALL_RECOGNISER, save_network
+from e2style.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.pictures import paint, to_tensor
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 HOLD_OUT, PAINTED, BATCH, RATE = 22, 800, 48, 2e-3
+PAIRS, PAIR_WEIGHT = 10, 3.0  # of a face and its painting in each batch
 FAULTS = 0.01  # share of pairs of different people that may pass
 
 
@@ -79,6 +81,7 @@ def main():
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
     parser.add_argument("--weights", type=Path, default=SHARED / "weights")
     parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--init", type=Path, help="go on from this file")
     parser.add_argument("-o", "--output", type=Path, default=SMALL_RECOGNISER)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -89,19 +92,26 @@ def main():
     pool = painted_faces(model, part, rng)
     teacher = load_state(MobileFaceNet(), options.weights / "mobilefacenet.npz")
     student = SmallRecogniser()
+    if options.init:
+        student.load_state_dict(load_network(options.init).state_dict())
+    student.train().requires_grad_(True)
     optimizer = torch.optim.AdamW(student.parameters(), RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=options.steps)
     recent = []
     for step in range(options.steps):
-        chosen = [faces.pictures[k] for k in rng.integers(0, len(faces), BATCH * 2 // 3)]
-        chosen += [pool[k] for k in rng.integers(0, len(pool), BATCH - len(chosen))]
-        x = to_tensor([damaged(picture, rng) for picture in chosen], COMPARED_SIDE)
-        with torch.inference_mode():
+        pairs = rng.integers(0, len(pool), PAIRS)
+        chosen = [part.pictures[k] for k in pairs] + [pool[k] for k in pairs]
+        chosen += [faces.pictures[k] for k in rng.integers(0, len(faces), BATCH - len(chosen))]
+        # Who is compared with a painting is shown as they are.
+        shown = [Image.fromarray(picture) for picture in chosen[: 2 * PAIRS]]
+        shown += [damaged(picture, rng) for picture in chosen[2 * PAIRS :]]
+        x = to_tensor(shown, COMPARED_SIDE)
+        with torch.no_grad():
             wanted = F.normalize(teacher(x)[-1])
         found = student(x)
-        # Both the embeddings and what they say of pairs.
-        loss = (1 - (found * wanted.clone()).sum(1)).mean()
-        loss = loss + (found @ found.T - wanted.clone() @ wanted.clone().T).square().mean()
+        off = found @ found.T - wanted @ wanted.T
+        loss = (1 - (found * wanted).sum(1)).mean() + off.square().mean()
+        loss = loss + PAIR_WEIGHT * off.diagonal(PAIRS)[:PAIRS].square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

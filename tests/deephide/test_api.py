@@ -117,6 +117,16 @@ def test_every_limit_counts(photo, face, model, limit, value, reason):
     assert result.codec == "image" and reason in result.reason
 
 
+def test_a_face_that_may_be_taken_for_another_is_sent_as_a_picture(
+    photo, face, model, monkeypatch
+):
+    monkeypatch.setattr("e2style.similarity.similarity", lambda *pair: 0.1)
+    result = deephide.embed(face, photo, None, model)
+    assert result.codec == "image"
+    assert "may be taken for somebody else (a recogniser says 0.10" in result.reason
+    assert deephide.embed(face, photo, None, model, codec="latent").codec == "latent"
+
+
 @pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("cost", "cheap")])
 def test_unknown_choices_are_refused(photo, face, model, option, value):
     with pytest.raises(ValueError, match=f"{option}: got '{value}', allowed: "):

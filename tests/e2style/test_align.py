@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from e2style.data import align, detect
 from e2style.data.archive import photo
@@ -195,6 +195,38 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_its_exif_data(detector):
     b = align.align(portrait("f16.jpg"), detector, 128).placement
     assert a.centre == pytest.approx(b.centre, abs=6)
     assert a.right == pytest.approx(b.right, abs=6)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["a02085.webp", "c00375.webp"])
+def test_a_head_that_is_turned_away_is_found(name, detector):
+    with zipfile.ZipFile(SHARED / "data" / "faces" / "train.zip") as archive:
+        face = photo(archive.read(name))
+    scene = Image.new("RGB", (500, 400), (110, 120, 130))
+    scene.paste(face, (150, 80))
+    found = align.align(scene, detector, 256)
+    assert found.faces == 1
+    # The face was aligned like FFHQ by others, so its middle is known.
+    off = found.placement.centre - np.array([150 + 128, 80 + 128])
+    assert np.hypot(*off) < 0.08 * 256
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["m74.jpg", "f12.jpg"])
+def test_a_hat_hides_no_face(name, detector):
+    bare = portrait(name)
+    (left, top), (right, _) = detector.find(bare)[0].landmarks[:2]
+    apart = right - left
+    hat = bare.copy()
+    draw = ImageDraw.Draw(hat)
+    brim = top - 0.55 * apart
+    draw.ellipse((left - apart, brim - 2.2 * apart, right + apart, brim), fill=(60, 40, 30))
+    draw.rectangle(
+        (left - 1.4 * apart, brim - 0.6 * apart, right + 1.4 * apart, brim), fill=(40,) * 3
+    )
+    one, other = (align.align(picture, detector, 256).placement for picture in (bare, hat))
+    assert np.hypot(*(one.centre - other.centre)) < 0.1 * np.hypot(*one.right)
+    assert np.hypot(*other.right) == pytest.approx(np.hypot(*one.right), rel=0.06)
 
 
 @needs_shared

@@ -181,9 +181,11 @@ class ImageTarget(Target):
             # Of a crafted file parts may overlap; the sender sees that when it extracts.
             with contextlib.suppress(InputImageError):
                 self.plain_files.replace_samples(cover.source, changed)
-        again = self.image_io.load_cover(
-            self.file(self.image_io.encode_png(cover, changed), ".png"), role
-        )
+        try:
+            written = self.image_io.encode_png(cover, changed)
+        except InputImageError:  # promised for image data whose damage the decoder overlooked
+            return
+        again = self.image_io.load_cover(self.file(written, ".png"), role)
         same_alpha = (again.alpha is None) == (cover.alpha is None) and (
             cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
         )

@@ -1,0 +1,42 @@
+"""Whether two faces are the same person's, by the small recogniser that ships."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from e2style.models.likeness import SmallRecogniser
+from e2style.networks import SMALL_RECOGNISER, load_network
+from e2style.pictures import to_tensor
+
+__all__ = ["DIFFERENT", "similarity"]
+
+# One pair of different people in a hundred is more alike (docs/make_recogniser.py).
+DIFFERENT = 0.69
+_SIDE = 128  # what the recogniser looks at is half of that
+
+
+def similarity(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
+    """Cosine of the embeddings of two aligned faces, (S, S, 3): 1 for the same picture.
+
+    Below `DIFFERENT` they may well be two people.
+
+    Raises
+    ------
+    CheckpointError : the recogniser's file is missing or damaged
+    """
+    pictures = to_tensor([Image.fromarray(original), Image.fromarray(painted)], _SIDE)
+    with torch.inference_mode():
+        one, other = _recogniser()(pictures)
+    return float(one @ other)
+
+
+@functools.cache
+def _recogniser() -> SmallRecogniser:
+    network = load_network(SMALL_RECOGNISER)
+    assert isinstance(network, SmallRecogniser)
+    return network
