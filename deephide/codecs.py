@@ -88,8 +88,8 @@ class Request:
 class Encoded:
     """A payload, and what the receiver will see of it.
 
-    `preview` is None for a file; `secret_psnr` compares it with the secret, in dB; `reason` is a
-    sentence that says what was chosen.
+    `preview` is None for a file, and otherwise stands for `shown`, the secret or the face in it;
+    `secret_psnr` compares both, in dB; `reason` is a sentence that says what was chosen.
     """
 
     codec: str
@@ -97,6 +97,7 @@ class Encoded:
     payload: bytes = field(repr=False)
     reason: str
     preview: Image.Image | None = field(default=None, repr=False)
+    shown: Image.Image | None = field(default=None, repr=False)
     secret_psnr: float | None = None
     model: str | None = None
     integers: NDArray[np.int32] | None = field(default=None, repr=False)
@@ -133,7 +134,7 @@ def encode(codec: str, request: Request) -> Encoded:
     Parameters
     ----------
     codec : one of CHOICES; "auto" takes latent for a face that the model paints closely and whose
-        code has room, else image
+        code has room, or that a small picture would show less closely still; else image
     request : the secret and what is needed to encode it
 
     Raises
@@ -159,8 +160,22 @@ def encode(codec: str, request: Request) -> Encoded:
             return latent
     else:
         squeezed = _Image().encode(request)
+        if latent is not None and _is_closer(latent, squeezed, request.room()):
+            though = f"closer than a small picture would be, although {doubt}"
+            return replace(latent, reason=f"{latent.reason}, {though}")
     chosen = squeezed.reason.removeprefix("codec image: ")
     return replace(squeezed, reason=f"codec image, because {doubt}: {chosen}")
+
+
+def _is_closer(latent: Encoded, squeezed: Encoded, room: int) -> bool:
+    """Whether the code of a face fits and shows the same person, more closely than a picture."""
+    if len(latent.payload) > room:
+        return False
+    face, painted, whole, small = latent.shown, latent.preview, squeezed.shown, squeezed.preview
+    assert face is not None and painted is not None and whole is not None and small is not None
+    if models.are_two_people(face, painted):
+        return False
+    return models.likeness(face, painted) >= models.likeness(whole, small)
 
 
 def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
@@ -240,6 +255,7 @@ class _Latent:
             reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}: "
             f"the model paints the face to {psnr:.1f} dB{cropped}",
             preview=preview,
+            shown=face,
             secret_psnr=psnr,
             model=model.name,
             integers=integers,
@@ -278,6 +294,7 @@ class _Paper:
             reason=f"codec paper, {request.rounding} integers: the face comes back at "
             f"{psnr:.1f} dB{cropped}",
             preview=preview,
+            shown=face,
             secret_psnr=psnr,
             model=model.name,
             integers=integers,
@@ -312,6 +329,7 @@ class _Image:
             reason=f"codec image: {found.description}, {len(found.payload)} bytes, shown at "
             f"{found.preview.width} x {found.preview.height}",
             preview=found.preview,
+            shown=picture,
             secret_psnr=found.psnr,
         )
 

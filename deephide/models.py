@@ -24,11 +24,13 @@ __all__ = [
     "Model",
     "ModelSource",
     "agreement",
+    "are_two_people",
     "code_sizes",
     "doubt",
     "from_e2style",
     "invert",
     "invert_exactly",
+    "likeness",
     "load_model",
     "paint",
     "paint_code",
@@ -328,6 +330,20 @@ def agreement(secret: Image.Image, painted: Image.Image) -> float:
     return compare(np.asarray(secret), np.asarray(painted))
 
 
+def likeness(secret: Image.Image, shown: Image.Image) -> float:
+    """Return the correlation of the edges of two pictures at 64 x 64, where a face has its own."""
+    from e2style.model import likeness as compare
+
+    return compare(np.asarray(secret), np.asarray(shown))
+
+
+def are_two_people(face: Image.Image, painted: Image.Image) -> bool:
+    """Say whether a recogniser takes two aligned faces for different people."""
+    from e2style.similarity import DIFFERENT, similarity
+
+    return similarity(np.asarray(face), np.asarray(painted)) < DIFFERENT
+
+
 def doubt(
     model: Model,
     secret: Image.Image,
@@ -348,11 +364,7 @@ def doubt(
     -------
     str, a clause to follow "because"
     """
-    from e2style.model import likeness
-    from e2style.similarity import DIFFERENT, similarity
-
-    pair = np.asarray(secret), np.asarray(painted)
-    alike = likeness(*pair)
+    alike = likeness(secret, painted)
     bits = float(quantizer_of(model).ideal_bits(integers[None])[0])
     if psnr < model.accept_psnr:
         reason = f"{psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected"
@@ -360,11 +372,8 @@ def doubt(
         reason = f"its edges agree to {alike:.2f}, at least {model.accept_likeness:.2f} is expected"
     elif bits > model.accept_bits:
         reason = f"its code takes {bits:.0f} bits, at most {model.accept_bits:.0f} are expected"
-    elif (person := similarity(*pair)) < DIFFERENT:
-        return (
-            "what the model paints may be taken for somebody else (a recogniser says "
-            f"{person:.2f}, at least {DIFFERENT:.2f} is expected)"
-        )
+    elif are_two_people(secret, painted):
+        return "what the model paints may be taken for somebody else"
     else:
         return ""
     return f"the secret does not look like an aligned face that the model can paint ({reason})"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from e2style.errors import ConfigError
 from e2style.model import InversionModel
 from e2style.models.inversion import InversionNetwork
 from e2style.pictures import from_tensor
+from e2style.shipped import RESTORER
 
+DEMO = Path(__file__).resolve().parents[2] / "benchmarks" / "demo_faces" / "face1.png"
 ZERO_CODE = torch.zeros(1, 6, 512)
 CONFIG = e2style.InversionConfig(
     name="tiny",
@@ -107,6 +110,20 @@ def test_kept_light_is_that_of_the_picture(place):
     wanted = painted.resize(picture.size, Image.Resampling.BICUBIC).convert("YCbCr")
     off = np.asarray(kept.convert("YCbCr"), int)[..., 1:] - np.asarray(wanted, int)[..., 1:]
     assert np.median(np.abs(off)) <= 2
+
+
+def test_the_built_in_encoder_brings_colours_back():
+    with Image.open(DEMO) as picture:
+        face = picture.convert("RGB")
+    model = e2style.load_model(RESTORER)
+    assert model.network.seen_side == 128
+    damaged = restoration.damaged(face, "colorization", 128, 0)
+    painted = restoration.restore(model, damaged, "colorization").painted
+    assert painted.size == (256, 256)
+    found = restoration.gain(face, damaged, painted)
+    assert found.psnr > found.psnr_before + 2
+    shades = np.asarray(painted.convert("HSV"))[64:192, 64:192, 1]
+    assert shades.mean() > 30
 
 
 def test_a_network_with_a_base_sees_what_its_training_showed(monkeypatch):

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style import zoo
+from e2style import shipped, zoo
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import ModelCard
 from e2style.models.inversion import InversionNetwork
@@ -144,6 +144,20 @@ def test_wrong_shapes_are_refused(stored):
         model.invert(torch.zeros(1, 3, 16, 16), stages=2)
     with pytest.raises(DataError, match="codes"):
         model.synthesize(torch.zeros(1, 5, 512))
+
+
+def test_what_restores_paints_with_the_generator_of_a_model_that_hides():
+    assert shipped.RESTORER in shipped.RESTORERS
+    for name, (file, digest) in shipped.RESTORERS.items():
+        assert file.endswith(".safetensors") and re.fullmatch("[0-9a-f]{64}", digest)
+        model = e2style.load_model(name)
+        whole = e2style.load(e2style.header_of(name)["generator"])
+        assert model.name == name and model.quantizer is None
+        assert model.card is not None and model.card.images_seen > 0
+        assert model.card.metrics
+        own, others = (m.network.generator.state_dict() for m in (model, whole))
+        assert all(torch.equal(own[key], others[key]) for key in others)
+        assert torch.equal(model.network.w_avg, whole.network.w_avg)
 
 
 def test_shipped_models_load_by_name():
