@@ -100,12 +100,9 @@ def measure(model, faces, task, factor):
 
 
 def line(row):
-    """One row of the table of docs/applications.md."""
-    task = row["task"].replace("_", "-") + (f" x{row['factor']}" if row["factor"] else "")
-    return (
-        f"| {task} | {row['what']} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['dlib']:.3f} | "
-        f"{100 * row['under_0.6']:.0f} % |"
-    )
+    """What is printed of a row; docs/make_applications.py makes the page's table of the JSON."""
+    figures = "  ".join(f"{key} {row[key]:.3f}" for key in ("psnr", "ssim", "dlib", "under_0.6"))
+    return f"{row['task']} {row['factor'] or '':2}  {row['what']:20}  {figures}"
 
 
 def main():
@@ -117,8 +114,7 @@ def main():
     options = parser.parse_args()
     model = e2style.load_model(options.model)
     faces = FaceSet(options.data, COMPARED_SIDE, every=options.every)
-    print(f"{len(faces)} faces, model {model.name}\n")
-    print("| task | what | PSNR | SSIM | dlib | under 0.6 |\n|---|---|---|---|---|---|")
+    print(f"{len(faces)} faces, model {model.name}")
     rows = []
     for task, factor in TASKS:
         start = time.process_time()

@@ -183,8 +183,8 @@ def export(
     """Write the model file of a training run.
 
     Weights are stored in half precision. After joint training the quantizer and its tables are
-    fitted to the training pictures. A stage of the paper's training is written whole, generator
-    and earlier stages included, and without a quantizer: `e2style calibrate` fits one.
+    fitted to the training pictures. A stage of the paper's training is written with its generator
+    and the stages before it, and without a quantizer: `e2style calibrate` fits one.
     """
     from e2style.model import ModelCard
     from e2style.training.export import export as write

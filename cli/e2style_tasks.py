@@ -16,7 +16,7 @@ __all__ = ["restore", "translate"]
 _compare_option = click.option(
     "--compare",
     is_flag=True,
-    help="Output: put what the encoder saw beside what was painted.",
+    help="Output: put what came in beside what was painted.",
 )
 
 

@@ -62,7 +62,8 @@ _OPTIONS = (
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
         "picture, small; file: any bytes, without the name; auto: latent for a square picture "
-        "of a face that the model paints closely and that is safe in the carrier, else image; "
+        "of a face that the model paints closely, or more closely than a small picture would, "
+        "and that is safe in the carrier, else image; "
         "paper: nine bits per integer, for the figures of the paper.",
     ),
     click.option(

@@ -29,8 +29,10 @@ class _FileType(click.types.StringParamType):
             found.append(CompletionItem(incomplete, type="dir"))
         if self._metavar in _MODELS:
             import e2style
+            from e2style.shipped import RESTORERS
 
-            known = [*e2style.names(), *(each.name for each in e2style.added_models())]
+            added = (each.name for each in e2style.added_models())
+            known = [*e2style.names(), *RESTORERS, *added]
             found += [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return found
 

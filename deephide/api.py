@@ -74,7 +74,8 @@ def embed(
         "juniward" or "uerd" for JPEG files; "auto" is the first of each
     codec : "latent" sends a face as the model's code, "image" any picture as a small one, "file"
         any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
-        for a square picture of a face that the model paints closely and whose code is safe in the
+        for a square picture of a face that the model paints closely, or more closely than a small
+        picture would, and whose code is safe in the
         carrier, else image
     progress : called with (stages done, stages in all); STAGES names them
     key_file : path of a file of random bytes, or its content; needed besides the passphrase, if

@@ -160,7 +160,9 @@ def encode(codec: str, request: Request) -> Encoded:
             return latent
     else:
         squeezed = _Image().encode(request)
-        if latent is not None and _is_closer(latent, squeezed, request.room()):
+        # A face that was chosen in a photo and the whole photo cannot be compared.
+        whole = request.face in ("auto", None)
+        if latent is not None and whole and _is_closer(latent, squeezed, request.room()):
             though = f"closer than a small picture would be, although {doubt}"
             return replace(latent, reason=f"{latent.reason}, {though}")
     chosen = squeezed.reason.removeprefix("codec image: ")

@@ -338,10 +338,16 @@ def likeness(secret: Image.Image, shown: Image.Image) -> float:
 
 
 def are_two_people(face: Image.Image, painted: Image.Image) -> bool:
-    """Say whether a recogniser takes two aligned faces for different people."""
-    from e2style.similarity import DIFFERENT, similarity
+    """Say whether a recogniser takes two aligned faces for different people.
 
-    return similarity(np.asarray(face), np.asarray(painted)) < DIFFERENT
+    Raises
+    ------
+    CheckpointError : the recogniser that ships is missing or damaged
+    """
+    with _translated():
+        from e2style.similarity import DIFFERENT, similarity
+
+        return similarity(np.asarray(face), np.asarray(painted)) < DIFFERENT
 
 
 def doubt(

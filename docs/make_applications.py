@@ -103,7 +103,7 @@ def draw_codes(model, faces, codes):
 
 
 def draw_restoration(faces):
-    """Damaged, restored and true, two of them in a row; colours and holes as users want them."""
+    """Damaged, restored and true, three damages in a row."""
     model = e2style.load_model(RESTORER)
     side = model.network.seen_side
     rows = []
@@ -153,7 +153,7 @@ def checked_table():
     return "\n".join(lines)
 
 
-def filled(page, name, content):
+def with_content(page, name, content):
     """The page with new content between the marks of one name."""
     pattern = rf"(<!-- {name} -->\n).*(<!-- end of {name} -->)"
     if not re.search(pattern, page, flags=re.DOTALL):
@@ -192,9 +192,9 @@ def main():
     shipped = draw_codes(model, faces, codes)
     draw_restoration(faces)
     page = PAGE.read_text(encoding="utf-8")
-    page = filled(page, "directions", table(model, shipped))
-    page = filled(page, "checked", checked_table())
-    page = filled(page, "restoration", restoration_table())
+    page = with_content(page, "directions", table(model, shipped))
+    page = with_content(page, "checked", checked_table())
+    page = with_content(page, "restoration", restoration_table())
     PAGE.write_text(page, encoding="utf-8")
 
 

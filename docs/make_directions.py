@@ -31,9 +31,9 @@ RESULTS = ROOT / "docs" / "models" / "directions.json"
 GENDER = "gender"
 SHARE = 0.2  # of the faces on either side
 STRENGTH = 2.0
+SAME = 0.6  # below this distance two pictures count as of one person
 # What a direction must do to ship: move the attribute by so many of its standard deviations between
 # both strengths, in this share of faces, and keep dlib's distance to the unedited face below this.
-SAME = 0.6  # below this distance two pictures count as of one person
 LEAST_EFFECT, LEAST_RISING, MOST_DISTANCE = 1.0, 0.8, 0.6
 # What each direction may be made orthogonal to, if that is better.
 APART = {"smile": [GENDER], "teeth": [GENDER], "hair": [GENDER], "yaw": [], GENDER: ["smile"]}

@@ -1,6 +1,6 @@
 """Distil the small face recogniser that ships from MobileFaceNet, and find its limit.
 
-    python docs/make_recogniser.py --steps 900
+    python docs/make_recogniser.py --steps 1000
 
 The student sees training faces, blurred, noisy or recompressed now and then, and beside some of
 them what the default model paints of them, since it has to judge what comes back; its embeddings,
@@ -22,7 +22,7 @@ import e2style
 from e2style.data.faces import FaceSet
 from e2style.evaluation import COMPARED_SIDE, encode_set
 from e2style.losses.features import MobileFaceNet, load_state
-from e2style.models.likeness import SmallRecogniser
+from e2style.models.recognisers import SmallRecogniser
 from e2style.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.pictures import paint, to_tensor
 
@@ -80,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
     parser.add_argument("--weights", type=Path, default=SHARED / "weights")
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--init", type=Path, help="go on from this file")
     parser.add_argument("-o", "--output", type=Path, default=SMALL_RECOGNISER)
     options = parser.parse_args()

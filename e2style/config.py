@@ -195,8 +195,8 @@ class TrainConfig:
     latents: str = ""  # .npy of codes (N, n, 512) that e4e's critic sees; empty: mapped z
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     feature_networks: str = ""  # folder with the weights of the losses' networks
-    side: int = 0  # pictures are painted and compared at this side; 0 means the full size, or in
-    # stage training the side of the encoder
+    side: int = 0  # pictures are read, painted and compared at this side; 0 means the full size,
+    # or in stage training the side of the encoder
     train_generator: bool = True  # in joint training
     base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
     step_low: float = 1.0  # joint training rounds to multiples of a step that is drawn for each
@@ -313,6 +313,8 @@ class TrainConfig:
                 if name == "validation_source" and self.stage:
                     why = "training without validation"
                 raise ConfigError(f"{name}: has no effect in {why}; leave it out")
+        if self.stage and self.side and self.source:
+            raise ConfigError("side: what the encoder is shown would be resized, so leave it out")
         if self.latents and not self.loss.adversarial:
             raise ConfigError("latents: has no effect without loss.adversarial; leave it out")
         for name in ("w_norm", "adversarial", "delta"):

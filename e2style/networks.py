@@ -48,9 +48,13 @@ from e2style.models.idgi import IDGIEncoder
 from e2style.models.inception import Inception
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
-from e2style.models.likeness import SmallRecogniser
 from e2style.models.parsing_unet import ParsingUNet
-from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
+from e2style.models.recognisers import (
+    CURRICULAR_UNITS,
+    CurricularFace,
+    DlibResNet,
+    SmallRecogniser,
+)
 from e2style.settings import from_dict, to_json
 from e2style.shipped import kind_of_file
 from e2style.untrusted import check_settings, reason

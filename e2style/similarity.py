@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from e2style.models.likeness import SmallRecogniser
+from e2style.evaluation import COMPARED_SIDE
+from e2style.models.recognisers import SmallRecogniser
 from e2style.networks import SMALL_RECOGNISER, load_network
 from e2style.pictures import to_tensor
 
@@ -17,7 +18,6 @@ __all__ = ["DIFFERENT", "similarity"]
 
 # One pair of different people in a hundred is more alike (docs/make_recogniser.py).
 DIFFERENT = 0.69
-_SIDE = 128  # what the recogniser looks at is half of that
 
 
 def similarity(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
@@ -29,7 +29,7 @@ def similarity(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float
     ------
     CheckpointError : the recogniser's file is missing or damaged
     """
-    pictures = to_tensor([Image.fromarray(original), Image.fromarray(painted)], _SIDE)
+    pictures = to_tensor([Image.fromarray(each) for each in (original, painted)], COMPARED_SIDE)
     with torch.inference_mode():
         one, other = _recogniser()(pictures)
     return float(one @ other)

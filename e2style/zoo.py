@@ -135,7 +135,7 @@ def save(
 
     Raises
     ------
-    ConfigError : no such model, another generator than its own, or a quantizer without one
+    ConfigError : no such model, another generator than its own, or there are quantizers
     OutputError : the file cannot be written
     """
     shared = _shared_generator(generator, network, quantizers) if generator else ""
@@ -169,10 +169,12 @@ def _shared_generator(name: str, network: InversionNetwork, quantizers: Sequence
     if quantizers:
         raise ConfigError("generator: a model with quantizers is written whole")
     tensors = _generator_tensors(name)
-    own = network.generator.state_dict()
-    for key, value in tensors.items():
-        if not torch.equal(own[key.removeprefix(_GENERATOR)].to(value.dtype).cpu(), value):
-            raise ConfigError(f"generator: the network's is not that of {name}")
+    own = {f"{_GENERATOR}{key}": value for key, value in network.generator.state_dict().items()}
+    same = own.keys() == tensors.keys() and all(
+        torch.equal(own[key].to(value.dtype).cpu(), value) for key, value in tensors.items()
+    )
+    if not same:
+        raise ConfigError(f"generator: the network's is not that of {name}")
     return fingerprint(tensors).hex()
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from e2style.data.archive import UNREADABLE, decode, why
 from e2style.data.corruptions import RESTORATION as TASKS
-from e2style.data.corruptions import calmed, corrupt, filled, gray
+from e2style.data.corruptions import Holes, calmed, corrupt, cut, filled, gray
 from e2style.errors import ConfigError, DataError
 from e2style.metrics import pictures as metrics
 from e2style.model import InversionModel
@@ -121,7 +121,8 @@ def restore(
     model : trained for the task
     picture : square, RGB, of any side; damaged, or with a mask still to be
     task : one of TASKS; for colorization colours are taken out, a small picture is enlarged as
-        super-resolution saw them, the others are shown as they are
+        super-resolution saw them, and before a network with a base holes are filled softly and
+        noise goes through a median
     mask : white where an inpainted picture is to be filled; None means where it is black
 
     Raises
@@ -133,26 +134,30 @@ def restore(
         raise ConfigError(f"mask: the task {task} takes none")
     side = model.network.seen_side
     shown = picture.resize((side, side), Image.Resampling.BILINEAR)
+    holes = None
     if task == "colorization":
         shown = Image.fromarray(gray(np.asarray(shown)))
     if mask is not None:
-        holes = mask.convert("L").resize((side, side), Image.Resampling.NEAREST)
-        shown.paste((0, 0, 0), (0, 0), holes.point(lambda level: 255 if level > 127 else 0))
-    seen = _softened(shown, task) if model.config.generator.base_side else shown
+        levels = mask.convert("L").resize((side, side), Image.Resampling.NEAREST)
+        holes = np.asarray(levels) > 127
+        shown = Image.fromarray(cut(np.asarray(shown), holes))
+    seen = _softened(shown, task, holes) if model.config.generator.base_side else shown
     return _painted(model, shown, to_tensor([seen], side))
 
 
-def _softened(shown: Image.Image, task: str) -> Image.Image:
+def _softened(shown: Image.Image, task: str, holes: Holes | None) -> Image.Image:
     """Holes filled and noise calmed, as `corrupt` shows them to a network with a base."""
     array = np.asarray(shown)
     if task == "denoising":
         return Image.fromarray(calmed(array))
     if task != "inpainting":
         return shown
-    black = Image.fromarray(array.max(axis=2) == 0).convert("L")
-    # Single black samples are no holes; one more sample at each border belongs to them.
-    holes = black.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(5))
-    return Image.fromarray(filled(array, np.asarray(holes) > 0))
+    if holes is None:
+        black = Image.fromarray(array.max(axis=2) == 0).convert("L")
+        # Single black samples are no holes; one more sample at each border belongs to them.
+        grown = black.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(5))
+        holes = np.asarray(grown) > 0
+    return Image.fromarray(filled(array, holes))
 
 
 def keep_known(painted: Image.Image, original: Image.Image, mask: Image.Image) -> Image.Image:

@@ -84,18 +84,19 @@ def filled(picture: Picture, holes: Holes) -> Picture:
 
     Parameters
     ----------
-    picture : its side S is a power of two
-    holes : (S, S)
+    picture : (S, S, 3)
+    holes : (S, S); what is known outside stays as it is
     """
     known = torch.tensor(~holes)[None, None].float()
     sums = torch.tensor(picture).permute(2, 0, 1)[None] * known
     levels = []
     while known.shape[-1] > 1:
         levels.append((sums, known))
-        sums, known = F.avg_pool2d(sums, 2), F.avg_pool2d(known, 2)
+        sums, known = (F.avg_pool2d(part, 2, ceil_mode=True) for part in (sums, known))
     found = sums / known.clamp_min(torch.finfo().tiny)
     for sums, known in reversed(levels):
-        found = sums + (1 - known) * F.interpolate(found, scale_factor=2.0, mode="bilinear")
+        coarser = F.interpolate(found, sums.shape[-2:], mode="bilinear")
+        found = sums + (1 - known) * coarser
     return found[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
 
 

@@ -15,6 +15,7 @@ CURRICULAR_SIDE = 112
 DLIB_BOX = (0.161, 0.257, 0.851, 0.947)
 DLIB_SIDE = 150
 DLIB_MEAN = (122.782, 117.001, 104.298)
+SMALL_SIDE, SMALL_WIDTHS, SMALL_DIM = 64, (32, 64, 128, 192), 128
 
 
 def crop(pictures: Tensor, box: tuple[float, float, float, float], side: int) -> Tensor:
@@ -107,3 +108,46 @@ class DlibResNet(nn.Module):
         for unit in self.units.values():
             x = unit(x)
         return F.normalize(self.linear(x.mean((2, 3))))
+
+
+class SmallRecogniser(nn.Module):
+    """The one that ships: half the weights of MobileFaceNet, which it was distilled from.
+
+    Depthwise-separable convolutions at sides 32, 16, 8 and 4; see docs/make_recogniser.py.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, SMALL_WIDTHS[0], 3, 2, 1),
+            nn.PReLU(SMALL_WIDTHS[0]),
+        ]
+        width = SMALL_WIDTHS[0]
+        for n_out in SMALL_WIDTHS[1:]:
+            layers += [_separable(width, n_out, 2), _Residual(n_out), _Residual(n_out)]
+            width = n_out
+        self.trunk = nn.Sequential(*layers)
+        self.linear = nn.Linear(width * 16, SMALL_DIM)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
+        x = self.trunk(crop(pictures, ARCFACE_BOX, SMALL_SIDE))
+        return F.normalize(self.linear(x.flatten(1)))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = _separable(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.body(x)
+        return y
+
+
+def _separable(n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    """Depthwise 3x3, then 1x1; batch norm behind each, PReLU at the end."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_in, 3, stride, 1, groups=n_in, bias=False), nn.BatchNorm2d(n_in),
+        nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out), nn.PReLU(n_out),
+    )  # fmt: skip

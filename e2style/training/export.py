@@ -65,8 +65,8 @@ def export(
     """
     check_target(target)
     config = config_of_run(run)
-    if encoder_only and not config.stage:
-        raise ConfigError("encoder only: joint training makes a generator of its own")
+    if encoder_only and not config.generator:
+        raise ConfigError("encoder only: the run was not trained on the generator of a model")
     network, images_seen = network_of_run(run)
     network.channels_last()
     if card is not None:

@@ -148,6 +148,23 @@ def test_a_network_with_a_base_sees_what_its_training_showed(monkeypatch):
             assert np.abs(np.asarray(damaged, int) - shown).mean() > 3 or task in same, task
 
 
+def test_a_mask_says_what_is_filled_however_thin_and_whatever_is_black(monkeypatch):
+    generator = dataclasses.replace(CONFIG.generator, base_side=8, base_rows=1, base_channels=4)
+    model = InversionModel(
+        InversionNetwork(dataclasses.replace(CONFIG, generator=generator)), fingerprint=bytes(32)
+    )
+    array = np.full((64, 64, 3), 120, np.uint8)
+    array[:, 40:] = 0  # a black wall behind the face
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 30, 40, 31))
+    seen = []
+    monkeypatch.setattr(InversionModel, "invert", lambda self, x: seen.append(x) or ZERO_CODE)
+    restoration.restore(model, Image.fromarray(array), "inpainting", mask)
+    shown = np.asarray(from_tensor(seen.pop())[0], int)
+    assert shown[30, :30].min() > 100
+    assert not shown[:, 40:].any()
+
+
 def test_wrong_uses_are_refused(place):
     Image.new("L", (8, 8)).save("mask.png")
     for wrong, code in (

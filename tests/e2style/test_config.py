@@ -150,6 +150,12 @@ def test_inputs_of_other_stages_are_refused(stages, given):
         TrainConfig(model=model, stage=stages, **{given: "x"})
 
 
+def test_a_source_of_its_own_is_read_at_the_side_of_the_encoder():
+    assert TrainConfig(model=FULL, stage=1, side=128).side == 128
+    with pytest.raises(ConfigError, match="side: what the encoder is shown"):
+        TrainConfig(model=FULL, stage=1, side=128, source="sketches.zip")
+
+
 def test_all_changes_are_made_at_once(tmp_path):
     (tmp_path / "default.toml").write_text("[loss]\nl2 = 2.0\n")
     changes = {

@@ -16,7 +16,7 @@ from PIL import Image
 
 import e2style
 from e2style.config import LossConfig
-from e2style.errors import DataError
+from e2style.errors import ConfigError, DataError
 from e2style.settings import to_json
 from e2style.training.assemble import network_of_run
 from e2style.training.export import export
@@ -188,6 +188,25 @@ def test_pictures_may_be_compared_at_another_side_than_the_encoders(config, tmp_
     assert float(terms["l2"]) == pytest.approx(float((painted - target).square().mean()), rel=1e-4)
     assert {column.shape[-1] for column in work.columns()} == {side}
     work.close()
+
+
+def test_only_a_stage_on_a_shipped_generator_is_exported_without_it(config, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(dataclasses.replace(config, images=8), run)
+    with pytest.raises(ConfigError, match="generator"):
+        export(run, tmp_path / "alone.safetensors", encoder_only=True)
+    later = dataclasses.replace(
+        config,
+        images=8,
+        model=dataclasses.replace(config.model, stages=2),
+        stage=2,
+        generator="",
+        checkpoint=str(run),
+    )
+    train(later, tmp_path / "two")
+    with pytest.raises(ConfigError, match="encoder only"):
+        export(tmp_path / "two", tmp_path / "alone.safetensors", encoder_only=True)
+    assert not (tmp_path / "alone.safetensors").exists()
 
 
 def test_only_the_trained_encoder_is_in_train_mode(config):

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import re
@@ -117,11 +118,22 @@ def test_a_file_may_share_the_generator_of_a_shipped_model(stored, network, tmp_
         torch.testing.assert_close(model.invert(x), other.invert(x), rtol=0.02, atol=0.02)
 
     foreign = InversionNetwork(network.config)
-    for wrong, name, match in ((foreign, "tiny", "not that of tiny"), (other, "none", "allowed")):
+    wide = dataclasses.replace(network.config.generator, channel_max=4)
+    smaller = InversionNetwork(dataclasses.replace(network.config, generator=wide))
+    refused = "not that of tiny"
+    for wrong, name, match in (
+        (foreign, "tiny", refused),
+        (smaller, "tiny", refused),
+        (other, "none", "allowed"),
+    ):
         with pytest.raises(ConfigError, match=match):
             zoo.save(path, wrong, generator=name)
     with pytest.raises(ConfigError, match="whole"):
         zoo.save(path, other, generator="tiny", quantizers=e2style.load(stored).quantizers)
+    monkeypatch.setitem(shipped.RESTORERS, "changed", (str(path), "0" * 64))
+    for read in (e2style.load, e2style.fingerprint_of):
+        with pytest.raises(CheckpointError, match="hash"):
+            read("changed")
     # A file from anywhere may name no path, and no generator but the one that it was made with.
     with safetensors.safe_open(path, "pt") as file:
         header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
