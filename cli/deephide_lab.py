@@ -88,6 +88,12 @@ __all__ = ["compare", "lab"]
     metavar="COUNT",
     help="Advanced: processes to share the covers; the results are the same.",
 )
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Advanced: spread the covers over the Ray cluster that RAY_ADDRESS names, whose machines "
+    "see the same folders; the results are the same. Needs the extra cluster.",
+)
 def lab(
     terminal: Terminal,
     covers: str,
@@ -103,6 +109,7 @@ def lab(
     limit: int | None,
     seed: int,
     jobs: int,
+    cluster: bool,
 ) -> None:
     """Measure how well detectors tell stegos from covers.
 
@@ -134,6 +141,7 @@ def lab(
             detectors=detectors or tuple(DETECTORS),
             limit=limit,
             jobs=min(jobs, os.cpu_count() or 1),
+            cluster=cluster,
             plots=not no_plots,
             progress=progress,
         )

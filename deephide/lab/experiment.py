@@ -21,6 +21,7 @@ def run(
     detectors: Sequence[str] = tuple(DETECTORS),
     limit: int | None = None,
     jobs: int = 1,
+    cluster: bool = False,
     plots: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
@@ -35,6 +36,7 @@ def run(
     detectors : of DETECTORS
     limit : use so many covers, drawn at random, instead of all; fewer are among the more
     jobs : processes
+    cluster : spread the covers over a Ray cluster instead, as in `collect`
     plots : draw, which needs matplotlib
     progress : called with (steps done, steps in all); a cover is one, and a condition
 
@@ -45,7 +47,7 @@ def run(
     Raises
     ------
     OutputError : the folder holds another experiment
-    DeephideError : there is no matplotlib to draw with
+    DeephideError : there is no matplotlib to draw with, or no Ray to spread with
     """
     if plots:
         check_plots()
@@ -58,7 +60,7 @@ def run(
     def advance(before: int) -> Callable[[int, int], None]:
         return lambda done, _: progress(before + done, steps) if progress else None
 
-    collect(experiment, names, jobs, advance(0))
+    collect(experiment, names, jobs, advance(0), cluster=cluster)
     rows = evaluate(experiment, names, detectors, advance(len(names)))
     folder = experiment.folder
     write_atomically(folder / "table.md", as_table(rows).encode(), force=True)

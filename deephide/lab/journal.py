@@ -9,7 +9,7 @@ import json
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,8 @@ def collect(
     names: Sequence[str],
     jobs: int,
     progress: Callable[[int, int], None],
+    *,
+    cluster: bool = False,
 ) -> None:
     """Make all stegos and keep their features; what an earlier run kept is not made again.
 
@@ -79,10 +81,14 @@ def collect(
     names : of the covers to use
     jobs : processes
     progress : called with (covers done, covers in all)
+    cluster : spread the covers over the machines of a Ray cluster instead, or where RAY_ADDRESS
+        names none, over the cores of this one; covers, secrets, networks and folder must lie at
+        the same paths everywhere
 
     Raises
     ------
     OutputError : the folder holds another experiment
+    DeephideError : there is no Ray to spread with
     """
     for condition in experiment.conditions:
         _claim(experiment, condition)
@@ -93,19 +99,43 @@ def collect(
     ]
     done = len(names) - len(waiting)
     progress(done, len(names))
+    spread = _on_cluster(experiment, waiting) if cluster else _here(experiment, waiting, jobs)
+    for _ in spread:
+        done += 1
+        progress(done, len(names))
+
+
+def _here(experiment: Experiment, waiting: Sequence[str], jobs: int) -> Iterator[None]:
+    """Measure covers in processes of this machine; yields behind each."""
     if jobs == 1:
         for name in waiting:
             _measure(experiment, name)
-            done += 1
-            progress(done, len(names))
+            yield
         return
     # Threads of numerical libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         for future in as_completed([pool.submit(_measure, experiment, n) for n in waiting]):
-            future.result()
-            done += 1
-            progress(done, len(names))
+            yield future.result()
+
+
+def _on_cluster(experiment: Experiment, waiting: Sequence[str]) -> Iterator[None]:
+    """Measure covers on a Ray cluster, one core each; yields behind each."""
+    try:
+        import ray
+    except ImportError as error:
+        raise DeephideError(
+            "a cluster needs Ray", hint="install the extra: pip install 'deephide[cluster]'"
+        ) from error
+    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+    try:
+        measure = ray.remote(_measure)
+        pending = [measure.remote(experiment, name) for name in waiting]
+        while pending:
+            (ready,), pending = ray.wait(pending)
+            yield ray.get(ready)
+    finally:
+        ray.shutdown()
 
 
 def load(experiment: Experiment, condition: Condition, names: Sequence[str]) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 import json
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deephide.errors import InputImageError, OutputError
+from deephide.errors import DeephideError, InputImageError, OutputError
 from deephide.lab import Condition, Experiment, Payload, conditions_of, deep_hiding, run
 from deephide.lab.covers import PictureSet, groups_of
 from deephide.lab.journal import COLUMNS, collect, load
@@ -25,10 +26,12 @@ def _kept(experiment):
     }
 
 
-def _collect(experiment, jobs=1):
+def _collect(experiment, jobs=1, cluster=False):
     seen = []
     names = PictureSet(experiment.covers).names
-    collect(experiment, names, jobs, lambda done, total: seen.append((done, total)))
+    collect(
+        experiment, names, jobs, lambda done, total: seen.append((done, total)), cluster=cluster
+    )
     return seen
 
 
@@ -49,6 +52,22 @@ def test_processes_give_the_same_features(experiment, tmp_path):
     again = Experiment(experiment.covers, tmp_path / "again", experiment.conditions)
     _collect(again, jobs=2)
     assert _kept(again) == _kept(experiment)
+
+
+@pytest.mark.filterwarnings("default")  # of Ray's own
+def test_a_cluster_gives_the_same_features(experiment, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    _collect(experiment)
+    again = Experiment(experiment.covers, tmp_path / "again", experiment.conditions)
+    assert _collect(again, cluster=True) == [(done, 12) for done in range(13)]
+    assert _kept(again) == _kept(experiment)
+
+
+def test_without_ray_it_is_said_what_to_install(experiment, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DeephideError, match="a cluster needs Ray") as caught:
+        _collect(experiment, cluster=True)
+    assert "deephide[cluster]" in caught.value.hint
 
 
 def test_another_experiment_does_not_mix(experiment):
