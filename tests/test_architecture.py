@@ -36,7 +36,7 @@ ALLOWED = {
     "cli": {"click", "rich", "starlette", "uvicorn", "deephide", "e2style", "cli"},
 }
 LAZY = {
-    "deephide": {"torch", "e2style", "jinja2", "matplotlib"},
+    "deephide": {"torch", "e2style", "jinja2", "matplotlib", "ray"},
     "cli": {"PIL"},
     "stc": set(),
     "e2style": set(),
