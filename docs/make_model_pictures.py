@@ -9,15 +9,15 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 import e2style
 from deephide import latent_codec
 from deephide.container import OVERHEAD_BYTES
+from e2style.applications import mixing
 from e2style.data.faces import FaceSet
 from e2style.evaluation import encode_set
-from e2style.training.runlog import to_uint8
+from e2style.pictures import paint
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIDE, HEAD = 160, 22
@@ -28,10 +28,8 @@ FRAMES = 8
 
 def painted(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
     """Codes (N, n, 512) -> tiles."""
-    with torch.inference_mode():
-        shown = to_uint8(model.network.synthesize(torch.from_numpy(codes.astype(np.float32))))
     lanczos = Image.Resampling.LANCZOS
-    return [Image.fromarray(picture).resize((SIDE, SIDE), lanczos) for picture in shown]
+    return [picture.resize((SIDE, SIDE), lanczos) for picture in paint(model, codes)]
 
 
 def sheet(rows: list[list[Image.Image]], titles: list[str], name: str) -> None:
@@ -64,8 +62,8 @@ def main() -> None:
     sheet([list(row) for row in zip(*columns, strict=True)], titles, "model-qualities.webp")
 
     a, b, c = codes
-    ways = np.linspace(0, 1, FRAMES)[:, None, None]
-    between = [painted(model, first + (last - first) * ways) for first, last in ((a, b), (b, c))]
+    pairs = ((a, b), (b, c))
+    between = [painted(model, mixing.interpolate(*pair, FRAMES)) for pair in pairs]
     sheet(
         between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp"
     )
@@ -74,10 +72,8 @@ def main() -> None:
     for place, own in enumerate(codes):
         others = codes[np.arange(len(codes)) != place]
         tiles = [own]
-        for rows in ([0], [1, 2]):
-            for other in others:
-                tiles.append(own.copy())
-                tiles[-1][rows] = other[rows]
+        for rows in (slice(0, 1), slice(1, 3)):
+            tiles += [mixing.mix(own, other, rows) for other in others]
         mixed.append(painted(model, np.stack(tiles)))
     titles = ["own code", *["row 0 of another"] * 2, *["rows 1 and 2 of another"] * 2]
     sheet(mixed, titles, "model-mixing.webp")

@@ -123,9 +123,8 @@ class StageObjective(nn.Module):
         sums = dict.fromkeys(self.names, x.new_zeros(()))
         for _ in range(network.config.iterations):
             start = codes.detach() if network.config.residual else network.w_avg
-            codes = start + network.encoders[-1](
-                torch.cat([x, network.pool(painted).detach()], dim=1)
-            )
+            seen = network.pool(painted).detach()
+            codes = start + network.encoders[-1](torch.cat([x, seen], dim=1))
             painted = self._paint(codes, noise)
             for name, value in self._compare(codes, painted, target).items():
                 sums[name] = sums[name] + value / network.config.iterations

@@ -126,16 +126,22 @@ def test_the_built_in_encoder_brings_colours_back():
     assert shades.mean() > 30
 
 
-def test_a_network_with_a_base_sees_what_its_training_showed(monkeypatch):
+@pytest.fixture
+def watched(monkeypatch):
+    """A model with a base, and the list of what its encoder was shown."""
     generator = dataclasses.replace(CONFIG.generator, base_side=8, base_rows=1, base_channels=4)
-    model = InversionModel(
-        InversionNetwork(dataclasses.replace(CONFIG, generator=generator)), fingerprint=bytes(32)
-    )
+    network = InversionNetwork(dataclasses.replace(CONFIG, generator=generator))
+    seen = []
+    monkeypatch.setattr(InversionModel, "invert", lambda self, x: seen.append(x) or ZERO_CODE)
+    return InversionModel(network, fingerprint=bytes(32)), seen
+
+
+def test_a_network_with_a_base_sees_what_its_training_showed(watched):
+    model, seen = watched
     assert model.network.seen_side == 64
     coarse = np.random.default_rng(3).integers(40, 216, (8, 8, 3), np.uint8)
     picture = Image.fromarray(coarse).resize((64, 64), Image.Resampling.BILINEAR)
-    seen, same = [], ("colorization", "super_resolution")
-    monkeypatch.setattr(InversionModel, "invert", lambda self, x: seen.append(x) or ZERO_CODE)
+    same = ("colorization", "super_resolution")
     for task in restoration.TASKS:
         for seed in range(4):
             damaged = restoration.damaged(picture, task, 64, seed, 4)
@@ -148,17 +154,12 @@ def test_a_network_with_a_base_sees_what_its_training_showed(monkeypatch):
             assert np.abs(np.asarray(damaged, int) - shown).mean() > 3 or task in same, task
 
 
-def test_a_mask_says_what_is_filled_however_thin_and_whatever_is_black(monkeypatch):
-    generator = dataclasses.replace(CONFIG.generator, base_side=8, base_rows=1, base_channels=4)
-    model = InversionModel(
-        InversionNetwork(dataclasses.replace(CONFIG, generator=generator)), fingerprint=bytes(32)
-    )
+def test_a_mask_says_what_is_filled_however_thin_and_whatever_is_black(watched):
+    model, seen = watched
     array = np.full((64, 64, 3), 120, np.uint8)
     array[:, 40:] = 0  # a black wall behind the face
     mask = Image.new("L", (64, 64))
     mask.paste(255, (0, 30, 40, 31))
-    seen = []
-    monkeypatch.setattr(InversionModel, "invert", lambda self, x: seen.append(x) or ZERO_CODE)
     restoration.restore(model, Image.fromarray(array), "inpainting", mask)
     shown = np.asarray(from_tensor(seen.pop())[0], int)
     assert shown[30, :30].min() > 100

@@ -190,7 +190,7 @@ def test_pictures_may_be_compared_at_another_side_than_the_encoders(config, tmp_
     work.close()
 
 
-def test_only_a_stage_on_a_shipped_generator_is_exported_without_it(config, tmp_path, monkeypatch):
+def test_only_a_stage_on_a_shipped_generator_is_exported_without_it(config, tmp_path):
     run = tmp_path / "run"
     train(dataclasses.replace(config, images=8), run)
     with pytest.raises(ConfigError, match="generator"):
