@@ -45,7 +45,7 @@ class Stego:
 
     def __init__(self, side):
         import deephide
-        from deephide import crypto
+        from deephide.container import crypto
 
         crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
         self.extract = deephide.extract
@@ -92,7 +92,7 @@ def flips(stego, sort, every):
 
 def changed_coefficients(raw, every):
     """Yield JPEG files with one bit of one coefficient flipped, the lowest or the next."""
-    from deephide import jpeg_cover
+    from deephide.covers import jpeg as jpeg_cover
 
     cover = jpeg_cover.decode(raw)
     for bit in range(0, 2 * cover.elements.size, every):

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deephide import image_io
-from deephide.cover_costs import cover_warnings
-from deephide.cover_history import looks_upscaled
-from deephide.jpeg_history import looks_decompressed
+from deephide.covers import samples as image_io
+from deephide.covers.decompressed import looks_decompressed
+from deephide.covers.history import looks_upscaled
+from deephide.covers.samples_costs import cover_warnings
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT.parent / "shared" / "data" / "portraits"

@@ -33,10 +33,10 @@ from scipy.linalg import sqrtm  # noqa: E402
 from scipy.stats import norm  # noqa: E402
 
 import e2style  # noqa: E402
-from deephide import latent_codec  # noqa: E402
-from deephide.container import OVERHEAD_BYTES  # noqa: E402
+from deephide.codecs import latent as latent_codec  # noqa: E402
+from deephide.container.layout import OVERHEAD_BYTES  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
-from e2style.evaluation import encode_set  # noqa: E402
+from e2style.evaluation.sets import encode_set  # noqa: E402
 from e2style.metrics.pictures import as_compared, psnr, ssim  # noqa: E402
 
 SIDE = 256

@@ -46,7 +46,11 @@ def child(name, arguments):
     if kind.interpreted:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
     # What is compiled cannot be instrumented.
-    skipped = [] if kind.interpreted else ["deephide.jpeg.reading", "deephide.jpeg.writing"]
+    skipped = (
+        []
+        if kind.interpreted
+        else ["deephide.formats.jpeg.reading", "deephide.formats.jpeg.writing"]
+    )
     with atheris.instrument_imports(include=list(kind.instrument), exclude=skipped):
         target = load_targets().TARGETS[name]()
         for seed in target.seeds()[:1]:  # imports that are made late are made now

@@ -4,7 +4,7 @@
     PYTHONPATH=. python benchmarks/image_codec.py faces VAL.zip [--limit 272]
 
 The first prints, for four photos, format, size and PSNR per budget, and the means that
-`deephide.image_codec` states as typical. The second says which share of faces `auto` takes as code
+`deephide.codecs.image` states as typical. The second says which share of faces `auto` takes as code
 and which share of scikit-image's pictures it does not.
 """
 
@@ -17,8 +17,9 @@ from pathlib import Path
 import skimage.data
 from PIL import Image
 
-from deephide import image_codec, models
-from deephide.image_io import load_picture, load_secret
+from deephide import models
+from deephide.codecs import image as image_codec
+from deephide.covers.samples import load_picture, load_secret
 
 PHOTOS = Path(skimage.data.__file__).parent
 BUDGETS = (60, 300, 1000, 2000, 4000, 12000)

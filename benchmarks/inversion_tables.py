@@ -24,15 +24,15 @@ from e2style_training_speed import machine
 from PIL import Image
 from torch import Tensor, nn
 
-from e2style import zoo
 from e2style.architectures import ROWS
+from e2style.checkpoints import models as zoo
 from e2style.config import GeneratorConfig, TrainConfig
 from e2style.data.faces import FaceSet
-from e2style.evaluation import encode_set
-from e2style.measure import TITLES, measure, parameters, runtime
-from e2style.methods import METHODS, Inverter
+from e2style.evaluation.measure import TITLES, measure, parameters, runtime
+from e2style.evaluation.methods import METHODS, Inverter
+from e2style.evaluation.report import as_json
+from e2style.evaluation.sets import encode_set
 from e2style.metrics.features import load_metrics
-from e2style.report import as_json
 from e2style.settings import load_toml
 from e2style.training.assemble import generator_of, network_of_run
 from e2style.training.feature_networks import NETWORKS

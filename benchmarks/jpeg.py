@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from stc_common import machine, photo
 
-from deephide import covers
+from deephide.covers import opening as covers
 
 MAIN = "from cli.deephide_app import main; main()"
 

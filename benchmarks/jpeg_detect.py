@@ -28,7 +28,8 @@ from scipy import fft
 from stc_common import machine
 
 import deephide
-from deephide import covers, crypto
+from deephide.container import crypto
+from deephide.covers import opening as covers
 from deephide.lab.covers import PictureSet, groups_of
 from deephide.lab.protocol import judge_features, judge_nothing
 from stc._jit import jit

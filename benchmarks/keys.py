@@ -28,17 +28,11 @@ from stc_common import machine, photo, report
 
 import deephide
 import stc
-from deephide import (
-    container,
-    cover_costs,
-    crypto,
-    elligator,
-    hiding,
-    image_io,
-    keys,
-    keystream,
-    models,
-)
+from deephide import models
+from deephide.container import crypto, elligator, hiding, keys, keystream
+from deephide.container import layout as container
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
 
 KEYS = 12
 CASES = ("nothing", "wrong key", "altered")

@@ -71,9 +71,10 @@ def quality(model: str | None) -> dict:
     from dlib_distance import embed
 
     import e2style
-    from deephide import container, latent_codec
+    from deephide.codecs import latent as latent_codec
+    from deephide.container import layout as container
     from e2style.data.faces import FaceSet
-    from e2style.evaluation import order0_entropy, quantizer_of, reconstruct
+    from e2style.evaluation.sets import order0_entropy, quantizer_of, reconstruct
     from e2style.model import agreement
 
     loaded = e2style.load(model)

@@ -52,9 +52,11 @@ def make_bomb(path):
 
 def one_step(step, folder):
     """Do what comes before without measuring its time; report time and peak of all."""
-    from deephide import container, image_io, keys
-    from deephide.cover_costs import cover_costs
-    from deephide.hiding import hide_priced, reveal
+    from deephide.container import keys
+    from deephide.container import layout as container
+    from deephide.container.hiding import hide_priced, reveal
+    from deephide.covers import samples as image_io
+    from deephide.covers.samples_costs import cover_costs
 
     folder = Path(folder)
     start = time.perf_counter()

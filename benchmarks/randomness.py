@@ -25,7 +25,10 @@ import scipy.stats
 from PIL import Image
 from stc_common import machine, report
 
-from deephide import container, cover_costs, crypto, hiding, image_io, keys
+from deephide.container import crypto, hiding, keys
+from deephide.container import layout as container
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
 
 PHOTOS = (
     "astronaut.png", "coffee.png", "chelsea.png", "motorcycle_left.png", "motorcycle_right.png",

@@ -18,8 +18,8 @@ from table1 import ROWS
 
 from e2style.applications import directions
 from e2style.data.faces import FaceSet
-from e2style.measure import TITLES, measure
-from e2style.methods import Inverter
+from e2style.evaluation.measure import TITLES, measure
+from e2style.evaluation.methods import Inverter
 from e2style.metrics.features import load_metrics
 from e2style.model import InversionModel
 from e2style.training.assemble import network_of_run

@@ -111,7 +111,7 @@ def embed(
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
-    from deephide.covers import is_jpeg_source, suffixes
+    from deephide.covers.opening import is_jpeg_source, suffixes
 
     if secrets.missing:
         terminal.warning(open_to_all(codec))

@@ -64,7 +64,7 @@ def info(terminal: Terminal, model: str | None) -> None:
     Without a name it is the built-in one.
     """
     import e2style
-    from e2style.verification import sha256_of
+    from e2style.checkpoints.verification import sha256_of
 
     path, _ = e2style.locate(model)
     loaded = e2style.load_model(model)

@@ -187,7 +187,7 @@ def direction(
 
 def _reader(terminal: Terminal, faces: Faces) -> Callable[[str | None], Any]:
     from deephide.errors import InputImageError
-    from e2style.codes import joined
+    from e2style.checkpoints.codes import joined
     from e2style.errors import DataError
 
     def read(path: str | None) -> Any:

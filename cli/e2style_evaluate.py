@@ -104,12 +104,12 @@ def evaluate(
     SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand;
     runtime and parameters; bits where codes are rounded. Means have 95 % intervals.
     """
-    from e2style.evaluation import quantizer_of
-    from e2style.measure import measure, parameters, runtime
-    from e2style.methods import METHODS, Inverter
+    from e2style.checkpoints.models import load_model
+    from e2style.evaluation.measure import measure, parameters, runtime
+    from e2style.evaluation.methods import METHODS, Inverter
+    from e2style.evaluation.report import as_json, as_text, write_report
+    from e2style.evaluation.sets import quantizer_of
     from e2style.metrics.features import load_metrics
-    from e2style.report import as_json, as_text, write_report
-    from e2style.zoo import load_model
 
     if output and not force and (Path(output) / "evaluation.json").exists():
         raise OutputError(f"the output {output} holds a report", hint="use --force to replace it")

@@ -52,7 +52,7 @@ class Faces:
     """
 
     def __init__(self, model: str | None, device: str, face: int | str = "auto") -> None:
-        from e2style.zoo import load_model
+        from e2style.checkpoints.models import load_model
 
         self.model: InversionModel = load_model(model, device)
         self._face = face
@@ -105,7 +105,7 @@ class Faces:
         InputImageError, DataError : no picture, or no face in it
         CheckpointError : codes of another model
         """
-        from e2style.codes import load_codes
+        from e2style.checkpoints.codes import load_codes
         from e2style.pictures import invert
 
         if item.path is not None and item.holds_codes:
@@ -129,7 +129,7 @@ class Faces:
         paste_back : into the photo
         """
         from deephide.output import png_bytes
-        from e2style.codes import Codes
+        from e2style.checkpoints.codes import Codes
 
         if as_codes:
             names = found.names if len(codes) == len(found.names) else found.names * len(codes)

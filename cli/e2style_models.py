@@ -37,7 +37,7 @@ def convert(terminal: Terminal, source: str, output: str, half: bool, force: boo
     model_ir_se50.pth, the face-parsing U-Net, torchvision's AlexNet and the linear heads of LPIPS.
     A mean code that is missing is estimated.
     """
-    from e2style.convert import convert as write
+    from e2style.checkpoints.convert import convert as write
 
     check_output(output, force, source)
     kind = write(source, output, half=half)

@@ -9,7 +9,7 @@ from cli.e2style_faces import Faces, device_option, face_option, one, paste_opti
 from cli.e2style_group import app
 from cli.options import command
 from cli.render import Terminal
-from e2style.shipped import RESTORER
+from e2style.checkpoints.shipped import RESTORER
 
 __all__ = ["restore", "translate"]
 

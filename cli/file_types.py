@@ -29,7 +29,7 @@ class _FileType(click.types.StringParamType):
             found.append(CompletionItem(incomplete, type="dir"))
         if self._metavar in _MODELS:
             import e2style
-            from e2style.shipped import RESTORERS
+            from e2style.checkpoints.shipped import RESTORERS
 
             added = (each.name for each in e2style.added_models())
             known = [*e2style.names(), *RESTORERS, *added]

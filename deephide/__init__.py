@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         extract_file,
         is_compiled,
     )
-    from deephide.cover_capacity import Capacity, Fit
-    from deephide.key_files import keygen
+    from deephide.container.key_files import keygen
+    from deephide.covers.capacity import Capacity, Fit
     from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [

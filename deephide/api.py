@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 import stc
-from deephide import codecs, container, covers, hiding, keys, models, output, sending
-from deephide.cover_capacity import Capacity, Fit, measure_capacity
-from deephide.cover_history import earlier_uses
+from deephide import models, output
+from deephide import pipeline as sending
+from deephide.codecs import choice as codecs
+from deephide.codecs.faces import FaceChoice
+from deephide.container import hiding, keys
+from deephide.container import layout as container
+from deephide.container.key_files import KeySource, keygen
+from deephide.covers import opening as covers
+from deephide.covers.capacity import Capacity, Fit, measure_capacity
+from deephide.covers.history import earlier_uses
+from deephide.covers.samples import ImageSource
 from deephide.errors import ExtractionError
-from deephide.faces import FaceChoice
-from deephide.image_io import ImageSource
-from deephide.key_files import KeySource, keygen
 from deephide.models import LazyModel, ModelSource
+from deephide.pipeline import STAGES, Order, Progress, report
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
-from deephide.sending import STAGES, Order, Progress, report
 
 __all__ = [
     "STAGES",

@@ -177,7 +177,7 @@ class LazyModel:
         yield self.fingerprint(), self
         if self.source is None:
             import e2style
-            from e2style.shipped import DEFAULT
+            from e2style.checkpoints.shipped import DEFAULT
 
             for name in e2style.names():
                 if name != DEFAULT:
@@ -216,7 +216,7 @@ def code_sizes(source: ModelSource) -> CodeSizes:
     ------
     CheckpointError : missing or damaged
     """
-    from e2style.shipped import TYPICAL_BYTES
+    from e2style.checkpoints.shipped import TYPICAL_BYTES
 
     source = source.source if isinstance(source, LazyModel) else source
     if source is None or isinstance(source, str | os.PathLike):

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from deephide.errors import OutputError
-from deephide.file_names import refusal
+from deephide.formats.names import refusal
 
 __all__ = [
     "JPEG",

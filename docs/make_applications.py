@@ -15,11 +15,11 @@ from PIL import Image, ImageFilter
 import e2style
 from e2style.applications import directions, mixing, restoration, swapping
 from e2style.applications.rows import parse_rows
+from e2style.checkpoints.shipped import RESTORER
 from e2style.data import align
 from e2style.data.detect import load_detector
 from e2style.errors import CheckpointError
 from e2style.pictures import invert, paint
-from e2style.shipped import RESTORER
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "pictures"

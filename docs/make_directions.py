@@ -23,7 +23,7 @@ from PIL import Image
 import e2style
 from e2style.applications import directions
 from e2style.data.faces import FaceSet
-from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.evaluation.sets import COMPARED_SIDE, encode_set
 from e2style.pictures import paint
 
 ROOT = Path(__file__).resolve().parents[1]

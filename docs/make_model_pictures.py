@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import e2style
-from deephide import latent_codec
-from deephide.container import OVERHEAD_BYTES
+from deephide.codecs import latent as latent_codec
+from deephide.container.layout import OVERHEAD_BYTES
 from e2style.applications import mixing
 from e2style.data.faces import FaceSet
-from e2style.evaluation import encode_set
+from e2style.evaluation.sets import encode_set
 from e2style.pictures import paint
 
 PICTURES = Path(__file__).resolve().parent / "pictures"

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 
 import e2style
-from e2style import zoo
-from e2style.shipped import RESTORERS
+from e2style.checkpoints import models as zoo
+from e2style.checkpoints.shipped import RESTORERS
 
 HERE = pathlib.Path(__file__).parent
 

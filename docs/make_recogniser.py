@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 
 import e2style
+from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.data.faces import FaceSet
-from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.evaluation.sets import COMPARED_SIDE, encode_set
 from e2style.losses.features import MobileFaceNet, load_state
 from e2style.models.recognisers import SmallRecogniser
-from e2style.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.pictures import paint, to_tensor
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

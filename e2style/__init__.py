@@ -12,20 +12,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from e2style.added import Added, added_models
-    from e2style.adding import add_model, remove_model
+    from e2style.checkpoints.added import Added, added_models
+    from e2style.checkpoints.adding import add_model, remove_model
+    from e2style.checkpoints.models import load, load_generator, load_model, save
+    from e2style.checkpoints.shipped import fingerprint_of, header_of, locate, names
+    from e2style.checkpoints.verification import Verdict, verify
     from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig, TrainConfig
     from e2style.counting import count_parameters
     from e2style.errors import CheckpointError, ConfigError, DataError, E2StyleError
     from e2style.model import InversionModel, ModelCard
     from e2style.quantizer import Quantizer
-    from e2style.shipped import fingerprint_of, header_of, locate, names
-    from e2style.verification import Verdict, verify
-    from e2style.zoo import load, load_generator, load_model, save
 
 # Public names and where they live; imported on first use, so that `import e2style` is quick.
 _HOMES = {
-    "Added": "added",
+    "Added": "checkpoints.added",
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -37,20 +37,20 @@ _HOMES = {
     "ModelCard": "model",
     "Quantizer": "quantizer",
     "TrainConfig": "config",
-    "Verdict": "verification",
-    "add_model": "adding",
-    "added_models": "added",
+    "Verdict": "checkpoints.verification",
+    "add_model": "checkpoints.adding",
+    "added_models": "checkpoints.added",
     "count_parameters": "counting",
-    "fingerprint_of": "shipped",
-    "header_of": "shipped",
-    "load": "zoo",
-    "load_generator": "zoo",
-    "load_model": "zoo",
-    "locate": "shipped",
-    "names": "shipped",
-    "remove_model": "adding",
-    "save": "zoo",
-    "verify": "verification",
+    "fingerprint_of": "checkpoints.shipped",
+    "header_of": "checkpoints.shipped",
+    "load": "checkpoints.models",
+    "load_generator": "checkpoints.models",
+    "load_model": "checkpoints.models",
+    "locate": "checkpoints.shipped",
+    "names": "checkpoints.shipped",
+    "remove_model": "checkpoints.adding",
+    "save": "checkpoints.models",
+    "verify": "checkpoints.verification",
 }
 
 __all__ = [

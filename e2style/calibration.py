@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e2style.acceptance import Limits, fit_limits
-from e2style.checkpoint_io import check_target, stored_as_half
+from e2style.checkpoints.models import load_model, save
+from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import DataError
-from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.evaluation.acceptance import Limits, fit_limits
+from e2style.evaluation.sets import COMPARED_SIDE, encode_set
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer, fit_quantizer
-from e2style.zoo import load_model, save
 
 log = logging.getLogger(__name__)
 

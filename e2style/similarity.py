@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from e2style.evaluation import COMPARED_SIDE
+from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network
+from e2style.evaluation.sets import COMPARED_SIDE
 from e2style.models.recognisers import SmallRecogniser
-from e2style.networks import SMALL_RECOGNISER, load_network
 from e2style.pictures import to_tensor
 
 __all__ = ["DIFFERENT", "similarity"]

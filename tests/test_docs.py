@@ -28,7 +28,7 @@ def test_scripts_that_a_page_names_exist(path):
 
 def test_the_model_page_is_that_of_the_shipped_models():
     import e2style
-    from e2style.shipped import RESTORERS, SHIPPED
+    from e2style.checkpoints.shipped import RESTORERS, SHIPPED
 
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     for name, (_, digest) in (SHIPPED | RESTORERS).items():
@@ -79,7 +79,7 @@ def test_every_picture_is_made_by_a_script_and_shown():
 def test_the_directions_that_ship_are_those_of_the_default_model_and_of_the_page():
     import e2style
     from e2style.applications.directions import FOLDER
-    from e2style.checkpoint_io import read_tensors
+    from e2style.checkpoints.tensors import read_tensors
 
     page = (ROOT / "docs" / "applications.md").read_text(encoding="utf-8")
     for file in FOLDER.glob("*.safetensors"):

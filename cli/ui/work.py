@@ -14,7 +14,7 @@ from cli.reports import element_name, open_to_all
 from cli.ui.files import Files
 from cli.ui.jobs import Event, Tell
 from deephide.errors import InputImageError, PassphraseError
-from deephide.picture_errors import too_long
+from deephide.formats.refusals import too_long
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -83,13 +83,13 @@ class Desk:
         return {"file": self._files.put(data), **ROLES[role](self, data)}
 
     def _look_at_secret(self, data: bytes) -> Event:
-        from deephide import image_io
+        from deephide.covers import samples as image_io
 
         return self._view(image_io.load_picture(data))
 
     def _look_at_carrier(self, data: bytes) -> Event:
         import deephide
-        from deephide import image_io
+        from deephide.covers import samples as image_io
 
         found = deephide.capacity(data, model=self._model)
         return {
@@ -100,7 +100,7 @@ class Desk:
         }
 
     def _look_at_stego(self, data: bytes) -> Event:
-        from deephide import image_io
+        from deephide.covers import samples as image_io
 
         return self._view(image_io.load_picture(data, "stego"))
 
@@ -119,7 +119,7 @@ class Desk:
         secret = self._files.get(order.secret).data
         cover = self._files.get(order.carrier).data
         import deephide
-        from deephide.covers import is_jpeg_source
+        from deephide.covers.opening import is_jpeg_source
 
         def progress(done: int, total: int) -> None:
             if done < total:
@@ -152,7 +152,8 @@ class Desk:
         }
 
     def _show(self, cover: bytes, stego: bytes, result: EmbedResult) -> Event:
-        from deephide import image_io, views
+        from deephide import views
+        from deephide.covers import samples as image_io
 
         before = image_io.load_picture(cover, "carrier")
         after = image_io.load_picture(stego, "stego")
@@ -204,7 +205,8 @@ ROLES: dict[str, Callable[[Desk, bytes], Event]] = {
 
 def limit_of(role: str) -> int:
     """Return the bytes that an upload may have, the same as for the commands."""
-    from deephide import file_codec, image_io
+    from deephide.codecs import file as file_codec
+    from deephide.covers import samples as image_io
 
     return file_codec.MAX_FILE_BYTES if role == "file" else image_io.MAX_FILE_BYTES
 

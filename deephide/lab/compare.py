@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import api, image_io, models
-from deephide.covers import is_jpeg_source
+from deephide import api, models
+from deephide.covers import samples as image_io
+from deephide.covers.opening import is_jpeg_source
+from deephide.covers.samples import ImageSource
 from deephide.errors import DeephideError
-from deephide.image_io import ImageSource
 from deephide.lab import deep_hiding
 from deephide.lab.attacks import ATTACKS
 from deephide.lab.quality import psnr, ssim

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from e2style.applications import svm
 from e2style.applications.components import principal, sefa
 from e2style.applications.rows import parse_rows
-from e2style.checkpoint_io import read_tensors
-from e2style.codes import check_model
+from e2style.checkpoints.codes import check_model
+from e2style.checkpoints.tensors import read_tensors
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import InversionModel
 

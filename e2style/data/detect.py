@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from e2style.checkpoint_io import fill, read_content
+from e2style.checkpoints.tensors import fill, read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import weightless
 from e2style.models.mtcnn import OutputNetwork, ProposalNetwork, RefinementNetwork

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from e2style.checkpoints.untrusted import reason
 from e2style.errors import CheckpointError
-from e2style.untrusted import reason
 
 # Crop of an FFHQ-aligned picture that face recognisers of the ArcFace family expect.
 ARCFACE_BOX = (0.128, 0.124, 0.874, 0.870)

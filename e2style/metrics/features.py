@@ -22,9 +22,9 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from e2style.checkpoints.networks import load_lpips, load_network
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.features import MobileFaceNet, load_state
-from e2style.networks import load_lpips, load_network
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2style import networks, official, zoo
+from e2style.checkpoints import models as zoo
+from e2style.checkpoints import networks, official
+from e2style.checkpoints.shipped import locate
 from e2style.config import TrainConfig
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.rate import RateModel, rounded
@@ -21,7 +23,6 @@ from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import PICTURE_CHANNELS, InversionNetwork
 from e2style.settings import from_dict
-from e2style.shipped import locate
 from e2style.training.state import load_weights
 
 log = logging.getLogger(__name__)

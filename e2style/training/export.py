@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e2style.acceptance import fit_limits
-from e2style.checkpoint_io import check_target, stored_as_half
+from e2style.checkpoints.models import save
+from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
 from e2style.errors import ConfigError
-from e2style.evaluation import COMPARED_SIDE, encode_set
+from e2style.evaluation.acceptance import fit_limits
+from e2style.evaluation.sets import COMPARED_SIDE, encode_set
 from e2style.model import InversionModel, ModelCard
 from e2style.quantizer import Quantizer, fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
-from e2style.zoo import save
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from PIL import Image
 import e2style
 from cli import render
 from cli.deephide_app import app
-from deephide import crypto
+from deephide.container import crypto
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "json.schema.json").read_text(encoding="utf-8")

@@ -13,8 +13,9 @@ from cli.deephide_app import app
 from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
 from cli.render import Terminal
-from deephide import errors, sending
-from e2style import shipped
+from deephide import errors
+from deephide import pipeline as sending
+from e2style.checkpoints import shipped
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
 INPUTS = ["face.png", "noise.png", "photo.png"]
@@ -39,10 +40,10 @@ def test_the_first_compilation_for_jpeg_files_is_announced_before_one_is_read(ru
         photo.save("photo.jpg", quality=92)
     told = "compiling the coder, once on this machine"
     args = ("embed", "--secret", "face.png", "--codec", "file", "--force", "-o")
-    monkeypatch.setattr("deephide.jpeg.coder.is_compiled", lambda progressive: False)
+    monkeypatch.setattr("deephide.formats.jpeg.coder.is_compiled", lambda progressive: False)
     assert told not in run(*args, "stego.png", "--carrier", "photo.png").stderr
     assert run(*args, "stego.jpg", "--carrier", "photo.jpg").stderr.count(told) == 1
-    monkeypatch.setattr("deephide.jpeg.coder.decode", None)
+    monkeypatch.setattr("deephide.formats.jpeg.coder.decode", None)
     done = run(*args, "stego.jpg", "--carrier", "photo.jpg")
     assert done.exit_code == 1 and told in done.stderr
     Path("photo.jpg").write_bytes(b"\xff\xd8\xff")

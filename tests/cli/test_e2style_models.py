@@ -9,9 +9,9 @@ from PIL import Image
 
 import e2style
 from cli.e2style_app import app
+from e2style.checkpoints.models import save
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.models.inversion import InversionNetwork
-from e2style.zoo import save
 
 HEADS = {f"lin{k}.model.1.weight": n for k, n in enumerate((64, 192, 384, 256, 256))}
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import crypto, sending
+from deephide import pipeline as sending
+from deephide.container import crypto
 
 ARGON2_MEMORY_KIB = crypto.ARGON2_MEMORY_KIB
 SECRETS = {"a.txt": b"first", "b.txt": b"second and longer", "ü 写.txt": b"third"}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tiny_model import write_tiny_model
 
 from cli.deephide_app import app
-from deephide import crypto
+from deephide.container import crypto
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png", "--codec", "latent")
 
@@ -87,7 +87,7 @@ def cut_short():
 def without_a_tensor():
     from safetensors.torch import save_file
 
-    from e2style.checkpoint_io import read_tensors
+    from e2style.checkpoints.tensors import read_tensors
 
     header, tensors = read_tensors("tiny1.safetensors")
     tensors.pop(next(name for name in tensors if name.startswith("network.")))
@@ -97,7 +97,7 @@ def without_a_tensor():
 def numbers_that_are_none():
     from safetensors.torch import save_file
 
-    from e2style.checkpoint_io import read_tensors
+    from e2style.checkpoints.tensors import read_tensors
 
     header, tensors = read_tensors("tiny1.safetensors")
     tensors["network.w_avg"].fill_(float("nan"))
@@ -167,7 +167,7 @@ def test_an_interrupt_leaves_nothing(models, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("e2style.verification.load_and_sketch", interrupt)
+    monkeypatch.setattr("e2style.checkpoints.verification.load_and_sketch", interrupt)
     assert models("models", "add", "tiny1.safetensors").exit_code == 130
     assert in_the_folder() == []
 

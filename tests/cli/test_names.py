@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import deephide
-from deephide import file_names
+from deephide.formats import names as file_names
 
 ROOT = Path(deephide.__file__).parents[1]
 NAMES = ["süß 写真 .png", "dir\\name.png", "-x.png", "🙂.png", "e\u0301.png"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import crypto
+from deephide.container import crypto
 
 HERE = Path(__file__).parent
 

@@ -6,16 +6,13 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import (
-    container,
-    cover_costs,
-    hiding,
-    image_io,
-    keys,
-    latent_codec,
-    models,
-    sending,
-)
+from deephide import models
+from deephide import pipeline as sending
+from deephide.codecs import latent as latent_codec
+from deephide.container import hiding, keys
+from deephide.container import layout as container
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
@@ -118,7 +115,7 @@ def test_every_limit_counts(photo, face, model, limit, value, reason, monkeypatc
     assert result.codec == "latent"
     assert "closer than a small picture would be, although" in result.reason
     assert reason in result.reason
-    monkeypatch.setattr("deephide.codecs._is_closer", lambda *choices: False)
+    monkeypatch.setattr("deephide.codecs.choice._is_closer", lambda *choices: False)
     result = deephide.embed(face, photo, None, model)
     assert result.codec == "image" and reason in result.reason
 

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 import deephide
-from deephide import bitstreams, codecs, file_codec, image_codec, latent_codec, models, paper_codec
+from deephide import models
+from deephide.codecs import choice as codecs
+from deephide.codecs import file as file_codec
+from deephide.codecs import image as image_codec
+from deephide.codecs import latent as latent_codec
+from deephide.codecs import paper as paper_codec
+from deephide.formats import still as bitstreams
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 KINDS = [bitstreams.WEBP, bitstreams.WEBP_LOSSLESS]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deephide import container, crypto, hiding
+from deephide.container import crypto, hiding
+from deephide.container import layout as container
 from deephide.errors import ExtractionError, FormatVersionError
 
 PREFIX = b"\x01\x02\x03\x04\x05\x06\x07\x08"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import image_io
-from deephide.cover_costs import cover_warnings
-from deephide.cover_history import earlier_uses, looks_upscaled
+from deephide.covers import samples as image_io
+from deephide.covers.decompressed import looks_decompressed
+from deephide.covers.history import earlier_uses, looks_upscaled
+from deephide.covers.samples_costs import cover_warnings
 from deephide.errors import InputImageError
-from deephide.jpeg_history import looks_decompressed
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 RESAMPLING = [

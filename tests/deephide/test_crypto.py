@@ -1,6 +1,6 @@
 import pytest
 
-from deephide import crypto
+from deephide.container import crypto
 from deephide.errors import ExtractionError, PassphraseError
 
 SALT = bytes(range(16))

@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import cover_costs, detectability, image_io
-from deephide.detectability import Prospect
+from deephide.covers import detectability
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
+from deephide.covers.detectability import Prospect
 
 
 def even(n, information, cost=1.0):

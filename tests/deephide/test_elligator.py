@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from deephide import crypto, elligator
-from deephide.elligator import A, P
+from deephide.container import crypto, elligator
+from deephide.container.elligator import A, P
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 
@@ -186,7 +186,7 @@ def chi_square(counts, shares):
 
 @pytest.mark.slow
 def test_ephemeral_keys_lie_in_all_cosets_as_random_strings_do():
-    from deephide.keys import _draw_ephemeral
+    from deephide.container.keys import _draw_ephemeral
 
     rng = random.Random(5)
     for draw in (lambda: _draw_ephemeral(rng.randbytes)[1], lambda: rng.randbytes(32)):
@@ -199,7 +199,7 @@ def test_ephemeral_keys_lie_in_all_cosets_as_random_strings_do():
 
 
 def test_bytes_of_representatives_are_uniform():
-    from deephide.keys import _draw_ephemeral
+    from deephide.container.keys import _draw_ephemeral
 
     rng = random.Random(6)
     drawn = [_draw_ephemeral(rng.randbytes)[1] for _ in range(1500)]

@@ -5,7 +5,8 @@ import pytest
 import deephide
 import e2style
 import stc
-from deephide import errors, models, sending
+from deephide import errors, models
+from deephide import pipeline as sending
 
 CLASSES = [
     value

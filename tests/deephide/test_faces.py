@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import faces
+from deephide.codecs import faces
 from deephide.errors import CheckpointError, InputImageError
 from e2style.data import detect
 

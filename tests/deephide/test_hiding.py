@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from deephide import container, crypto, hiding, keys
+from deephide.container import crypto, hiding, keys
+from deephide.container import layout as container
 from deephide.errors import CapacityError, ExtractionError
 
 KEY = keys.SharedKey(b"key input")

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deephide import image_io, png
+from deephide.covers import samples as image_io
 from deephide.errors import InputImageError
+from deephide.formats.png import file as png
 
 
 def chunk(kind, data):

@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import covers, image_io, jpeg_costs, jpeg_cover
-from deephide.container import Zones
-from deephide.jpeg import segments
-from deephide.keystream import public_order
+from deephide.container.keystream import public_order
+from deephide.container.layout import Zones
+from deephide.covers import jpeg as jpeg_cover
+from deephide.covers import jpeg_costs
+from deephide.covers import opening as covers
+from deephide.covers import samples as image_io
+from deephide.formats.jpeg import segments
 
 SECRET = bytes(range(40))
 
@@ -175,7 +178,7 @@ REFUSED = {
 def test_what_cannot_be_a_carrier_is_refused_by_name(tmp_path, jpegs, carrier, name, monkeypatch):
     make, message = REFUSED[name]
     if "damaged" not in message:  # the header is enough
-        monkeypatch.setattr("deephide.jpeg.coder.decode", None)
+        monkeypatch.setattr("deephide.formats.jpeg.coder.decode", None)
     path = tmp_path / "photo.jpg"
     path.write_bytes(make(jpegs, carrier))
     with pytest.raises(deephide.InputImageError, match=message) as caught:
@@ -300,7 +303,7 @@ def test_png_carriers_do_not_load_the_coder_of_jpeg():
     code = (
         "import sys, numpy as np, deephide\nfrom PIL import Image\n"
         "deephide.capacity(Image.fromarray(np.arange(9216).astype('u1').reshape(96, 96)))\n"
-        "print([n for n in sys.modules if n in ('deephide.jpeg.coder', 'jpeglib')])"
+        "print([n for n in sys.modules if n in ('deephide.formats.jpeg.coder', 'jpeglib')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import jpeg_cover
-from deephide.jpeg import coder, huffman, segments
-from deephide.jpeg.blocks import Coefficients
+from deephide.covers import jpeg as jpeg_cover
+from deephide.formats.jpeg import coder, huffman, segments
+from deephide.formats.jpeg.blocks import Coefficients
 
 
 def segments_outside_scans(raw):

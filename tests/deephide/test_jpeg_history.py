@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import cover_costs, image_io
-from deephide.jpeg_history import looks_decompressed
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
+from deephide.covers.decompressed import looks_decompressed
 
 
 @pytest.fixture

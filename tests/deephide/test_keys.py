@@ -10,7 +10,8 @@ from PIL import Image
 
 import deephide
 import stc
-from deephide import container, crypto, elligator, hiding, key_files, keys
+from deephide.container import crypto, elligator, hiding, key_files, keys
+from deephide.container import layout as container
 from deephide.errors import CapacityError, ExtractionError, OutputError, PassphraseError
 
 PRIVATES = [bytes([k]) * 32 for k in range(1, 20)]
@@ -150,7 +151,7 @@ def test_a_kept_derivation_is_for_one_salt_only(cheap_kdf):
 def test_the_whole_program_with_every_kind_of_key(
     sent, received, overhead, pad, face, photo, model, tmp_path, cheap_kdf
 ):
-    from deephide import latent_codec
+    from deephide.codecs import latent as latent_codec
 
     sent, received = dict(sent), dict(received)
     if "recipients" in sent:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deephide import crypto, keystream
-from deephide.crypto import keystream_bytes
+from deephide.container import crypto, keystream
+from deephide.container.crypto import keystream_bytes
 
 
 def oracle(key, n):

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deephide import latent_codec
-from deephide.latent_codec import LatentFormatError
+from deephide.codecs import latent as latent_codec
+from deephide.codecs.latent import LatentFormatError
 from e2style.quantizer import Quantizer
 
 RELAXED = settings(

@@ -9,7 +9,10 @@ import pytest
 import zstandard
 from PIL import Image, features
 
-from deephide import bitstreams, file_codec, image_codec, paper_codec
+from deephide.codecs import file as file_codec
+from deephide.codecs import image as image_codec
+from deephide.codecs import paper as paper_codec
+from deephide.formats import still as bitstreams
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"
 CASES = json.loads((FOLDER / "payloads.json").read_text())

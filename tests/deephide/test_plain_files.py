@@ -8,7 +8,9 @@ import tifffile
 from PIL import Image
 
 import deephide
-from deephide import covers, image_io, plain_files
+from deephide.covers import opening as covers
+from deephide.covers import samples as image_io
+from deephide.formats import bmp_tiff as plain_files
 
 SECRET = bytes(range(30))
 COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma")

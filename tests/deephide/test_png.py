@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from deephide import png, png_encoder
+from deephide.formats.png import encoder as png_encoder
+from deephide.formats.png import file as png
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 

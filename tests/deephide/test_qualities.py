@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import deephide
-from deephide import latent_codec, models, qualities
+from deephide import models
+from deephide.codecs import latent as latent_codec
+from deephide.codecs import qualities
 from deephide.models import LazyModel
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import container, cover_costs, hiding, image_io, keys
+from deephide.container import hiding, keys
+from deephide.container import layout as container
+from deephide.covers import samples as image_io
+from deephide.covers import samples_costs as cover_costs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -44,7 +44,8 @@ def test_the_model_itself_is_never_overwritten(model_file, photo, face):
 def test_threads_do_not_decide_integers(model_file, face):
     import torch
 
-    from deephide import image_io, models
+    from deephide import models
+    from deephide.covers import samples as image_io
 
     model = models.load_model(model_file)
     secret = image_io.load_secret(face)

@@ -12,17 +12,10 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import (
-    container,
-    covers,
-    crypto,
-    elligator,
-    hiding,
-    key_files,
-    keys,
-    keystream,
-    latent_codec,
-)
+from deephide.codecs import latent as latent_codec
+from deephide.container import crypto, elligator, hiding, key_files, keys, keystream
+from deephide.container import layout as container
+from deephide.covers import opening as covers
 from e2style.quantizer import Quantizer
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 import e2style
-from e2style import codes as code_files
 from e2style.applications import animation, components, directions, mixing, svm, swapping
 from e2style.applications.rows import parse_rows
+from e2style.checkpoints import codes as code_files
 from e2style.config import GeneratorConfig
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.models.generator import Generator

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import e2style
-from e2style import official
-from e2style.convert import convert
+from e2style.checkpoints import official
+from e2style.checkpoints.convert import convert
+from e2style.checkpoints.networks import save_network
 from e2style.errors import CheckpointError, ConfigError
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.models.irse50 import IRSE50
-from e2style.networks import save_network
 from e2style.training.assemble import assemble, start_from_backbone
 from e2style.training.export import export
 from e2style.training.loop import train

@@ -17,7 +17,7 @@ from e2style.data.archive import Archive
 from e2style.data.faces import FaceSet
 from e2style.data.pairs import PairSet
 from e2style.errors import DataError
-from e2style.evaluation import reconstruct
+from e2style.evaluation.sets import reconstruct
 from e2style.training.export import export
 from e2style.training.loop import train
 

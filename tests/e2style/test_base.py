@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from e2style.checkpoints.models import load_model
 from e2style.config import ConfigError, EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.data.faces import FaceSet
 from e2style.losses.perceptual import PixelLoss, face_weights
@@ -18,7 +19,6 @@ from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.stage import StageObjective
 from e2style.training.work import Terms
-from e2style.zoo import load_model
 
 SIDE = 4  # of the feature map; pictures have 32 x 32 pixels
 BASED = InversionConfig(

@@ -12,18 +12,19 @@ import safetensors
 import torch
 
 import e2style
-from e2style import official, zoo
 from e2style.calibration import calibrate, calibrate_file
+from e2style.checkpoints import models as zoo
+from e2style.checkpoints import official
+from e2style.checkpoints.convert import convert
+from e2style.checkpoints.networks import LPIPS_HEADS, load_generator, load_network
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
-from e2style.convert import convert
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import CheckpointError, ConfigError, DataError, OutputError
-from e2style.evaluation import encode_set, quantizer_of
+from e2style.evaluation.sets import encode_set, quantizer_of
 from e2style.model import DEFAULT_LIKENESS, likeness
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.models.ops import blur_kernel
-from e2style.networks import LPIPS_HEADS, load_generator, load_network
 from e2style.training.runlog import to_uint8
 
 SMALL = InversionConfig(

@@ -13,7 +13,7 @@ from PIL import Image
 import deephide
 import e2style
 from e2style.calibration import calibrate_file
-from e2style.convert import convert
+from e2style.checkpoints.convert import convert
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights, needs_vectors]
 

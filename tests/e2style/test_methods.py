@@ -12,11 +12,11 @@ import torch
 
 from e2style import counting
 from e2style.errors import ConfigError, DataError
-from e2style.measure import measure, parameters, runtime
-from e2style.methods import METHODS, Inverter, autocorrelation
+from e2style.evaluation.measure import measure, parameters, runtime
+from e2style.evaluation.methods import METHODS, Inverter, autocorrelation
+from e2style.evaluation.report import as_json, as_markdown, write_report
 from e2style.metrics.features import load_metrics
 from e2style.models.inversion import InversionNetwork
-from e2style.report import as_json, as_markdown, write_report
 
 SHORT = {name: dataclasses.replace(m, steps=min(m.steps, 30)) for name, m in METHODS.items()}
 

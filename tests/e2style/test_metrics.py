@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from e2style_vectors import SHARED
 
+from e2style.checkpoints.networks import load_network, read_feature_network
 from e2style.errors import CheckpointError
 from e2style.metrics.features import FILES, FrechetDistance, load_metrics
 from e2style.metrics.pictures import as_compared, mse, psnr, ssim
 from e2style.metrics.spread import mean_of
 from e2style.models.inception import Inception, enlarge_as_tensorflow
 from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
-from e2style.networks import load_network, read_feature_network
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_the_frechet_distance_of_gaussians_is_its_formula(caplog):
 def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
     with torch.device("meta"):
         shapes = CurricularFace().state_dict()
-    from e2style.networks import _curricular_key
+    from e2style.checkpoints.networks import _curricular_key
 
     state = {_curricular_key(key): torch.zeros(value.shape) for key, value in shapes.items()}
     units = {int(k.split(".")[1]) for k in state if k.startswith("body.")}

@@ -7,12 +7,7 @@ import torch
 import torch.nn.functional as F
 from e2style_vectors import expected, filled, needs_vectors, pictures, relative
 
-from e2style.errors import CheckpointError
-from e2style.losses.multilayer import MultiLayerCosineLoss
-from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
-from e2style.models.irse50 import IRSE50
-from e2style.models.parsing_unet import ParsingUNet
-from e2style.networks import (
+from e2style.checkpoints.networks import (
     LPIPS_HEADS,
     load_irse50,
     load_lpips,
@@ -21,6 +16,11 @@ from e2style.networks import (
     read_feature_network,
     save_network,
 )
+from e2style.errors import CheckpointError
+from e2style.losses.multilayer import MultiLayerCosineLoss
+from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
+from e2style.models.irse50 import IRSE50
+from e2style.models.parsing_unet import ParsingUNet
 
 PARAMETERS = {IRSE50: 43_797_696, ParsingUNet: 1_944_355, AlexNet: 2_469_696, LPIPSHeads: 1_152}
 

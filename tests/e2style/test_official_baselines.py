@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 
 import e2style
+from e2style.checkpoints.baselines import read_baseline
+from e2style.checkpoints.networks import load_network, save_network
 from e2style.errors import CheckpointError
 from e2style.models.idgi import IDGIEncoder
-from e2style.networks import load_network, save_network
-from e2style.official_baselines import read_baseline
 
 DIM = 512
 UNITS = [(64, 64, 2), *[(64, 64, 1)] * 2, (64, 128, 2), *[(128, 128, 1)] * 3, (128, 256, 2)]

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 import e2style
+from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.models.recognisers import SmallRecogniser
-from e2style.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.pictures import invert, paint
 from e2style.similarity import DIFFERENT, similarity
 

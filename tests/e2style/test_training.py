@@ -9,7 +9,7 @@ import torch
 import e2style
 from e2style.data.faces import FaceSet
 from e2style.errors import CheckpointError, ConfigError, DataError
-from e2style.evaluation import order0_entropy, reconstruct
+from e2style.evaluation.sets import order0_entropy, reconstruct
 from e2style.model import ModelCard
 from e2style.training.export import export
 from e2style.training.loop import train

@@ -9,13 +9,13 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style import zoo
-from e2style.checkpoint_io import read_content
+from e2style.checkpoints import models as zoo
+from e2style.checkpoints.tensors import read_content
+from e2style.checkpoints.untrusted import check_claims, check_settings
 from e2style.errors import CheckpointError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
 from e2style.settings import to_json
-from e2style.untrusted import check_claims, check_settings
 
 
 @pytest.fixture

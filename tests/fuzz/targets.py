@@ -122,7 +122,8 @@ class ImageTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide import image_io, plain_files
+        from deephide.covers import samples as image_io
+        from deephide.formats import bmp_tiff as plain_files
 
         image_io.MAX_PIXELS = 1 << 20
         self.plain_files = plain_files
@@ -200,7 +201,8 @@ class JpegTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide import covers, image_io
+        from deephide.covers import opening as covers
+        from deephide.covers import samples as image_io
 
         image_io.MAX_PIXELS = 1 << 20
         self.covers = covers
@@ -239,7 +241,7 @@ class LatentTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide import latent_codec
+        from deephide.codecs import latent as latent_codec
 
         self.codec = latent_codec
         self.quantizers = (fake.make_quantizer(rows=1, radius=3), fake.make_quantizer(radius=200))
@@ -281,7 +283,7 @@ class ModelTarget(Target):
         import torch
 
         import e2style
-        from e2style import shipped
+        from e2style.checkpoints import shipped
         from e2style.models.inversion import InversionNetwork
 
         torch.set_num_threads(1)
@@ -414,7 +416,8 @@ class ContainerTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide import container, crypto, hiding, key_files
+        from deephide.container import crypto, hiding, key_files
+        from deephide.container import layout as container
 
         self.container, self.hiding, self.key_files = container, hiding, key_files
         cheap_kdf()
@@ -523,7 +526,12 @@ class ExtractTarget(Target):
         import torch
 
         import deephide
-        from deephide import codecs, container, hiding, image_io, latent_codec, models
+        from deephide import models
+        from deephide.codecs import choice as codecs
+        from deephide.codecs import latent as latent_codec
+        from deephide.container import hiding
+        from deephide.container import layout as container
+        from deephide.covers import samples as image_io
 
         torch.set_num_threads(1)
         image_io.MAX_PIXELS = 1 << 20
@@ -607,7 +615,7 @@ class ExtractTarget(Target):
 
 def cheap_kdf():
     """Take Argon2id's least memory, one pass and one lane."""
-    from deephide import crypto
+    from deephide.container import crypto
 
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
 

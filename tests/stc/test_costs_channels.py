@@ -126,7 +126,8 @@ def test_mipod_gives_all_channels_one_multiplier(rng):
 def test_covers_have_synchronised_channels_on_request():
     from PIL import Image
 
-    from deephide import cover_costs, image_io
+    from deephide.covers import samples as image_io
+    from deephide.covers import samples_costs as cover_costs
 
     picture = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     cover = image_io.load_cover(Image.fromarray(picture))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide import crypto
+from deephide.container import crypto
 
 SECONDS = 120  # the machine may be busy with something else
 

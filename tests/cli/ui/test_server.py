@@ -15,7 +15,7 @@ from cli.ui import work
 from cli.ui.files import Files
 from cli.ui.guard import Address
 from cli.ui.jobs import MAX_JOBS
-from deephide import image_io
+from deephide.covers import samples as image_io
 from deephide.errors import DeephideError
 
 SECONDS = 120  # the machine may be busy with something else
@@ -162,14 +162,14 @@ def test_what_was_secret_never_reaches_a_disk(ask, order, monkeypatch, tmp_path)
     """The only file is the stego, in a folder of its owner that is gone afterwards."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen = []
-    original = deephide.sending.verify
+    original = deephide.pipeline.verify
 
     def look(job, written):
         (folder,) = tmp_path.iterdir()
         seen.append((folder.stat().st_mode & 0o777, [path.name for path in folder.iterdir()]))
         original(job, written)
 
-    monkeypatch.setattr("deephide.sending.verify", look)
+    monkeypatch.setattr("deephide.pipeline.verify", look)
     assert "result" in ask("embed", order).lines[-1]
     ((mode, names),) = seen
     assert mode == 0o700 and len(names) == 1
@@ -182,7 +182,7 @@ def test_a_failure_leaves_no_file(ask, order, monkeypatch, tmp_path, served):
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("deephide.sending.verify", fail)
+    monkeypatch.setattr("deephide.pipeline.verify", fail)
     error = ask("embed", order).lines[-1]["error"]
     assert error["code"] == 1 and error["message"] == "unexpected RuntimeError: a bug"
     assert not list(tmp_path.iterdir())
@@ -214,8 +214,8 @@ def test_without_a_passphrase_there_is_a_warning(ask, order):
 )
 def test_uploads_have_the_limits_of_the_commands(ask, monkeypatch, role, word):
     assert work.limit_of("carrier") == image_io.MAX_FILE_BYTES
-    monkeypatch.setattr("deephide.image_io.MAX_FILE_BYTES", 1000)
-    monkeypatch.setattr("deephide.file_codec.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("deephide.covers.samples.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("deephide.codecs.file.MAX_FILE_BYTES", 1000)
     error = ask(f"look/{role}", bytes(1001)).lines[-1]["error"]
     assert error["message"] == f"the {word} is a file of 1001 bytes, at most 1000 are allowed"
     assert error["code"] == 3

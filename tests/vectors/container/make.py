@@ -17,23 +17,17 @@ import numpy as np
 from PIL import Image
 
 import stc
-from deephide import (
-    bitstreams,
-    container,
-    covers,
-    crypto,
-    elligator,
-    file_codec,
-    hiding,
-    image_codec,
-    jpeg_cover,
-    key_files,
-    keys,
-    latent_codec,
-    paper_codec,
-)
-from deephide.canvas import Canvas, Prices
-from deephide.keystream import keyed_order, public_order
+from deephide.codecs import file as file_codec
+from deephide.codecs import image as image_codec
+from deephide.codecs import latent as latent_codec
+from deephide.codecs import paper as paper_codec
+from deephide.container import crypto, elligator, hiding, key_files, keys
+from deephide.container import layout as container
+from deephide.container.canvas import Canvas, Prices
+from deephide.container.keystream import keyed_order, public_order
+from deephide.covers import jpeg as jpeg_cover
+from deephide.covers import opening as covers
+from deephide.formats import still as bitstreams
 from e2style.quantizer import Quantizer
 
 HERE = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""Hidden container as docs/format.md specifies it: layout, keys, seal, keyed order, zones."""

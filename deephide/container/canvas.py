@@ -1,0 +1,97 @@
+"""The elements while messages are written into them, and what their changes cost."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide.container import layout as container
+
+__all__ = ["HEIGHT", "Canvas", "Elements", "Prices"]
+
+HEIGHT = 12  # constraint height, fixed by format version 1
+
+Elements: TypeAlias = NDArray[np.integer[Any]]
+
+
+class Prices:
+    """What changes cost, in the order in which a trellis wants to know.
+
+    Of a large picture only the cheapest changes are offered, which is all that the time and
+    memory of the trellises are worth: a few bits in many megapixels go there anyway.  Those are
+    kept as a short list, so that nothing as large as the picture is copied twice.
+    """
+
+    def __init__(
+        self, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], limit: int
+    ) -> None:
+        self._costs = cost_p1, cost_m1
+        self._places: NDArray[np.intp] | None = None
+        if cost_p1.size <= limit:
+            return
+        cheapest = np.minimum(cost_p1, cost_m1)
+        cheapest.partition(limit)
+        priciest = float(cheapest[limit])
+        np.minimum(cost_p1, cost_m1, out=cheapest)
+        self._places = np.flatnonzero((cheapest <= priciest) & (cheapest < np.inf))
+        self._costs = cost_p1[self._places], cost_m1[self._places]
+        for cost in self._costs:
+            cost[cost > priciest] = np.inf
+
+    def at(
+        self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None, n: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return fresh arrays of the prices at `places`; inf where `frozen`."""
+        if self._places is None:
+            up, down = (cost[places] for cost in self._costs)
+        else:
+            where = np.full(n, -1, np.int32)
+            where[places] = np.arange(places.size, dtype=np.int32)
+            where = where[self._places]
+            used = where >= 0
+            up, down = np.full(places.size, np.inf), np.full(places.size, np.inf)
+            for array, cost in zip((up, down), self._costs, strict=True):
+                array[where[used]] = cost[used]
+        if frozen is not None:
+            up[frozen[places]] = down[frozen[places]] = np.inf
+        return up, down
+
+    def of(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
+        """Return the summed price of raising the elements `up` and lowering `down`."""
+        if self._places is not None:
+            up, down = np.searchsorted(self._places, up), np.searchsorted(self._places, down)
+        return float(self._costs[0][up].sum() + self._costs[1][down].sum())
+
+
+class Canvas:
+    """The stego while messages are written into it, one after the other.
+
+    Zones are disjoint but for those of stanzas, which nobody but their recipients can find: once
+    written, their elements are frozen, wet for all that comes after.
+    """
+
+    def __init__(self, cover: Elements, prices: Prices) -> None:
+        self.stego = cover.copy()
+        self._prices = prices
+        self._frozen: NDArray[np.bool_] | None = None
+
+    def write(self, places: NDArray[np.integer[Any]], data: bytes, *, freeze: bool = False) -> None:
+        """Change elements at `places` so that they carry `data`."""
+        p1, m1 = self._prices.at(places, self._frozen, self.stego.size)
+        self.stego[places] = stc.embed_ternary(
+            self.stego[places],
+            container.to_bits(data),
+            p1,
+            m1,
+            height=HEIGHT,
+            split="even",
+            threads=2,
+            overwrite_costs=True,
+        )
+        if freeze:
+            if self._frozen is None:
+                self._frozen = np.zeros(self.stego.size, dtype=bool)
+            self._frozen[places] = True

@@ -1,0 +1,323 @@
+"""Put a container into a vector of elements and get it back: zones, keys and trellises together.
+
+The sender needs costs; the receiver needs the elements and the key and computes with integers
+only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide.container import crypto
+from deephide.container import layout as container
+from deephide.container.canvas import HEIGHT, Canvas, Elements, Prices
+from deephide.container.keys import Opener, Opening, Sealer
+from deephide.container.keystream import keyed_order, public_order
+from deephide.container.layout import Zones
+from deephide.errors import CapacityError, ExtractionError
+
+__all__ = [
+    "Hidden",
+    "check_capacity",
+    "hide",
+    "hide_priced",
+    "limit_bits",
+    "lock",
+    "message_bits",
+    "read_zones",
+    "reveal",
+    "unlock",
+]
+
+MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
+LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
+_BLOCK = 1 << 20  # elements looked at at once
+
+Costs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """The stego elements and what they cost."""
+
+    elements: Elements
+    distortion: float
+    message_bits: int
+    changes: int
+
+
+def message_bits(plaintext_bytes: int, key: Opener) -> int:
+    """Return the size of everything that is hidden with a plaintext, as far as `key` knows."""
+    framing = key.public_bytes + key.stanza_count * container.STANZA_BYTES + container.LENGTH_BYTES
+    return 8 * (framing + plaintext_bytes + container.TAG_BYTES)
+
+
+def lock(
+    plaintext: bytes, keys: crypto.Keys, zones: Zones, associated: bytes
+) -> tuple[bytes, bytes]:
+    """Return the masked length and the sealed body; NEVER with the same keys twice."""
+    body = crypto.seal(keys, plaintext, associated)
+    return container.mask_length(len(body), keys.length_pad, zones), body
+
+
+def unlock(
+    keys: crypto.Keys,
+    length: bytes,
+    read_body: Callable[[int], bytes],
+    zones: Zones,
+    associated: bytes,
+) -> bytes:
+    """Return the plaintext, given the masked length and a way to read so many bytes of body.
+
+    Raises
+    ------
+    ExtractionError : not authentic, for whatever reason
+    """
+    body_bytes, canonical = container.unmask_length(length, keys.length_pad, zones)
+    plaintext = crypto.open_sealed(keys, read_body(body_bytes), associated)
+    if not canonical or not keys.usable:
+        raise ExtractionError
+    return plaintext
+
+
+def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the places of the public zone, and all other places in raster order.
+
+    No picture has 2**31 elements, and half the memory is worth having.
+    """
+    public_places = public_order(zones.n, zones.public)
+    others = np.ones(zones.n, dtype=bool)
+    others[public_places] = False
+    return public_places, np.flatnonzero(others).astype(np.int32)
+
+
+def limit_bits(
+    elements: Elements,
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    key: Opener | None = None,
+) -> int:
+    """Return the largest message, container included, that could possibly be hidden.
+
+    Without a key, a shared one is meant.
+
+    Half of every message lies in the second-lowest bits, and only some changes reach those: -1
+    from an even value, +1 from an odd one.
+    """
+    if elements.size < container.MIN_ELEMENTS:
+        return 0
+    public, stanzas = (
+        (container.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
+    )
+    framing = public + stanzas * container.STANZA_BYTES + container.LENGTH_BYTES
+    room = 8 * (Zones(elements.size, public).max_body_bytes + framing)
+    dry = crossing = 0
+    for start in range(0, elements.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        up, down = np.isfinite(cost_p1[part]), np.isfinite(cost_m1[part])
+        dry += int(np.count_nonzero(up | down))
+        crossing += int(np.count_nonzero(np.where(elements[part] & 1, up, down)))
+    return min(room, dry, 2 * crossing)
+
+
+def check_capacity(
+    needed: int,
+    elements: Elements,
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    key: Opener,
+) -> int:
+    """Refuse a message that cannot fit, before any expensive work; return `limit_bits`.
+
+    Parameters
+    ----------
+    needed : bits of everything that is to be hidden
+    elements, cost_p1, cost_m1, key : as in `hide`
+
+    Raises
+    ------
+    CapacityError : too few elements, or too few that may change
+    """
+    limit = limit_bits(elements, cost_p1, cost_m1, key)
+    if needed > limit:
+        raise CapacityError(
+            f"the carrier is too small or too flat: {needed} bits are needed and "
+            f"about {limit} can be hidden",
+            needed_bits=needed,
+            capacity_bits=limit,
+            hint="take a larger photo with more texture",
+        )
+    return limit
+
+
+def hide(
+    elements: Elements,
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    key: Sealer,
+    plaintext: bytes,
+    associated: bytes,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Hidden:
+    """Return stego elements that carry `plaintext`, each element changed by at most one.
+
+    Parameters
+    ----------
+    cost_p1, cost_m1 : (n,) float64, price of +1 and -1; inf marks a change that may not happen
+    elements, key, plaintext, associated, random : as in `hide_priced`
+
+    Raises
+    ------
+    CapacityError : no solution, also after several fresh openings
+    """
+    prices = (cost_p1, cost_m1)
+    return hide_priced(elements, lambda: prices, key, plaintext, associated, random=random)
+
+
+def hide_priced(
+    elements: Elements,
+    price: Callable[[], Costs],
+    key: Sealer,
+    plaintext: bytes,
+    associated: bytes,
+    *,
+    random: Callable[[int], bytes] = os.urandom,
+    first: Callable[[], Opening] | None = None,
+) -> Hidden:
+    """Do what `hide` does, with prices that are let go as soon as the cheapest are known.
+
+    Parameters
+    ----------
+    elements : (n,) integers, the cover: samples, or coefficients of a JPEG file
+    key : what `keys.Access.sealer` returned
+    plaintext : what `container.pack` returned
+    associated : what `container.associated_data` returned
+    random : source of randomness; replaced in tests only
+    first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
+    price : returns `cost_p1` and `cost_m1`; asked once, or again after several failures
+
+    Raises
+    ------
+    CapacityError : as in `hide`
+    """
+    needed = message_bits(len(plaintext), key)
+    costs = price()
+    limit = check_capacity(needed, elements, *costs, key)
+    zones = Zones(elements.size, key.public_bytes)
+    prices = Prices(*costs, LIVE_ELEMENTS)
+    del costs
+    for attempt in range(MAX_ATTEMPTS):
+        if attempt == MAX_ATTEMPTS // 2:
+            prices = Prices(*price(), elements.size)
+        opening = first() if first is not None and attempt == 0 else key.begin(random)
+        length, body = lock(plaintext, opening.keys, zones, associated)
+        canvas = Canvas(elements, prices)
+        try:
+            public_places, others = _split(zones)
+            canvas.write(public_places, opening.public)
+            for stanza in opening.stanzas:
+                places = others[keyed_order(stanza.order_key, others.size, zones.stanza)]
+                canvas.write(places, stanza.data, freeze=True)
+            order = others[keyed_order(opening.keys.order, others.size)]
+            del others
+            canvas.write(order[: zones.length], length)
+            canvas.write(order[zones.length :], body)
+        except stc.PayloadTooLargeError as error:
+            _log.info("attempt %d found no solution: %s", attempt + 1, error)
+            continue
+        return _measure(elements, canvas.stego, prices, needed)
+    raise CapacityError(
+        f"the carrier cannot take {needed} bits: its even and saturated areas leave no solution "
+        f"({MAX_ATTEMPTS} attempts)",
+        needed_bits=needed,
+        capacity_bits=limit,
+        hint="take a larger photo with more texture",
+    )
+
+
+def _measure(cover: Elements, stego: Elements, prices: Prices, message_bits: int) -> Hidden:
+    up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
+    return Hidden(stego, prices.of(up, down), message_bits, up.size + down.size)
+
+
+def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
+    """Return the plaintext that `hide` was given.
+
+    The amount of work depends on the number of elements and the kind of key, not on the key
+    itself or on what is found.
+
+    Parameters
+    ----------
+    elements : (n,) integers, the stego
+    key : what `keys.choose_opener` returned, or the sealer that `hide` was given
+    associated : what `container.associated_data` returned
+
+    Raises
+    ------
+    ExtractionError : nothing hidden, wrong key or altered elements
+    """
+    if elements.size < container.MIN_ELEMENTS:
+        raise ExtractionError
+    reader = _Reader(elements, key)
+
+    def read_body(n_bytes: int) -> bytes:
+        # A short message takes less time than a long one.  A wrong key leads to any length, so that
+        # a quick failure would say that there is a short container, which was altered.
+        reader.body(reader.zones.max_body_bytes + container.MIN_BODY_BYTES - n_bytes)
+        return reader.body(n_bytes)
+
+    return unlock(reader.keys, reader.length, read_body, reader.zones, associated)
+
+
+def read_zones(elements: Elements, key: Opener) -> bytes:
+    """Return the messages of all zones as they are, one after the other, sealed and masked.
+
+    This is what a test of randomness looks at.  The body is read at its greatest length.
+
+    Parameters
+    ----------
+    elements, key : as in `reveal`
+    """
+    reader = _Reader(elements, key)
+    return reader.public + reader.length + reader.body(reader.zones.max_body_bytes)
+
+
+class _Reader:
+    """Public zone, keys and length of a picture, and its body on demand."""
+
+    def __init__(self, elements: Elements, key: Opener) -> None:
+        self._elements = elements
+        self.zones = Zones(elements.size, key.public_bytes)
+        public_places, self._others = _split(self.zones)
+        self.public = self._extract(public_places, key.public_bytes)
+        self.keys = key.open(self.public, self._stanza)
+        order = self._others[keyed_order(self.keys.order, self._others.size)]
+        self.length = self._extract(order[: self.zones.length], container.LENGTH_BYTES)
+        self._body_places = order[self.zones.length :]
+
+    def body(self, n_bytes: int) -> bytes:
+        """Return so many bytes of the sealed body."""
+        return self._extract(self._body_places, n_bytes)
+
+    def _stanza(self, order_key: bytes) -> bytes:
+        first = keyed_order(order_key, self._others.size, self.zones.stanza)
+        return self._extract(self._others[first], container.STANZA_BYTES)
+
+    def _extract(self, places: NDArray[np.integer[Any]], n_bytes: int) -> bytes:
+        try:
+            bits = stc.extract_ternary(
+                self._elements[places], 8 * n_bytes, height=HEIGHT, split="even"
+            )
+        except stc.StcError:
+            raise ExtractionError from None
+        return container.to_bytes(bits)

@@ -1,0 +1,1 @@
+"""Covers of every kind: their elements, costs, surveys and files."""

@@ -1,0 +1,131 @@
+"""How much a cover can take: a hard limit, a safe amount, and what fits in that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deephide.codecs.image import typical_psnr, typical_side
+from deephide.container import layout as container
+from deephide.container.hiding import limit_bits
+from deephide.covers.detectability import Prospect
+from deephide.covers.opening import AnyCover, survey
+from deephide.models import CodeSizes
+
+__all__ = ["Capacity", "Fit", "measure_capacity"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the safe amount is worth to the codecs, keys and framing taken off.
+
+    `latent_bytes` is the median of what codes of faces take, `latent_most` the most that counts as
+    a face's; None where that is not known of the model.  `latent` says for which part of all faces
+    the code fits: "all" (19 of 20 at least), "most", "none" (less than half) or "unknown".  A
+    picture of `image_side` pixels fits, which scaled up looks
+    like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
+    those of a compressed file.
+    """
+
+    latent: str
+    latent_bytes: int | None
+    latent_most: int | None
+    image_side: int
+    image_psnr: float
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a cover can take, in bits and bytes of everything that is hidden.
+
+    The container counts, so both compare with `EmbedResult.payload_bits` and with the numbers of
+    a `CapacityError`; the smallest container takes 8 * 46 bits.
+
+    `hard` is the most that the format and the elements that may change allow; such a stego is
+    easy to detect.  `safe` is what the optimal use of the cover's own costs hides at
+    `safe_change_rate` changes per element, where the best detector of the field's noise model errs
+    in `detector_error` of the cases (0.5 is chance, see `deephide.covers.detectability`).  It is an
+    estimate and not a promise; more cautious is always better.  In a JPEG file elements are
+    coefficients, and `safe_change_rate` is per AC coefficient other than zero.
+    """
+
+    elements: int
+    dry_elements: int
+    safe_bits: int
+    hard_bits: int
+    safe_change_rate: float
+    detector_error: float
+    fit: Fit
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def safe_bytes(self) -> int:
+        """`safe_bits` in whole bytes."""
+        return self.safe_bits // 8
+
+    @property
+    def hard_bytes(self) -> int:
+        """`hard_bits` in whole bytes."""
+        return self.hard_bits // 8
+
+
+def measure_capacity(
+    cover: AnyCover,
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    warnings: tuple[str, ...] = (),
+    sizes: CodeSizes | None = None,
+    prospect: Prospect | None = None,
+) -> Capacity:
+    """Return the capacity of a cover with the given prices.
+
+    Parameters
+    ----------
+    cover : what `covers.load` returned
+    cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
+    warnings : passed on
+    sizes : what codes of faces take; None means that nothing is known
+    prospect : what `survey` said, if it was asked before
+
+    Returns
+    -------
+    Capacity
+    """
+    hard = limit_bits(cover.elements, cost_p1, cost_m1)
+    safe = (prospect or survey(cover, cost_p1, cost_m1)).safe()
+    safe_bits = min(int(safe.payload_bits), hard)
+    dry = int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1)))
+    return Capacity(
+        elements=cost_p1.size,
+        dry_elements=dry,
+        safe_bits=safe_bits,
+        hard_bits=hard,
+        safe_change_rate=safe.change_rate,
+        detector_error=safe.detector_error,
+        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, sizes or CodeSizes()),
+        warnings=warnings,
+    )
+
+
+def _fit(room: int, sizes: CodeSizes) -> Fit:
+    room = max(room, 0)
+    return Fit(
+        latent=_share(room, sizes),
+        latent_bytes=sizes.usual,
+        latent_most=sizes.most,
+        image_side=typical_side(room),
+        image_psnr=typical_psnr(room),
+        file_bytes=room,
+    )
+
+
+def _share(room: int, sizes: CodeSizes) -> str:
+    """Say for which part of all faces there is room."""
+    if any(size is not None and size <= room for size in (sizes.nearly_all, sizes.most)):
+        return "all"
+    if sizes.usual is None:
+        return "unknown"
+    return "most" if sizes.usual <= room else "none"

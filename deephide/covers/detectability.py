@@ -1,0 +1,201 @@
+"""How far hidden bits could be noticed, from the prices of a cover and the noise in it.
+
+The coder's changes follow from the prices: an element changes by +1 with probability
+exp(-lam * price of +1) / Z, alike for -1 (Filler, Judas and Fridrich 2011, Sec. II), and one
+number lam fits the payload.  Against them stands the best detector there could be if the noise of
+every element were Gaussian and independent with a variance that the detector knows (Sedighi,
+Cogranne and Fridrich 2016, Sec. III).  Its statistic has a mean that is `deflection` standard
+deviations higher for the stego, so that its error at equal priors is Q(deflection / 2).
+
+    deflection**2 = sum of (p + q)**2 / (2 var**2) + (p - q)**2 / var     p, q: rates of +1, -1
+
+At the same rates the sum grows with the number of elements: the square root law.  On rough pictures
+the model praises itself too much, because no detector has to know every pixel's variance; there the
+change rate decides, see `SAFE_RATE`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deephide.covers.samples import Cover
+
+__all__ = ["Estimate", "Prospect", "survey"]
+
+# The best detector errs in 45 % of the cases instead of 50 %.
+SAFE_DEFLECTION = 0.25
+# Half of the rate at which HILL in 256 x 256 samples (0.1 bits each) could not be told from chance
+# with rich models and 250 training covers; over larger pictures it falls with the square root.
+SAFE_RATE = 0.007
+SAFE_RATE_ELEMENTS = 65_536
+# Of the payload: what the trellises lose against optimal coding at constraint height 12.
+CODING_LOSS = 0.10
+
+# Rounding to whole levels alone has a variance of 1/12.
+_MOST_INFORMATION = 144.0
+_SEARCHED = 1 << 16
+_TILE, _MARGIN = 128, 8  # MiPOD's estimate looks 8 pixels far
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is expected of a stego with a given payload.
+
+    `change_rate` is per element, `deflection` that of the best detector, `detector_error` its
+    error at equal priors: 0.5 is undetectable, 0 is certainty.
+    """
+
+    payload_bits: float
+    change_rate: float
+    deflection: float
+
+    @property
+    def detector_error(self) -> float:
+        """Q(deflection / 2)."""
+        return NormalDist().cdf(-self.deflection / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Prospect:
+    """A sample of a cover's elements, with prices and noise.
+
+    Parameters
+    ----------
+    cost_p1, cost_m1 : (k,) float64 of the elements that may change
+    information : (k,) float64, mean of 1 / variance**2 around each
+    weight : elements that each of them stands for
+    elements : of the whole cover
+    """
+
+    cost_p1: NDArray[np.float64] = field(repr=False)
+    cost_m1: NDArray[np.float64] = field(repr=False)
+    information: NDArray[np.float64] = field(repr=False)
+    weight: float
+    elements: int
+
+    @property
+    def safe_rate(self) -> float:
+        """The change rate that is not exceeded, whatever the model of the noise says."""
+        return SAFE_RATE * min(1.0, math.sqrt(SAFE_RATE_ELEMENTS / self.elements))
+
+    def safe(self) -> Estimate:
+        """Return the largest payload that keeps both limits."""
+        return self._search(
+            lambda found: (
+                found.deflection <= SAFE_DEFLECTION and found.change_rate <= self.safe_rate
+            )
+        )
+
+    def at(self, payload_bits: float) -> Estimate:
+        """Return what is expected of a payload; of the largest there is, if it is larger."""
+        return self._search(lambda found: found.payload_bits <= payload_bits)
+
+    def _search(self, allowed: Callable[[Estimate], bool]) -> Estimate:
+        if not self.cost_p1.size:
+            return Estimate(0.0, 0.0, 0.0)
+        scale = float(np.median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
+        low, high = -12.0, 20.0  # of log(lam * scale): everything changes, and nothing
+        for _ in range(24):
+            middle = 0.5 * (low + high)
+            if allowed(self._estimate(np.exp(middle) / scale)):
+                high = middle
+            else:
+                low = middle
+        return self._estimate(np.exp(high) / scale)
+
+    def _estimate(self, lam: float) -> Estimate:
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+            up, down = np.exp(-lam * self.cost_p1), np.exp(-lam * self.cost_m1)
+        total = 1.0 + up + down
+        up, down = up / total, down / total
+        # -p log2 p of all three, with log2 of `total` in closed form.
+        with np.errstate(invalid="ignore"):
+            lost = np.where(up > 0, up * lam * self.cost_p1, 0.0)
+            lost += np.where(down > 0, down * lam * self.cost_m1, 0.0)
+        entropy = float((np.log(total) + lost).sum()) / float(np.log(2.0))
+        changed = up + down
+        square = 0.5 * changed**2 * self.information
+        square += (up - down) ** 2 * np.sqrt(self.information)
+        return Estimate(
+            self.weight * entropy * (1.0 - CODING_LOSS),
+            self.weight * float(changed.sum()) / self.elements,
+            float(np.sqrt(self.weight * square.sum())),
+        )
+
+
+def survey(
+    cover: Cover,
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
+    max_pixels: int = 1 << 20,
+) -> Prospect:
+    """Look at the prices and the noise of a cover, at evenly spread tiles of a large one.
+
+    Parameters
+    ----------
+    cover : what `image_io.load_cover` returned
+    cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
+    max_pixels : whose noise is looked at; of their elements some 65,536 are searched
+
+    Returns
+    -------
+    Prospect
+    """
+    from stc.costs.mipod import fisher_information
+
+    samples = cover.samples
+    height, width, channels = samples.shape
+    up, down = cost_p1.reshape(samples.shape), cost_m1.reshape(samples.shape)
+    if height * width <= max_pixels or min(height, width) < _TILE + 2 * _MARGIN:
+        picked, seen = (up, down), samples
+    else:
+        tops, lefts = _grid(height, width, max_pixels // _TILE**2)
+        inner = [
+            np.concatenate([a[y : y + _TILE, x : x + _TILE] for y in tops for x in lefts])
+            for a in (up, down)
+        ]
+        outer = _TILE + 2 * _MARGIN
+        seen = np.concatenate(
+            [
+                samples[y - _MARGIN : y - _MARGIN + outer, x - _MARGIN : x - _MARGIN + outer]
+                for y in tops
+                for x in lefts
+            ]
+        )
+        picked = (inner[0], inner[1])
+    information = np.stack(
+        [fisher_information(np.ascontiguousarray(seen[:, :, c])) for c in range(channels)], axis=2
+    )
+    if seen is not samples:
+        tiles = information.reshape(-1, outer, outer, channels)
+        information = tiles[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(picked[0].shape)
+    dry = np.flatnonzero(np.isfinite(picked[0]) | np.isfinite(picked[1]))
+    # A stride that shares no factor with the three channels.
+    stride = 1 + (dry.size // _SEARCHED) // 3 * 3 + (1 if dry.size > _SEARCHED else 0)
+    used = dry[::stride]
+    return Prospect(
+        picked[0].reshape(-1)[used],
+        picked[1].reshape(-1)[used],
+        np.minimum(information.reshape(-1)[used], _MOST_INFORMATION),
+        samples.size / picked[0].size * dry.size / max(used.size, 1),
+        samples.size,
+    )
+
+
+def _grid(height: int, width: int, tiles: int) -> tuple[list[int], list[int]]:
+    """Return the first rows and columns of about so many tiles, evenly spread."""
+    rows = max(1, round((tiles * height / width) ** 0.5))
+    columns = max(1, tiles // rows)
+
+    def spread(size: int, count: int) -> list[int]:
+        room = size - _TILE - 2 * _MARGIN
+        count = min(count, 1 + room // _TILE)
+        return [_MARGIN + int((k + 0.5) * room / count) for k in range(count)]
+
+    return spread(height, rows), spread(width, columns)

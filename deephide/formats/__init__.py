@@ -1,0 +1,1 @@
+"""Image files as bytes and samples; nothing here knows of hiding."""

@@ -1,0 +1,1 @@
+"""PNG files, rewritten as their own encoder would have written them."""

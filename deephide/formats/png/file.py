@@ -1,0 +1,328 @@
+"""PNG at the level of chunks: new samples inside the cover's own file.
+
+Pillow would drop most ancillary chunks and write its own filter and IDAT pattern, which tells
+anyone that the file passed through Pillow.  Here every chunk but IDAT stays byte for byte, and
+`png_encoder` finds out how the cover's image data was written and writes the new data that way.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deephide.formats.png import encoder as png_encoder
+from deephide.formats.png.encoder import Rows
+
+__all__ = [
+    "PngFile",
+    "PngFormatError",
+    "TooManyChunksError",
+    "count_chunks",
+    "new_file",
+    "parse",
+    "replace_samples",
+    "study",
+    "without_metadata",
+]
+
+_log = logging.getLogger(__name__)
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+# Start and stride of the seven passes of an interlaced file: x0, y0, dx, dy.
+_ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+# What a picture looks like hangs on these alone.
+_LOOKS = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
+_LOOKS |= {b"bKGD", b"pHYs", b"IEND"}
+# Every chunk costs some time and memory in each program that reads the file.  A file of 192 MiB in
+# pieces of 8 KiB has 24,576.
+MAX_CHUNKS = 1 << 16
+_LIBPNG_PIECE = 8192  # bytes in each of libpng's IDAT chunks but the last
+
+
+class PngFormatError(ValueError):
+    """The bytes are not a complete, sound PNG file; the message says what is wrong."""
+
+
+class TooManyChunksError(PngFormatError):
+    """The file has more than MAX_CHUNKS chunks."""
+
+
+@dataclass(frozen=True)
+class PngFile:
+    """A PNG file taken apart.
+
+    `before` and `after` are the raw bytes on either side of the IDAT chunks, `data` the zlib
+    stream they carry and `sizes` how it was cut.
+    """
+
+    width: int
+    height: int
+    bit_depth: int
+    colour_type: int
+    interlaced: bool
+    animated: bool
+    before: bytes
+    data: bytes
+    sizes: tuple[int, ...]
+    after: bytes
+
+    @property
+    def channels(self) -> int:
+        """Samples per pixel, alpha included; 1 for palette files."""
+        return _CHANNELS.get(self.colour_type, 1)
+
+
+def count_chunks(raw: bytes) -> int:
+    """Return how many chunks a PNG file seems to have; nothing in them is looked at.
+
+    Raises
+    ------
+    TooManyChunksError : more than MAX_CHUNKS
+    """
+    found, position, end = 0, len(SIGNATURE), len(raw) - 12
+    while position <= end:
+        found += 1
+        if found > MAX_CHUNKS:
+            raise TooManyChunksError(f"more than {MAX_CHUNKS} chunks")
+        if raw[position + 4 : position + 8] == b"IEND":
+            break
+        position += 12 + int.from_bytes(raw[position : position + 4], "big")
+    return found
+
+
+def _chunks(raw: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (start, type, length of the data) of each chunk up to and with IEND."""
+    position = len(SIGNATURE)
+    while True:
+        if position + 12 > len(raw):
+            raise PngFormatError("the file ends in the middle")
+        length, kind = struct.unpack_from(">I4s", raw, position)
+        end = position + 12 + length
+        if end > len(raw):
+            raise PngFormatError("the file ends in the middle")
+        (crc,) = struct.unpack_from(">I", raw, end - 4)
+        if zlib.crc32(raw[position + 4 : end - 4]) != crc:
+            raise PngFormatError("a checksum is wrong")
+        yield position, kind, length
+        if kind == b"IEND":
+            return
+        position = end
+
+
+def parse(raw: bytes) -> PngFile:
+    """Take a PNG file apart and check its chunk structure and checksums.
+
+    Raises
+    ------
+    PngFormatError : not PNG, truncated or damaged
+    """
+    if not raw.startswith(SIGNATURE):
+        raise PngFormatError("not a PNG file")
+    header: tuple[int, ...] | None = None
+    data: list[memoryview] = []
+    view = memoryview(raw)
+    first = last = 0
+    animated = False
+    for start, kind, length in _chunks(raw):
+        if header is None:
+            if kind != b"IHDR" or length != 13:
+                raise PngFormatError("the first chunk is not a header")
+            header = struct.unpack_from(">IIBBBBB", raw, start + 8)
+        animated |= kind == b"acTL"
+        if kind == b"IDAT":
+            if data and start != last:
+                raise PngFormatError("the image data is not in one piece")
+            first = first or start
+            last = start + 12 + length
+            data.append(view[start + 8 : start + 8 + length])
+    if header is None or not data:
+        raise PngFormatError("there is no image data")
+    width, height, depth, colour, _, _, interlace = header
+    return PngFile(
+        width,
+        height,
+        depth,
+        colour,
+        bool(interlace),
+        animated,
+        raw[:first],
+        b"".join(data),
+        tuple(len(piece) for piece in data),
+        raw[last:],
+    )
+
+
+def without_metadata(file: PngFile) -> PngFile:
+    """Return the file without texts, times, EXIF data, unknown chunks and trailing bytes."""
+    kept = {b"before": bytearray(SIGNATURE), b"after": bytearray()}
+    raw = file.before + file.after
+    side = b"before"
+    for start, kind, length in _chunks(raw):
+        if start == len(file.before):
+            side = b"after"
+        if kind in _LOOKS:
+            kept[side] += raw[start : start + 12 + length]
+    return replace(file, before=bytes(kept[b"before"]), after=bytes(kept[b"after"]))
+
+
+def study(file: PngFile, original: NDArray[np.uint8]) -> png_encoder.Encoder:
+    """Find out how the image data was written; this takes as long as writing it a few times.
+
+    Parameters
+    ----------
+    file : 8 bits per sample, gray, RGB or RGBA
+    original : (H, W, C) uint8, C including alpha; what the file holds
+
+    Raises
+    ------
+    PngFormatError : the image data cannot be read
+    """
+    _check_shape(file, original)
+    old = _inflate(file)
+    types = _filter_types(file, old)
+    return png_encoder.identify(list(_passes(file, original)), types, old, file.data)
+
+
+def replace_samples(
+    file: PngFile,
+    original: NDArray[np.uint8],
+    samples: NDArray[np.uint8],
+    encoder: png_encoder.Encoder | None = None,
+) -> bytes:
+    """Return the file with new samples and nothing else changed.
+
+    The program that wrote the cover is imitated: filters by its rule where it follows one that
+    is known, and each row's own otherwise; the compressor and its settings.
+
+    Parameters
+    ----------
+    file : 8 bits per sample, gray, RGB or RGBA
+    original, samples : (H, W, C) uint8, C including alpha; what the file holds and shall hold
+    encoder : what `study` returned, if it was asked before
+
+    Raises
+    ------
+    PngFormatError : the old image data cannot be read
+    """
+    _check_shape(file, samples)
+    encoder = study(file, original) if encoder is None else encoder
+    if not encoder.exact:
+        _log.warning(
+            "the program that wrote the carrier cannot be imitated: who compares its compressed "
+            "data with that program's can tell that the file was written again"
+        )
+    stream = _encode(file, list(_passes(file, samples)), encoder)
+    return file.before + _idat(stream, file.sizes) + file.after
+
+
+def _check_shape(file: PngFile, array: NDArray[np.uint8]) -> None:
+    if file.bit_depth != 8 or array.shape != (file.height, file.width, file.channels):
+        raise ValueError(f"samples: got {array.shape}, which does not fit the file")
+
+
+def _encode(file: PngFile, passes: list[Rows], encoder: png_encoder.Encoder) -> bytes:
+    rule = encoder.rule
+    if encoder.pillow is not None:
+        return png_encoder.pillow_stream(*passes[0], encoder.pillow, rule == "pillow-optimize")
+    if rule is None:
+        types = _filter_types(file, _inflate(file))
+    else:
+        types = [png_encoder.choose_filters(rows, pixel, rule) for rows, pixel in passes]
+    filtered = b"".join(
+        png_encoder.apply_filters(rows, used, pixel)
+        for (rows, pixel), used in zip(passes, types, strict=True)
+    )
+    return encoder.compress(filtered, file.data[:2])
+
+
+def _filter_types(file: PngFile, old: bytes) -> list[NDArray[np.uint8]]:
+    """Return the filter of each row of each pass."""
+    found, at = [], 0
+    for height, width in _pass_shapes(file):
+        types = np.frombuffer(old, np.uint8, height * (1 + width), at)[:: 1 + width]
+        if types.max(initial=0) > 4:
+            raise PngFormatError("a row has an unknown filter")
+        found.append(types)
+        at += height * (1 + width)
+    return found
+
+
+def _grid(file: PngFile) -> tuple[tuple[int, int, int, int], ...]:
+    return _ADAM7 if file.interlaced else ((0, 0, 1, 1),)
+
+
+def _passes(file: PngFile, samples: NDArray[np.uint8]) -> Iterator[Rows]:
+    """Yield the rows of each (reduced) image as (rows, bytes), with the bytes per pixel."""
+    for x0, y0, dx, dy in _grid(file):
+        part = samples[y0::dy, x0::dx]
+        if part.size:
+            yield np.ascontiguousarray(part).reshape(part.shape[0], -1), file.channels
+
+
+def _pass_shapes(file: PngFile) -> Iterator[tuple[int, int]]:
+    """Yield height and bytes per row, without the filter, of each (reduced) image."""
+    for x0, y0, dx, dy in _grid(file):
+        height, width = -(-(file.height - y0) // dy), -(-(file.width - x0) // dx)
+        if height > 0 and width > 0:
+            yield height, width * file.channels
+
+
+def _inflate(file: PngFile) -> bytes:
+    expected = sum(height * (1 + width) for height, width in _pass_shapes(file))
+    decoder = zlib.decompressobj()
+    try:
+        old = decoder.decompress(file.data, expected)
+    except zlib.error as error:
+        raise PngFormatError("the image data is damaged") from error
+    if len(old) < expected:
+        raise PngFormatError("the image data ends in the middle")
+    return old
+
+
+def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:
+    """Cut the stream as the cover's was: its pieces had one size, but for the last."""
+    piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
+    out = bytearray()
+    for start in range(0, len(stream), piece):
+        out += _chunk(b"IDAT", stream[start : start + piece])
+    return bytes(out)
+
+
+def new_file(samples: NDArray[np.uint8], icc_profile: bytes | None = None) -> bytes:
+    """Return a PNG file as libpng writes it by default, the most common look of such a file.
+
+    Parameters
+    ----------
+    samples : (H, W, C) uint8 with 1, 3 or 4 channels
+    icc_profile : colour profile to go with them
+    """
+    height, width, channels = samples.shape
+    colour = {1: 0, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    parts = [SIGNATURE, _chunk(b"IHDR", header)]
+    if icc_profile is not None:
+        parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
+    rows, encoder = samples.reshape(height, -1), png_encoder.LIBPNG
+    types = png_encoder.choose_filters(rows, channels, "libpng")
+    stream = encoder.compress(png_encoder.apply_filters(rows, types, channels))
+    return b"".join((*parts, _idat(stream, (_LIBPNG_PIECE, 0)), _chunk(b"IEND", b"")))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

@@ -1,0 +1,1 @@
+"""Weight files: ours, official ones, a user's, read without running code."""

@@ -1,0 +1,305 @@
+"""Model files: which ones ship, how they are written, read and verified.
+
+A model file is safetensors. Network tensors are half precision under `network.`, the
+quantizer lies under `quantizer.`, config and card are JSON in the header. A file may leave the
+generator out and name the shipped model whose generator it was trained with. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from e2style.checkpoints import networks
+from e2style.checkpoints.baselines import read_inverter
+from e2style.checkpoints.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
+from e2style.checkpoints.tensors import (
+    fill,
+    read_content,
+    read_tensors,
+    stored_as_half,
+    write_tensors,
+)
+from e2style.checkpoints.untrusted import check_settings, reason
+from e2style.config import InversionConfig
+from e2style.devices import usable
+from e2style.errors import CheckpointError, ConfigError
+from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
+from e2style.models.generator import Generator
+from e2style.models.inversion import InversionNetwork, weightless
+from e2style.quantizer import ARRAYS, Quantizer
+from e2style.settings import from_dict, to_json
+
+__all__ = [
+    "DEFAULT",
+    "FORMAT",
+    "SHIPPED",
+    "fingerprint",
+    "load",
+    "load_generator",
+    "load_model",
+    "names",
+    "save",
+]
+
+FORMAT = "e2style-1"
+MAX_QUALITIES = 99
+_GENERATOR = "network.generator."
+
+
+def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
+    """Load a model by name or by file; the content of a file says what it is.
+
+    Parameters
+    ----------
+    path_or_name : name of a shipped or added model, a file, or a file name in
+        DEEPHIDE_MODEL_DIR; None means the default model
+    device : torch device
+
+    Returns
+    -------
+    InversionModel, of a file of ours or an official `.pt` of E2Style, pSp, e4e or ReStyle; of a
+    file that holds a generator, an encoder or a feature network alone, that network (see
+    `e2style.checkpoints.networks`)
+
+    Raises
+    ------
+    CheckpointError : missing, hash mismatch, or incompatible; names what is wrong
+    ConfigError : no such device
+    """
+    usable(device)
+    path, digest = locate(path_or_name)
+    if digest is None and kind_of_file(path) != "safetensors":
+        return _read_foreign(path, device)
+    return _read(path, device, digest)
+
+
+def load_model(
+    path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
+) -> InversionModel:
+    """Load what can invert, as `load` does; a file that holds one network is refused.
+
+    Raises
+    ------
+    CheckpointError : as in `load`
+    """
+    model = load(path_or_name, device)
+    if not isinstance(model, InversionModel):
+        found = type(model).__name__
+        raise CheckpointError(f"model {path_or_name}: holds {found} alone, which cannot invert")
+    return model
+
+
+def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generator:
+    """Load a StyleGAN2 generator of any size from a rosinality-format file, or a converted one.
+
+    Raises
+    ------
+    CheckpointError : not such a file, or a key is missing
+    """
+    return networks.load_generator_alone(path, device)
+
+
+def save(
+    path: str | os.PathLike[str],
+    network: InversionNetwork,
+    *,
+    quantizers: Sequence[Quantizer] = (),
+    quality: int = 1,
+    card: ModelCard | None = None,
+    accept_psnr: float = 0.0,
+    accept_bits: float = math.inf,
+    accept_likeness: float = DEFAULT_LIKENESS,
+    half: bool = True,
+    generator: str = "",
+) -> None:
+    """Write a model file: weights, in half precision or as they are, quantizers, config, card.
+
+    Parameters
+    ----------
+    path : file to write
+    network : InversionNetwork
+    quantizers, quality, card, accept_psnr, accept_bits, accept_likeness : as in `InversionModel`
+    half : store weights in half precision
+    generator : name of the shipped model whose generator this is, which is then left out; a
+        quantizer's fingerprint would not hold without it, so there must be none
+
+    Raises
+    ------
+    ConfigError : no such model, another generator than its own, or there are quantizers
+    OutputError : the file cannot be written
+    """
+    shared = _shared_generator(generator, network, quantizers) if generator else ""
+    tensors = {}
+    for key, value in network.state_dict().items():
+        if shared and key.startswith("generator."):
+            continue
+        stored = value.half() if half and stored_as_half(key, value) else value
+        tensors[f"network.{key}"] = stored.contiguous()
+    for number, quantizer in enumerate(quantizers, 1):
+        prefix = _quantizer_key(number, len(quantizers))
+        for name in ARRAYS:
+            tensors[prefix + name] = torch.from_numpy(getattr(quantizer, name))
+    header = {
+        "format": FORMAT,
+        "config": to_json(network.config),
+        "card": json.dumps(dataclasses.asdict(card)) if card else "",
+        "quality": repr(quality),
+        "prices": json.dumps([quantizer.price for quantizer in quantizers]),
+        "accept_psnr": repr(accept_psnr),
+        "accept_bits": repr(accept_bits),
+        "accept_likeness": repr(accept_likeness),
+    }
+    if shared:
+        header |= {"generator": generator, "generator_fingerprint": shared}
+    write_tensors(path, tensors, header)
+
+
+def _shared_generator(name: str, network: InversionNetwork, quantizers: Sequence[Quantizer]) -> str:
+    """Fingerprint of a shipped generator, hexadecimal, which the network's must be."""
+    if quantizers:
+        raise ConfigError("generator: a model with quantizers is written whole")
+    tensors = _generator_tensors(name)
+    own = {f"{_GENERATOR}{key}": value for key, value in network.generator.state_dict().items()}
+    same = own.keys() == tensors.keys() and all(
+        torch.equal(own[key].to(value.dtype).cpu(), value) for key, value in tensors.items()
+    )
+    if not same:
+        raise ConfigError(f"generator: the network's is not that of {name}")
+    return fingerprint(tensors).hex()
+
+
+def _generator_tensors(name: str) -> dict[str, Tensor]:
+    """Tensors of a shipped model's generator, as stored.
+
+    A file that comes from anywhere names it, so it is never taken for a path.
+    """
+    if name not in SHIPPED:
+        raise ConfigError(f"generator: got {name!r}, allowed are {', '.join(names())}")
+    _, tensors = read_tensors(locate(name)[0])
+    return {key: value for key, value in tensors.items() if key.startswith(_GENERATOR)}
+
+
+def _quantizer_key(number: int, total: int) -> str:
+    """Start of the names of a quantizer's tensors; one alone needs no number."""
+    return "quantizer." if total == 1 else f"quantizer.{number:02d}."
+
+
+def fingerprint(tensors: dict[str, Tensor]) -> bytes:
+    """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
+
+    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names. A
+    model without a quantizer has no centre that the receiver needs, and its mean code may be
+    an estimate whose last bit depends on the machine.
+    """
+    parts: tuple[str, ...] = ("network.generator.",)
+    if any(key.startswith("quantizer.") for key in tensors):
+        parts = ("network.generator.", "network.w_avg", "quantizer.")
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        if key.startswith(parts):
+            value = tensors[key].contiguous()
+            digest.update(f"{key}|{value.dtype}|{tuple(value.shape)}|".encode())
+            digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()
+
+
+def _read(path: Path, device: str, digest: str | None = None) -> Any:
+    if digest is not None:
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise CheckpointError(f"model {path}: {error}") from error
+        if found != digest:
+            raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")
+    try:
+        header, tensors = read_tensors(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {path}: {error}") from error
+    if header.get("format") == networks.FORMAT:
+        return networks.load_network(path, device)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"model {path}: not a model file of this program")
+    try:
+        return _build(header, tensors, device)
+    except Exception as error:  # a crafted file can make its reader fail nearly anywhere
+        raise CheckpointError(f"model {path}: {reason(error)}") from error
+
+
+def _read_foreign(path: Path, device: str) -> Any:
+    """A file of another program; one that can invert has no quantizer."""
+    content = read_content(path)
+    try:
+        network = read_inverter(content)
+        if network is None:
+            return networks.read_network(content, device)
+    except Exception as error:  # as in `_read`
+        raise CheckpointError(f"model {path}: {reason(error)}") from error
+    stored = {f"network.{key}": value for key, value in network.state_dict().items()}
+    return InversionModel(network.channels_last(), fingerprint=fingerprint(stored), device=device)
+
+
+def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
+    settings = json.loads(header["config"])
+    check_settings(settings)
+    config = from_dict(InversionConfig, settings)
+    if header.get("generator"):
+        shared = _generator_tensors(header["generator"])
+        if fingerprint(shared).hex() != header.get("generator_fingerprint"):
+            raise CheckpointError(
+                f"was trained with another generator than {header['generator']}'s"
+            )
+        tensors = tensors | shared
+    with weightless():
+        network = InversionNetwork(config)
+    state = {
+        key.removeprefix("network."): value.float() if value.is_floating_point() else value
+        for key, value in tensors.items()
+        if key.startswith("network.")
+    }
+    fill(network, state)
+    quantizers = _quantizers(header, tensors, config)
+    quality = int(header.get("quality", 1))
+    if quantizers and not 1 <= quality <= len(quantizers):
+        raise CheckpointError(f"quality: got {quality}, but there are {len(quantizers)} quantizers")
+    card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
+    return InversionModel(
+        network.channels_last(),
+        fingerprint=fingerprint(tensors),
+        quantizers=quantizers,
+        quality=quality,
+        card=card,
+        accept_psnr=float(header.get("accept_psnr", 0.0)),
+        accept_bits=float(header.get("accept_bits", math.inf)),
+        accept_likeness=float(header.get("accept_likeness", DEFAULT_LIKENESS)),
+        device=device,
+    )
+
+
+def _quantizers(
+    header: dict[str, str], tensors: dict[str, Tensor], config: InversionConfig
+) -> list[Quantizer]:
+    total = sum(key.startswith("quantizer.") and key.endswith(".tables") for key in tensors)
+    if total > MAX_QUALITIES:
+        raise CheckpointError(f"{total} quantizers, at most {MAX_QUALITIES} allowed")
+    prices = json.loads(header.get("prices", "[]")) or [0.0] * total
+    if len(prices) != total:
+        raise CheckpointError(f"{total} quantizers, but {len(prices)} prices")
+    wanted = (config.generator.n_codes, config.generator.style_dim)
+    found = []
+    for number, price in enumerate(prices, 1):
+        prefix = _quantizer_key(number, total)
+        arrays = {name: tensors[prefix + name].numpy() for name in ARRAYS}
+        found.append(Quantizer(**arrays, price=float(price)))
+        if found[-1].step.shape != wanted:
+            raise CheckpointError(f"quantizer: of shape {found[-1].step.shape}, needs {wanted}")
+    return found

@@ -1,0 +1,105 @@
+"""Whether a model is what it was: its hashes, its strict reading, and one picture it paints."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from e2style.checkpoints.added import added_models
+from e2style.checkpoints.models import load_model
+from e2style.checkpoints.shipped import SKETCHES, fingerprint_of, locate
+from e2style.errors import CheckpointError
+from e2style.model import InversionModel
+
+__all__ = ["Verdict", "load_and_sketch", "sha256_of", "verify"]
+
+SIDE = 4
+# Devices differ in the last bits of a painting, far below one level.
+TOLERANCE = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about a model that is sound.
+
+    `sha256` and `fingerprint` are hexadecimal; `known_hash` says whether the file had to have this
+    hash, and `deviation` is how far the painting is from the known one, in levels of 255, or None
+    where none is known.
+    """
+
+    path: Path
+    sha256: str
+    known_hash: bool
+    fingerprint: str
+    deviation: int | None
+
+
+def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[InversionModel, bytes]:
+    """Load a model strictly and let it paint its mean code.
+
+    Returns
+    -------
+    The model, and the painting as 48 levels: three colours, averaged over 4 x 4 fields
+
+    Raises
+    ------
+    CheckpointError : it cannot be loaded, or paints values that are no numbers, or one colour
+    """
+    model = load_model(path_or_name)
+    painted = model.synthesize(model.network.w_avg[None])
+    if not torch.isfinite(painted).all():
+        raise CheckpointError(f"model {path_or_name}: paints values that are no numbers")
+    if float(painted.max() - painted.min()) == 0.0:
+        raise CheckpointError(f"model {path_or_name}: paints nothing but one colour")
+    levels = (F.adaptive_avg_pool2d(painted, SIDE)[0] + 1.0) * 127.5
+    return model, bytes(levels.round().clamp(0, 255).to(torch.uint8).flatten().tolist())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal.
+
+    Raises
+    ------
+    CheckpointError : it cannot be read
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+
+
+def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
+    """Check a model: hash, strict reading, fingerprint and painting.
+
+    Parameters
+    ----------
+    path_or_name : as in `e2style.load`
+
+    Raises
+    ------
+    CheckpointError : says what is wrong
+    """
+    path, digest = locate(path_or_name)
+    model, painted = load_and_sketch(path_or_name)
+    fingerprint = model.fingerprint.hex()
+    if fingerprint_of(path_or_name) != model.fingerprint:
+        raise CheckpointError(f"model {path}: its header and its tensors disagree")
+    known = SKETCHES.get(fingerprint)
+    for each in added_models():
+        if each.fingerprint == fingerprint and each.path == path:
+            known = each.sketch
+    deviation = None
+    if known is not None:
+        deviation = max(abs(a - b) for a, b in zip(painted, bytes.fromhex(known), strict=True))
+        if deviation > TOLERANCE:
+            raise CheckpointError(
+                f"model {path}: its painting is {deviation} levels from the known one, at most "
+                f"{TOLERANCE} are expected"
+            )
+    return Verdict(path, sha256_of(path), digest is not None, fingerprint, deviation)

@@ -1,0 +1,1 @@
+"""Evaluation of inversion methods: sets, measures, reports."""

@@ -1,0 +1,304 @@
+"""Measuring an inverter on a folder or zip of pictures: the protocol of docs/evaluation.md.
+
+Pictures are read, inverted, painted, brought to the side of the comparison, rounded to 8 bits and
+compared one batch after the other, so that a set may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from e2style.benchmark import wait
+from e2style.counting import count_parameters
+from e2style.data.archive import UNREADABLE, Archive, decode, why
+from e2style.data.faces import evenly, groups_of
+from e2style.errors import DataError
+from e2style.evaluation.methods import Found, Inverter
+from e2style.evaluation.sets import order0_entropy
+from e2style.metrics.features import FeatureMetrics, FrechetDistance
+from e2style.metrics.pictures import Pictures, Values, as_compared, mse, psnr, ssim
+from e2style.metrics.spread import Mean, mean_of
+from e2style.quantizer import Quantizer
+
+log = logging.getLogger(__name__)
+
+SIDE = 256
+KEPT = 256  # pictures that stay in memory for the grid; of larger sets it is painted again
+SHOWN = 4  # pictures of each kind in the grid: best, median, worst
+TIMED = 10  # runs that the runtime is the median of, behind two that warm up
+TITLES = {
+    "ssim": "SSIM",
+    "psnr": "PSNR, dB",
+    "mse": "MSE in [-1, 1]",
+    "lpips": "LPIPS (AlexNet, 0.1)",
+    "ids": "IDS, CurricularFace IR-101",
+    "ids_dlib": "IDS, dlib ResNet (not CurricularFace)",
+    "ids_mobileface": "IDS, MobileFaceNet (not CurricularFace)",
+    "fid": "FID",
+    "bits": "bits a picture under the model's tables",
+    "order0_bits": "bits a picture, order-0 entropy of its integers",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A picture for the report."""
+
+    name: str
+    original: Pictures  # (side, side, 3)
+    painted: Pictures
+    values: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes
+    ----------
+    about : model, method, data and settings, for the head of the report
+    means : by key of TITLES
+    missing : why a metric was not measured, by key
+    groups : means by group, where the set has more than one
+    rows : one per picture: name, group, and its values
+    grid : best, median and worst pictures by PSNR
+    skipped : names that could not be read
+    """
+
+    about: dict[str, Any]
+    means: dict[str, Mean]
+    missing: dict[str, str]
+    groups: dict[str, dict[str, Mean]]
+    rows: list[dict[str, Any]]
+    grid: dict[str, list[Shown]]
+    skipped: list[str]
+
+
+def measure(
+    inverter: Inverter,
+    data: str | Path,
+    metrics: FeatureMetrics,
+    *,
+    quantizer: Quantizer | None = None,
+    side: int = SIDE,
+    limit: int | None = None,
+    batch: int = 8,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Invert, paint and compare the pictures of a folder or zip.
+
+    Parameters
+    ----------
+    inverter : what finds codes and paints
+    data : folder or zip of aligned pictures
+    metrics : those that need other weights
+    quantizer : codes are rounded as they would be sent; None: they are not
+    side : at which pictures are compared
+    limit : at most so many, evenly spread; None means all
+    batch : pictures at a time
+    progress : called with (done, total)
+
+    Raises
+    ------
+    DataError : no picture can be read, or the network takes others than RGB
+    """
+    archive = Archive(data)
+    names = [archive.names[k] for k in evenly(len(archive.names), _count(archive, limit))]
+    groups = dict(zip(names, groups_of(Path(data), names), strict=True))
+    distance = FrechetDistance(metrics.inception) if metrics.inception is not None else None
+    rows: list[dict[str, Any]] = []
+    skipped: list[str] = []
+    kept: dict[str, tuple[Pictures, Pictures]] = {}
+    for start in range(0, len(names), batch):
+        read, originals = _read(archive, names[start : start + batch], side, skipped)
+        if read:
+            painted, bits = reconstruct(inverter, originals, quantizer)
+            values = compare(originals, painted, metrics, _device(inverter)) | bits
+            if distance is not None:
+                distance.add(
+                    *(_planes(stack).to(_device(inverter)) for stack in (originals, painted))
+                )
+            if len(names) <= KEPT:
+                kept |= dict(zip(read, zip(originals, painted, strict=True), strict=True))
+            for k, name in enumerate(read):
+                row = {"file": name, "group": groups[name]}
+                rows.append(row | {key: float(found[k]) for key, found in values.items()})
+        progress(min(start + batch, len(names)), len(names))
+    if not rows:
+        raise DataError(f"data {data}: no picture could be read")
+
+    def pair(name: str) -> tuple[Pictures, Pictures]:
+        if name in kept:
+            return kept[name]
+        _, originals = _read(archive, [name], side, [])
+        painted, _ = reconstruct(inverter, originals, quantizer)
+        return originals[0], painted[0]
+
+    grid = _grid(rows, pair)
+    archive.close()
+
+    means = {key: mean_of([row[key] for row in rows]) for key in rows[0] if key in TITLES}
+    missing = dict(metrics.missing)
+    if distance is not None:
+        value = distance.value()
+        means["fid"] = Mean(value, np.nan, np.nan, len(rows))
+    if quantizer is None:
+        missing |= dict.fromkeys(("bits", "order0_bits"), "the codes were not rounded")
+    return Evaluation(
+        about={
+            "model": inverter.network.config.name,
+            "method": inverter.method.name,
+            "steps": inverter.method.steps or inverter.stages or inverter.network.config.steps,
+            "codes": "as found" if quantizer is None else "rounded as they would be sent",
+            "data": str(data),
+            "pictures": len(rows),
+            "skipped": len(skipped),
+            "side": side,
+        },
+        means=means,
+        missing=missing,
+        groups=_by_group(rows, list(means)),
+        rows=rows,
+        grid=grid,
+        skipped=skipped,
+    )
+
+
+def reconstruct(
+    inverter: Inverter, originals: Pictures, quantizer: Quantizer | None
+) -> tuple[Pictures, dict[str, Values]]:
+    """Pictures (B, S, S, 3) -> painted ones of that side; where codes are rounded, their bits."""
+    x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
+    found = inverter(x)
+    bits = {}
+    if quantizer is not None:
+        integers = quantizer.quantise(found.codes.cpu().numpy())
+        bits = {"bits": quantizer.ideal_bits(integers), "order0_bits": order0_entropy(integers)}
+        rounded = torch.from_numpy(quantizer.dequantise(integers)).to(x.device)
+        found = Found(rounded, found.noise)
+    with torch.no_grad():
+        painted = as_compared(inverter.paint(found), x.shape[-1])
+    return painted, bits
+
+
+@torch.no_grad()
+def compare(
+    originals: Pictures,
+    painted: Pictures,
+    metrics: FeatureMetrics,
+    device: torch.device,
+) -> dict[str, Values]:
+    """Values of pairs of pictures (B, S, S, 3) by key of TITLES: (B,) each."""
+    values = {
+        "ssim": ssim(originals, painted),
+        "psnr": psnr(originals, painted),
+        "mse": mse(originals, painted),
+    }
+    a, b = ((_planes(v).float() / 127.5 - 1).to(device) for v in (originals, painted))
+    for key, metric in metrics.pairs.items():
+        values[key] = metric(a, b).double().cpu().numpy()
+    return values
+
+
+def runtime(inverter: Inverter, side: int = SIDE, *, runs: int = TIMED) -> float:
+    """Median seconds of one picture, from the pixels to the painted picture.
+
+    Batch 1, warm (two runs before), and waiting for the device. Optimisers are timed once, since
+    they take hundreds of passes themselves.
+    """
+    device = _device(inverter)
+    x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
+    seconds = []
+    warm_up, timed = (0, 1) if inverter.method.steps else (2, runs)
+    for turn in range(warm_up + timed):
+        wait(device)
+        start = time.perf_counter()
+        found = inverter(x)
+        with torch.no_grad():
+            inverter.paint(found)
+        wait(device)
+        if turn >= warm_up:
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def parameters(inverter: Inverter) -> dict[str, int]:
+    """Parameters of the encoders, none for a method without one: see `count_parameters`."""
+    if inverter.method.starts_from_mean:
+        return {"encoder": 0, "counted": 0}
+    counts = count_parameters(inverter.network.config)
+    return {key: counts[key] for key in ("encoder", "counted")}
+
+
+def _device(inverter: Inverter) -> torch.device:
+    return inverter.network.w_avg.device
+
+
+def _count(archive: Archive, limit: int | None) -> int:
+    return len(archive.names) if limit is None else min(limit, len(archive.names))
+
+
+def _planes(pictures: Pictures) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+
+
+def _read(
+    archive: Archive, names: list[str], side: int, skipped: list[str]
+) -> tuple[list[str], Pictures]:
+    """Names that can be decoded and their pictures; the others join `skipped`."""
+    read, decoded = [], []
+    for name in names:
+        try:
+            decoded.append(decode(archive.read(name), side, by_area=True))
+        except UNREADABLE as error:
+            log.warning("%s is skipped: %s", name, why(error))
+            skipped.append(name)
+            continue
+        read.append(name)
+    return read, np.stack(decoded) if decoded else np.empty((0, side, side, 3), np.uint8)
+
+
+def _by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, dict[str, Mean]]:
+    members: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        members[row["group"]].append(row)
+    if len(members) < 2:
+        return {}
+    return {
+        group: {
+            key: mean_of([row[key] for row in members[group]]) for key in keys if key in rows[0]
+        }
+        for group in sorted(members)
+    }
+
+
+def _grid(
+    rows: list[dict[str, Any]], pair: Callable[[str], tuple[Pictures, Pictures]]
+) -> dict[str, list[Shown]]:
+    """Best, median and worst by PSNR; `pair` gives original and painted picture of a name."""
+    order = sorted(rows, key=lambda row: float(row["psnr"]), reverse=True)
+    count = min(SHOWN, len(order))
+    middle = (len(order) - count) // 2
+    chosen = {
+        "best": order[:count],
+        "median": order[middle : middle + count],
+        "worst": order[-count:],
+    }
+    return {
+        kind: [
+            Shown(row["file"], *pair(row["file"]), {k: v for k, v in row.items() if k in TITLES})
+            for row in some
+        ]
+        for kind, some in chosen.items()
+    }
