@@ -54,7 +54,7 @@ def one_step(step, folder):
     """Do what comes before without measuring its time; report time and peak of all."""
     from deephide.container import keys
     from deephide.container import layout as container
-    from deephide.container.hiding import hide_priced, reveal
+    from deephide.container.hiding import hide_computing_costs, reveal
     from deephide.covers import samples as image_io
     from deephide.covers.samples_costs import cover_costs
 
@@ -78,7 +78,7 @@ def one_step(step, folder):
         cover_costs(cover, "hill")
         return time.perf_counter() - start
     plaintext = np.random.default_rng(1).bytes(PAYLOAD_BYTES)
-    hidden = hide_priced(
+    hidden = hide_computing_costs(
         cover.samples.reshape(-1),
         lambda: cover_costs(cover, "hill"),
         sealer,

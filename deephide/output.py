@@ -1,4 +1,4 @@
-"""Writing a result: all of it or nothing, and never over something that matters."""
+"""Atomic output of results: all of them or none, and never over an input."""
 
 from __future__ import annotations
 

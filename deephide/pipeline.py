@@ -218,7 +218,7 @@ def _hide_in(
         pricing.prices(message_bits)
         prospect = pricing.prospect()
         report(progress, 2)
-        hidden = hiding.hide_priced(
+        hidden = hiding.hide_computing_costs(
             cover.elements,
             lambda: pricing.take(message_bits),
             key,

@@ -1,4 +1,4 @@
-"""The elements while messages are written into them, and what their changes cost."""
+"""Canvas of elements that messages are written into, and the costs of changing them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.container import layout as container
+from deephide.container import layout
 
-__all__ = ["HEIGHT", "Canvas", "Elements", "Prices"]
+__all__ = ["HEIGHT", "Canvas", "ChangeCosts", "Elements"]
 
 HEIGHT = 12  # constraint height, fixed by format version 1
 
 Elements: TypeAlias = NDArray[np.integer[Any]]
 
 
-class Prices:
-    """What changes cost, in the order in which a trellis wants to know.
+class ChangeCosts:
+    """Costs of +1 and -1, looked up in the order in which a trellis visits the elements.
 
-    Of a large picture only the cheapest changes are offered, which is all that the time and
-    memory of the trellises are worth: a few bits in many megapixels go there anyway.  Those are
-    kept as a short list, so that nothing as large as the picture is copied twice.
+    A large cover offers its cheapest changes only: a few bits in many megapixels go there anyway,
+    and the time and memory of a trellis grow with the elements that may change.  The offered
+    changes are kept as a short list, so that nothing as large as the cover is copied twice.
+
+    Parameters
+    ----------
+    cost_p1, cost_m1 : (n,) float64; inf marks a change that may not happen
+    limit : elements that may change at most, the cheapest first
     """
 
     def __init__(
@@ -34,17 +39,17 @@ class Prices:
             return
         cheapest = np.minimum(cost_p1, cost_m1)
         cheapest.partition(limit)
-        priciest = float(cheapest[limit])
+        highest = float(cheapest[limit])
         np.minimum(cost_p1, cost_m1, out=cheapest)
-        self._places = np.flatnonzero((cheapest <= priciest) & (cheapest < np.inf))
+        self._places = np.flatnonzero((cheapest <= highest) & (cheapest < np.inf))
         self._costs = cost_p1[self._places], cost_m1[self._places]
         for cost in self._costs:
-            cost[cost > priciest] = np.inf
+            cost[cost > highest] = np.inf
 
     def at(
         self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None, n: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return fresh arrays of the prices at `places`; inf where `frozen`."""
+        """Return fresh arrays of both costs at `places`; inf where `frozen`."""
         if self._places is None:
             up, down = (cost[places] for cost in self._costs)
         else:
@@ -59,8 +64,8 @@ class Prices:
             up[frozen[places]] = down[frozen[places]] = np.inf
         return up, down
 
-    def of(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
-        """Return the summed price of raising the elements `up` and lowering `down`."""
+    def total(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
+        """Return the distortion: summed costs of raising the elements `up` and lowering `down`."""
         if self._places is not None:
             up, down = np.searchsorted(self._places, up), np.searchsorted(self._places, down)
         return float(self._costs[0][up].sum() + self._costs[1][down].sum())
@@ -69,21 +74,21 @@ class Prices:
 class Canvas:
     """The stego while messages are written into it, one after the other.
 
-    Zones are disjoint but for those of stanzas, which nobody but their recipients can find: once
-    written, their elements are frozen, wet for all that comes after.
+    Zones are disjoint, except that the elements of a stanza may belong to any of them: only its
+    recipient can find them.  Once written, they are frozen: wet for every later message.
     """
 
-    def __init__(self, cover: Elements, prices: Prices) -> None:
+    def __init__(self, cover: Elements, costs: ChangeCosts) -> None:
         self.stego = cover.copy()
-        self._prices = prices
+        self._costs = costs
         self._frozen: NDArray[np.bool_] | None = None
 
     def write(self, places: NDArray[np.integer[Any]], data: bytes, *, freeze: bool = False) -> None:
         """Change elements at `places` so that they carry `data`."""
-        p1, m1 = self._prices.at(places, self._frozen, self.stego.size)
+        p1, m1 = self._costs.at(places, self._frozen, self.stego.size)
         self.stego[places] = stc.embed_ternary(
             self.stego[places],
-            container.to_bits(data),
+            layout.to_bits(data),
             p1,
             m1,
             height=HEIGHT,

@@ -1,4 +1,4 @@
-"""Key derivation, sealing and the keystream; the only importer of `cryptography`.
+"""Key derivation, sealing and the keystream: the only door to `cryptography`.
 
 ::
 
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from deephide.container.layout import SALT_BYTES, TAG_BYTES
 from deephide.errors import ExtractionError, PassphraseError
 
 __all__ = [
@@ -41,9 +42,7 @@ __all__ = [
     "x25519_public",
 ]
 
-SALT_BYTES = 16
 FILE_KEY_BYTES = 16
-TAG_BYTES = 16
 FINGERPRINT_BYTES = 32
 
 # Fixed by format version 1: 64 MiB, three passes, four lanes.
@@ -61,11 +60,11 @@ _FROM_MODEL = b"deephide/1 model\x00"
 
 @dataclass(frozen=True)
 class Keys:
-    """What one secret and one salt or ephemeral key give; never shown.
+    """Keys of one container, from one secret and one salt or ephemeral key; never shown.
 
     `order` keys the order of the elements, `length_pad` masks the length field, `seal_key` and
     `seal_nonce` seal the body.  The nonce is used once because the salt is fresh every time.
-    Keys that are not `usable` MUST be rejected, but only after the work that others take.
+    Keys that are not `usable` MUST be rejected, but only after the work that usable keys take.
     """
 
     order: bytes = field(repr=False)
@@ -77,7 +76,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Wrap:
-    """What sender and one recipient share: where the stanza is, and the pad over the file key."""
+    """Keys shared with one recipient: order of the stanza, and pad over the file key."""
 
     order: bytes = field(repr=False)
     pad: bytes = field(repr=False)

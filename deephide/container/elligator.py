@@ -38,7 +38,7 @@ def _is_square(x: int) -> bool:
 
 
 def _sqrt(x: int) -> int:
-    """Return the even root of a square; p is 5 modulo 8."""
+    """Return the root of a square whose lowest bit is 0; p is 5 modulo 8."""
     root = pow(x, (P + 3) // 8, P)
     if root * root % P != x % P:
         root = root * _SQRT_MINUS_1 % P

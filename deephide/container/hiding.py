@@ -1,7 +1,7 @@
-"""Put a container into a vector of elements and get it back: zones, keys and trellises together.
+"""Embedding of a container in a vector of elements, and its extraction.
 
-The sender needs costs; the receiver needs the elements and the key and computes with integers
-only.
+Zones, keys and trellises come together here.  The sender needs costs; the receiver needs the
+elements and the key, and computes with integers only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.container import crypto
-from deephide.container import layout as container
-from deephide.container.canvas import HEIGHT, Canvas, Elements, Prices
+from deephide.container import crypto, layout
+from deephide.container.canvas import HEIGHT, Canvas, ChangeCosts, Elements
 from deephide.container.keys import Opener, Opening, Sealer
 from deephide.container.keystream import keyed_order, public_order
 from deephide.container.layout import Zones
@@ -28,7 +27,7 @@ __all__ = [
     "Hidden",
     "check_capacity",
     "hide",
-    "hide_priced",
+    "hide_computing_costs",
     "limit_bits",
     "lock",
     "message_bits",
@@ -41,14 +40,14 @@ MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solut
 LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
 
-Costs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
+CostPair: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """The stego elements and what they cost."""
+    """Stego elements and their distortion."""
 
     elements: Elements
     distortion: float
@@ -58,8 +57,8 @@ class Hidden:
 
 def message_bits(plaintext_bytes: int, key: Opener) -> int:
     """Return the size of everything that is hidden with a plaintext, as far as `key` knows."""
-    framing = key.public_bytes + key.stanza_count * container.STANZA_BYTES + container.LENGTH_BYTES
-    return 8 * (framing + plaintext_bytes + container.TAG_BYTES)
+    framing = key.public_bytes + key.stanza_count * layout.STANZA_BYTES + layout.LENGTH_BYTES
+    return 8 * (framing + plaintext_bytes + layout.TAG_BYTES)
 
 
 def lock(
@@ -67,7 +66,7 @@ def lock(
 ) -> tuple[bytes, bytes]:
     """Return the masked length and the sealed body; NEVER with the same keys twice."""
     body = crypto.seal(keys, plaintext, associated)
-    return container.mask_length(len(body), keys.length_pad, zones), body
+    return layout.mask_length(len(body), keys.length_pad, zones), body
 
 
 def unlock(
@@ -83,7 +82,7 @@ def unlock(
     ------
     ExtractionError : not authentic, for whatever reason
     """
-    body_bytes, canonical = container.unmask_length(length, keys.length_pad, zones)
+    body_bytes, canonical = layout.unmask_length(length, keys.length_pad, zones)
     plaintext = crypto.open_sealed(keys, read_body(body_bytes), associated)
     if not canonical or not keys.usable:
         raise ExtractionError
@@ -109,17 +108,17 @@ def limit_bits(
 ) -> int:
     """Return the largest message, container included, that could possibly be hidden.
 
-    Without a key, a shared one is meant.
+    Without a key, the framing of a shared one is counted.
 
     Half of every message lies in the second-lowest bits, and only some changes reach those: -1
-    from an even value, +1 from an odd one.
+    from a value of parity 0, +1 from one of parity 1.
     """
-    if elements.size < container.MIN_ELEMENTS:
+    if elements.size < layout.MIN_ELEMENTS:
         return 0
     public, stanzas = (
-        (container.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
+        (layout.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
     )
-    framing = public + stanzas * container.STANZA_BYTES + container.LENGTH_BYTES
+    framing = public + stanzas * layout.STANZA_BYTES + layout.LENGTH_BYTES
     room = 8 * (Zones(elements.size, public).max_body_bytes + framing)
     dry = crossing = 0
     for start in range(0, elements.size, _BLOCK):
@@ -173,20 +172,20 @@ def hide(
 
     Parameters
     ----------
-    cost_p1, cost_m1 : (n,) float64, price of +1 and -1; inf marks a change that may not happen
-    elements, key, plaintext, associated, random : as in `hide_priced`
+    cost_p1, cost_m1 : (n,) float64, costs of +1 and -1; inf marks a change that may not happen
+    elements, key, plaintext, associated, random : as in `hide_computing_costs`
 
     Raises
     ------
     CapacityError : no solution, also after several fresh openings
     """
-    prices = (cost_p1, cost_m1)
-    return hide_priced(elements, lambda: prices, key, plaintext, associated, random=random)
+    costs = (cost_p1, cost_m1)
+    return hide_computing_costs(elements, lambda: costs, key, plaintext, associated, random=random)
 
 
-def hide_priced(
+def hide_computing_costs(
     elements: Elements,
-    price: Callable[[], Costs],
+    compute_costs: Callable[[], CostPair],
     key: Sealer,
     plaintext: bytes,
     associated: bytes,
@@ -194,34 +193,36 @@ def hide_priced(
     random: Callable[[int], bytes] = os.urandom,
     first: Callable[[], Opening] | None = None,
 ) -> Hidden:
-    """Do what `hide` does, with prices that are let go as soon as the cheapest are known.
+    """Do what `hide` does; costs are computed on request and released early.
+
+    The costs of a large cover take hundreds of megabytes, and a trellis needs the lowest alone.
 
     Parameters
     ----------
     elements : (n,) integers, the cover: samples, or coefficients of a JPEG file
+    compute_costs : returns `cost_p1` and `cost_m1`; called once, and again after several failures
     key : what `keys.Access.sealer` returned
-    plaintext : what `container.pack` returned
-    associated : what `container.associated_data` returned
+    plaintext : what `layout.pack` returned
+    associated : what `layout.associated_data` returned
     random : source of randomness; replaced in tests only
     first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
-    price : returns `cost_p1` and `cost_m1`; asked once, or again after several failures
 
     Raises
     ------
     CapacityError : as in `hide`
     """
     needed = message_bits(len(plaintext), key)
-    costs = price()
-    limit = check_capacity(needed, elements, *costs, key)
+    pair = compute_costs()
+    limit = check_capacity(needed, elements, *pair, key)
     zones = Zones(elements.size, key.public_bytes)
-    prices = Prices(*costs, LIVE_ELEMENTS)
-    del costs
+    costs = ChangeCosts(*pair, LIVE_ELEMENTS)
+    del pair
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
-            prices = Prices(*price(), elements.size)
+            costs = ChangeCosts(*compute_costs(), elements.size)
         opening = first() if first is not None and attempt == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
-        canvas = Canvas(elements, prices)
+        canvas = Canvas(elements, costs)
         try:
             public_places, others = _split(zones)
             canvas.write(public_places, opening.public)
@@ -235,9 +236,9 @@ def hide_priced(
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
-        return _measure(elements, canvas.stego, prices, needed)
+        return _measure(elements, canvas.stego, costs, needed)
     raise CapacityError(
-        f"the carrier cannot take {needed} bits: its even and saturated areas leave no solution "
+        f"the carrier cannot take {needed} bits: its flat and saturated areas leave no solution "
         f"({MAX_ATTEMPTS} attempts)",
         needed_bits=needed,
         capacity_bits=limit,
@@ -245,9 +246,9 @@ def hide_priced(
     )
 
 
-def _measure(cover: Elements, stego: Elements, prices: Prices, message_bits: int) -> Hidden:
+def _measure(cover: Elements, stego: Elements, costs: ChangeCosts, message_bits: int) -> Hidden:
     up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
-    return Hidden(stego, prices.of(up, down), message_bits, up.size + down.size)
+    return Hidden(stego, costs.total(up, down), message_bits, up.size + down.size)
 
 
 def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
@@ -260,20 +261,20 @@ def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
     ----------
     elements : (n,) integers, the stego
     key : what `keys.choose_opener` returned, or the sealer that `hide` was given
-    associated : what `container.associated_data` returned
+    associated : what `layout.associated_data` returned
 
     Raises
     ------
     ExtractionError : nothing hidden, wrong key or altered elements
     """
-    if elements.size < container.MIN_ELEMENTS:
+    if elements.size < layout.MIN_ELEMENTS:
         raise ExtractionError
     reader = _Reader(elements, key)
 
     def read_body(n_bytes: int) -> bytes:
         # A short message takes less time than a long one.  A wrong key leads to any length, so that
         # a quick failure would say that there is a short container, which was altered.
-        reader.body(reader.zones.max_body_bytes + container.MIN_BODY_BYTES - n_bytes)
+        reader.body(reader.zones.max_body_bytes + layout.MIN_BODY_BYTES - n_bytes)
         return reader.body(n_bytes)
 
     return unlock(reader.keys, reader.length, read_body, reader.zones, associated)
@@ -302,7 +303,7 @@ class _Reader:
         self.public = self._extract(public_places, key.public_bytes)
         self.keys = key.open(self.public, self._stanza)
         order = self._others[keyed_order(self.keys.order, self._others.size)]
-        self.length = self._extract(order[: self.zones.length], container.LENGTH_BYTES)
+        self.length = self._extract(order[: self.zones.length], layout.LENGTH_BYTES)
         self._body_places = order[self.zones.length :]
 
     def body(self, n_bytes: int) -> bytes:
@@ -311,7 +312,7 @@ class _Reader:
 
     def _stanza(self, order_key: bytes) -> bytes:
         first = keyed_order(order_key, self._others.size, self.zones.stanza)
-        return self._extract(self._others[first], container.STANZA_BYTES)
+        return self._extract(self._others[first], layout.STANZA_BYTES)
 
     def _extract(self, places: NDArray[np.integer[Any]], n_bytes: int) -> bytes:
         try:
@@ -320,4 +321,4 @@ class _Reader:
             )
         except stc.StcError:
             raise ExtractionError from None
-        return container.to_bytes(bits)
+        return layout.to_bytes(bits)

@@ -25,6 +25,7 @@ from typing import TypeAlias
 from deephide.container import crypto, elligator
 from deephide.errors import OutputError, PassphraseError
 from deephide.formats.names import refusal
+from deephide.output import write_atomically
 
 __all__ = [
     "KeySource",
@@ -103,27 +104,14 @@ def keygen(path: PathSource) -> str:
     reason = refusal(path)
     if reason is not None:
         raise OutputError(f"the output {path} cannot be written: {reason}")
+    if os.path.lexists(path):
+        raise OutputError(
+            f"the output {path} exists", hint="choose another name; identities are not replaced"
+        )
     private = os.urandom(KEY_BYTES)
     public = format_public_key(crypto.x25519_public(private))
     text = f"# made by deephide keygen\n# public key: {public}\n{format_identity(private)}\n"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise OutputError(
-            f"the output {path} exists", hint="choose another name; identities are not replaced"
-        ) from None
-    except OSError as error:
-        raise _not_written(path, error) from error
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException as error:
-        Path(path).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _not_written(path, error) from error
-        raise
+    write_atomically(Path(path), text.encode("ascii"), private=True)
     return public
 
 
@@ -191,11 +179,6 @@ def _read(path: PathSource, limit: int, what: str) -> bytes:
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o044:
         _log.warning("the %s %s can be read by others: chmod 600 keeps it to its owner", what, path)
     return data
-
-
-def _not_written(path: PathSource, error: OSError) -> OutputError:
-    reason = (error.strerror or "unknown reason").lower()
-    return OutputError(f"the output {path} cannot be written: {reason}")
 
 
 def _checksum(key: bytes, prefix: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Who can open a container: those who share a secret, or those whose public keys the sender has.
+"""Keys that open a container: a shared secret, or the identity of a recipient.
 
 ::
 
@@ -6,7 +6,7 @@
     Recipients   the sender's side, X25519 public keys         ephemeral key (32 bytes, public
     Identity     the receiver's side, one X25519 private key     zone), 16 bytes per recipient
 
-All bytes that they put into a picture are uniformly random to everybody else.
+All bytes that they put into an image are uniformly random to everybody else.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Stanza:
 
 @dataclass(frozen=True)
 class Opening:
-    """What one attempt to hide puts before the body, and the keys that follow from it."""
+    """Beginning of a container, drawn afresh for each attempt, and the keys that follow from it."""
 
     public: bytes
     keys: Keys = field(repr=False)
@@ -59,7 +59,7 @@ class Opening:
 
 
 class Opener(Protocol):
-    """Whatever leads from the public zone to the keys.
+    """A way from the public zone to the keys.
 
     `public_bytes` is the size of the message in the public zone; `stanza_count` is the number of
     stanzas that this side knows of.
@@ -85,7 +85,7 @@ class Sealer(Opener, Protocol):
 class SharedKey:
     """A secret that sender and receiver share, hardened by Argon2id.
 
-    The last derivation is kept: a sender who verifies reads his own salt again, and needs the
+    The last derivation is kept: a sender who verifies reads the same salt again, and needs the
     same keys a second time.
 
     Parameters
@@ -214,7 +214,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Access:
-    """What a sender says about who is to open a container.
+    """Choice of a sender who is to open a container.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ class Access:
         """
         if not self.recipients:
             return _shared(self.passphrase, self.key_file, fingerprint)
-        _refuse_both("recipients", self.passphrase, self.key_file)
+        _reject_both("recipients", self.passphrase, self.key_file)
         return Recipients([key_files.parse_public_key(text) for text in self.recipients])
 
 
@@ -266,7 +266,7 @@ def choose_opener(
     """
     if identity is None:
         return _shared(passphrase, key_file, fingerprint)
-    _refuse_both("an identity", passphrase, key_file)
+    _reject_both("an identity", passphrase, key_file)
     return Identity(key_files.load_identity(identity))
 
 
@@ -275,7 +275,7 @@ def _shared(passphrase: str | None, key_file: KeySource, fingerprint: bytes) -> 
     return SharedKey(crypto.key_input(passphrase, fingerprint, content))
 
 
-def _refuse_both(what: str, passphrase: str | None, key_file: KeySource) -> None:
+def _reject_both(what: str, passphrase: str | None, key_file: KeySource) -> None:
     if passphrase is not None or key_file is not None:
         other = "a passphrase" if passphrase is not None else "a key file"
         raise PassphraseError(

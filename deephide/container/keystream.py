@@ -1,4 +1,4 @@
-"""The order in which elements are used: an exact specification, not a library's shuffle.
+"""Keyed order of the elements: an exact specification, not a library's shuffle.
 
 Element i of n gets the i-th 64-bit little-endian word of the ChaCha20 keystream, whose low
 28 bits are replaced by i.  Sorting the words and keeping their low 28 bits gives the order.

@@ -1,4 +1,4 @@
-"""The byte layout of a container: who sits where, and nothing about keys or pictures.
+"""Byte layout of a container: zones, header, length and padding; nothing about keys or images.
 
 ::
 
@@ -102,7 +102,7 @@ class Zones:
 
 @dataclass(frozen=True)
 class Header:
-    """What the inside of the seal says about the payload; `parameters` are 8 bytes."""
+    """Description of the payload inside the seal; `parameters` are 8 bytes of the codec."""
 
     codec: int
     parameters: bytes
@@ -191,7 +191,7 @@ def unmask_length(masked: bytes, pad: bytes, zones: Zones) -> tuple[int, bool]:
 
 
 def associated_data(width: int, height: int, channels: int) -> bytes:
-    """Return what the seal authenticates besides the body: the shape of the picture."""
+    """Return what the seal authenticates besides the body: the shape of the image."""
     return b"deephide/1 picture\x00" + b"".join(
         value.to_bytes(4, "little") for value in (width, height, channels)
     )

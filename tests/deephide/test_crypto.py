@@ -1,6 +1,6 @@
 import pytest
 
-from deephide.container import crypto
+from deephide.container import crypto, layout
 from deephide.errors import ExtractionError, PassphraseError
 
 SALT = bytes(range(16))
@@ -52,7 +52,7 @@ def test_a_salt_of_another_length_is_refused():
 def test_sealed_bytes_open_only_unchanged(cheap_kdf):
     keys = crypto.derive_keys(b"s", SALT)
     sealed = crypto.seal(keys, b"face", b"shape")
-    assert len(sealed) == 4 + crypto.TAG_BYTES
+    assert len(sealed) == 4 + layout.TAG_BYTES
     assert crypto.open_sealed(keys, sealed, b"shape") == b"face"
     with pytest.raises(ExtractionError):
         crypto.open_sealed(keys, sealed, b"other")

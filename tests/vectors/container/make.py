@@ -23,7 +23,7 @@ from deephide.codecs import latent as latent_codec
 from deephide.codecs import paper as paper_codec
 from deephide.container import crypto, elligator, hiding, key_files, keys
 from deephide.container import layout as container
-from deephide.container.canvas import Canvas, Prices
+from deephide.container.canvas import Canvas, ChangeCosts
 from deephide.container.keystream import keyed_order, public_order
 from deephide.covers import jpeg as jpeg_cover
 from deephide.covers import opening as covers
@@ -73,7 +73,7 @@ class Stego:
         rng = np.random.Generator(np.random.PCG64(1))
         p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size), low, high)
         places, others = hiding._split(zones)
-        canvas = Canvas(elements, Prices(p1, m1, elements.size))
+        canvas = Canvas(elements, ChangeCosts(p1, m1, elements.size))
         canvas.write(places, self.opening.public)
         for stanza in self.opening.stanzas:
             order = keyed_order(stanza.order_key, others.size, zones.stanza)
