@@ -1,8 +1,8 @@
-import importlib.util
 import json
 from pathlib import Path
 
 import click
+import fake_model
 import jsonschema
 import numpy as np
 import pytest
@@ -17,7 +17,6 @@ from deephide.container import crypto
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "json.schema.json").read_text(encoding="utf-8")
 )
-FAKE = Path(__file__).parents[1] / "deephide" / "fake_model.py"
 
 
 @pytest.fixture(autouse=True)
@@ -45,23 +44,6 @@ def published_json(monkeypatch):
     monkeypatch.setattr(render.Terminal, "result", result)
 
 
-def load_fake():
-    spec = importlib.util.spec_from_file_location("fake_model", FAKE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def fake_path():
-    return FAKE
-
-
-@pytest.fixture(scope="session")
-def fake_module():
-    return load_fake()
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with a photo and a face."""
@@ -83,9 +65,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(folder, monkeypatch):
     """Run the command in this process with the fake model and a quick key derivation."""
-    module = load_fake()
-    monkeypatch.setattr(e2style, "load_model", lambda *_: module.FakeModel(), raising=False)
-    fingerprint = module.FakeModel().fingerprint
+    monkeypatch.setattr(e2style, "load_model", lambda *_: fake_model.FakeModel(), raising=False)
+    fingerprint = fake_model.FakeModel().fingerprint
     monkeypatch.setattr(e2style, "fingerprint_of", lambda *_: fingerprint, raising=False)
     header_of = e2style.header_of
 

@@ -1,12 +1,12 @@
 """What --json prints is what docs/json.schema.json says; see also the fixture `published_json`."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import click
 import jsonschema
 import pytest
+from loading import load_script
 
 from cli.deephide_app import app
 from cli.e2style_app import app as e2style_app
@@ -49,10 +49,8 @@ def test_the_schema_is_one_and_explains_every_field():
 
 
 def test_the_page_is_made_from_the_schema():
-    spec = importlib.util.spec_from_file_location("make_json", DOCS / "make_json.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (DOCS / "json.md").read_text(encoding="utf-8") == module.page()
+    made = load_script("docs/make_json.py").page()
+    assert (DOCS / "json.md").read_text(encoding="utf-8") == made
 
 
 def test_the_check_of_what_is_printed_can_fail():

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from PIL import Image
 
@@ -236,7 +237,7 @@ def test_a_signal_ends_all_processes_and_the_same_command_goes_on(rows, number, 
     code = "from cli.deephide_app import main; main()"
     command = [os.sys.executable, "-c", code, "embed-many", path, *FILES, "--jobs", "2"]
     place = {"env": {**os.environ, "PYTHONPATH": root}, "text": True, "start_new_session": True}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **place)
+    process = processes.start(command, **place)
     journal = Path(f"{path}.journal")
     while not journal.exists() or journal.read_text().count('"done"') < 1:
         assert process.poll() is None, process.communicate()

@@ -7,23 +7,23 @@ import subprocess
 import sys
 import time
 
+import fake_model
+import processes
 import pytest
 
 import deephide
 
 ROOT = os.path.dirname(os.path.dirname(deephide.__file__))
+HELPERS = os.path.dirname(fake_model.__file__)
 
 DRIVER = """
-import importlib.util, sys
-sys.path.insert(0, {root!r})
-spec = importlib.util.spec_from_file_location("fake_model", {fake!r})
-fake = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fake)
-import e2style
-from deephide import crypto
+import sys
+sys.path[:0] = [{root!r}, {helpers!r}]
+import e2style, fake_model
+from deephide.container import crypto
 crypto.ARGON2_MEMORY_KIB = 32
-e2style.load_model = lambda *_: fake.FakeModel()
-e2style.fingerprint_of = lambda *_: fake.FakeModel().fingerprint
+e2style.load_model = lambda *_: fake_model.FakeModel()
+e2style.fingerprint_of = lambda *_: fake_model.FakeModel().fingerprint
 {extra}
 from cli.deephide_app import main
 main()
@@ -32,11 +32,11 @@ main()
 # Stop where the stego is written but not verified, and say so.
 PAUSE = """
 import time
-from deephide import sending
+from deephide import pipeline
 def pause(*_):
     print("paused", flush=True)
     time.sleep(60)
-sending.verify = pause
+pipeline.verify = pause
 """
 
 # Stop where the result lies on the disk under its temporary name, or goes to stdout.
@@ -71,9 +71,9 @@ EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
 
 
 @pytest.fixture
-def command(folder, fake_path):
+def command(folder):
     def build(*arguments, extra=""):
-        code = DRIVER.format(root=ROOT, fake=str(fake_path), extra=extra)
+        code = DRIVER.format(root=ROOT, helpers=HELPERS, extra=extra)
         return [sys.executable, "-c", code, *arguments]
 
     return build
@@ -83,7 +83,8 @@ def talk(arguments, answers, timeout=240):
     """Run on a pseudo-terminal; answer each prompt; return the exit status and what was shown."""
     process, terminal = pty.fork()
     if process == 0:
-        os.execv(arguments[0], arguments)
+        child = processes.undisturbed(arguments)
+        os.execv(child[0], child)
     shown, answers, asked = b"", list(answers), 0
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -124,7 +125,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
 def stop(arguments, number, temporary):
     """Run until "paused" is printed, count the new files, send a signal; return the exit status."""
     before = sorted(os.listdir())
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = processes.start(arguments)
     assert process.stdout.readline() == "paused\n"
     assert len(os.listdir()) == len(before) + temporary
     process.send_signal(number)

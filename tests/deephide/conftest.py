@@ -1,48 +1,37 @@
-import importlib.util
-from pathlib import Path
-
+import fake_model
+import format_oracle
+import jpeg_samples
 import numpy as np
 import pytest
+import rans_oracle
 from PIL import Image
 
 from deephide.container import crypto
 
-HERE = Path(__file__).parent
-
-
-def load_neighbour(name):
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake = load_neighbour("fake_model")
-
 
 @pytest.fixture
 def model():
-    return fake.FakeModel()
+    return fake_model.FakeModel()
 
 
 @pytest.fixture
 def quantizer():
-    return fake.make_quantizer()
+    return fake_model.make_quantizer()
 
 
 @pytest.fixture
 def jpegs():
-    return load_neighbour("jpeg_samples")
+    return jpeg_samples
 
 
 @pytest.fixture
 def rans():
-    return load_neighbour("rans_oracle")
+    return rans_oracle
 
 
 @pytest.fixture
 def second_receiver():
-    return load_neighbour("format_oracle")
+    return format_oracle
 
 
 def texture(height, width, channels, seed=7):

@@ -1,11 +1,10 @@
 """What a reader without the key sees passes as random, and so does what one with the key sees."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_script
 from PIL import Image
 
 from deephide.container import hiding, keys
@@ -13,17 +12,7 @@ from deephide.container import layout as container
 from deephide.covers import samples as image_io
 from deephide.covers import samples_costs as cover_costs
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-nist = load("nist")
+nist = load_script("benchmarks/nist.py")
 
 PI = (
     "11001001000011111101101010100010001000010110100011"

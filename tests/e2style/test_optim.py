@@ -1,19 +1,12 @@
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
+import ranger_oracle as oracle
 import torch
 
 from e2style.config import TrainConfig
 from e2style.training.optim import learning_rate, make_optimizer, ranger, update_average
-
-_spec = importlib.util.spec_from_file_location(
-    "ranger_oracle", Path(__file__).resolve().parents[1] / "naive" / "ranger_oracle.py"
-)
-oracle = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(oracle)
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 3, 3), (4, 6), (7,), (1,)])

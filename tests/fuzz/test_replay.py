@@ -1,15 +1,13 @@
 """What the fuzzer runs for hours, for seconds: seeds, seeded damage to them, and old findings."""
 
-import importlib.util
 import warnings
 from pathlib import Path
 
 import pytest
+from loading import load_script
 
 HERE = Path(__file__).parent
-SPEC = importlib.util.spec_from_file_location("targets", HERE / "targets.py")
-targets = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(targets)
+targets = load_script("tests/fuzz/targets.py")
 
 COUNTS = {"container": 1500, "extract": 300, "image": 500, "jpeg": 400, "latent": 600, "model": 100}
 FOUND = sorted((HERE / "regressions").glob("*/*"))
@@ -62,11 +60,7 @@ def test_what_the_fuzzer_found_stays_fixed(doors):
 def test_every_flipped_bit_ends_in_the_message_or_a_promised_error(doors):
     """One bit in 29 here; `benchmarks/bit_flips.py` does all of them."""
     doors("extract")  # the cheap key derivation, and what it was afterwards
-    spec = importlib.util.spec_from_file_location(
-        "bit_flips", HERE.parents[1] / "benchmarks" / "bit_flips.py"
-    )
-    bit_flips = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bit_flips)
+    bit_flips = load_script("benchmarks/bit_flips.py")
     samples = bit_flips.run(64, 29, ["samples"])["samples"]
     # Six of the eight bits of a sample say nothing.
     assert set(samples) == {"the exact message", "ExtractionError, exit 5"}

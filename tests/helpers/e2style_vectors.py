@@ -1,13 +1,13 @@
 """What the tests against `../shared/vectors/e2style` share: weights by formula, and a measure."""
 
 import functools
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from loading import load_module
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 VECTORS = SHARED / "vectors" / "e2style"
@@ -23,10 +23,7 @@ def shapes(kind):
 @functools.cache
 def fill():
     """The module that draws each weight from its key."""
-    spec = importlib.util.spec_from_file_location("fill", VECTORS / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(VECTORS / "fill.py")
 
 
 def filled(kind):

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+import stc_oracle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,17 +31,17 @@ def problem(seed, n, m, wet_share=0.0):
     ("n", "m", "height", "wet_share"),
     [(12, 3, 6, 0.0), (13, 5, 7, 0.3), (11, 11, 10, 0.0), (9, 1, 14, 0.2), (14, 4, 12, 0.5)],
 )
-def test_distortion_equals_that_of_trying_everything(oracle, n, m, height, wet_share, vector):
+def test_distortion_equals_that_of_trying_everything(n, m, height, wet_share, vector):
     for seed in range(3):
         cover, message, cost = problem(seed, n, m, wet_share)
-        matrix = oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
-        best = oracle.cheapest_by_trial(matrix, cover, message, cost)
+        matrix = stc_oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
+        best = stc_oracle.cheapest_by_trial(matrix, cover, message, cost)
         if best is None:
             with pytest.raises(stc.PayloadTooLargeError):
                 stc.embed(cover, message, cost, height, vector=vector)
             continue
         stego = stc.embed(cover, message, cost, height, vector=vector)
-        assert (oracle.syndrome(matrix, stego) == message).all()
+        assert (stc_oracle.syndrome(matrix, stego) == message).all()
         assert cost[stego != cover].sum() == pytest.approx(best, rel=1e-6)
 
 
@@ -52,10 +53,10 @@ def test_distortion_equals_that_of_trying_everything(oracle, n, m, height, wet_s
     height=st.integers(6, 8),
     wet_share=st.sampled_from([0.0, 0.3, 0.7]),
 )
-def test_distortion_equals_that_of_a_slow_trellis(oracle, seed, n, alpha, height, wet_share):
+def test_distortion_equals_that_of_a_slow_trellis(seed, n, alpha, height, wet_share):
     m = max(1, int(alpha * n))
     cover, message, cost = problem(seed, n, m, wet_share)
-    best = oracle.cheapest_by_trellis(n, m, lambda w: columns(height, w), cover, message, cost)
+    best = stc_oracle.cheapest_by_trellis(n, m, lambda w: columns(height, w), cover, message, cost)
     try:
         stego = stc.embed(cover, message, cost, height)
     except stc.PayloadTooLargeError as error:
@@ -408,11 +409,11 @@ def test_freezing_never_decides_what_fits(monkeypatch, seed, n, alpha, wet_share
     alpha=st.floats(0.0, 1.0),
     height=st.integers(6, 14),
 )
-def test_every_syndrome_equals_the_matrix_product(oracle, seed, n, alpha, height):
+def test_every_syndrome_equals_the_matrix_product(seed, n, alpha, height):
     m = max(1, int(alpha * n))
     stego = np.random.default_rng(seed).integers(0, 2, n).astype(np.uint8)
-    matrix = oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
-    expected = oracle.syndrome(matrix, stego)
+    matrix = stc_oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
+    expected = stc_oracle.syndrome(matrix, stego)
     layout = codec.block_layout(n, m, height)
     message = np.empty(m, np.uint8)
     kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)

@@ -5,6 +5,7 @@ from http.client import HTTPConnection
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import fake_model
 import numpy as np
 import pytest
 from PIL import Image
@@ -81,8 +82,8 @@ class GatedModel:
 
 
 @pytest.fixture(scope="module")
-def model(fake_module):
-    return GatedModel(fake_module.FakeModel())
+def model():
+    return GatedModel(fake_model.FakeModel())
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import urllib.request
 
+import processes
 import pytest
 
 import deephide
@@ -18,10 +18,8 @@ SECONDS = 120  # the machine may be busy with something else
 
 def start(*arguments, before=""):
     environment = {**os.environ, "PYTHONPATH": ROOT}
-    return subprocess.Popen(
-        [sys.executable, "-c", f"{before}\n{START}", "ui", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
+    command = [sys.executable, "-c", f"{before}\n{START}", "ui", *arguments]
+    return processes.start(command, env=environment)
 
 
 @pytest.fixture(autouse=True)
