@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from e2style.architectures import released
-from e2style.benchmark import measure_inference
+from e2style.speed.inference import measure_inference
 
 
 def main():

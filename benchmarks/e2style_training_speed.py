@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/e2style_training_speed.py [--size 1024] [--batch 1] [--json PATH]
 
-The same as the second table of `e2style benchmark`, for which `e2style.benchmark_training` says
+The same as the second table of `e2style benchmark`, for which `e2style.speed.training` says
 what is compared, but in several turns, and written as JSON with commit and machine. Times are the
 best of all steps after the first of each turn; beside the time on the clock stands that of the CPU,
 which other programs on the machine do not stretch.
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from e2style.architectures import e2style
-from e2style.benchmark_training import measure_training
 from e2style.config import GeneratorConfig
+from e2style.speed.training import measure_training
 
 
 def machine():

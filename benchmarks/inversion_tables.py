@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from e2style.architectures import ROWS
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.config import GeneratorConfig, TrainConfig
 from e2style.data.faces import FaceSet
 from e2style.evaluation.measure import TITLES, measure, parameters, runtime

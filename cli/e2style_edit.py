@@ -209,7 +209,7 @@ def interpolate(
     """Paint the way from one face to another (paper, Alg. 4)."""
     from deephide.output import write_atomically
     from e2style.applications import animation, mixing
-    from e2style.pictures import paint
+    from e2style.images import paint
 
     path = Path(output)
     kinds = (*animation.KINDS, CODES)
@@ -271,7 +271,7 @@ def swap(
 ) -> None:
     """Give faces the inner part of another, and let inversion hide the seam (paper, Alg. 2)."""
     from e2style.applications.swapping import BOXES, transplant
-    from e2style.pictures import invert
+    from e2style.images import invert
 
     faces = Faces(model, device, face)
     sides = _box(box) if box else BOXES[preset]

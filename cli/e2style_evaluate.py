@@ -104,7 +104,7 @@ def evaluate(
     SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand;
     runtime and parameters; bits where codes are rounded. Means have 95 % intervals.
     """
-    from e2style.checkpoints.models import load_model
+    from e2style.checkpoints.loading import load_model
     from e2style.evaluation.measure import measure, parameters, runtime
     from e2style.evaluation.methods import METHODS, Inverter
     from e2style.evaluation.report import as_json, as_text, write_report

@@ -52,7 +52,7 @@ class Faces:
     """
 
     def __init__(self, model: str | None, device: str, face: int | str = "auto") -> None:
-        from e2style.checkpoints.models import load_model
+        from e2style.checkpoints.loading import load_model
 
         self.model: InversionModel = load_model(model, device)
         self._face = face
@@ -106,7 +106,7 @@ class Faces:
         CheckpointError : codes of another model
         """
         from e2style.checkpoints.codes import load_codes
-        from e2style.pictures import invert
+        from e2style.images import invert
 
         if item.path is not None and item.holds_codes:
             found = load_codes(item.path, self.model)
@@ -139,7 +139,7 @@ class Faces:
     def shown(self, codes: Any, found: Found, *, paste_back: bool = False) -> Any:
         """Return one picture of codes (N, n, 512), side by side, or put back into the photo."""
         from e2style.data.align import paste
-        from e2style.pictures import paint, side_by_side
+        from e2style.images import paint, side_by_side
 
         painted = paint(self.model, codes)
         if paste_back:

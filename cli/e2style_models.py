@@ -13,7 +13,7 @@ from cli.options import check_output, command
 from cli.render import Terminal
 
 if TYPE_CHECKING:
-    from e2style.benchmark import Timing
+    from e2style.speed.inference import Timing
 
 __all__ = ["benchmark", "calibrate", "convert", "count"]
 
@@ -128,7 +128,7 @@ def count(terminal: Terminal) -> None:
     tool did, "stored" adds what the released code keeps and never runs.
     """
     from e2style.architectures import ROWS
-    from e2style.counting import count_parameters
+    from e2style.models.counting import count_parameters
 
     lines = [f"{'table':5}  {'row':26}  {'live':>11}  {'counted':>11}  {'stored':>11}  paper"]
     rows = []
@@ -214,9 +214,9 @@ def benchmark(
     other than the CPU and --compile are there, but were never measured.
     """
     from e2style.architectures import e2style
-    from e2style.benchmark import PAPER_SECONDS, measure_inference
-    from e2style.benchmark_training import measure_training
     from e2style.config import GeneratorConfig
+    from e2style.speed.inference import PAPER_SECONDS, measure_inference
+    from e2style.speed.training import measure_training
 
     n_codes = GeneratorConfig(size).n_codes
     deep, middle = n_codes // 2, (n_codes + 2) // 4

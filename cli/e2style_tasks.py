@@ -92,7 +92,7 @@ def restore(
     from deephide.output import png_bytes
     from e2style.applications import restoration
     from e2style.data.align import paste
-    from e2style.pictures import side_by_side
+    from e2style.images import side_by_side
 
     if factor and not (damage and task == "super_resolution"):
         raise click.UsageError("--factor has an effect on --damage of super_resolution alone")
@@ -164,7 +164,7 @@ def translate(
     """
     from deephide.output import png_bytes
     from e2style.applications import restoration
-    from e2style.pictures import side_by_side
+    from e2style.images import side_by_side
 
     faces = Faces(model, device, "none")
 

@@ -345,7 +345,7 @@ def are_two_people(face: Image.Image, painted: Image.Image) -> bool:
     CheckpointError : the recogniser that ships is missing or damaged
     """
     with _translated():
-        from e2style.similarity import DIFFERENT, similarity
+        from e2style.metrics.faces import DIFFERENT, similarity
 
         return similarity(np.asarray(face), np.asarray(painted)) < DIFFERENT
 

@@ -1,7 +1,7 @@
 """Draw docs/applications.md's pictures and fill its tables: `python docs/make_applications.py`.
 
-All faces are the demonstration faces, which a generator of this project painted: nobody's. What
-ships as a direction, and what was measured of it, comes from make_directions.py, and the figures of
+All faces are the demonstration faces, which a generator of this project made: nobody's. What ships
+as a direction, and what was measured of it, comes from recipes/directions.py, and the figures of
 restoration from benchmarks/restoration.py.
 """
 
@@ -19,7 +19,7 @@ from e2style.checkpoints.shipped import RESTORER
 from e2style.data import align
 from e2style.data.detect import load_detector
 from e2style.errors import CheckpointError
-from e2style.pictures import invert, paint
+from e2style.images import invert, paint
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "pictures"
@@ -179,7 +179,7 @@ def table(model, shipped):
                     f"{row['distance']:.3f} | {'yes' if how == chosen else ''} |"
                 )
     if results["model"] != model.name:
-        raise SystemExit("directions.json is of another model: run docs/make_directions.py first")
+        raise SystemExit("directions.json is of another model: run recipes/directions.py first")
     assert set(shipped) == {n for n, tried in results["directions"].items() if "shipped" in tried}
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from deephide.container.layout import OVERHEAD_BYTES
 from e2style.applications import mixing
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
-from e2style.pictures import paint
+from e2style.images import paint
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIDE, HEAD = 160, 22

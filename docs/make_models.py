@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 import e2style
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.checkpoints.shipped import RESTORERS
 
 HERE = pathlib.Path(__file__).parent

@@ -12,20 +12,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from e2style.checkpoints.added import Added, added_models
     from e2style.checkpoints.adding import add_model, remove_model
-    from e2style.checkpoints.models import load, load_generator, load_model, save
+    from e2style.checkpoints.loading import load, load_generator, load_model, save
     from e2style.checkpoints.shipped import fingerprint_of, header_of, locate, names
+    from e2style.checkpoints.user_models import Added, added_models
     from e2style.checkpoints.verification import Verdict, verify
     from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig, TrainConfig
-    from e2style.counting import count_parameters
     from e2style.errors import CheckpointError, ConfigError, DataError, E2StyleError
     from e2style.model import InversionModel, ModelCard
+    from e2style.models.counting import count_parameters
     from e2style.quantizer import Quantizer
 
 # Public names and where they live; imported on first use, so that `import e2style` is quick.
 _HOMES = {
-    "Added": "checkpoints.added",
+    "Added": "checkpoints.user_models",
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -39,17 +39,17 @@ _HOMES = {
     "TrainConfig": "config",
     "Verdict": "checkpoints.verification",
     "add_model": "checkpoints.adding",
-    "added_models": "checkpoints.added",
-    "count_parameters": "counting",
+    "added_models": "checkpoints.user_models",
+    "count_parameters": "models.counting",
     "fingerprint_of": "checkpoints.shipped",
     "header_of": "checkpoints.shipped",
-    "load": "checkpoints.models",
-    "load_generator": "checkpoints.models",
-    "load_model": "checkpoints.models",
+    "load": "checkpoints.loading",
+    "load_generator": "checkpoints.loading",
+    "load_model": "checkpoints.loading",
     "locate": "checkpoints.shipped",
     "names": "checkpoints.shipped",
     "remove_model": "checkpoints.adding",
-    "save": "checkpoints.models",
+    "save": "checkpoints.loading",
     "verify": "checkpoints.verification",
 }
 

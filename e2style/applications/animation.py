@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from e2style.errors import ConfigError
-from e2style.pictures import side_by_side
+from e2style.images import side_by_side
 
 __all__ = ["KINDS", "encode"]
 

@@ -20,9 +20,9 @@ from e2style.data.archive import UNREADABLE, decode, why
 from e2style.data.corruptions import RESTORATION as TASKS
 from e2style.data.corruptions import Holes, calmed, corrupt, cut, filled, gray
 from e2style.errors import ConfigError, DataError
-from e2style.metrics import pictures as metrics
+from e2style.images import from_tensor, to_tensor
+from e2style.metrics import images as metrics
 from e2style.model import InversionModel
-from e2style.pictures import from_tensor, to_tensor
 
 __all__ = [
     "TASKS",

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from e2style.checkpoints.added import FILE, NOTE, Added, added_models, folder
 from e2style.checkpoints.shipped import RESTORERS, SHIPPED, kind_of_file
+from e2style.checkpoints.user_models import FILE, NOTE, Added, added_models, folder
 from e2style.errors import CheckpointError, ConfigError, OutputError
 
 __all__ = ["add_model", "remove_model"]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from e2style.checkpoints import networks, official
 from e2style.checkpoints.baselines import read_inverter
-from e2style.checkpoints.models import save
+from e2style.checkpoints.loading import save
 from e2style.checkpoints.tensors import check_target, read_content
 from e2style.checkpoints.untrusted import reason
 from e2style.errors import CheckpointError

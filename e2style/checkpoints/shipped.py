@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from e2style.checkpoints.added import added_models
+from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
 
 __all__ = [
@@ -163,7 +163,7 @@ def fingerprint_of(path_or_name: str | os.PathLike[str] | None = None) -> bytes:
     """
     path, digest = locate(path_or_name)
     if kind_of_file(path) != "safetensors" or "generator" in header_of(path):
-        from e2style.checkpoints.models import load_model
+        from e2style.checkpoints.loading import load_model
 
         return load_model(path_or_name).fingerprint
     return _fingerprint(path, digest, path.stat().st_mtime_ns)

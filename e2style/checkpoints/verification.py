@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from e2style.checkpoints.added import added_models
-from e2style.checkpoints.models import load_model
+from e2style.checkpoints.loading import load_model
 from e2style.checkpoints.shipped import SKETCHES, fingerprint_of, locate
+from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
 from e2style.model import InversionModel
 

@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2style.benchmark import wait
-from e2style.counting import count_parameters
 from e2style.data.archive import UNREADABLE, Archive, decode, why
 from e2style.data.faces import evenly, groups_of
 from e2style.errors import DataError
 from e2style.evaluation.methods import Found, Inverter
 from e2style.evaluation.sets import order0_entropy
 from e2style.metrics.features import FeatureMetrics, FrechetDistance
-from e2style.metrics.pictures import Pictures, Values, as_compared, mse, psnr, ssim
+from e2style.metrics.images import Pictures, Values, as_compared, mse, psnr, ssim
 from e2style.metrics.spread import Mean, mean_of
+from e2style.models.counting import count_parameters
 from e2style.quantizer import Quantizer
+from e2style.speed.inference import wait
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from e2style.data.faces import FaceSet
 from e2style.errors import CheckpointError, ConfigError
-from e2style.metrics.pictures import as_compared, psnr, ssim
+from e2style.metrics.images import as_compared, psnr, ssim
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer
 

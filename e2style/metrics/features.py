@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from e2style.checkpoints.networks import load_lpips, load_network
 from e2style.errors import CheckpointError, ConfigError
-from e2style.losses.features import MobileFaceNet, load_state
+from e2style.models.mobilefacenet import MobileFaceNet, load_state
 
 log = logging.getLogger(__name__)
 

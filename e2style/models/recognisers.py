@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from e2style.losses.features import ARCFACE_BOX
 from e2style.models.irse import group, stem
+from e2style.models.mobilefacenet import ARCFACE_BOX
 
 CURRICULAR_WIDTHS, CURRICULAR_UNITS = (64, 128, 256, 512), (3, 13, 30, 3)
 CURRICULAR_SIDE = 112
@@ -113,7 +113,7 @@ class DlibResNet(nn.Module):
 class SmallRecogniser(nn.Module):
     """The one that ships: half the weights of MobileFaceNet, which it was distilled from.
 
-    Depthwise-separable convolutions at sides 32, 16, 8 and 4; see docs/make_recogniser.py.
+    Depthwise-separable convolutions at sides 32, 16, 8 and 4; see recipes/recogniser.py.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.checkpoints import networks, official
 from e2style.checkpoints.shipped import locate
 from e2style.config import TrainConfig

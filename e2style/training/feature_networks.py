@@ -24,9 +24,9 @@ from torch import nn
 from e2style.checkpoints.networks import LPIPS_HEADS, load_irse50, load_lpips, load_parsing_unet
 from e2style.config import LossConfig
 from e2style.errors import CheckpointError, ConfigError
-from e2style.losses.features import MobileFaceNet, ParsingEncoder, load_state
 from e2style.losses.multilayer import MultiLayerCosineLoss
 from e2style.losses.perceptual import PerceptualLoss, PixelLoss
+from e2style.models.mobilefacenet import MobileFaceNet, ParsingEncoder, load_state
 
 Factory = Callable[[Path], nn.Module]
 

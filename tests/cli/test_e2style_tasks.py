@@ -16,9 +16,9 @@ from e2style.applications import restoration
 from e2style.checkpoints.shipped import RESTORER
 from e2style.data.corruptions import corrupt
 from e2style.errors import ConfigError
+from e2style.images import from_tensor
 from e2style.model import InversionModel
 from e2style.models.inversion import InversionNetwork
-from e2style.pictures import from_tensor
 
 DEMO = Path(__file__).resolve().parents[2] / "benchmarks" / "demo_faces" / "face1.png"
 ZERO_CODE = torch.zeros(1, 6, 512)

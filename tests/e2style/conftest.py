@@ -76,7 +76,7 @@ def generator(tiny, tmp_path):
     """A model file, whose generator is the frozen one."""
     import torch
 
-    from e2style.checkpoints import models as zoo
+    from e2style.checkpoints import loading as zoo
     from e2style.models.inversion import InversionNetwork
 
     torch.manual_seed(7)

@@ -13,8 +13,8 @@ from e2style.applications.rows import parse_rows
 from e2style.checkpoints import codes as code_files
 from e2style.config import GeneratorConfig
 from e2style.errors import CheckpointError, ConfigError, DataError
+from e2style.images import from_tensor, side_by_side, to_tensor
 from e2style.models.generator import Generator
-from e2style.pictures import from_tensor, side_by_side, to_tensor
 
 
 @pytest.fixture

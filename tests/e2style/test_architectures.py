@@ -7,8 +7,8 @@ import torch
 
 from e2style.architectures import ROWS, psp, released
 from e2style.config import EncoderConfig, InversionConfig
-from e2style.counting import count_parameters
 from e2style.errors import ConfigError
+from e2style.models.counting import count_parameters
 from e2style.models.encoder import build_encoder
 from e2style.models.heads import shrinking_convs
 from e2style.models.inversion import InversionNetwork

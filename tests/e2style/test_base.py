@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from e2style.checkpoints.models import load_model
+from e2style.checkpoints.loading import load_model
 from e2style.config import ConfigError, EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.data.faces import FaceSet
 from e2style.losses.perceptual import PixelLoss, face_weights

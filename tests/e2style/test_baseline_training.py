@@ -117,7 +117,7 @@ def test_the_critic_of_e4e_tells_codes_apart_and_resumes(e4e, stop_after, tmp_pa
 
 
 def test_the_critic_takes_codes_of_the_mapping_network(e4e, tmp_path):
-    from e2style.checkpoints import models as zoo
+    from e2style.checkpoints import loading as zoo
     from e2style.models.inversion import InversionNetwork
 
     generator = dataclasses.replace(e4e.model.generator, mapping_layers=2)

@@ -13,7 +13,7 @@ import torch
 
 import e2style
 from e2style.calibration import calibrate, calibrate_file
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.checkpoints import official
 from e2style.checkpoints.convert import convert
 from e2style.checkpoints.networks import LPIPS_HEADS, load_generator, load_network

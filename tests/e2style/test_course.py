@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from e2style.errors import CheckpointError
-from e2style.losses.features import MobileFaceNet, ParsingEncoder, load_state
+from e2style.models.mobilefacenet import MobileFaceNet, ParsingEncoder, load_state
 from e2style.training import loop
 from e2style.training.assemble import assemble
 from e2style.training.loop import train

@@ -98,7 +98,7 @@ import numpy as np
 import torch
 from PIL import Image
 import deephide
-from e2style.benchmark import peak_mib
+from e2style.speed.inference import peak_mib
 
 secret, cover, folder, model = sys.argv[1:]
 stego = folder + "/stego.png"

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from e2style import counting
 from e2style.errors import ConfigError, DataError
 from e2style.evaluation.measure import measure, parameters, runtime
 from e2style.evaluation.methods import METHODS, Inverter, autocorrelation
 from e2style.evaluation.report import as_json, as_markdown, write_report
 from e2style.metrics.features import load_metrics
+from e2style.models import counting
 from e2style.models.inversion import InversionNetwork
 
 SHORT = {name: dataclasses.replace(m, steps=min(m.steps, 30)) for name, m in METHODS.items()}

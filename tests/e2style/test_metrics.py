@@ -9,7 +9,7 @@ from e2style_vectors import SHARED
 from e2style.checkpoints.networks import load_network, read_feature_network
 from e2style.errors import CheckpointError
 from e2style.metrics.features import FILES, FrechetDistance, load_metrics
-from e2style.metrics.pictures import as_compared, mse, psnr, ssim
+from e2style.metrics.images import as_compared, mse, psnr, ssim
 from e2style.metrics.spread import mean_of
 from e2style.models.inception import Inception, enlarge_as_tensorflow
 from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet

@@ -88,7 +88,7 @@ segmentation = 0.0
 def place(tmp_path, monkeypatch, tiny):
     import torch
 
-    from e2style.checkpoints import models as zoo
+    from e2style.checkpoints import loading as zoo
     from e2style.models.inversion import InversionNetwork
 
     rng = np.random.default_rng(2)

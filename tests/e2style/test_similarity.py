@@ -12,9 +12,9 @@ from PIL import Image
 
 import e2style
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
+from e2style.images import invert, paint
+from e2style.metrics.faces import DIFFERENT, similarity
 from e2style.models.recognisers import SmallRecogniser
-from e2style.pictures import invert, paint
-from e2style.similarity import DIFFERENT, similarity
 
 ROOT = Path(__file__).resolve().parents[2]
 VALIDATION = ROOT.parent / "shared" / "data" / "faces" / "val.zip"

@@ -13,7 +13,7 @@ from e2style_vectors import SHARED
 
 from e2style import count_parameters
 from e2style.architectures import ROWS
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.models.inversion import InversionNetwork
 from e2style.settings import from_dict

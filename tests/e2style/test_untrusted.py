@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.checkpoints.tensors import read_content
 from e2style.checkpoints.untrusted import check_claims, check_settings
 from e2style.errors import CheckpointError

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style.checkpoints import models as zoo
+from e2style.checkpoints import loading as zoo
 from e2style.checkpoints import shipped
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import ModelCard

@@ -15,8 +15,8 @@ from torch import nn
 
 from e2style.applications import svm
 from e2style.data.detect import load_detector
-from e2style.losses.features import ParsingEncoder, load_state
-from e2style.pictures import to_tensor
+from e2style.images import to_tensor
+from e2style.models.mobilefacenet import ParsingEncoder, load_state
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 sys.path.append(str(SHARED / "tools"))

@@ -1,6 +1,6 @@
 """Distil the small face recogniser that ships from MobileFaceNet, and find its limit.
 
-    python docs/make_recogniser.py --steps 1000
+    python recipes/recogniser.py --steps 1000
 
 The student sees training faces, blurred, noisy or recompressed now and then, and beside some of
 them what the default model paints of them, since it has to judge what comes back; its embeddings,
@@ -22,9 +22,9 @@ import e2style
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import COMPARED_SIDE, encode_set
-from e2style.losses.features import MobileFaceNet, load_state
+from e2style.images import paint, to_tensor
+from e2style.models.mobilefacenet import MobileFaceNet, load_state
 from e2style.models.recognisers import SmallRecogniser
-from e2style.pictures import paint, to_tensor
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 HOLD_OUT, PAINTED, BATCH, RATE = 22, 800, 48, 2e-3

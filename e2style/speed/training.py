@@ -19,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from e2style.benchmark import Timing, apart, peak_mib, random_network, wait
 from e2style.config import InversionConfig
 from e2style.devices import usable
 from e2style.losses.multilayer import MultiLayerCosineLoss
@@ -28,6 +27,7 @@ from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
 from e2style.models.reference import ReferenceInversion
+from e2style.speed.inference import Timing, apart, peak_mib, random_network, wait
 from e2style.training.optim import ranger
 from e2style.training.stage import StageObjective
 from e2style.training.work import Terms
@@ -67,7 +67,7 @@ def measure_training(
     config : which network; its first stage is trained
     steps : timed steps of each variant and turn, behind one that warms up
     turns : how often the variants follow each other
-    batch, threads, device : as in `e2style.benchmark.measure_inference`
+    batch, threads, device : as in `e2style.speed.inference.measure_inference`
     compiled : add a variant of ours through `torch.compile`, which needs a compiler
     progress : called with (done, total) processes
 

@@ -1,6 +1,6 @@
 """Find editing directions of the default model and ship those that work.
 
-    python docs/make_directions.py --faces 6607
+    python recipes/directions.py --faces 6607
 
 No labels exist for the training faces but the folders of one set, men and women. So attributes are
 measured (see face_attributes.py); the fifth of the faces with most of one and the fifth with least
@@ -24,7 +24,7 @@ import e2style
 from e2style.applications import directions
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import COMPARED_SIDE, encode_set
-from e2style.pictures import paint
+from e2style.images import paint
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "models" / "directions.json"

@@ -11,12 +11,12 @@ from PIL import Image
 
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network
 from e2style.evaluation.sets import COMPARED_SIDE
+from e2style.images import to_tensor
 from e2style.models.recognisers import SmallRecogniser
-from e2style.pictures import to_tensor
 
 __all__ = ["DIFFERENT", "similarity"]
 
-# One pair of different people in a hundred is more alike (docs/make_recogniser.py).
+# One pair of different people in a hundred is more alike (recipes/recogniser.py).
 DIFFERENT = 0.69
 
 
