@@ -135,7 +135,7 @@ import torch
 from PIL import Image
 torch.set_num_threads(int(sys.argv[2]))
 import deephide, e2style
-from deephide import keys, models, sending
+from deephide import models, pipeline
 model = e2style.load(sys.argv[3] or None)
 folder = pathlib.Path(sys.argv[1])
 sha = lambda data: hashlib.sha256(data).hexdigest()
@@ -143,9 +143,11 @@ exact = lambda integers: sha(np.ascontiguousarray(integers, dtype="<i4").tobytes
 found = {}
 if sys.argv[4] == "embed":
     for secret in sorted(folder.glob("secret-*.png")):
-        access = keys.Access("benchmark", None, (), False, lambda n: b"0123456789abcdef"[:n])
-        job = sending.hide(sending.Order(Image.open(secret), folder / "carrier.png", access, model,
-                                         "hill", "latent", None, "nearest"))
+        options = deephide.EmbedOptions(
+            passphrase="benchmark", model=model, cost="hill", codec="latent"
+        )
+        job = pipeline.hide(Image.open(secret), folder / "carrier.png", options,
+                            random=lambda n: b"0123456789abcdef"[:n])
         found[secret.stem] = [exact(job.result.integers),
                               sha(job.encode())]
 else:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from deephide.container.key_files import keygen
     from deephide.covers.capacity import Capacity, Fit
+    from deephide.options import EmbedOptions
     from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "CapacityError",
     "CheckpointError",
     "DeephideError",
+    "EmbedOptions",
     "EmbedResult",
     "ExtractInfo",
     "ExtractResult",

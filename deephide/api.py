@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 import stc
-from deephide import models, output
-from deephide import pipeline as sending
+from deephide import models, output, pipeline
 from deephide.codecs import choice as codecs
-from deephide.codecs.faces import FaceChoice
 from deephide.container import hiding, keys
 from deephide.container import layout as container
 from deephide.container.key_files import KeySource, keygen
@@ -23,12 +21,14 @@ from deephide.covers.history import earlier_uses
 from deephide.covers.samples import ImageSource
 from deephide.errors import ExtractionError
 from deephide.models import LazyModel, ModelSource
-from deephide.pipeline import STAGES, Order, Progress, report
+from deephide.options import EmbedOptions, Keywords
+from deephide.pipeline import STAGES, Progress, report
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
 __all__ = [
     "STAGES",
     "Capacity",
+    "EmbedOptions",
     "EmbedResult",
     "ExtractInfo",
     "ExtractResult",
@@ -56,14 +56,8 @@ def embed(
     codec: str = "auto",
     progress: Progress = None,
     *,
-    key_file: KeySource = None,
-    recipients: Sequence[str] = (),
-    pad: bool = False,
-    budget: int | None = None,
-    rounding: str = "nearest",
-    face: FaceChoice = "auto",
-    quality: int | None = None,
     _random: Callable[[int], bytes] = os.urandom,
+    **options: Unpack[Keywords],
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo.
 
@@ -72,28 +66,9 @@ def embed(
     secret : PIL image or path; for the codec "file" a path or bytes
     carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF or JPEG file, or its
         bytes; a JPEG file gives a JPEG stego, all others a PNG
-    passphrase : any text; if there is no key at all, it is derived from the model, so that anyone
-        who has the model can extract
-    model : name, path or loaded model; None means the default one
-    cost : a cost function of `stc.costs`: "hill", "suniward", "wow" or "mipod" for samples,
-        "juniward" or "uerd" for JPEG files; "auto" is the first of each
-    codec : "latent" sends a face as the model's code, "image" any picture as a small one, "file"
-        any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
-        for a square picture of a face that the model paints closely, or more closely than a small
-        picture would, and whose code is safe in the
-        carrier, else image
+    passphrase, model, cost, codec : as in `EmbedOptions`
     progress : called with (stages done, stages in all); STAGES names them
-    key_file : path of a file of random bytes, or its content; needed besides the passphrase, if
-        there is one, or instead of it
-    recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
-    pad : fill the payload up to a size class, so that its length says less
-    budget : bytes of payload that a picture or a face's code may use up; None means what is safe
-        in this carrier, for a picture within 200 to 4096, for a face the model's usual quality
-    rounding : of the paper codec, "nearest" or "floor"
-    face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
-        largest first; None hides the central square; "auto" lets the codecs latent and paper look
-        for the largest where a detector is installed and the secret is not aligned already
-    quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
+    options : any others of `EmbedOptions`
 
     Returns
     -------
@@ -104,12 +79,9 @@ def embed(
     DeephideError : see `deephide.errors` for what each class means
     ValueError : an unknown cost, codec, rounding or face, or a budget below 1
     """
-    access = keys.Access(passphrase, key_file, recipients, pad, _random)
-    job = sending.hide(
-        Order(secret, carrier, access, model, cost, codec, budget, rounding, face, quality),
-        progress,
-    )
-    sending.verify(job, job.result.jpeg or job.result.stego)
+    chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
+    job = pipeline.hide(secret, carrier, chosen, progress, random=_random)
+    pipeline.verify(job, job.result.jpeg or job.result.stego)
     report(progress, 4)
     return job.result
 
@@ -126,17 +98,11 @@ def embed_file(
     *,
     preview: PathSource | None = None,
     force: bool = False,
-    key_file: KeySource = None,
-    recipients: Sequence[str] = (),
-    pad: bool = False,
-    budget: int | None = None,
-    rounding: str = "nearest",
-    face: FaceChoice = "auto",
-    quality: int | None = None,
     dry_run: bool = False,
     strip_metadata: bool = False,
     keep_times: bool = False,
     compare_with: PathSource | None = None,
+    **options: Unpack[Keywords],
 ) -> EmbedResult:
     """Hide a face, another picture or a file in a photo and write the stego.
 
@@ -152,11 +118,11 @@ def embed_file(
     destination : path of the file to write; its suffix says PNG, BMP, TIFF or JPEG
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
-    key_file, recipients, pad, budget, rounding, face, quality : as in `embed`
     dry_run : do everything but write the stego; a preview is written
     strip_metadata : leave out what the carrier's file says besides what the picture looks like
     keep_times : give the stego the carrier's times of access and change
     compare_with : folder in which to look for earlier stegos of the carrier, to warn of them
+    options : as in `embed`
 
     Returns
     -------
@@ -168,7 +134,8 @@ def embed_file(
     DeephideError : as in `embed`
     """
     path = Path(destination)
-    inputs = _paths(secret, carrier, model, key_file)
+    chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
+    inputs = _paths(secret, carrier, model, chosen.key_file)
     suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
         output.check_output(path, inputs, force=force, suffixes=covers.suffixes(carrier))
@@ -176,31 +143,15 @@ def embed_file(
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
         raise ValueError("preview: a file has none")
-    access = keys.Access(passphrase, key_file, recipients, pad)
     twins = () if compare_with is None else earlier_uses(carrier, compare_with)
-    job = sending.hide(
-        Order(
-            secret,
-            carrier,
-            access,
-            model,
-            cost,
-            codec,
-            budget,
-            rounding,
-            face,
-            quality,
-            suffix=suffix,
-        ),
-        progress,
-    )
+    job = pipeline.hide(secret, carrier, chosen, progress, suffix=suffix)
     for twin in twins:
-        job = sending.warn(
+        job = pipeline.warn(
             job, f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
         )
 
     def check(written: Path) -> None:
-        sending.verify(job, written)
+        pipeline.verify(job, written)
         if keep_times and isinstance(carrier, str | os.PathLike):
             output.copy_times(Path(carrier), written)
 
@@ -209,7 +160,7 @@ def embed_file(
         seen = output.png_bytes(job.result.preview)
         files.append(output.File(Path(preview), seen, private=True))
     if dry_run:
-        sending.verify(job, job.result.jpeg or job.result.stego)
+        pipeline.verify(job, job.result.jpeg or job.result.stego)
         output.write_together(files[1:], force=force)
     else:
         output.write_together(files, force=force, verify=check)
@@ -253,7 +204,7 @@ def extract(
     for fingerprint in keyed:
         key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
         with suppress(ExtractionError):
-            plaintext = sending.reveal(elements, key)
+            plaintext = pipeline.reveal(elements, key)
             break
     else:
         raise ExtractionError

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 import stc
 from deephide import output
 from deephide.codecs import choice as codecs
-from deephide.codecs import faces
 from deephide.codecs.choice import Encoded, Request
-from deephide.codecs.faces import FaceChoice
 from deephide.container import hiding, keys
 from deephide.container import layout as container
 from deephide.container.canvas import Elements
@@ -30,10 +28,11 @@ from deephide.covers.opening import AnyCover
 from deephide.covers.samples import Cover, ImageSource
 from deephide.errors import CapacityError, DeephideError
 from deephide.formats.png.encoder import Encoder
-from deephide.models import LazyModel, ModelSource
+from deephide.models import LazyModel
+from deephide.options import EmbedOptions
 from deephide.results import EmbedResult
 
-__all__ = ["STAGES", "Job", "Order", "from_stc", "hide", "report", "reveal", "verify", "warn"]
+__all__ = ["STAGES", "Job", "from_stc", "hide", "report", "reveal", "verify", "warn"]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
 
@@ -46,26 +45,6 @@ _GUESSED_RATE = 0.01
 Progress: TypeAlias = "Callable[[int, int], None] | None"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be hidden where, as `deephide.embed` was asked.
-
-    `suffix` is what the name of the stego's file ends in; None where there is to be none.
-    """
-
-    secret: ImageSource | bytes = field(repr=False)
-    carrier: ImageSource | bytes = field(repr=False)
-    access: keys.Access
-    model: ModelSource
-    cost: str
-    codec: str
-    budget: int | None
-    rounding: str
-    face: FaceChoice = "auto"
-    quality: int | None = None
-    suffix: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,97 +99,108 @@ class _Pricing:
             self._prospect = covers.survey(self._cover, *known)
         return self._prospect
 
-    def budget(self, key: keys.Sealer, padded: bool) -> int:
-        """Return the bytes of payload that a picture may take where nobody says so."""
-        safe = int(self.prospect().safe().payload_bits)
-        empty = hiding.message_bits(container.HEADER_BYTES, key)
-        hard = hiding.limit_bits(self._cover.elements, *self.prices(safe), key)
-        least = min(MIN_DEFAULT_BUDGET, _unpadded((hard - empty) // 16, padded))
-        return max(0, min(max(self.room(key, padded), least), MAX_DEFAULT_BUDGET))
 
-    def room(self, key: keys.Sealer, padded: bool) -> int:
-        """Return the bytes of payload that are safe."""
-        safe = int(self.prospect().safe().payload_bits)
-        empty = hiding.message_bits(container.HEADER_BYTES, key)
-        return max(0, _unpadded((safe - empty) // 8, padded))
+@dataclass(frozen=True)
+class _Room:
+    """The bytes of payload that a cover has room for."""
+
+    cover: AnyCover
+    pricing: _Pricing
+    key: keys.Sealer
+    padded: bool
+
+    @property
+    def limit(self) -> int:
+        return container.Zones(self.cover.elements.size, self.key.public_bytes).max_body_bytes
+
+    def safe(self) -> int:
+        return max(0, self._payload_bytes(self._safe_bits()))
+
+    def for_image(self) -> int:
+        hard = hiding.limit_bits(
+            self.cover.elements, *self.pricing.prices(self._safe_bits()), self.key
+        )
+        least = min(MIN_DEFAULT_BUDGET, self._payload_bytes(hard, share=2))
+        return max(0, min(max(self.safe(), least), MAX_DEFAULT_BUDGET))
+
+    def _safe_bits(self) -> int:
+        return int(self.pricing.prospect().safe().payload_bits)
+
+    def _payload_bytes(self, message_bits: int, share: int = 1) -> int:
+        """Return the payload of a message; with a share of 2 half of it, and so on."""
+        empty = hiding.message_bits(container.HEADER_BYTES, self.key)
+        size = (message_bits - empty) // (8 * share)
+        return size * 8 // 9 - 1 if self.padded else size  # a size class is at most 12 % longer
 
 
-def _unpadded(size: int, padded: bool) -> int:
-    return size * 8 // 9 - 1 if padded else size  # a size class is at most 12 % longer
-
-
-def hide(order: Order, progress: Progress = None) -> Job:
+def hide(
+    secret: ImageSource | bytes,
+    carrier: ImageSource | bytes,
+    options: EmbedOptions,
+    progress: Progress = None,
+    *,
+    suffix: str | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Job:
     """Do everything but verify and write.
 
     Parameters
     ----------
-    order : what to hide where
-    progress : as in `deephide.embed`
+    secret, carrier, progress : as in `deephide.embed`
+    options : everything that was chosen
+    suffix : what the name of the stego's file ends in; None where there is to be none
+    random : source of randomness; replaced in tests only
 
     Raises
     ------
     DeephideError : as `deephide.embed`
-    ValueError : an unknown codec, cost, rounding or face, or a budget below 1
+    ValueError : an unknown codec, cost or rounding
     """
-    if order.codec not in codecs.CHOICES:
-        raise ValueError(f"codec: got {order.codec!r}, allowed: {', '.join(codecs.CHOICES)}")
-    if order.budget is not None and order.budget < 1:
-        raise ValueError(f"budget: got {order.budget} bytes, at least 1 is needed")
-    faces.check(order.face)
-    access = order.access
-    if isinstance(order.secret, str | os.PathLike):
-        image_io.file_size(Path(order.secret), "secret")  # before the model takes its time
-    cover = covers.load(order.carrier)
-    if order.suffix is not None:
-        covers.check_suffix(cover, order.suffix)
+    if options.codec not in codecs.CHOICES:
+        raise ValueError(f"codec: got {options.codec!r}, allowed: {', '.join(codecs.CHOICES)}")
+    if isinstance(secret, str | os.PathLike):
+        image_io.file_size(Path(secret), "secret")  # before the model takes its time
+    cover = covers.load(carrier)
+    if suffix is not None:
+        covers.check_suffix(cover, suffix)
     report(progress, 0)
-    model = LazyModel.of(order.model)
-    if codecs.uses_model(order.codec):
+    model = LazyModel.of(options.model)
+    if codecs.uses_model(options.codec):
         model.load()
+    access = options.access(random)
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
     # A slow key derivation and a look at the carrier's file go on beside all else.
     with ThreadPoolExecutor(2, "deephide") as aside:
-        opening = aside.submit(key.begin, access.random)
+        opening = aside.submit(key.begin, random)
         study = None
         # Where a picture is large, memory is worth more than time.
         if (
-            order.suffix in output.PNG
+            suffix in output.PNG
             and isinstance(cover, Cover)
             and cover.elements.size <= hiding.LIVE_ELEMENTS
         ):
             study = aside.submit(image_io.study, cover)
-        job = _hide_in(order, cover, model, key, opening.result, progress)
+        pricing = _Pricing(cover, options.cost)
+        request = Request(secret, model, options, _Room(cover, pricing, key, options.pad))
+        job = _hide_in(request, cover, pricing, key, opening.result, progress, random)
         encoder = None if study is None else study.result()
-        return replace(job, suffix=order.suffix or ".png", encoder=encoder)
+        return replace(job, suffix=suffix or ".png", encoder=encoder)
 
 
 def _hide_in(
-    order: Order,
+    request: Request,
     cover: AnyCover,
-    model: LazyModel,
+    pricing: _Pricing,
     key: keys.Sealer,
     first: Callable[[], keys.Opening],
     progress: Progress,
+    random: Callable[[int], bytes],
 ) -> Job:
-    access = order.access
-    pricing = _Pricing(cover, order.cost)
+    options = request.options
     try:
-        encoded = codecs.encode(
-            order.codec,
-            Request(
-                order.secret,
-                model,
-                lambda: order.budget or pricing.budget(key, access.pad),
-                order.rounding,
-                lambda: order.budget or pricing.room(key, access.pad),
-                container.Zones(cover.elements.size, key.public_bytes).max_body_bytes,
-                order.face,
-                order.quality,
-                order.budget,
-            ),
-        )
+        encoded = codecs.encode(options.codec, request)
         header = container.Header(
-            codecs.NUMBERS[encoded.codec], encoded.parameters, padded=access.pad
+            codecs.NUMBERS[encoded.codec], encoded.parameters, padded=options.pad
         )
         plaintext = container.pack(header, encoded.payload)
         message_bits = hiding.message_bits(len(plaintext), key)
@@ -224,7 +214,7 @@ def _hide_in(
             key,
             plaintext,
             cover.associated,
-            random=access.random,
+            random=random,
             first=first,
         )
     except stc.StcError as error:

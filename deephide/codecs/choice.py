@@ -15,7 +15,6 @@ authentic; they are distrusted all the same, because a sender may be an enemy to
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +29,6 @@ from deephide.codecs import file as file_codec
 from deephide.codecs import image as image_codec
 from deephide.codecs import latent as latent_codec
 from deephide.codecs import paper as paper_codec
-from deephide.codecs.faces import FaceChoice
 from deephide.covers import samples as image_io
 from deephide.covers.samples import ImageSource
 from deephide.errors import (
@@ -40,45 +38,52 @@ from deephide.errors import (
     InputImageError,
 )
 from deephide.models import LazyModel
+from deephide.options import EmbedOptions
 
 __all__ = ["CHOICES", "NUMBERS", "Content", "Encoded", "Request", "decode", "encode", "uses_model"]
 
 NUMBERS = {"latent": 1, "image": 2, "file": 3, "paper": 4}
 CHOICES = ("auto", *NUMBERS)
 
-MAX_ROOM = 1 << 30
 # "auto" takes pictures whose longer side is this much longer for something else than a face.
 _MAX_ASPECT = 1.1
 
 _NAMES = {number: name for name, number in NUMBERS.items()}
 
 
+class Room(Protocol):
+    """What a carrier has room for, in bytes of payload."""
+
+    @property
+    def limit(self) -> int:
+        """What the format allows in this carrier."""
+
+    def safe(self) -> int:
+        """Return what is safe in this carrier."""
+
+    def for_image(self) -> int:
+        """Return what an image may take where nobody says so."""
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be encoded.
+    """What is to be encoded, how, and into how much room.
 
-    Parameters
-    ----------
-    secret : a picture or its path; for the file codec bytes or a path
-    model : for latent and paper
-    budget : gives the bytes that a payload of the image codec may have
-    rounding : of the paper codec
-    room : gives the bytes beyond which "auto" takes no code of a face
-    limit : bytes of payload that the format allows in this carrier
-    face : which face of the secret, as in `faces.of_secret`; "auto" lets codec "auto" take none
-    quality : of a face's code; None takes what suits `ceiling` or, with "auto", `room`
-    ceiling : bytes that a face's code may use up, if anybody said so
+    `options.budget` replaces what is safe and what an image may take, where somebody gave one.
     """
 
     secret: ImageSource | bytes = field(repr=False)
     model: LazyModel
-    budget: Callable[[], int]
-    rounding: str = "nearest"
-    room: Callable[[], int] = lambda: MAX_ROOM
-    limit: int = MAX_ROOM
-    face: FaceChoice = "auto"
-    quality: int | None = None
-    ceiling: int | None = None
+    options: EmbedOptions = field(repr=False)
+    carrier: Room
+
+    def room(self) -> int:
+        """Return the bytes beyond which "auto" takes no code of a face."""
+        return self.options.budget or self.carrier.safe()
+
+    def budget(self) -> int:
+        """Return the bytes that a payload of the image codec may have."""
+        return self.options.budget or self.carrier.for_image()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +163,7 @@ def encode(codec: str, request: Request) -> Encoded:
     else:
         squeezed = _Image().encode(request)
         # A face that was chosen in a photo and the whole photo cannot be compared.
-        whole = request.face in ("auto", None)
+        whole = request.options.face in ("auto", None)
         if latent is not None and whole and _is_closer(latent, squeezed, request.room()):
             though = f"closer than a small picture would be, although {doubt}"
             return replace(latent, reason=f"{latent.reason}, {though}")
@@ -203,7 +208,7 @@ def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> 
 
 class _Latent:
     def encode(self, request: Request) -> Encoded:
-        return self._coded(request, request.ceiling)[0]
+        return self._coded(request, request.options.budget)[0]
 
     def consider(self, request: Request) -> tuple[Encoded | None, str]:
         """Return the code of a face, if there is one, and why it should not be sent; else empty."""
@@ -212,7 +217,7 @@ class _Latent:
         if min(picture.size) < image_io.MIN_SECRET_SIDE:
             return None, f"the secret has only {width} x {height} pixels, too few for a face"
         # What "auto" hides is the whole secret; a part of it is for the user to choose.
-        whole = request.face in ("auto", None)
+        whole = request.options.face in ("auto", None)
         if whole and max(picture.size) > _MAX_ASPECT * min(picture.size):
             return None, (
                 f"the secret is not square ({width} x {height}), and of a face only the central "
@@ -221,7 +226,8 @@ class _Latent:
         model = request.model.load()
         if model.quantizer is None:
             return None, f"the model {model.name} has no quantizer"
-        asked = replace(request, secret=picture, face=None if whole else request.face)
+        face_choice = None if whole else request.options.face
+        asked = replace(request, secret=picture, options=replace(request.options, face=face_choice))
         encoded, face, code, quality = self._coded(asked, request.room())
         integers, preview, psnr = encoded.integers, encoded.preview, encoded.secret_psnr
         if quality != model.quality:  # what is a face does not depend on the bits that it gets
@@ -242,7 +248,7 @@ class _Latent:
         face, cropped = _face(request, model)
         code = models.invert_exactly(model, face)
         quality, integers, payload = qualities.fit(
-            model, code, wanted=request.quality, ceiling=request.ceiling, most=most
+            model, code, wanted=request.options.quality, ceiling=request.options.budget, most=most
         )
         preview = models.paint(model, integers, quality)
         psnr = models.agreement(face, preview)
@@ -276,9 +282,9 @@ class _Paper:
         face, cropped = _face(request, model)
         code = models.invert_exactly(model, face)
         try:
-            integers = paper_codec.round_code(code, request.rounding)
+            integers = paper_codec.round_code(code, request.options.rounding)
         except ValueError as error:
-            if request.rounding not in paper_codec.ROUNDINGS:
+            if request.options.rounding not in paper_codec.ROUNDINGS:
                 raise
             raise InputImageError(
                 f"the secret cannot be hidden as in the paper: {error}",
@@ -290,7 +296,7 @@ class _Paper:
             codec="paper",
             parameters=qualities.stamp(model, 1),
             payload=paper_codec.encode(integers),
-            reason=f"codec paper, {request.rounding} integers: the face comes back at "
+            reason=f"codec paper, {request.options.rounding} integers: the face comes back at "
             f"{psnr:.1f} dB{cropped}",
             preview=preview,
             shown=face,
@@ -347,12 +353,13 @@ class _Image:
 class _File:
     def encode(self, request: Request) -> Encoded:
         data = _read_bytes(request.secret)
-        if file_codec.hopeless(data, request.limit):
+        limit = request.carrier.limit
+        if file_codec.hopeless(data, limit):
             raise CapacityError(
-                f"the file of {len(data)} bytes is too long: at most {request.limit} bytes, "
+                f"the file of {len(data)} bytes is too long: at most {limit} bytes, "
                 "compressed, go into this carrier",
-                needed_bits=8 * (request.limit + 1),
-                capacity_bits=8 * request.limit,
+                needed_bits=8 * (limit + 1),
+                capacity_bits=8 * limit,
                 hint="take a shorter file or a larger photo",
             )
         parameters, payload = file_codec.encode(data)
@@ -382,7 +389,7 @@ _CODECS: dict[str, Codec] = {
 def _face(request: Request, model: models.Model) -> tuple[Image.Image, str]:
     """The face of the secret, and a clause that says what travels if not all does."""
     picture = image_io.load_picture(request.secret)
-    return faces.of_secret(picture, request.face, model.image_size)
+    return faces.of_secret(picture, request.options.face, model.image_size)
 
 
 def _read_bytes(secret: ImageSource | bytes) -> bytes:

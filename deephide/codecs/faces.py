@@ -6,33 +6,17 @@ Detection and cutting are the work of `e2style`; torch is loaded here.
 from __future__ import annotations
 
 import logging
-from typing import TypeAlias
 
 from PIL import Image
 
 from deephide.covers import samples as image_io
 from deephide.errors import CheckpointError, InputImageError
+from deephide.options import FaceChoice
 
-__all__ = ["FaceChoice", "check", "of_secret"]
-
-# "auto", "largest", a number counted from 1, or None for the central square.
-FaceChoice: TypeAlias = "int | str | None"
+__all__ = ["of_secret"]
 
 _INSTALL = "install the extra: pip install 'deephide[align]'"
 _log = logging.getLogger(__name__)
-
-
-def check(face: FaceChoice) -> None:
-    """Refuse what names no face.
-
-    Raises
-    ------
-    ValueError : says what is allowed
-    """
-    if not (face in ("auto", "largest", None) or (type(face) is int and face >= 1)):
-        raise ValueError(
-            f"face: got {face!r}, allowed: 'auto', 'largest', a number from 1, or None"
-        )
 
 
 def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:

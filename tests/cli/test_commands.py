@@ -13,8 +13,7 @@ from cli.deephide_app import app
 from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
 from cli.render import Terminal
-from deephide import errors
-from deephide import pipeline as sending
+from deephide import errors, pipeline
 from e2style.checkpoints import shipped
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
@@ -338,7 +337,7 @@ def test_unexpected_errors_are_one_line(run, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr(sending, "hide", fail)
+    monkeypatch.setattr(pipeline, "hide", fail)
     done = run(*EMBED)
     assert done.exit_code == 1
     assert "deephide: error: unexpected RuntimeError: first line\n" in done.stderr
@@ -351,7 +350,7 @@ def test_interrupts_exit_with_130(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sending, "hide", interrupt)
+    monkeypatch.setattr(pipeline, "hide", interrupt)
     done = run(*EMBED)
     assert done.exit_code == 130 and done.stderr.endswith("deephide: error: interrupted\n")
 

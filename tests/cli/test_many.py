@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import pipeline as sending
+from deephide import pipeline
 from deephide.container import crypto
 
 ARGON2_MEMORY_KIB = crypto.ARGON2_MEMORY_KIB
@@ -148,7 +148,7 @@ def test_a_bug_in_a_row_is_told_with_a_way_to_look_at_it(run, rows, monkeypatch)
     def fail(*_, **__):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr(sending, "hide", fail)
+    monkeypatch.setattr(pipeline, "hide", fail)
     done = run("embed-many", write_list(rows[:1]), *FILES)
     assert done.exit_code == 1
     assert "deephide: error: row 1: unexpected RuntimeError: first line\n" in done.stderr

@@ -6,10 +6,9 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import models
-from deephide import pipeline as sending
+from deephide import models, pipeline
 from deephide.codecs import latent as latent_codec
-from deephide.container import hiding, keys
+from deephide.container import hiding
 from deephide.container import layout as container
 from deephide.covers import samples as image_io
 from deephide.covers import samples_costs as cover_costs
@@ -180,7 +179,7 @@ def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
     def fail(*_):
         raise stc.PayloadTooLargeError("too much", needed_bits=9, capacity_bits=7)
 
-    monkeypatch.setattr(sending.covers, "prices", fail)
+    monkeypatch.setattr(pipeline.covers, "prices", fail)
     with pytest.raises(deephide.CapacityError, match="too much"):
         deephide.embed(face, photo, None, model)
 
@@ -238,10 +237,12 @@ def test_the_preview_is_written_with_the_stego_or_neither_is(files, model, monke
 
 
 def test_a_job_shows_neither_key_nor_contents(photo, face, model):
-    access = keys.Access("correct horse", b"key file, made up" * 2, (), False)
-    order = sending.Order(face, photo, access, model, "hill", "auto", None, "nearest")
-    job = sending.hide(order)
-    assert "correct" not in repr(access) and "key file" not in repr(access)
+    options = deephide.EmbedOptions(
+        passphrase="correct horse", key_file=b"key file, made up" * 2, model=model, cost="hill"
+    )
+    job = pipeline.hide(face, photo, options)
+    for shown in (repr(options), repr(options.access())):
+        assert "correct" not in shown and "key file" not in shown
     shown = repr(job)
     assert "correct horse" not in shown and repr(job.plaintext) not in shown
     assert shown.startswith("Job(result=EmbedResult(") and len(shown) < 1000
@@ -308,10 +309,10 @@ def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
         header = container.Header(codec, model.fingerprint[:8])
         return lambda *_: container.pack(header, payload)
 
-    monkeypatch.setattr(sending, "reveal", plaintext(9, b""))
+    monkeypatch.setattr(pipeline, "reveal", plaintext(9, b""))
     with pytest.raises(deephide.FormatVersionError, match="codec 9"):
         deephide.extract(photo, "p", model)
-    monkeypatch.setattr(sending, "reveal", plaintext(1, b"\x00"))
+    monkeypatch.setattr(pipeline, "reveal", plaintext(1, b"\x00"))
     with pytest.raises(deephide.ExtractionError):
         deephide.extract(photo, "p", model)
 

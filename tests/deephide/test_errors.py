@@ -5,8 +5,7 @@ import pytest
 import deephide
 import e2style
 import stc
-from deephide import errors, models
-from deephide import pipeline as sending
+from deephide import errors, models, pipeline
 
 CLASSES = [
     value
@@ -56,7 +55,7 @@ def test_builtin_bases_let_ordinary_handlers_work():
 
 def test_every_error_of_the_coder_is_translated():
     for kind in subclasses(stc.StcError):
-        translated = sending.from_stc(kind("details"), 100)
+        translated = pipeline.from_stc(kind("details"), 100)
         assert isinstance(translated, deephide.DeephideError)
         if issubclass(kind, stc.PayloadTooLargeError):
             assert isinstance(translated, deephide.CapacityError)

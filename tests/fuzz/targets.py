@@ -105,6 +105,18 @@ def png_around(header, data):
     return b"\x89PNG\r\n\x1a\n" + pieces
 
 
+class Unlimited:
+    """Room without end."""
+
+    limit = 1 << 30
+
+    def safe(self):
+        return self.limit
+
+    def for_image(self):
+        return self.limit
+
+
 class ImageTarget(Target):
     """`image_io`: covers, stegos and secrets; a cover that loads must survive being written.
 
@@ -556,9 +568,8 @@ class ExtractTarget(Target):
         secrets += [("image", Image.fromarray(picture(64, 80, 3))), ("paper", self.secret)]
         for codec, secret in secrets:
             for budget in (150, 600):
-                request = self.codecs.Request(
-                    secret, self.lazy, lambda budget=budget: budget, "nearest"
-                )
+                options = self.deephide.EmbedOptions(budget=budget)
+                request = self.codecs.Request(secret, self.lazy, options, Unlimited())
                 encoded = self.codecs.encode(codec, request)
                 header = self.container.Header(self.codecs.NUMBERS[codec], encoded.parameters)
                 out.append(b"\3" + self.container.pack(header, encoded.payload))

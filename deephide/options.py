@@ -1,0 +1,87 @@
+"""Options of an embedding: one list, made once and passed on whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypedDict
+
+from deephide.container.key_files import KeySource
+from deephide.container.keys import Access
+from deephide.models import ModelSource
+
+__all__ = ["EmbedOptions", "FaceChoice", "Keywords"]
+
+# "auto", "largest", a number counted from 1, or None for the central square.
+FaceChoice: TypeAlias = "int | str | None"
+
+
+class Keywords(TypedDict, total=False):
+    """Options that `deephide.embed` and `deephide.embed_file` take by name alone."""
+
+    key_file: KeySource
+    recipients: Sequence[str]
+    pad: bool
+    budget: int | None
+    rounding: str
+    face: FaceChoice
+    quality: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions:
+    """Everything that can be chosen about an embedding besides what is hidden where.
+
+    Parameters
+    ----------
+    passphrase : any text; if there is no key at all, it is derived from the model, so that anyone
+        who has the model can extract
+    key_file : path of a file of random bytes, or its content; needed besides the passphrase, if
+        there is one, or instead of it
+    recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
+    model : name, path or loaded model; None means the default one
+    cost : a cost function of `stc.costs`: "hill", "suniward", "wow" or "mipod" for samples,
+        "juniward" or "uerd" for JPEG files; "auto" is the first of each
+    codec : "latent" sends a face as the model's code, "image" any image as a small one, "file"
+        any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
+        for a square image of a face that the model reconstructs closely, or more closely than a
+        small image would, and whose code is safe in the carrier, else image
+    pad : fill the payload up to a size class, so that its length says less
+    budget : bytes of payload that an image or a face's code may use up; None means what is safe
+        in this carrier, for an image within 200 to 4096, for a face the model's usual quality
+    rounding : of the paper codec, "nearest" or "floor"
+    face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
+        largest first; None hides the central square; "auto" lets the codecs latent and paper look
+        for the largest where a detector is installed and the secret is not aligned already
+    quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
+
+    Raises
+    ------
+    ValueError : no such face, or a budget below 1
+    """
+
+    passphrase: str | None = field(default=None, repr=False)
+    key_file: KeySource = field(default=None, repr=False)
+    recipients: Sequence[str] = ()
+    model: ModelSource = None
+    cost: str = "auto"
+    codec: str = "auto"
+    pad: bool = False
+    budget: int | None = None
+    rounding: str = "nearest"
+    face: FaceChoice = "auto"
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        face = self.face
+        if not (face in ("auto", "largest", None) or (type(face) is int and face >= 1)):
+            raise ValueError(
+                f"face: got {face!r}, allowed: 'auto', 'largest', a number from 1, or None"
+            )
+        if self.budget is not None and self.budget < 1:
+            raise ValueError(f"budget: got {self.budget} bytes, at least 1 is needed")
+
+    def access(self, random: Callable[[int], bytes] = os.urandom) -> Access:
+        """Return who is to open the container."""
+        return Access(self.passphrase, self.key_file, self.recipients, self.pad, random)
