@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# Test processes, each computing on one core; about 2 GB of memory each.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs pages bench clean
@@ -24,7 +26,7 @@ demo: $(READY) ## Hide a face in a photo and get it back; pictures in demo/
 
 test: $(READY) lint ## Lint, then run all tests
 	@echo "== running the tests"
-	@$(BIN)/python -m pytest -q -m "not gpu"
+	@$(BIN)/python -m pytest -q -m "not gpu" -n $(WORKERS) --dist loadgroup
 
 lint: $(READY) ## Check style and types
 	@echo "== checking style and types"

@@ -81,10 +81,10 @@ def command(folder):
 
 def talk(arguments, answers, timeout=240):
     """Run on a pseudo-terminal; answer each prompt; return the exit status and what was shown."""
-    process, terminal = pty.fork()
-    if process == 0:
-        child = processes.undisturbed(arguments)
-        os.execv(child[0], child)
+    terminal, inside = pty.openpty()
+    streams = {"stdin": inside, "stdout": inside, "stderr": inside}
+    process = processes.start(arguments, terminal=True, **streams)
+    os.close(inside)
     shown, answers, asked = b"", list(answers), 0
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -98,9 +98,9 @@ def talk(arguments, answers, timeout=240):
         if answers and shown.count(b"assphrase") > asked and shown.rstrip().endswith(b":"):
             asked = shown.count(b"assphrase")
             os.write(terminal, answers.pop(0).encode() + b"\n")
-    _, status = os.waitpid(process, 0)
+    status = process.wait(timeout)
     os.close(terminal)
-    return os.waitstatus_to_exitcode(status), shown.decode()
+    return status, shown.decode()
 
 
 def test_help_is_quick_and_loads_nothing_heavy():

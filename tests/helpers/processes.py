@@ -10,23 +10,28 @@ import sys
 
 # Runs before the program itself, so that Python installs its handler of SIGINT there.
 _DISPOSITIONS = """
-import os, signal, sys
+import fcntl, os, signal, sys, termios
+if sys.argv[1] == "terminal":
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     try:
         signal.signal(number, signal.SIG_DFL)
     except (OSError, ValueError):  # kept by the C library for itself
         pass
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def undisturbed(command):
-    """Return a command line that resets all signals and then becomes `command`."""
-    return [sys.executable, "-I", "-S", "-c", _DISPOSITIONS, *map(str, command)]
+def start(command, terminal=False, **options):
+    """Start a program whose reaction to signals is tested; its output is piped, as text.
 
-
-def start(command, **options):
-    """Start a program whose reaction to signals is tested; both its streams are piped, as text."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(undisturbed(command), **(streams | options))
+    With `terminal`, the standard input that is given becomes its controlling terminal.
+    """
+    kind = "terminal" if terminal else "plain"
+    before = [sys.executable, "-I", "-S", "-c", _DISPOSITIONS, kind]
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if terminal:
+        settings["start_new_session"] = True
+    settings |= options
+    return subprocess.Popen([*before, *map(str, command)], **settings)
