@@ -101,7 +101,8 @@ def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
             if quantizer is not None:
                 integers = quantizer.quantise(codes)
                 sent = quantizer.dequantise(integers)
-                sizes = [OVERHEAD_BYTES + len(latent_codec.encode(i, quantizer)) for i in integers]
+                payloads = [latent_codec.compress(each, quantizer) for each in integers]
+                sizes = [OVERHEAD_BYTES + len(each) for each in payloads]
             parts = torch.from_numpy(sent).split(4)
             shown = np.concatenate([as_compared(model.network.synthesize(p), SIDE) for p in parts])
             rows.append({"quality": number, **figures(faces, known, shown, sizes)})

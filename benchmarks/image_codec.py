@@ -17,7 +17,8 @@ from pathlib import Path
 import skimage.data
 from PIL import Image
 
-from deephide import models
+from deephide import inference, models
+from deephide.codecs import faces as face_codec
 from deephide.codecs import image as image_codec
 from deephide.covers.samples import load_picture, load_secret
 
@@ -32,8 +33,8 @@ def squeeze() -> dict:
         found = {}
         for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
             picture = load_picture(PHOTOS / name)
-            best = image_codec.encode(picture, budget)
-            webp = image_codec.encode(picture, budget, avif=False)
+            best = image_codec.squeeze(picture, budget)
+            webp = image_codec.squeeze(picture, budget, avif=False)
             found[name] = [best.description, len(best.payload), round(best.psnr, 2)]
             found[name] += [round(webp.psnr, 2)]
         mean = sum(each[2] for each in found.values()) / len(found)
@@ -42,10 +43,7 @@ def squeeze() -> dict:
 
 
 def _accepted(model: models.Model, face: Image.Image) -> bool:
-    integers = models.invert(model, face)
-    painted = models.paint(model, integers)
-    psnr = models.agreement(face, painted)
-    return not models.doubt(model, face, painted, psnr, integers)
+    return face_codec.failed_criterion(model, face, inference.invert(model, face)) is None
 
 
 def faces(path: Path, limit: int) -> dict:

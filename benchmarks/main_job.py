@@ -89,7 +89,7 @@ def quality(model: str | None) -> dict:
     )
     sizes = np.array(
         [
-            8 * (container.OVERHEAD_BYTES + len(latent_codec.encode(i, quantizer)))
+            8 * (container.OVERHEAD_BYTES + len(latent_codec.compress(i, quantizer)))
             for i in found.integers
         ]
     )
@@ -151,8 +151,8 @@ if sys.argv[4] == "embed":
         found[secret.stem] = [exact(job.result.integers),
                               sha(job.encode())]
 else:
-    paint, seen = models.paint, []
-    models.paint = lambda m, i: (seen.append(i), paint(m, i))[1]
+    dequantise, seen = models.dequantise, []
+    models.dequantise = lambda m, i, q: (seen.append(i), dequantise(m, i, q))[1]
     for path in sorted(folder.glob("*.png")):
         image = deephide.extract(path, "benchmark", model).image
         found[path.stem] = [exact(seen.pop()), sha(image.tobytes())]

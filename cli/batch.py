@@ -1,7 +1,7 @@
-"""One pattern for the commands that turn pictures into pictures or codes.
+"""Batches of inputs: one pattern for the commands that turn images into images or codes.
 
 Inputs are files, folders and zips. One file gives one file; several, or a folder or zip, give a
-folder, where what exists already is left alone: the same command, run again, goes on.
+folder, where existing files are left alone: the same command, run again, resumes.
 """
 
 from __future__ import annotations

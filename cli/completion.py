@@ -1,4 +1,4 @@
-"""What a shell completes: file names and models by the metavar, all else as click does it."""
+"""Shell completion: file names and models by the metavar, everything else as click does it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ __all__ = [
     "--secret",
     required=True,
     metavar="PATH",
-    help="Input: the picture of the face, another picture, or with --codec file any file.",
+    help="Input: the image of the face, another image, or with --codec file any file.",
 )
 @click.option(
     "--carrier",
@@ -225,10 +225,10 @@ def extract(
 @click.argument("carrier", metavar="CARRIER")
 @model_option
 def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
-    """Say how much a photo holds safely, what fits in that, and its limit.
+    """Report how much a photo holds safely, what fits in that, and its limit.
 
     All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
-    the prices and the noise of this very photo, not a promise: see docs/capacity.md.
+    the costs and the noise of this very photo, not a promise: see docs/capacity.md.
     """
     import deephide
 

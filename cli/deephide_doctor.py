@@ -1,4 +1,4 @@
-"""The command of `deephide` that examines the installation."""
+"""Command of `deephide` that examines the installation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["doctor"]
 
 @command(app, examples=("deephide doctor", "deephide doctor --json"))
 def doctor(terminal: Terminal) -> ExitCode:
-    """Say whether this installation works, and hide a face to see it.
+    """Report whether this installation works, and hide a face as a test.
 
     Looks at versions, machine, compiled coder, extras and models, and makes one round trip in
     memory; no file is written. The exit code is that of the first thing that is broken.

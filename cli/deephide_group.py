@@ -1,4 +1,4 @@
-"""The group that the commands of `deephide` belong to."""
+"""Group that the commands of `deephide` belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of `deephide` for those who want to know how well things are hidden."""
+"""Commands of `deephide` that measure how well things are hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of `deephide` that work off lists."""
+"""Commands of `deephide` for lists of photos."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _report(
     skipped: set[int],
     start: float,
 ) -> ExitCode:
-    """Say what became of the rows, in their order, whatever the order they were done in."""
+    """Report the outcomes of the rows in the order of the list, whatever order they ended in."""
     rows: list[dict[str, Any]] = []
     first, failed = None, 0
     for task in tasks:

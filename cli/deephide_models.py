@@ -1,4 +1,4 @@
-"""Commands of `deephide` that deal with models."""
+"""Commands of `deephide` about models."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def models() -> None:
 def show_all(terminal: Terminal) -> None:
     """List the models that are here, with their fingerprints."""
     import e2style
+    from deephide.models import short_fingerprint
 
     rows, lines = [], []
     added = e2style.added_models()
@@ -51,7 +52,7 @@ def show_all(terminal: Terminal) -> None:
         except E2StyleError as error:
             terminal.warning(str(error))
         rows.append(row)
-        prefix = row["fingerprint"][:16] if row["fingerprint"] else "unusable"
+        prefix = short_fingerprint(row["fingerprint"]) if row["fingerprint"] else "unusable"
         lines.append(f"{name}  {prefix}  {row['description'] or ''}".rstrip())
     terminal.result("\n".join(lines), {"models": rows, "warnings": terminal.warnings})
 
@@ -114,11 +115,12 @@ def add(terminal: Terminal, model: str, name: str | None, force: bool) -> None:
     fingerprint, and must keep its hash.
     """
     import e2style
+    from deephide.models import short_fingerprint
 
     added = e2style.add_model(model, name, force=force)
     terminal.info(f"{click.format_filename(model)} is now in {added.path}")
     terminal.result(
-        f"{added.name}  {added.fingerprint[:16]}",
+        f"{added.name}  {short_fingerprint(added.fingerprint)}",
         {
             "name": added.name,
             "fingerprint": added.fingerprint,
@@ -144,12 +146,13 @@ def remove(terminal: Terminal, name: str) -> None:
 @command(models, examples=("deephide models verify", "deephide models verify face256 --json"))
 @click.argument("model", metavar="[NAME|PATH]...", nargs=-1)
 def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
-    """Check models: file hash, strict reading, fingerprint, one painting.
+    """Check models: file hash, strict reading, fingerprint, one generated image.
 
-    Without a name all that are here are checked. The painting of the mean face is compared with the
-    one that is known of the model.
+    Without a name all that are here are checked. The image that the model generates of its mean
+    code is compared with the one that is known of it.
     """
     import e2style
+    from deephide.models import short_fingerprint
 
     rows, lines, found = [], [], None
     for name in model or [*e2style.names(), *(each.name for each in e2style.added_models())]:
@@ -158,10 +161,11 @@ def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
             verdict = e2style.verify(name)
             row |= {"sound": True, **asdict(verdict), "path": str(verdict.path)}
             hashed = "the hash is right" if verdict.known_hash else "no hash is known"
-            painted = "no painting is known"
+            compared = "no generated image is known"
             if verdict.deviation is not None:
-                painted = f"the painting is {verdict.deviation} levels off"
-            lines.append(f"{name}  {verdict.fingerprint[:16]}  sound: {hashed}, {painted}")
+                compared = f"the generated image is {verdict.deviation} levels off"
+            prefix = short_fingerprint(verdict.fingerprint)
+            lines.append(f"{name}  {prefix}  sound: {hashed}, {compared}")
         except E2StyleError as error:
             found = found or problem(error)
             row["problem"] = str(error)

@@ -1,4 +1,4 @@
-"""The command that serves the local web page."""
+"""Command that serves the local web page."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def ui(terminal: Terminal, port: int, no_browser: bool, model: str | None) -> No
 
 
 def _has_screen() -> bool:
-    """Tell whether a browser would open a window; one in the terminal would take that over."""
+    """Return whether a browser would open a window; a text browser would take over the terminal."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""The command that cuts faces out of photos, and puts them back."""
+"""Command that cuts faces out of photos, and puts them back."""
 
 from __future__ import annotations
 

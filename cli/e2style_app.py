@@ -57,7 +57,7 @@ _RANK = os.environ.get("RANK", "0")
     "--data",
     required=True,
     metavar="PATH",
-    help="Input: folder or zip of aligned pictures: what is to be painted.",
+    help="Input: folder or zip of aligned pictures: what is to be generated.",
 )
 @click.option(
     "--source",

@@ -43,7 +43,7 @@ def invert(
 ) -> None:
     """Write the W+ codes of faces.
 
-    A file of codes names its model; no other one paints it.
+    A file of codes names its model; no other one can use it.
     """
     faces = Faces(model, device, face)
 
@@ -70,14 +70,14 @@ def synthesize(
     model: str | None,
     device: str,
 ) -> None:
-    """Paint codes."""
+    """Generate the faces of codes."""
     faces = Faces(model, device, "none")
 
     def work(item: Item) -> bytes:
         found = faces.read(item)
         return faces.content(found.codes, found)
 
-    run(terminal, "painting", inputs, output, work, force=force, codes=True)
+    run(terminal, "generating", inputs, output, work, force=force, codes=True)
 
 
 @command(

@@ -206,7 +206,7 @@ def interpolate(
     device: str,
     face: int | str,
 ) -> None:
-    """Paint the way from one face to another (paper, Alg. 4)."""
+    """Generate the faces between two others (paper, Alg. 4)."""
     from deephide.output import write_atomically
     from e2style.applications import animation, mixing
     from e2style.images import paint

@@ -1,4 +1,4 @@
-"""The command that measures how well pictures are inverted."""
+"""Command that measures how well images are inverted."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ __all__ = ["evaluate"]
 @click.option(
     "--codes",
     type=click.Choice(("found", "sent")),
-    help="Advanced: paint from codes as they were found, or as rounded for sending.  "
+    help="Advanced: generate from codes as they were found, or as rounded for sending.  "
     "[default: sent, where the model rounds]",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""The group that the commands of `e2style` belong to."""
+"""Group that the commands of `e2style` belong to."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def count(terminal: Terminal) -> None:
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Advanced: timed turns of inversion and painting.",
+    help="Advanced: timed turns of inversion and generation.",
 )
 @click.option(
     "--steps",
@@ -204,7 +204,7 @@ def benchmark(
     device: str,
     compiled: bool,
 ) -> None:
-    """Time inversion, painting and training against the straightforward implementation.
+    """Time inversion, generation and training against the straightforward implementation.
 
     Random weights, nothing is downloaded. Seconds are a picture's; CPU seconds are summed over
     threads and not stretched by other programs. Factors compare the best turns. Memory is the
@@ -225,14 +225,14 @@ def benchmark(
     how: dict[str, Any] = {
         "batch": batch, "threads": threads, "device": device, "compiled": compiled
     }  # fmt: skip
-    with terminal.bar("inversion and painting", "runs") as progress:
+    with terminal.bar("inversion and generation", "runs") as progress:
         timings = measure_inference(config, rounds=rounds, progress=progress, **how)
     training = []
     if steps:
         with terminal.bar("training", "runs") as progress:
             training = measure_training(config, steps=steps, progress=progress, **how)
     paper = PAPER_SECONDS[stages]
-    lines = _table("inversion and painting", timings)
+    lines = _table("inversion and generation", timings)
     lines.append(f"{f'Table I, {stages}-stage, RTX 3090':26}  {paper:6.2f} s")
     if training:
         lines += ["", *_table("training step, stage 1", training)]

@@ -16,7 +16,7 @@ __all__ = ["restore", "translate"]
 _compare_option = click.option(
     "--compare",
     is_flag=True,
-    help="Output: put what came in beside what was painted.",
+    help="Output: put the input beside the output.",
 )
 
 
@@ -53,7 +53,7 @@ _compare_option = click.option(
 @click.option(
     "--keep-light",
     is_flag=True,
-    help="Output: take only the colours of what is painted, and light and detail of the picture.",
+    help="Output: take only the colours of what is generated, and light and detail of the picture.",
 )
 @_compare_option
 @paste_option
@@ -84,8 +84,8 @@ def restore(
 ) -> None:
     """Colour, clean, fill or sharpen faces (paper, Alg. 5).
 
-    What comes back is what the generator paints, so details are those of a face that fits, not
-    always of this one. With --damage the pictures are the truth: PSNR and SSIM are printed of what
+    What comes back is generated, so details are those of a face that fits, not always of this
+    one. With --damage the pictures are the truth: PSNR and SSIM are printed of what
     comes back and, for comparison, of the damaged pictures themselves, at the side that the model
     looks at.
     """
@@ -158,7 +158,7 @@ def translate(
     model: str,
     device: str,
 ) -> None:
-    """Paint the faces of sketches or label maps (paper, Alg. 6).
+    """Generate the faces of sketches or label maps (paper, Alg. 6).
 
     What the model takes says which of both it was trained for.
     """

@@ -1,4 +1,4 @@
-"""The options that say how a secret is encoded and priced, for one photo or for many."""
+"""Options of how a secret is encoded and what changes cost, for one photo or for many."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-        "picture, small; file: any bytes, without the name; auto: latent for a square picture "
-        "of a face that the model paints closely, or more closely than a small picture would, "
+        "image, small; file: any bytes, without the name; auto: latent for a square image of a "
+        "face that the model generates closely, or that a small image would show less closely, "
         "and that is safe in the carrier, else image; "
         "paper: nine bits per integer, for the figures of the paper.",
     ),
@@ -70,8 +70,9 @@ _OPTIONS = (
         "--budget",
         type=click.IntRange(min=1),
         metavar="BYTES",
-        help="Input: what a picture or a face may use up, as finely as it goes.  [default: what is "
-        "safe in the carrier, for a picture 200 to 4096; for a face the usual quality]",
+        help="Input: bytes that an image or a face may use, in the highest quality that fits.  "
+        "[default: what is safe in the carrier, for an image 200 to 4096; for a face the usual "
+        "quality]",
     ),
     click.option(
         "--quality",

@@ -1,4 +1,4 @@
-"""Every exit status of the commands; documented and stable."""
+"""Exit statuses of the commands: documented and stable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ExitCode", "of_error"]
 
 @unique
 class ExitCode(IntEnum):
-    """What a script can rely on."""
+    """Exit status that a script can rely on."""
 
     OK = 0
     BUG = 1
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-# What the `e2style` command meets without `deephide` in between.
+# Errors that the `e2style` command meets without `deephide` in between.
 _OF_E2STYLE: dict[type[Exception], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     DataError: ExitCode.INPUT_IMAGE,

@@ -1,4 +1,4 @@
-"""What a shell completes in the place of an argument, told by its metavar."""
+"""Types of arguments that a shell completes: files, folders and models, by the metavar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done of a list of work, so that the same command goes on where it stopped.
+"""Journal of a list of work, by which the same command resumes where it stopped.
 
 The journal lies beside its list, one JSON object a line, and only its owner can read it.  It holds
 neither passphrases nor a hash of a secret.
@@ -25,8 +25,8 @@ class Journal:
     Parameters
     ----------
     manifest : the list; the journal's name is its name with ".journal" behind
-    settings : what else the results depend on, besides the files of a row
-    recognise : returns what tells an output from any other, `digest` or `state`
+    settings : everything that the results depend on besides the files of a row
+    recognise : returns what identifies the content of an output, `digest` or `state`
     forget : begin anew
 
     Raises
@@ -66,9 +66,9 @@ class Journal:
         return report
 
     def begin(self, row: Row) -> bool:
-        """Note that a row is begun; return whether its output is what a run left that was stopped.
+        """Note that a row is begun; return whether its output was left by an interrupted run.
 
-        A run can be stopped when a file has its name and the journal does not know it yet.  Such a
+        A run can be interrupted between the writing of a file and its entry in the journal.  Such a
         file may be replaced; one that was there before the row was begun may not.
 
         Raises
@@ -119,7 +119,7 @@ class Journal:
             self._begun.discard(key)
 
     def _key(self, row: Row) -> str:
-        """Return a name for the row that changes with whatever its result depends on."""
+        """Return a key of the row that changes with everything its result depends on."""
         inputs = {name: state(path) for name, path in row.files.items() if name != "output"}
         parts = [row.files, row.recipients, inputs, self._settings]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -142,7 +142,7 @@ def state(path: str) -> list[int] | None:
 
 
 def digest(path: str) -> str | None:
-    """Return the SHA-256 of a file; not for what is secret, which a hash would confirm."""
+    """Return the SHA-256 of a file; not to be used for a secret, which a hash would confirm."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

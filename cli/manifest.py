@@ -23,7 +23,7 @@ MAX_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Columns:
-    """What the rows of a list say; all but `recipients` are files.
+    """Columns of a list; all but `recipients` are files.
 
     Parameters
     ----------

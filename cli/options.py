@@ -1,4 +1,4 @@
-"""Decorators that the commands share: common options, and one way to fail."""
+"""Decorators shared by the commands: common options, and one way to fail."""
 
 from __future__ import annotations
 

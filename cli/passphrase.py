@@ -1,4 +1,4 @@
-"""Where a passphrase or key may come from, and that it comes from one place only."""
+"""Sources of a passphrase or key, of which only one may be given."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_BYTES = 65536
 
 @dataclass(frozen=True)
 class Sources:
-    """What the command line says about passphrase and keys; never a secret itself."""
+    """Sources of passphrase and keys on the command line; never a secret itself."""
 
     file: str | None = None
     descriptor: int | None = None

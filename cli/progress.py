@@ -1,4 +1,4 @@
-"""What a terminal shows while it waits: the stage, how far it is, and what is left.
+"""Progress on a terminal: the stage, its share of the work, and the time left.
 
 Nothing here decides whether anything is shown; `cli.render` does.
 """
@@ -50,7 +50,7 @@ def stage_weights(stages: Sequence[str], carrier: str) -> list[float]:
 
 
 class Forecast:
-    """How far a work in stages is, guessed from what its first stages took.
+    """Progress of work in stages, extrapolated from the time that the first stages took.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Forecast:
         if before == 0.0:
             return None
         total = (self._reached - self._start) / before
-        # A stage that takes longer than foretold leaves the time of those after it.
+        # A stage that takes longer than predicted leaves the time of those after it.
         after = 1.0 - self._before[min(self._done + 1, len(self._before) - 1)]
         return max(total - (self._clock() - self._start), total * after)
 

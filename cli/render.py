@@ -1,4 +1,4 @@
-"""What reaches the screen: results, messages and progress; the only writer to the streams.
+"""Output streams of a command: results, messages and progress; their only writer.
 
 stdout   the result alone: a path, the bytes for `-o -`, or one JSON object
 stderr   `PROGRAM: error: lower case, no full stop`, hints, warnings, progress
@@ -35,7 +35,7 @@ _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "tor
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as people and programs are told of it, in the fields of --json."""
+    """An error as it is reported to people and programs, in the fields of --json."""
 
     code: ExitCode
     name: str
@@ -44,7 +44,7 @@ class Problem:
 
 
 def problem(error: BaseException) -> Problem:
-    """Return what to say of an exception."""
+    """Return the report of an exception."""
     code, name = of_error(error), type(error).__name__
     if isinstance(error, DeephideError):
         return Problem(code, name, str(error), error.hint)
@@ -97,25 +97,25 @@ class Terminal:
         sys.stdout.buffer.flush()
 
     def help(self, text: str) -> None:
-        """Print the help where a program was called without saying what to do."""
+        """Print the help of a program that was called without a command."""
         if self.as_json:
             self.report(Problem(ExitCode.USAGE, "UsageError", "missing command", "see --help"))
         else:
             click.echo(text, err=True)
 
     def hung_up(self) -> ExitCode:
-        """Keep quiet because whoever read stdout has gone, also when Python flushes it at last."""
+        """Stay quiet after the reader of stdout has gone, also when Python flushes it at exit."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         return ExitCode.PIPE
 
     def info(self, text: str) -> None:
-        """Say something that nobody needs to act on."""
+        """Print a message that needs no action."""
         if not self.quiet and not self.as_json:
             click.echo(f"{self.program}: {text}", err=True)
 
     def warning(self, text: str) -> None:
-        """Say something that somebody may want to act on; with --json it joins the object."""
+        """Print a message that may need action; with --json it joins the object."""
         self.warnings.append(text)
         if not self.quiet and not self.as_json:
             click.echo(f"{self.program}: warning: {text}", err=True)
@@ -143,7 +143,7 @@ class Terminal:
         return found.code
 
     def details(self, error: BaseException) -> None:
-        """Print where an exception came from, with --debug."""
+        """Print the traceback of an exception, with --debug."""
         if self.debug and not isinstance(error, KeyboardInterrupt):
             click.echo(_details(error), err=True, nl=False)
 
@@ -166,7 +166,7 @@ class Terminal:
         for logger in loggers:
             logger.addHandler(handler)
             logger.setLevel(level)
-        # Pillow's remarks on damaged files would reach stderr raw.
+        # Pillow's messages about damaged files would reach stderr unformatted.
         silent = logging.NullHandler()
         logging.getLogger("PIL").addHandler(silent)
         try:

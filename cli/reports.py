@@ -1,4 +1,4 @@
-"""What the commands say about their work: text for people, fields for programs."""
+"""Reports of the commands about their work: text for people, fields for programs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "
 
 
 def element_name(result: Any) -> str:
-    """Say what the elements of an embedding are."""
+    """Return what the elements of an embedding are called."""
     return "samples" if result.jpeg is None else "coefficients"
 
 
 def announce_compilation(terminal: Terminal, carriers: Iterable[str]) -> None:
-    """Say that the first embedding on a machine takes longer, where this is it."""
+    """Announce that the first embedding on a machine takes longer, if this is the first."""
     import deephide
 
     if not all(map(deephide.is_compiled, carriers)):
@@ -34,13 +34,13 @@ def announce_compilation(terminal: Terminal, carriers: Iterable[str]) -> None:
 
 
 def open_to_all(codec: str) -> str:
-    """Warn that there is neither passphrase nor key."""
+    """Return the warning for an embedding with neither passphrase nor key."""
     hidden = "the face" if codec in ("auto", "latent", "paper") else "what is hidden"
     return f"no passphrase is set: anyone who has the model can extract {hidden}"
 
 
 def forecast(result: Any) -> str:
-    """What a dry run says."""
+    """Return the report of a dry run."""
     return (
         f"codec   {result.codec}\n"
         f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
@@ -53,7 +53,7 @@ def forecast(result: Any) -> str:
 def embed_fields(
     terminal: Terminal, result: Any, output: str | None, start: float
 ) -> dict[str, Any]:
-    """What `embed --json` says; `start` is when it began, in seconds of the monotonic clock."""
+    """Return the fields of `embed --json`; `start` is in seconds of the monotonic clock."""
     return {
         "output": output,
         "payload_bits": result.payload_bits,
@@ -72,7 +72,7 @@ def embed_fields(
 
 
 def capacity_report(terminal: Terminal, carrier: str, found: Any) -> tuple[str, dict[str, Any]]:
-    """What `capacity` says, and its fields."""
+    """Return the report of `capacity`, and its fields."""
     fit = found.fit
     face = _FACES[fit.latent]
     if fit.latent_bytes is not None:

@@ -1,4 +1,4 @@
-"""One row of a list: the work, done in whatever process, and what became of it."""
+"""Rows of a list: the work of one, done in whatever process, and its outcome."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a row: what there is to report of it, or the problem, and all warnings."""
+    """Outcome of a row: its report, or the problem, and all warnings."""
 
     report: dict[str, Any] | None
     problem: Problem | None = None
@@ -73,7 +73,7 @@ def hide_row(task: Task) -> Outcome:
                 **task.settings,
             )
         except Exception as error:
-            return Outcome(None, _told(error), tuple(warnings))
+            return Outcome(None, _problem_of(error), tuple(warnings))
     report = {
         "payload_bits": result.payload_bits,
         "alpha": result.alpha,
@@ -104,7 +104,7 @@ def extract_row(task: Task) -> Outcome:
                 identity=keys.identity,
             )
         except Exception as error:
-            return Outcome(None, _told(error), tuple(warnings))
+            return Outcome(None, _problem_of(error), tuple(warnings))
     report = {
         "codec": found.info.codec,
         "model": found.info.model,
@@ -124,7 +124,7 @@ LOST = Outcome(
 )
 
 
-def _told(error: Exception) -> Problem:
+def _problem_of(error: Exception) -> Problem:
     found = problem(error)
     if found.code is ExitCode.BUG and not isinstance(error, DeephideError):
         # A traceback would have to come from another process.
@@ -142,7 +142,7 @@ def _model(name: str | None) -> Any:
 
 @contextmanager
 def _caught() -> Iterator[list[str]]:
-    """Collect what the libraries warn of, so that it can be told with the row it belongs to."""
+    """Collect the warnings of the libraries, to be reported with the row they belong to."""
     warnings: list[str] = []
 
     class Collector(logging.Handler):

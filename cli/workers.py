@@ -1,4 +1,4 @@
-"""Independent tasks in several processes: in any order, reported as they end, stopped cleanly."""
+"""Worker processes for independent tasks: in any order, reported as they end, stopped cleanly."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _prepare() -> None:
 def _leave(number: int, _frame: FrameType | None) -> None:
     for name in _STOPPING:  # a second one must not stop the cleaning up
         if hasattr(signal, name):
-            # Not SIG_IGN, about which Python prints remarks if that signal is on its way already.
+            # Not SIG_IGN, about which Python prints a message if that signal is pending already.
             signal.signal(getattr(signal, name), lambda *_: None)
     raise SystemExit(128 + number)
 

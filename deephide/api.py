@@ -11,7 +11,7 @@ from typing import TypeAlias, Unpack
 
 import stc
 from deephide import models, output, pipeline
-from deephide.codecs import choice as codecs
+from deephide.codecs import base as codecs
 from deephide.container import hiding, keys
 from deephide.container import layout as container
 from deephide.container.key_files import KeySource, keygen

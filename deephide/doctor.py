@@ -1,4 +1,4 @@
-"""Whether this installation works: one finding for each thing that can be missing or broken."""
+"""Self-test of the installation: one finding for each thing that can be missing or broken."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from deephide.errors import DeephideError
 
 __all__ = ["CHECKS", "Finding", "examine"]
 
-# How many pixels the photo of the round trip has on each side; it is made of noise.
+# Pixels on each side of the photo of the round trip, which is made of noise.
 _SIDE = 512
 _SEED = 20100901
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing.
+    """State of one thing.
 
     `state` is "ok", "warning" (it works, but not at its best) or "broken"; `text` is a line for
     people, `details` are the same things for programs, and `error` is what was raised if broken.
@@ -75,18 +75,14 @@ def _versions() -> Finding:
 
 
 def _machine() -> Finding:
-    import torch
+    from deephide import inference
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    devices = ["cpu"]
-    if torch.cuda.is_available():
-        devices += [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        devices.append("mps")
+    threads, devices = inference.describe_devices()
     details = {
         "system": platform.platform(),
         "cores": cores,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "devices": devices,
     }
     text = (
@@ -98,11 +94,12 @@ def _machine() -> Finding:
 
 def _models() -> Finding:
     import e2style
+    from deephide.models import short_fingerprint
 
     names = [*e2style.names(), *(each.name for each in e2style.added_models())]
     found = {name: e2style.verify(name).fingerprint for name in names}
-    text = ", ".join(f"{name} ({fingerprint[:16]})" for name, fingerprint in found.items())
-    return Finding("models", "ok", f"{text}: hashes and paintings are right", found)
+    text = ", ".join(f"{name} ({short_fingerprint(each)})" for name, each in found.items())
+    return Finding("models", "ok", f"{text}: hashes and generated images are right", found)
 
 
 def _cache() -> Finding:
@@ -136,11 +133,11 @@ def _extras() -> Finding:
 def _round_trip() -> Finding:
     """Hide the mean face of the model in noise, and get it back."""
     import deephide
-    from deephide import models
+    from deephide import inference, models
 
     start = time.monotonic()
     model = models.load_model(None)
-    face = models.paint_code(model, models.quantizer_of(model).w_avg)
+    face = inference.generate(model, models.quantizer_of(model).w_avg)
     noise = np.random.default_rng(_SEED).integers(1, 255, (_SIDE, _SIDE, 3), dtype=np.uint8)
     carrier = Image.fromarray(noise)
     sent = deephide.embed(face, carrier, "self-test", model, codec="latent", face=None)

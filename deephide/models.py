@@ -1,4 +1,4 @@
-"""The bridge to `e2style`: one model in, NumPy arrays and pictures out; torch is loaded here."""
+"""Models and what is known of them: the bridge to `e2style`, loaded when it is needed."""
 
 from __future__ import annotations
 
@@ -24,23 +24,22 @@ __all__ = [
     "Model",
     "ModelSource",
     "agreement",
-    "are_two_people",
     "code_sizes",
-    "doubt",
+    "dequantise",
     "from_e2style",
-    "invert",
-    "invert_exactly",
+    "least_similarity",
     "likeness",
     "load_model",
-    "paint",
-    "paint_code",
     "quantizer_of",
     "round_code",
+    "short_fingerprint",
+    "similarity",
+    "translated",
 ]
 
 
 class Model(Protocol):
-    """What this package asks of a model that `e2style.load` returns."""
+    """A model as `e2style.load` returns it, as far as this package uses it."""
 
     @property
     def name(self) -> str:
@@ -56,7 +55,7 @@ class Model(Protocol):
 
     @property
     def image_size(self) -> int:
-        """Side at which pictures are handed to `invert`."""
+        """Side at which images are handed to `invert`."""
 
     @property
     def quantizer(self) -> Quantizer | None:
@@ -72,15 +71,15 @@ class Model(Protocol):
 
     @property
     def accept_psnr(self) -> float:
-        """Below this PSNR in dB at 64 x 64 a secret is no face to the model."""
+        """Least PSNR in dB at 64 x 64 between a face and its reconstruction."""
 
     @property
     def accept_likeness(self) -> float:
-        """Below this correlation of edges a secret is no face to the model."""
+        """Least correlation of edges between a face and its reconstruction."""
 
     @property
     def accept_bits(self) -> float:
-        """Above this length of its code in bits a secret is no face to the model."""
+        """Greatest length of the code of a face in bits."""
 
     def invert(self, images: Any) -> Any:
         """Map (B, 3, S, S) in [-1, 1] to (B, n, 512)."""
@@ -98,7 +97,7 @@ def from_e2style(error: Exception) -> DeephideError:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the errors of `e2style`, and of reading its files, into this package's own."""
     import e2style
 
@@ -123,7 +122,7 @@ def load_model(model: ModelSource) -> Model:
     if model is None or isinstance(model, str | os.PathLike):
         import e2style
 
-        with _translated():
+        with translated():
             return cast(Model, e2style.load_model(model))
     return model
 
@@ -163,7 +162,7 @@ class LazyModel:
         if self._loaded is None and (source is None or isinstance(source, str | os.PathLike)):
             import e2style
 
-            with _translated():
+            with translated():
                 return e2style.fingerprint_of(source)
         return self.load().fingerprint
 
@@ -200,8 +199,8 @@ class LazyModel:
 class CodeSizes:
     """Bytes that the codes of faces take; None where nothing is known.
 
-    `usual` is the median, `nearly_all` the 95th percentile; what takes more than `most` is no face
-    to "auto".
+    `usual` is the median, `nearly_all` the 95th percentile; "auto" takes a code of more than `most`
+    for no face.
     """
 
     usual: int | None = None
@@ -222,7 +221,7 @@ def code_sizes(source: ModelSource) -> CodeSizes:
     if source is None or isinstance(source, str | os.PathLike):
         import e2style
 
-        with _translated():
+        with translated():
             header = e2style.header_of(source)
             limit = float(header.get("accept_bits", "inf"))
             # The files of others are known to nobody, and slow to take apart.
@@ -261,125 +260,58 @@ def quantizer_of(model: Model, quality: int | None = None) -> Quantizer:
     return model.quantizers[quality - 1]
 
 
-def invert(model: Model, secret: Image.Image) -> NDArray[np.int32]:
-    """Return the integers that stand for a square RGB picture, in the usual quality.
-
-    Parameters
-    ----------
-    model : loaded
-    secret : square RGB picture
-
-    Returns
-    -------
-    integers : (n, 512) int32
-    """
-    quantizer = quantizer_of(model)
-    return round_code(quantizer, invert_exactly(model, secret))
-
-
 def round_code(quantizer: Quantizer, code: NDArray[np.float32]) -> NDArray[np.int32]:
     """Return the integers of a W+ code, (n, 512) float32."""
-    with _translated():
+    with translated():
         return quantizer.quantise(code)
 
 
-def invert_exactly(model: Model, secret: Image.Image) -> NDArray[np.float32]:
-    """Return the W+ code, (n, 512) float32, of a square RGB picture."""
-    import torch
-
-    size = (model.image_size, model.image_size)
-    resized = secret.resize(size, Image.Resampling.LANCZOS)
-    array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
-    images = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))[None])
-    with torch.no_grad(), _translated():
-        code: NDArray[np.float32] = _numpy(model.invert(images))[0]
-        return code
+def dequantise(
+    model: Model, integers: NDArray[np.int32], quality: int | None = None
+) -> NDArray[np.float32]:
+    """Return the W+ code, (n, 512), that integers of some quality stand for; None is the usual."""
+    return quantizer_of(model, quality).dequantise(integers)
 
 
-def paint(model: Model, integers: NDArray[np.int32], quality: int | None = None) -> Image.Image:
-    """Return the picture that the generator paints from integers of some quality."""
-    return paint_code(model, quantizer_of(model, quality).dequantise(integers))
+def short_fingerprint(fingerprint: bytes | str) -> str:
+    """Return a fingerprint as messages show it: 16 hexadecimal digits, as many as a payload has.
 
-
-def paint_code(model: Model, code: NDArray[np.float32]) -> Image.Image:
-    """Return the picture that the generator paints from a W+ code, (n, 512).
-
-    Raises
-    ------
-    CheckpointError : the model paints what is no picture
+    Parameters
+    ----------
+    fingerprint : 32 bytes, or their hexadecimal text
     """
-    import torch
-
-    codes = torch.from_numpy(np.ascontiguousarray(code)[None])
-    with torch.no_grad(), _translated():
-        faces = _numpy(model.synthesize(codes))
-    if not np.isfinite(faces).all():
-        raise CheckpointError("the model cannot be used: it paints values that are no numbers")
-    levels = np.rint((faces[0].transpose(1, 2, 0) + 1.0) * 127.5)
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+    return (fingerprint if isinstance(fingerprint, str) else fingerprint.hex())[:16]
 
 
-def _numpy(tensor: Any) -> NDArray[np.float32]:
-    return cast("NDArray[np.float32]", tensor.detach().cpu().float().numpy())
+def agreement(face: Image.Image, reconstruction: Image.Image) -> float:
+    """Return the PSNR in dB of two images, both area-averaged to 64 x 64."""
+    from e2style.model import agreement as measure
+
+    return measure(np.asarray(face), np.asarray(reconstruction))
 
 
-def agreement(secret: Image.Image, painted: Image.Image) -> float:
-    """Return the PSNR in dB of two pictures, both area-averaged to 64 x 64."""
-    from e2style.model import agreement as compare
+def likeness(face: Image.Image, shown: Image.Image) -> float:
+    """Return the correlation of the edges of two images at 64 x 64, where a face has its own."""
+    from e2style.model import likeness as measure
 
-    return compare(np.asarray(secret), np.asarray(painted))
-
-
-def likeness(secret: Image.Image, shown: Image.Image) -> float:
-    """Return the correlation of the edges of two pictures at 64 x 64, where a face has its own."""
-    from e2style.model import likeness as compare
-
-    return compare(np.asarray(secret), np.asarray(shown))
+    return measure(np.asarray(face), np.asarray(shown))
 
 
-def are_two_people(face: Image.Image, painted: Image.Image) -> bool:
-    """Say whether a recogniser takes two aligned faces for different people.
+def similarity(face: Image.Image, reconstruction: Image.Image) -> float:
+    """Return how alike a recogniser finds two aligned faces, 1 for the same image.
 
     Raises
     ------
     CheckpointError : the recogniser that ships is missing or damaged
     """
-    with _translated():
-        from e2style.metrics.faces import DIFFERENT, similarity
+    with translated():
+        from e2style.metrics.faces import similarity as measure
 
-        return similarity(np.asarray(face), np.asarray(painted)) < DIFFERENT
+        return measure(np.asarray(face), np.asarray(reconstruction))
 
 
-def doubt(
-    model: Model,
-    secret: Image.Image,
-    painted: Image.Image,
-    psnr: float,
-    integers: NDArray[np.int32],
-) -> str:
-    """Say why a secret does not look like a face that the model can paint; empty if it does.
+def least_similarity() -> float:
+    """Return the `similarity` below which two faces may be two people's."""
+    from e2style.metrics.faces import DIFFERENT
 
-    Parameters
-    ----------
-    model : loaded
-    secret, painted : square pictures
-    psnr : their `agreement` in dB
-    integers : the secret's code in the usual quality
-
-    Returns
-    -------
-    str, a clause to follow "because"
-    """
-    alike = likeness(secret, painted)
-    bits = float(quantizer_of(model).ideal_bits(integers[None])[0])
-    if psnr < model.accept_psnr:
-        reason = f"{psnr:.1f} dB, at least {model.accept_psnr:.1f} dB are expected"
-    elif alike < model.accept_likeness:
-        reason = f"its edges agree to {alike:.2f}, at least {model.accept_likeness:.2f} is expected"
-    elif bits > model.accept_bits:
-        reason = f"its code takes {bits:.0f} bits, at most {model.accept_bits:.0f} are expected"
-    elif are_two_people(secret, painted):
-        return "what the model paints may be taken for somebody else"
-    else:
-        return ""
-    return f"the secret does not look like an aligned face that the model can paint ({reason})"
+    return DIFFERENT

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 import stc
 from deephide import output
-from deephide.codecs import choice as codecs
-from deephide.codecs.choice import Encoded, Request
+from deephide.codecs import choice
+from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys
 from deephide.container import layout as container
 from deephide.container.canvas import Elements
@@ -156,8 +156,8 @@ def hide(
     DeephideError : as `deephide.embed`
     ValueError : an unknown codec, cost or rounding
     """
-    if options.codec not in codecs.CHOICES:
-        raise ValueError(f"codec: got {options.codec!r}, allowed: {', '.join(codecs.CHOICES)}")
+    if options.codec not in CHOICES:
+        raise ValueError(f"codec: got {options.codec!r}, allowed: {', '.join(CHOICES)}")
     if isinstance(secret, str | os.PathLike):
         image_io.file_size(Path(secret), "secret")  # before the model takes its time
     cover = covers.load(carrier)
@@ -165,7 +165,7 @@ def hide(
         covers.check_suffix(cover, suffix)
     report(progress, 0)
     model = LazyModel.of(options.model)
-    if codecs.uses_model(options.codec):
+    if choice.uses_model(options.codec):
         model.load()
     access = options.access(random)
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
@@ -198,10 +198,8 @@ def _hide_in(
 ) -> Job:
     options = request.options
     try:
-        encoded = codecs.encode(options.codec, request)
-        header = container.Header(
-            codecs.NUMBERS[encoded.codec], encoded.parameters, padded=options.pad
-        )
+        encoded = choice.encode(request)
+        header = container.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
         plaintext = container.pack(header, encoded.payload)
         message_bits = hiding.message_bits(len(plaintext), key)
         report(progress, 1)

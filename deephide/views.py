@@ -1,4 +1,4 @@
-"""Pictures for people to look at: small copies, and where a stego differs from its cover."""
+"""Images for people to look at: small copies, and the differences between stego and cover."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["differences", "small_copy"]
 
 
 def small_copy(image: Image.Image, side: int) -> Image.Image:
-    """Return a picture in RGB whose longer side has at most `side` pixels; a small one as it is.
+    """Return an image in RGB whose longer side has at most `side` pixels; a small one as it is.
 
     Parameters
     ----------
@@ -21,17 +21,17 @@ def small_copy(image: Image.Image, side: int) -> Image.Image:
 
 
 def differences(cover: Image.Image, stego: Image.Image, side: int) -> Image.Image:
-    """Draw where two pictures differ: white on black, no change too small to be seen.
+    """Draw where two images differ: white on black, no change too small to be seen.
 
     Parameters
     ----------
-    cover, stego : RGB pictures of one size
-    side : pixels that the longer side may have; of a larger picture, every block of pixels that
+    cover, stego : RGB images of one size
+    side : pixels that the longer side may have; of a larger image, every block of pixels that
         has a change becomes a white one
 
     Returns
     -------
-    picture : mode L, values 0 and 255
+    image : mode L, values 0 and 255
 
     Examples
     --------

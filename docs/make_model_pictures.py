@@ -56,7 +56,7 @@ def main() -> None:
     for quality in QUALITIES:
         quantizer = model.quantizers[quality - 1]
         integers = quantizer.quantise(codes)
-        sizes = [OVERHEAD_BYTES + len(latent_codec.encode(i, quantizer)) for i in integers]
+        sizes = [OVERHEAD_BYTES + len(latent_codec.compress(i, quantizer)) for i in integers]
         titles.append(f"{quality}: {min(sizes)} to {max(sizes)} bytes")
         columns.append(painted(model, quantizer.dequantise(integers)))
     sheet([list(row) for row in zip(*columns, strict=True)], titles, "model-qualities.webp")

@@ -1,4 +1,4 @@
-"""What the page has uploaded and may fetch: bytes in memory, under names nobody can guess."""
+"""Files of the page, in memory, under names that nobody can guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may talk to the server: one page, in one browser, at one address.
+"""Guard of the server: it answers one page, in one browser, at one address.
 
 Other programs of this computer can connect to the loopback interface, and any web site can make a
 browser connect to it.  So every path starts with a random token, the name of the host must be

@@ -1,4 +1,4 @@
-"""One job at a time, in a thread of its own, told about stage by stage."""
+"""Queue of jobs, done one at a time in a thread of their own, with events for each stage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Work: TypeAlias = Callable[[Tell], Event]
 
 
 class StoppedError(Exception):
-    """Nobody waits for the result any more; raised in a job that tells about its progress."""
+    """Nobody waits for the result any more; raised in a job when it reports progress."""
 
 
 class Jobs:
@@ -31,11 +31,11 @@ class Jobs:
         self._open = 0
 
     async def run(self, work: Work) -> AsyncIterator[Event]:
-        """Do a job when its turn has come; yield what it tells, and last {"result": ...}.
+        """Do a job when its turn has come; yield its events, and last {"result": ...}.
 
         Parameters
         ----------
-        work : called with a function that tells the audience something; returns the result
+        work : called with a function that sends an event to the page; returns the result
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What the page asks for, in terms of `deephide`: the same calls as the commands make."""
+"""Jobs of the page in terms of `deephide`: the same calls as the commands make."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PNG = "image/png"
 
 @dataclass(frozen=True)
 class EmbedOrder:
-    """What the page says when something is to be hidden; files by their names in `Files`."""
+    """Request of the page to hide something; files by their names in `Files`."""
 
     secret: str
     carrier: str
@@ -43,7 +43,7 @@ class EmbedOrder:
 
 @dataclass(frozen=True)
 class ExtractOrder:
-    """What the page says when something is to be extracted."""
+    """Request of the page to extract what is hidden."""
 
     stego: str
     passphrase: str = field(default="", repr=False)

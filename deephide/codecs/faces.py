@@ -1,22 +1,146 @@
-"""The face of a secret: found in a photo and cut out as the model was taught, or the middle of it.
+"""Face of a secret: where it is in the image, and whether the model can generate it.
 
-Detection and cutting are the work of `e2style`; torch is loaded here.
+Detection, alignment and measurements are the work of `e2style`; the decision is made here, one
+criterion after the other.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from deephide.covers import samples as image_io
+from deephide import inference, models
+from deephide.codecs.base import Request
+from deephide.covers import samples
 from deephide.errors import CheckpointError, InputImageError
+from deephide.models import Model
 from deephide.options import FaceChoice
 
-__all__ = ["of_secret"]
+__all__ = [
+    "Criterion",
+    "criteria",
+    "failed_criterion",
+    "of_request",
+    "of_secret",
+    "shows_same_person",
+    "unfit_shape",
+]
+
+# An image whose longer side is this much longer is taken for something else than a face.
+MAX_ASPECT = 1.1
 
 _INSTALL = "install the extra: pip install 'deephide[align]'"
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One measurement of a secret, the limit for a face, and whether the secret keeps it.
+
+    `reason` is a clause to follow "because" where it does not.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    reason: str
+
+
+def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
+    """Return the criterion of shape that an image fails, or None: then it may be a face.
+
+    Parameters
+    ----------
+    picture : the secret
+    whole : all of it is to be hidden, so that it has to be square
+    """
+    width, height = picture.size
+    short, long = sorted(picture.size)
+    if short < samples.MIN_SECRET_SIDE:
+        reason = f"the secret has only {width} x {height} pixels, too few for a face"
+        return Criterion("size", short, samples.MIN_SECRET_SIDE, False, reason)
+    if whole and long > MAX_ASPECT * short:
+        reason = (
+            f"the secret is not square ({width} x {height}), and of a face only the central "
+            "square would travel"
+        )
+        return Criterion("aspect", long / short, MAX_ASPECT, False, reason)
+    return None
+
+
+def failed_criterion(
+    model: Model,
+    face: Image.Image,
+    code: NDArray[np.float32],
+    reconstruction: Image.Image | None = None,
+) -> Criterion | None:
+    """Return the first criterion that a square image fails, or None: the model can generate it.
+
+    Parameters
+    ----------
+    model : with a quantizer
+    face : square RGB image
+    code : (n, 512) float32, what the model inverts it to
+    reconstruction : what the model generates from the code in its usual quality, if that is known
+    """
+    integers = models.round_code(models.quantizer_of(model), code)
+    if reconstruction is None:
+        reconstruction = inference.generate(model, models.dequantise(model, integers))
+    found = criteria(model, face, reconstruction, integers)
+    return next((each for each in found if not each.passed), None)
+
+
+def criteria(
+    model: Model, face: Image.Image, reconstruction: Image.Image, integers: NDArray[np.int32]
+) -> Iterator[Criterion]:
+    """Yield what makes a square image a face to the model, each measured when it is asked for.
+
+    Parameters
+    ----------
+    model : with a quantizer and the limits that were fitted to it
+    face, reconstruction : square RGB images
+    integers : (n, 512) int32, the code in the usual quality
+    """
+    unlike = "the secret does not look like an aligned face that the model can generate"
+    psnr, least = models.agreement(face, reconstruction), model.accept_psnr
+    reason = f"{unlike} ({psnr:.1f} dB, at least {least:.1f} dB are expected)"
+    yield Criterion("agreement", psnr, least, psnr >= least, reason)
+    edges, least = models.likeness(face, reconstruction), model.accept_likeness
+    reason = f"{unlike} (its edges agree to {edges:.2f}, at least {least:.2f} is expected)"
+    yield Criterion("likeness", edges, least, edges >= least, reason)
+    bits = float(models.quantizer_of(model).ideal_bits(integers[None])[0])
+    most = model.accept_bits
+    reason = f"{unlike} (its code takes {bits:.0f} bits, at most {most:.0f} are expected)"
+    yield Criterion("bits", bits, most, bits <= most, reason)
+    yield _identity(face, reconstruction)
+
+
+def shows_same_person(face: Image.Image, reconstruction: Image.Image) -> bool:
+    """Say whether a recogniser takes two aligned faces for one person.
+
+    Raises
+    ------
+    CheckpointError : the recogniser that ships is missing or damaged
+    """
+    return _identity(face, reconstruction).passed
+
+
+def _identity(face: Image.Image, reconstruction: Image.Image) -> Criterion:
+    similarity, least = models.similarity(face, reconstruction), models.least_similarity()
+    reason = "the face that the model generates may be taken for somebody else"
+    return Criterion("identity", similarity, least, similarity >= least, reason)
+
+
+def of_request(request: Request, model: Model) -> tuple[Image.Image, str]:
+    """Return the face of a request's secret; see `of_secret`."""
+    picture = samples.load_picture(request.secret)
+    return of_secret(picture, request.options.face, model.image_size)
 
 
 def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:
@@ -32,14 +156,14 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
 
     Returns
     -------
-    square picture, and a clause to follow "the model paints the face"; empty if all of it travels
+    square image, and a clause to end a sentence about the face; empty if all of it travels
 
     Raises
     ------
     InputImageError : too small, or no such face
     CheckpointError : a face is insisted on, and no detector is installed
     """
-    if face is None or min(picture.size) < image_io.MIN_SECRET_SIDE:
+    if face is None or min(picture.size) < samples.MIN_SECRET_SIDE:
         return _central_square(picture)
     try:
         return _found(picture, face, size)
@@ -71,10 +195,10 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
     if aligned.placement is None:
         return aligned.picture, ""
     side = round(aligned.placement.side)
-    if side < image_io.MIN_SECRET_SIDE:
+    if side < samples.MIN_SECRET_SIDE:
         raise InputImageError(
             f"the face in the secret is too small ({side} x {side} pixels), at least "
-            f"{image_io.MIN_SECRET_SIDE} x {image_io.MIN_SECRET_SIDE} are needed",
+            f"{samples.MIN_SECRET_SIDE} x {samples.MIN_SECRET_SIDE} are needed",
             hint="use a larger picture of the face",
         )
     which = "the face" if aligned.faces == 1 else f"face {number or 1} of {aligned.faces}"
@@ -82,7 +206,7 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
 
 
 def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:
-    square = image_io.load_secret(picture)
+    square = samples.load_secret(picture)
     if square.size == picture.size:
         return square, ""
     return (

@@ -1,13 +1,31 @@
-"""Any bytes to a payload and back: Zstandard with a bound on what comes out.
+"""File codec: any bytes, compressed by Zstandard, with a bound on what comes out.
 
 The name, the times and the rights of a file are not kept: only its bytes travel.
 """
 
 from __future__ import annotations
 
-import zstandard
+import os
+from pathlib import Path
 
-__all__ = ["MAX_FILE_BYTES", "FileFormatError", "decode", "encode", "hopeless"]
+import zstandard
+from PIL import Image
+
+from deephide.codecs.base import Content, Encoded, Request
+from deephide.covers import samples
+from deephide.covers.samples import ImageSource
+from deephide.errors import CapacityError, ExtractionError, InputImageError
+from deephide.models import LazyModel
+
+__all__ = [
+    "CODEC",
+    "MAX_FILE_BYTES",
+    "FileCodec",
+    "FileFormatError",
+    "compress",
+    "decompress",
+    "is_hopeless",
+]
 
 MAX_FILE_BYTES = 1 << 26
 
@@ -21,10 +39,10 @@ _STEP = 256
 
 
 class FileFormatError(ValueError):
-    """The payload is none that `encode` would have written."""
+    """The payload is none that `compress` would have written."""
 
 
-def encode(data: bytes) -> tuple[bytes, bytes]:
+def compress(data: bytes) -> tuple[bytes, bytes]:
     """Compress bytes, or store them where compression does not help.
 
     Parameters
@@ -42,7 +60,7 @@ def encode(data: bytes) -> tuple[bytes, bytes]:
 
     Examples
     --------
-    >>> decode(*encode(b"to be or not to be")) == b"to be or not to be"
+    >>> decompress(*compress(b"to be or not to be")) == b"to be or not to be"
     True
     """
     if len(data) > MAX_FILE_BYTES:
@@ -61,10 +79,10 @@ def encode(data: bytes) -> tuple[bytes, bytes]:
     return parameters, packed if method == _ZSTD else data
 
 
-def hopeless(data: bytes, limit: int) -> bool:
-    """Say in a small part of its time that `encode` will not pack `data` into `limit` bytes.
+def is_hopeless(data: bytes, limit: int) -> bool:
+    """Say in a small part of its time that `compress` will not pack `data` into `limit` bytes.
 
-    Given up is what a quick setting, which looks back as far, packs into four times as many.
+    Hopeless are bytes for which a quick setting, which looks back as far, needs four times as many.
     """
     if len(data) <= max(_SMALL, _MARGIN * limit):
         return False
@@ -75,8 +93,8 @@ def hopeless(data: bytes, limit: int) -> bool:
     return len(packed) > _MARGIN * limit
 
 
-def decode(parameters: bytes, payload: bytes) -> bytes:
-    """Invert `encode`; never yields more than the declared and allowed size.
+def decompress(parameters: bytes, payload: bytes) -> bytes:
+    """Invert `compress`; never yields more than the declared and allowed size.
 
     Parameters
     ----------
@@ -120,3 +138,54 @@ def _unpack(payload: bytes, size: int) -> bytes:
     if not frame.eof or frame.unused_data:
         raise FileFormatError("bytes are missing or left over")
     return b"".join(parts)
+
+
+class FileCodec:
+    """The bytes of a file, compressed where that helps."""
+
+    uses_model = False
+
+    def encode(self, request: Request) -> Encoded:
+        """Return the bytes of the secret, compressed or as they are."""
+        data = _read_bytes(request.secret)
+        limit = request.carrier.limit
+        if is_hopeless(data, limit):
+            raise CapacityError(
+                f"the file of {len(data)} bytes is too long: at most {limit} bytes, "
+                "compressed, go into this carrier",
+                needed_bits=8 * (limit + 1),
+                capacity_bits=8 * limit,
+                hint="take a shorter file or a larger photo",
+            )
+        parameters, payload = compress(data)
+        how = "compressed" if parameters[0] == _ZSTD else "stored"
+        return Encoded(
+            codec="file",
+            parameters=parameters,
+            payload=payload,
+            reason=f"codec file: {len(data)} bytes, {how} in {len(payload)}",
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return the bytes of the file."""
+        try:
+            return Content("file", data=decompress(parameters, payload))
+        except FileFormatError as error:
+            raise ExtractionError from error
+
+
+def _read_bytes(secret: ImageSource | bytes) -> bytes:
+    if isinstance(secret, bytes):
+        data = secret
+    elif isinstance(secret, Image.Image):
+        raise ValueError("secret: got a picture, the file codec takes bytes or a path")
+    else:
+        data = samples.read_bytes(Path(os.fspath(secret)), "secret", MAX_FILE_BYTES)
+    if len(data) > MAX_FILE_BYTES:
+        raise InputImageError(
+            f"the secret has {len(data)} bytes, at most {MAX_FILE_BYTES} are allowed"
+        )
+    return data
+
+
+CODEC = FileCodec()

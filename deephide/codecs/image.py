@@ -1,10 +1,10 @@
-"""Any picture to a few bytes and back: a small WebP or AVIF, scaled up by the receiver.
+"""Image codec: any image as a small WebP or AVIF, scaled up by the receiver.
 
-The search looks for the side length, the quality and the format whose picture, decoded and scaled
+The search looks for the side length, the quality and the format whose image, decoded and scaled
 to the display size, is closest to the secret within a budget of bytes.  It measures what the
-receiver will see: decoding and scaling are those of `decode`.
+receiver will see: decoding and scaling are those of `expand`.
 
-Below about a dozen kilobytes a smaller picture, coded better and scaled up, wins over a large one
+Below about a dozen kilobytes a smaller image, coded better and scaled up, wins over a large one
 that is coded badly; the best side grows with about the square root of the budget.
 """
 
@@ -18,15 +18,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, features
 
+from deephide.codecs.base import Content, Encoded, Request
+from deephide.covers import samples
+from deephide.errors import CapacityError, ExtractionError, FormatVersionError
 from deephide.formats.still import AVIF, WEBP, WEBP_LOSSLESS, build, strip
+from deephide.models import LazyModel
 
 __all__ = [
+    "CODEC",
     "FORMATS",
+    "ImageCodec",
     "ImageFormatError",
     "Squeezed",
     "UnsupportedFormatError",
-    "decode",
-    "encode",
+    "expand",
+    "squeeze",
     "typical_psnr",
     "typical_side",
 ]
@@ -50,7 +56,7 @@ _AVIF_SPEED = 7
 
 
 class ImageFormatError(ValueError):
-    """The payload is none that `encode` would have written."""
+    """The payload is none that `squeeze` would have written."""
 
 
 class UnsupportedFormatError(ValueError):
@@ -81,7 +87,7 @@ class Squeezed:
         return f"{FORMATS[self.kind]}, {width} x {height} pixels{quality}"
 
 
-def encode(secret: Image.Image, budget: int, *, avif: bool | None = None) -> Squeezed | None:
+def squeeze(secret: Image.Image, budget: int, *, avif: bool | None = None) -> Squeezed | None:
     """Squeeze a picture into a budget.
 
     Parameters
@@ -121,7 +127,7 @@ def typical_psnr(budget: int) -> float:
     return float(np.interp(np.log(budget), logs, decibels))
 
 
-def decode(parameters: bytes, payload: bytes) -> Image.Image:
+def expand(parameters: bytes, payload: bytes) -> Image.Image:
     """Return the picture at its display size.
 
     Parameters
@@ -249,7 +255,7 @@ class _Search:
         width, height = self._display.size
         numbers = (width, height, coded)
         parameters = bytes([kind]) + b"".join(n.to_bytes(2, "little") for n in numbers) + b"\0"
-        preview = decode(parameters, payload)
+        preview = expand(parameters, payload)
         difference = np.asarray(preview, dtype=np.int32) - self._levels
         error = int(np.square(difference).sum(dtype=np.int64)) / difference.size
         psnr = float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
@@ -291,3 +297,47 @@ def _highest(make: Callable[[int], bytes], budget: int, guess: int) -> tuple[int
             at = (low + high) // 2
         step *= 2
     return (low, fitting) if low >= 0 else None
+
+
+class ImageCodec:
+    """Any image as a small one, and back."""
+
+    uses_model = False
+
+    def encode(self, request: Request) -> Encoded:
+        """Return the image that comes closest to the secret within the budget."""
+        picture = samples.load_picture(request.secret)
+        budget = request.budget()
+        found = squeeze(picture, budget)
+        if found is None:
+            raise CapacityError(
+                f"no picture fits in {budget} bytes, however small",
+                needed_bits=8 * (budget + 1),
+                capacity_bits=8 * budget,
+                hint="take a larger photo with more texture, or a larger --budget",
+            )
+        return Encoded(
+            codec="image",
+            parameters=found.parameters,
+            payload=found.payload,
+            reason=f"codec image: {found.description}, {len(found.payload)} bytes, shown at "
+            f"{found.preview.width} x {found.preview.height}",
+            preview=found.preview,
+            shown=picture,
+            secret_psnr=found.psnr,
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return the image at its display size."""
+        try:
+            return Content("image", expand(parameters, payload))
+        except UnsupportedFormatError as error:
+            raise FormatVersionError(
+                f"what is hidden uses {error}, which this program cannot decode",
+                hint="install a newer deephide and a Pillow that supports WebP and AVIF",
+            ) from error
+        except ImageFormatError as error:
+            raise ExtractionError from error
+
+
+CODEC = ImageCodec()

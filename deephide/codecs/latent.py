@@ -1,4 +1,4 @@
-"""Integers of a W+ code to bytes and back: the entropy coder.
+"""Latent codec: a face as the integers of its W+ code, behind an entropy coder.
 
 The receiver only ever handles integers.  Symbols are coded with asymmetric numeral systems
 (rANS; `constriction`'s stack coder: 64-bit state, 32-bit words, 24-bit frequencies) under the
@@ -15,16 +15,32 @@ arithmetic is exact, and the coder's table is the model's table.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from deephide import inference, models
+from deephide.codecs import faces, fingerprints
+from deephide.codecs.base import Content, Encoded, Request
+from deephide.errors import ExtractionError
+from deephide.models import LazyModel, Model
 
 if TYPE_CHECKING:
     from e2style.quantizer import Quantizer
 
-__all__ = ["LatentFormatError", "decode", "encode"]
+__all__ = [
+    "CODEC",
+    "CodedFace",
+    "LatentCodec",
+    "LatentFormatError",
+    "compress",
+    "decompress",
+    "fit_quality",
+]
 
 FREQUENCY_BITS = 24
 _WORD_BYTES = 4
@@ -32,7 +48,7 @@ _START = np.array([1], dtype=np.uint32)
 
 
 class LatentFormatError(ValueError):
-    """The bytes are not what `encode` would have written."""
+    """The bytes are not what `compress` would have written."""
 
 
 def _groups(quantizer: Quantizer) -> list[tuple[NDArray[np.int64], object]]:
@@ -61,7 +77,7 @@ def _values(symbols: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int32]
     return np.where(symbols % 2 == 1, (symbols + 1) // 2, -(symbols // 2)).astype(np.int32)
 
 
-def encode(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
+def compress(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
     """Compress the integers.
 
     Parameters
@@ -93,8 +109,8 @@ def encode(integers: NDArray[np.int32], quantizer: Quantizer) -> bytes:
     return words.tobytes().rstrip(b"\x00")
 
 
-def decode(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
-    """Invert `encode`, and accept nothing that `encode` would not have written.
+def decompress(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
+    """Invert `compress`, and accept nothing that `compress` would not have written.
 
     Raises
     ------
@@ -113,6 +129,112 @@ def decode(data: bytes, quantizer: Quantizer) -> NDArray[np.int32]:
         symbols[places] = coder.decode(model, int(places.size))
     integers = _values(symbols).reshape(quantizer.table_index.shape)
     # Whatever is missing or left over shows as a difference when the integers are coded again.
-    if encode(integers, quantizer) != data:
+    if compress(integers, quantizer) != data:
         raise LatentFormatError("the compressed code is not in canonical form")
     return integers
+
+
+def fit_quality(
+    model: Model,
+    code: NDArray[np.float32],
+    *,
+    wanted: int | None,
+    ceiling: int | None,
+    most: int | None,
+) -> tuple[int, NDArray[np.int32], bytes]:
+    """Round and compress a code, in the highest quality that fits.
+
+    Parameters
+    ----------
+    model : with a quantizer
+    code : (n, 512) float32
+    wanted : the quality to take, from 1; None leaves the choice
+    ceiling : bytes that may be used up: the choice begins with the highest quality, not the usual
+    most : bytes beyond which a lower quality is chosen, as long as there is one
+
+    Returns
+    -------
+    quality, integers (n, 512), payload
+
+    Raises
+    ------
+    CheckpointError : no quantizer, or none of the quality that is wanted
+    """
+    models.quantizer_of(model, wanted)
+    first = wanted or (model.quality if ceiling is None else len(model.quantizers))
+    for quality in range(first, (wanted or 1) - 1, -1):
+        quantizer = models.quantizer_of(model, quality)
+        integers = models.round_code(quantizer, code)
+        payload = compress(integers, quantizer)
+        if most is None or len(payload) <= most:
+            break
+    return quality, integers, payload
+
+
+@dataclass(frozen=True, eq=False)
+class CodedFace:
+    """A face, the code it is inverted to, and the quality in which that was encoded."""
+
+    encoded: Encoded
+    face: Image.Image
+    code: NDArray[np.float32]
+    quality: int
+
+    @property
+    def preview(self) -> Image.Image | None:
+        """The face as the receiver will see it."""
+        return self.encoded.preview
+
+
+class LatentCodec:
+    """A face to the entropy-coded integers of its code, and back."""
+
+    uses_model = True
+
+    def encode(self, request: Request) -> Encoded:
+        """Return the code of the secret's face, within the budget if there is one."""
+        return self.code(request, request.options.budget).encoded
+
+    def code(self, request: Request, most: int | None) -> CodedFace:
+        """Return the face's code in at most so many bytes, if that can be.
+
+        Raises
+        ------
+        CheckpointError : the model has no quantizer, or none of the quality that was asked for
+        InputImageError : the secret shows no face that can be cut out
+        """
+        model, options = request.model.load(), request.options
+        face, cropped = faces.of_request(request, model)
+        code = inference.invert(model, face)
+        quality, integers, payload = fit_quality(
+            model, code, wanted=options.quality, ceiling=options.budget, most=most
+        )
+        preview = inference.generate(model, models.dequantise(model, integers, quality))
+        psnr = models.agreement(face, preview)
+        chosen = f", quality {quality} of {len(model.quantizers)}"
+        encoded = Encoded(
+            codec="latent",
+            parameters=fingerprints.to_parameters(model, quality),
+            payload=payload,
+            reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}: "
+            f"the model reconstructs the face at {psnr:.1f} dB{cropped}",
+            preview=preview,
+            shown=face,
+            secret_psnr=psnr,
+            model=model.name,
+            integers=integers,
+        )
+        return CodedFace(encoded, face, code, quality)
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return the face that the generator makes of the integers."""
+        loaded, quality = fingerprints.find_model(parameters, model)
+        try:
+            integers = decompress(payload, models.quantizer_of(loaded, quality))
+        except LatentFormatError as error:
+            raise ExtractionError from error
+        code = models.dequantise(loaded, integers, quality)
+        return Content("latent", inference.generate(loaded, code), model=loaded.name)
+
+
+CODEC = LatentCodec()

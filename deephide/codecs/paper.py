@@ -1,7 +1,7 @@
-"""The integers of the paper: nine bits each, as Algorithm 1 of E2Style writes them.
+"""Paper codec: a face in nine bits per integer, as Algorithm 1 of E2Style writes them.
 
 Step 1 around zero, floor or nearest; per integer one sign bit (1 is negative) and eight bits of
-magnitude, the most significant first, in raster order.  What does not fit is refused: the
+magnitude, the most significant first, in raster order.  A value that does not fit is rejected: the
 released script lets it damage everything that follows.
 """
 
@@ -10,7 +10,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ROUNDINGS", "PaperFormatError", "decode", "encode", "round_code"]
+from deephide import inference, models
+from deephide.codecs import faces, fingerprints
+from deephide.codecs.base import Content, Encoded, Request
+from deephide.errors import ExtractionError, InputImageError
+from deephide.models import LazyModel
+
+__all__ = [
+    "CODEC",
+    "ROUNDINGS",
+    "PaperCodec",
+    "PaperFormatError",
+    "pack",
+    "round_code",
+    "unpack",
+]
 
 ROUNDINGS = ("nearest", "floor")
 LIMIT = 255
@@ -18,7 +32,7 @@ _BITS = 9
 
 
 class PaperFormatError(ValueError):
-    """The payload is none that `encode` would have written."""
+    """The payload is none that `pack` would have written."""
 
 
 def round_code(code: NDArray[np.float32], rounding: str = "nearest") -> NDArray[np.int32]:
@@ -47,12 +61,12 @@ def round_code(code: NDArray[np.float32], rounding: str = "nearest") -> NDArray[
     return whole.astype(np.int32)
 
 
-def encode(integers: NDArray[np.int32]) -> bytes:
+def pack(integers: NDArray[np.int32]) -> bytes:
     """Return nine bits for each of (n, 512) integers in -255..255.
 
     Examples
     --------
-    >>> encode(np.array([[-3, 0, 0, 0, 0, 0, 0, 1]], np.int32)).hex()
+    >>> pack(np.array([[-3, 0, 0, 0, 0, 0, 0, 1]], np.int32)).hex()
     '818000000000000001'
     """
     flat = integers.reshape(-1)
@@ -61,8 +75,8 @@ def encode(integers: NDArray[np.int32]) -> bytes:
     return np.packbits(bits.reshape(-1)).tobytes()
 
 
-def decode(payload: bytes, n_codes: int) -> NDArray[np.int32]:
-    """Invert `encode` for a code of `n_codes` rows.
+def unpack(payload: bytes, n_codes: int) -> NDArray[np.int32]:
+    """Invert `pack` for a code of `n_codes` rows.
 
     Raises
     ------
@@ -76,3 +90,51 @@ def decode(payload: bytes, n_codes: int) -> NDArray[np.int32]:
     if np.any(negative & (magnitude == 0)):
         raise PaperFormatError("a zero has a sign")
     return np.where(negative, -magnitude, magnitude).astype(np.int32).reshape(n_codes, 512)
+
+
+class PaperCodec:
+    """A face to nine bits per integer of its code, and back; for the figures of the paper."""
+
+    uses_model = True
+
+    def encode(self, request: Request) -> Encoded:
+        """Return the face's code, rounded as the options say."""
+        model, rounding = request.model.load(), request.options.rounding
+        face, cropped = faces.of_request(request, model)
+        code = inference.invert(model, face)
+        try:
+            integers = round_code(code, rounding)
+        except ValueError as error:
+            if rounding not in ROUNDINGS:
+                raise
+            raise InputImageError(
+                f"the secret cannot be hidden as in the paper: {error}",
+                hint="use --codec latent, whose integers have no such limit",
+            ) from error
+        preview = inference.generate(model, integers.astype(np.float32))
+        psnr = models.agreement(face, preview)
+        return Encoded(
+            codec="paper",
+            parameters=fingerprints.to_parameters(model),
+            payload=pack(integers),
+            reason=f"codec paper, {rounding} integers: the face comes back at {psnr:.1f} dB"
+            f"{cropped}",
+            preview=preview,
+            shown=face,
+            secret_psnr=psnr,
+            model=model.name,
+            integers=integers,
+        )
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return the face that the generator makes of the integers."""
+        loaded, _ = fingerprints.find_model(parameters, model)
+        try:
+            integers = unpack(payload, loaded.n_codes)
+        except PaperFormatError as error:
+            raise ExtractionError from error
+        image = inference.generate(loaded, integers.astype(np.float32))
+        return Content("paper", image, model=loaded.name)
+
+
+CODEC = PaperCodec()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide import api, models
+from deephide import api, inference
 from deephide.covers import samples as image_io
 from deephide.covers.opening import is_jpeg_source
 from deephide.covers.samples import ImageSource
@@ -120,7 +120,7 @@ def _ours(
     pictures = {"secret": face}
     if result.model is not None:
         loaded = model.load()
-        pictures["inversion"] = models.paint_code(loaded, models.invert_exactly(loaded, face))
+        pictures["inversion"] = inference.generate(loaded, inference.invert(loaded, face))
     facts = {
         "codec": result.codec,
         "hidden, everything included": f"{result.payload_bits} bits",

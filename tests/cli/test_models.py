@@ -186,10 +186,10 @@ def test_verify_finds_every_flipped_bit_of_what_was_added(models):
     done = models("models", "verify")
     assert done.exit_code == 0
     assert [line.split(": ", 1)[1] for line in done.stdout.splitlines()] == [
-        "the hash is right, the painting is 0 levels off"
+        "the hash is right, the generated image is 0 levels off"
     ] * 2
     loose = models("models", "verify", "tiny2.safetensors").stdout
-    assert loose.rstrip().endswith("sound: no hash is known, no painting is known")
+    assert loose.rstrip().endswith("sound: no hash is known, no generated image is known")
     path = Path(added["path"])
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide import models, pipeline
+from deephide import inference, models, pipeline
 from deephide.codecs import latent as latent_codec
 from deephide.container import hiding
 from deephide.container import layout as container
@@ -32,7 +32,7 @@ def test_a_face_comes_back_as_previewed(photo, face, model):
     found = deephide.extract(result.stego, "passphrase", model)
     assert np.array_equal(pixels(found.image), pixels(result.preview))
     assert found.info.model == "fake" and found.info.codec == "latent"
-    payload = latent_codec.encode(result.integers, models.quantizer_of(model))
+    payload = latent_codec.compress(result.integers, models.quantizer_of(model))
     assert result.payload_bits == found.info.payload_bits == 8 * (46 + len(payload))
     difference = pixels(result.stego) - pixels(photo)
     assert np.abs(difference).max() == 1
@@ -90,7 +90,7 @@ def test_progress_names_every_stage(photo, face, model):
     assert deephide.STAGES == ("inverting", "costs", "embedding", "verifying")
 
 
-def test_auto_sends_what_the_model_cannot_paint_as_a_picture(photo, noise, model):
+def test_auto_sends_what_the_model_cannot_generate_as_a_picture(photo, noise, model):
     result = deephide.embed(noise, photo, None, model)
     assert result.codec == "image" and result.model is None and result.integers is None
     assert "codec image, because the secret does not look like an aligned face" in result.reason
@@ -112,7 +112,7 @@ def test_every_limit_counts(photo, face, model, limit, value, reason, monkeypatc
     # Beyond a limit a face still goes by its code where that is closer than a small picture.
     result = deephide.embed(face, photo, None, model)
     assert result.codec == "latent"
-    assert "closer than a small picture would be, although" in result.reason
+    assert "closer than a small image would be, although" in result.reason
     assert reason in result.reason
     monkeypatch.setattr("deephide.codecs.choice._is_closer", lambda *choices: False)
     result = deephide.embed(face, photo, None, model)
@@ -157,7 +157,7 @@ def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
 
 @pytest.mark.parametrize("size", [(64, 64, 1), (38, 38, 3)])
 def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, monkeypatch, size):
-    monkeypatch.setattr(latent_codec, "encode", lambda *_: bytes(2000))
+    monkeypatch.setattr(latent_codec, "compress", lambda *_: bytes(2000))
     texture = make_texture(*size)
     carrier = Image.fromarray(texture[:, :, 0] if size[2] == 1 else texture)
     said = set()
@@ -260,8 +260,8 @@ def test_failures_leave_no_file(files, model, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    for place in ("paint", "invert_exactly"):
-        monkeypatch.setattr(models, place, interrupt)
+    for place in ("generate", "invert"):
+        monkeypatch.setattr(inference, place, interrupt)
         with pytest.raises(KeyboardInterrupt):
             deephide.embed_file(*arguments)
         monkeypatch.undo()
@@ -323,10 +323,10 @@ def test_models_without_a_usable_quantizer_are_refused(photo, face, model):
         deephide.embed(face, photo, None, model, codec="latent")
 
 
-def test_models_that_paint_no_numbers_are_refused(photo, face, model):
-    paint = model.synthesize
-    model.synthesize = lambda codes: paint(codes) * float("nan")
-    with pytest.raises(deephide.CheckpointError, match="no numbers"):
+def test_models_that_generate_no_numbers_are_rejected(photo, face, model):
+    synthesize = model.synthesize
+    model.synthesize = lambda codes: synthesize(codes) * float("nan")
+    with pytest.raises(deephide.CheckpointError, match="not finite"):
         deephide.embed(face, photo, "p", model)
 
 

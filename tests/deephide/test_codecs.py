@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 import deephide
-from deephide import models
-from deephide.codecs import choice as codecs
+from deephide import inference, models
+from deephide.codecs import base
 from deephide.codecs import file as file_codec
 from deephide.codecs import image as image_codec
 from deephide.codecs import latent as latent_codec
@@ -44,7 +44,7 @@ def test_files_are_rebuilt_bit_for_bit(kind, size, face):
 def test_other_sizes_than_stated_are_refused_before_decoding(kind, face):
     data = bitstreams.strip(kind, file_of(kind, face.resize((40, 30))))
     parameters = bytes([kind]) + b"".join(n.to_bytes(2, "little") for n in (80, 60, 40)) + b"\0"
-    assert image_codec.decode(parameters, data).size == (80, 60)
+    assert image_codec.expand(parameters, data).size == (80, 60)
     if kind == bitstreams.AVIF:
         with pytest.raises(bitstreams.BitstreamError, match="another size than stated"):
             bitstreams.build(kind, 41, 30, data)
@@ -54,10 +54,10 @@ def test_other_sizes_than_stated_are_refused_before_decoding(kind, face):
         if bytes(bad) == parameters:
             continue
         with pytest.raises(image_codec.ImageFormatError):
-            image_codec.decode(bytes(bad), b"" if change[0] == 2 else data)
+            image_codec.expand(bytes(bad), b"" if change[0] == 2 else data)
     for damaged in (b"", data[: len(data) // 2], bytes(40)):
         with pytest.raises(image_codec.ImageFormatError):
-            image_codec.decode(parameters, damaged)
+            image_codec.expand(parameters, damaged)
 
 
 @pytest.mark.skipif(bitstreams.AVIF not in KINDS, reason="this Pillow has no AVIF")
@@ -73,16 +73,16 @@ def test_pictures_keep_to_their_budget_and_more_bytes_look_better(make_texture, 
     y, x = np.mgrid[0:150, 0:200] / 30
     smooth = 128 + 90 * np.stack((np.sin(x), np.cos(y), np.sin(x + y)), axis=2)
     picture = Image.fromarray((smooth + make_texture(150, 200, 3) % 9).clip(0, 255).astype("u1"))
-    found = [image_codec.encode(picture, budget, avif=avif) for budget in (70, 300, 1500)]
+    found = [image_codec.squeeze(picture, budget, avif=avif) for budget in (70, 300, 1500)]
     for squeezed, budget in zip(found, (70, 300, 1500), strict=True):
         assert len(squeezed.payload) <= budget and squeezed.preview.size == (200, 150)
-        again = image_codec.decode(squeezed.parameters, squeezed.payload)
+        again = image_codec.expand(squeezed.parameters, squeezed.payload)
         assert again.tobytes() == squeezed.preview.tobytes()
         error = np.mean(np.square(np.asarray(again, int) - np.asarray(picture, int)))
         assert squeezed.psnr == pytest.approx(10 * np.log10(255**2 / error))
-        assert squeezed.parameters == image_codec.encode(picture, budget, avif=avif).parameters
+        assert squeezed.parameters == image_codec.squeeze(picture, budget, avif=avif).parameters
     assert found[0].psnr < found[1].psnr < found[2].psnr
-    assert image_codec.encode(picture, 10, avif=avif) is None
+    assert image_codec.squeeze(picture, 10, avif=avif) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,24 +91,24 @@ def test_long_bitstreams_are_refused_before_decoding(kind, face, monkeypatch):
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
     parameters = bytes([kind]) + b"".join(n.to_bytes(2, "little") for n in (9, 9, 9)) + b"\0"
     with pytest.raises(image_codec.ImageFormatError, match="more than 65,536"):
-        image_codec.decode(parameters, bytes(image_codec.MAX_PAYLOAD + 1))
+        image_codec.expand(parameters, bytes(image_codec.MAX_PAYLOAD + 1))
 
 
 def test_no_budget_makes_a_picture_longer_than_receivers_take(make_texture, monkeypatch):
     monkeypatch.setattr(image_codec, "MAX_PAYLOAD", 1000)
     noise = Image.fromarray(make_texture(200, 200, 3))
-    assert len(image_codec.encode(noise, 10**6, avif=False).payload) <= 1000
+    assert len(image_codec.squeeze(noise, 10**6, avif=False).payload) <= 1000
 
 
 def test_a_drawing_that_fits_travels_without_loss():
     drawing = Image.new("RGB", (300, 200), "white")
     drawing.paste((200, 10, 10), (40, 50, 200, 90))
-    squeezed = image_codec.encode(drawing, 200)
+    squeezed = image_codec.squeeze(drawing, 200)
     assert squeezed.preview.tobytes() == drawing.tobytes() and squeezed.psnr == float("inf")
 
 
 def test_large_secrets_are_shown_smaller():
-    squeezed = image_codec.encode(
+    squeezed = image_codec.squeeze(
         Image.linear_gradient("L").convert("RGB").resize((2000, 500)), 300
     )
     assert squeezed.preview.size == (1024, 256)
@@ -117,20 +117,20 @@ def test_large_secrets_are_shown_smaller():
 @given(st.binary(max_size=2000))
 @settings(max_examples=50, deadline=None)
 def test_bytes_come_back_and_a_changed_parameter_never_passes(data):
-    parameters, payload = file_codec.encode(data)
-    assert file_codec.decode(parameters, payload) == data and len(payload) <= len(data)
+    parameters, payload = file_codec.compress(data)
+    assert file_codec.decompress(parameters, payload) == data and len(payload) <= len(data)
     for place in range(8):
         bad = bytearray(parameters)
         bad[place] ^= 1
         with pytest.raises(file_codec.FileFormatError):
-            file_codec.decode(bytes(bad), payload)
+            file_codec.decompress(bytes(bad), payload)
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**26))
 @settings(max_examples=100, deadline=None)
 def test_hostile_frames_end_in_one_error_or_the_declared_size(payload, size):
     try:
-        found = file_codec.decode(b"\x01" + size.to_bytes(4, "little") + bytes(3), payload)
+        found = file_codec.decompress(b"\x01" + size.to_bytes(4, "little") + bytes(3), payload)
     except file_codec.FileFormatError:
         return
     assert len(found) == size
@@ -144,33 +144,33 @@ def test_a_bomb_is_cut_off_at_the_declared_size():
     bomb = zstandard.ZstdCompressor(compression_params=maker).compress(bytes(many))
     for size in (100, file_codec.MAX_FILE_BYTES):
         with pytest.raises(file_codec.FileFormatError):
-            file_codec.decode(b"\x01" + size.to_bytes(4, "little") + bytes(3), bomb)
+            file_codec.decompress(b"\x01" + size.to_bytes(4, "little") + bytes(3), bomb)
     with pytest.raises(file_codec.FileFormatError, match="too large"):
-        file_codec.decode(b"\x01" + many.to_bytes(4, "little") + bytes(3), bomb)
+        file_codec.decompress(b"\x01" + many.to_bytes(4, "little") + bytes(3), bomb)
     with pytest.raises(ValueError, match=r"allowed 0\.\."):
-        file_codec.encode(bytes(file_codec.MAX_FILE_BYTES + 1))
+        file_codec.compress(bytes(file_codec.MAX_FILE_BYTES + 1))
 
 
 def test_files_that_cannot_fit_are_refused_before_they_are_packed(photo, monkeypatch):
     noise = np.random.default_rng(0).bytes(1 << 21)
-    monkeypatch.setattr(file_codec, "encode", lambda _: pytest.fail("packed"))
+    monkeypatch.setattr(file_codec, "compress", lambda _: pytest.fail("packed"))
     with pytest.raises(deephide.CapacityError, match="the file of 2097152 bytes is too long"):
         deephide.embed(noise, photo, "p", codec="file")
     # What shrinks a lot, or repeats far back, still has its chance.
-    assert not file_codec.hopeless(bytes(1 << 24), 2000)
-    assert not file_codec.hopeless(noise * 8, 600_000)
+    assert not file_codec.is_hopeless(bytes(1 << 24), 2000)
+    assert not file_codec.is_hopeless(noise * 8, 600_000)
 
 
 def test_paper_bits_are_those_of_algorithm_1():
     integers = np.array([[5, -255, 0, 255] * 128] * 2, np.int32)
     bits = "".join(f"{int(v < 0)}{abs(v):08b}" for v in integers.ravel())
     expected = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
-    assert paper_codec.encode(integers) == expected
-    assert np.array_equal(paper_codec.decode(expected, 2), integers)
+    assert paper_codec.pack(integers) == expected
+    assert np.array_equal(paper_codec.unpack(expected, 2), integers)
     with pytest.raises(paper_codec.PaperFormatError, match="a zero has a sign"):
-        paper_codec.decode(b"\x80" + bytes(2 * 576 - 1), 2)
+        paper_codec.unpack(b"\x80" + bytes(2 * 576 - 1), 2)
     with pytest.raises(paper_codec.PaperFormatError, match="not as many"):
-        paper_codec.decode(expected, 3)
+        paper_codec.unpack(expected, 3)
 
 
 def test_paper_rounding():
@@ -192,12 +192,12 @@ def test_the_paper_codec_end_to_end(face, model, make_texture, rounding):
     assert found.info.codec == "paper"
     assert found.image.tobytes() == result.preview.tobytes()
     whole = np.floor if rounding == "floor" else np.rint
-    code = models.invert_exactly(model, face.resize((64, 64)))
+    code = inference.invert(model, face.resize((64, 64)))
     assert result.integers.shape == code.shape and np.abs(whole(code) - result.integers).max() <= 1
 
 
 def test_codes_beyond_nine_bits_are_refused_by_the_sender(face, photo, model, monkeypatch):
-    monkeypatch.setattr(models, "invert_exactly", lambda *_: np.full((2, 512), 256.0, np.float32))
+    monkeypatch.setattr(inference, "invert", lambda *_: np.full((2, 512), 256.0, np.float32))
     with pytest.raises(deephide.InputImageError, match="the code holds 256"):
         deephide.embed(face, photo, "p", model, codec="paper")
 
@@ -240,7 +240,7 @@ def test_auto_sends_a_picture_where_the_code_of_a_face_is_not_safe(face, photo, 
     # Where no picture is smaller than the code, the code goes.
     assert deephide.embed(face, photo, "p", model, budget=12).codec == "latent"
     assert deephide.embed(face, photo.crop((0, 0, 60, 96)), "p", model).codec == "latent"
-    monkeypatch.setattr(latent_codec, "encode", lambda *_: bytes(999))
+    monkeypatch.setattr(latent_codec, "compress", lambda *_: bytes(999))
     result = deephide.embed(face, photo, "p", model)
     room = deephide.capacity(photo).fit.file_bytes
     assert result.codec == "image" and result.payload_bits <= result.safe_bits
@@ -302,15 +302,15 @@ def test_more_than_is_safe_earns_a_warning(photo):
 
 
 def test_a_receiver_without_a_decoder_says_so(face, monkeypatch):
-    squeezed = image_codec.encode(face, 200)
+    squeezed = image_codec.squeeze(face, 200)
     monkeypatch.setattr(features, "check", lambda _: False)
     with pytest.raises(deephide.FormatVersionError, match="cannot decode"):
-        codecs.decode(2, squeezed.parameters, squeezed.payload, models.LazyModel(None))
+        base.decode(2, squeezed.parameters, squeezed.payload, models.LazyModel(None))
     with pytest.raises(deephide.FormatVersionError, match="picture format 9"):
-        codecs.decode(2, b"\x09" + squeezed.parameters[1:], b"", models.LazyModel(None))
+        base.decode(2, b"\x09" + squeezed.parameters[1:], b"", models.LazyModel(None))
 
 
 @pytest.mark.parametrize(("number", "parameters"), [(2, bytes(8)), (3, b"\x09" + bytes(7))])
 def test_bad_payloads_get_the_one_error(number, parameters):
     with pytest.raises(deephide.ExtractionError):
-        codecs.decode(number, parameters, b"", models.LazyModel(None))
+        base.decode(number, parameters, b"", models.LazyModel(None))

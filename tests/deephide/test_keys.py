@@ -162,7 +162,7 @@ def test_the_whole_program_with_every_kind_of_key(
     result = deephide.embed(face, photo, model=model, pad=pad, **sent)
     found = deephide.extract(result.stego, model=model, **received)
     assert np.array_equal(np.asarray(found.image), np.asarray(result.preview))
-    payload = len(latent_codec.encode(result.integers, model.quantizer))
+    payload = len(latent_codec.compress(result.integers, model.quantizer))
     if pad:
         payload = container.padded_bytes(payload + 1)
     assert result.payload_bits == 8 * (overhead + payload)

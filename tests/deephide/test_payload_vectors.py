@@ -33,10 +33,10 @@ def parts(name):
 
 def ours(codec, parameters, payload):
     if codec == "file":
-        return file_codec.decode(parameters, payload).hex()
+        return file_codec.decompress(parameters, payload).hex()
     if codec == "paper":
-        return paper_codec.decode(payload, 1).ravel().tolist()
-    shown = image_codec.decode(parameters, payload).size
+        return paper_codec.unpack(payload, 1).ravel().tolist()
+    shown = image_codec.expand(parameters, payload).size
     width = int.from_bytes(parameters[5:7], "little")
     coded = (width, max(1, (2 * width * shown[1] + shown[0]) // (2 * shown[0])))
     file = bitstreams.build(parameters[0], *coded, payload)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import deephide
-from deephide import models
+from deephide import inference, models
+from deephide.codecs import fingerprints
 from deephide.codecs import latent as latent_codec
-from deephide.codecs import qualities
 from deephide.models import LazyModel
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
@@ -43,13 +43,13 @@ def test_the_usual_quality_is_taken_where_nothing_is_said(graded, photo, face):
 
 
 def test_a_budget_takes_the_finest_code_that_fits(graded, face):
-    code = models.invert_exactly(graded, face.resize((64, 64)))
+    code = inference.invert(graded, face.resize((64, 64)))
     sizes = [
-        len(latent_codec.encode(models.round_code(q, code), q)) for q in graded.quantizers
+        len(latent_codec.compress(models.round_code(q, code), q)) for q in graded.quantizers
     ]  # fmt: skip
     assert sizes == sorted(set(sizes))
     for ceiling, wanted in ((sizes[3], 4), (sizes[3] - 1, 3), (sizes[1], 2), (1, 1)):
-        quality, integers, payload = qualities.fit(
+        quality, integers, payload = latent_codec.fit_quality(
             graded, code, wanted=None, ceiling=ceiling, most=ceiling
         )
         assert quality == wanted and len(payload) == sizes[wanted - 1]
@@ -57,25 +57,26 @@ def test_a_budget_takes_the_finest_code_that_fits(graded, face):
 
 
 def test_auto_takes_less_where_less_is_safe(graded, face, make_texture):
-    code = models.invert_exactly(graded, face.resize((64, 64)))
-    quality, _, payload = qualities.fit(graded, code, wanted=None, ceiling=None, most=10)
+    code = inference.invert(graded, face.resize((64, 64)))
+    quality, _, payload = latent_codec.fit_quality(graded, code, wanted=None, ceiling=None, most=10)
     assert quality == 1 and len(payload) > 10
-    quality, _, _ = qualities.fit(graded, code, wanted=None, ceiling=None, most=1 << 20)
+    quality, _, _ = latent_codec.fit_quality(graded, code, wanted=None, ceiling=None, most=1 << 20)
     assert quality == 3  # more than usual is never taken unasked
 
 
 def test_a_quality_is_named_by_the_last_byte_of_the_fingerprint(graded):
     own = graded.fingerprint[:8]
-    assert qualities.stamp(graded, 1) == own
+    assert fingerprints.to_parameters(graded, 1) == own
     for quality in (1, 2, 3, 4):
-        loaded, found = qualities.find_model(qualities.stamp(graded, quality), LazyModel(graded))
+        parameters = fingerprints.to_parameters(graded, quality)
+        loaded, found = fingerprints.find_model(parameters, LazyModel(graded))
         assert loaded is graded and found == quality
 
 
 def test_a_quality_that_the_model_lacks_is_another_model(graded, model, photo, face):
-    for parameters in (qualities.stamp(graded, 5), bytes(8)):
+    for parameters in (fingerprints.to_parameters(graded, 5), bytes(8)):
         with pytest.raises(deephide.CheckpointError, match="was made with model"):
-            qualities.find_model(parameters, LazyModel(graded))
+            fingerprints.find_model(parameters, LazyModel(graded))
     with pytest.raises(deephide.CheckpointError, match="has no quality 5"):
         deephide.embed(face, photo, "p", graded, codec="latent", quality=5)
 

@@ -114,12 +114,12 @@ def test_compressed_codes(entry):
     )
     data = bytes.fromhex(entry["data"])
     if entry["expect"] == "ok":
-        integers = latent_codec.decode(data, quantizer)
+        integers = latent_codec.decompress(data, quantizer)
         assert integers.ravel().tolist() == LATENT["integers"]
-        assert latent_codec.encode(integers, quantizer) == data
+        assert latent_codec.compress(integers, quantizer) == data
         return
     with pytest.raises(latent_codec.LatentFormatError):
-        latent_codec.decode(data, quantizer)
+        latent_codec.decompress(data, quantizer)
 
 
 def test_orders(second_receiver):
@@ -173,7 +173,7 @@ def test_the_second_reader_reads_what_the_program_hides(second_receiver, face, p
         samples = np.asarray(result.stego).ravel().tolist()
         secrets = {"passphrase": None, "fingerprint": model.fingerprint} | received
         plaintext = second_receiver.receive(samples, (120, 96, 3), text=SPECIFICATION, **secrets)
-        payload = latent_codec.encode(result.integers, model.quantizer)
+        payload = latent_codec.compress(result.integers, model.quantizer)
         assert second_receiver.unpack(plaintext) == (1, model.fingerprint[:8], payload)
 
 

@@ -242,7 +242,7 @@ class JpegTarget(Target):
 
 
 class LatentTarget(Target):
-    """`latent_codec.decode`: what it accepts must be what `encode` writes."""
+    """`latent_codec.decompress`: what it accepts must be what `encode` writes."""
 
     executions = 80_000
 
@@ -260,7 +260,7 @@ class LatentTarget(Target):
             shape, radius = quantizer.table_index.shape, quantizer.radius
             for spread in (0, 0.4, radius):
                 integers = np.rint(rng.normal(0, spread, shape)).clip(-radius, radius)
-                code = self.codec.encode(integers.astype(np.int32), quantizer)
+                code = self.codec.compress(integers.astype(np.int32), quantizer)
                 out.append(bytes([index]) + code)
         return out
 
@@ -270,12 +270,12 @@ class LatentTarget(Target):
         quantizer = self.quantizers[data[0] & 1]
         code = data[1:].rstrip(b"\0") if data[0] & 2 else data[1:]
         try:
-            integers = self.codec.decode(code, quantizer)
+            integers = self.codec.decompress(code, quantizer)
         except self.codec.LatentFormatError:
             return
         if integers.shape != quantizer.table_index.shape or np.abs(integers).max() > 200:
             raise WrongSuccessError(f"integers of shape {integers.shape}")
-        if self.codec.encode(integers, quantizer) != code:
+        if self.codec.compress(integers, quantizer) != code:
             raise WrongSuccessError("a code was accepted that encode would not write")
 
 
@@ -534,7 +534,7 @@ class ExtractTarget(Target):
 
         import deephide
         from deephide import models
-        from deephide.codecs import choice as codecs
+        from deephide.codecs import base
         from deephide.codecs import latent as latent_codec
         from deephide.container import hiding
         from deephide.container import layout as container
@@ -543,7 +543,7 @@ class ExtractTarget(Target):
         torch.set_num_threads(1)
         image_io.MAX_PIXELS = 1 << 20
         self.deephide, self.container = deephide, container
-        self.codecs, self.latent = codecs, codecs.NUMBERS["latent"]
+        self.codecs, self.latent = base, base.NUMBERS["latent"]
         self.hiding = hiding
         self.model = fake.FakeModel()
         y, x = np.mgrid[0:64, 0:64] * 3.0
@@ -553,7 +553,7 @@ class ExtractTarget(Target):
         result = deephide.embed(self.secret, cover, "fuzz", self.model, codec="latent")
         self.samples, self.wanted = np.asarray(result.stego), result.preview.tobytes()
         self.stego = encoded(self.samples, "PNG")
-        self.code = latent_codec.encode(result.integers, self.model.quantizer)
+        self.code = latent_codec.compress(result.integers, self.model.quantizer)
 
     def seeds(self):
         prefix = self.model.fingerprint[: self.container.PARAMETER_BYTES]
@@ -568,9 +568,9 @@ class ExtractTarget(Target):
         secrets += [("image", Image.fromarray(picture(64, 80, 3))), ("paper", self.secret)]
         for codec, secret in secrets:
             for budget in (150, 600):
-                options = self.deephide.EmbedOptions(budget=budget)
+                options = self.deephide.EmbedOptions(codec=codec, budget=budget)
                 request = self.codecs.Request(secret, self.lazy, options, Unlimited())
-                encoded = self.codecs.encode(codec, request)
+                encoded = self.codecs.load_codec(codec).encode(request)
                 header = self.container.Header(self.codecs.NUMBERS[codec], encoded.parameters)
                 out.append(b"\3" + self.container.pack(header, encoded.payload))
         return out

@@ -284,7 +284,7 @@ def latents():
     model = quantizer()
     index = np.arange(512)
     values = np.where(index % 16 == 3, index // 16 % 5 - 2, (index == 200) * 2 - (index == 9))
-    data = latent_codec.encode(values.astype(np.int32).reshape(1, 512), model)
+    data = latent_codec.compress(values.astype(np.int32).reshape(1, 512), model)
     base = {
         "tables": model.tables.tolist(),
         "table_index": model.table_index.ravel().tolist(),
@@ -334,11 +334,11 @@ def payloads():
     avif = bytes([3]) + b"".join(n.to_bytes(2, "little") for n in (80, 62, 40)) + b"\0"
     add("AVIF, other height than its sequence header", "image", avif, data)
     text = b"to be or not to be, that is the question: " * 3
-    parameters, packed = file_codec.encode(text)
+    parameters, packed = file_codec.compress(text)
     add("compressed", "file", parameters, packed, text.hex())
-    stored = file_codec.encode(b"\x07")
+    stored = file_codec.compress(b"\x07")
     add("stored", "file", *stored, "07")
-    add("nothing", "file", *file_codec.encode(b""), "")
+    add("nothing", "file", *file_codec.compress(b""), "")
     add("other size", "file", parameters[:1] + b"\x01" + parameters[2:], packed)
     add("stored, other size", "file", stored[0], b"\x07\x08")
     add("too large a size", "file", parameters[:4] + b"\x04" + parameters[5:], packed)
@@ -347,7 +347,7 @@ def payloads():
     add("byte missing", "file", parameters, packed[:-1])
     add("byte left over", "file", parameters, packed + b"\0")
     integers = (np.arange(512) * 37 % 511 - 255).astype(np.int32)
-    paper = paper_codec.encode(integers)
+    paper = paper_codec.pack(integers)
     add("paper", "paper", bytes(8), paper, integers.tolist())
     add("paper, byte missing", "paper", bytes(8), paper[:-1])
     add("paper, zero with a sign", "paper", bytes(8), b"\x80" + bytes(575))

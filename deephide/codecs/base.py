@@ -1,0 +1,156 @@
+"""Codec protocol and registry, and what goes in and comes out of a codec.
+
+::
+
+    codec    number  secret          8 parameter bytes            payload
+    latent        1  a face          fingerprint and quality      entropy-coded W+ integers
+    image         2  any image       format and sizes             a small WebP or AVIF
+    file          3  any bytes       method and size              the bytes, by Zstandard
+    paper         4  a face          the model's fingerprint      nine bits per W+ integer
+
+A codec is a module of this folder that defines `CODEC`, and one line of NUMBERS.  It is loaded
+when it is needed, so that hiding a file loads no entropy coder and the names cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from deephide.errors import FormatVersionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from deephide.covers.samples import ImageSource
+    from deephide.models import LazyModel
+    from deephide.options import EmbedOptions
+
+__all__ = [
+    "CHOICES",
+    "NUMBERS",
+    "Codec",
+    "Content",
+    "Encoded",
+    "Request",
+    "Room",
+    "decode",
+    "load_codec",
+]
+
+# The number is what the header of a container says; the name is that of the module.
+NUMBERS = {"latent": 1, "image": 2, "file": 3, "paper": 4}
+CHOICES = ("auto", *NUMBERS)
+
+
+class Room(Protocol):
+    """Bytes of payload that a carrier has room for."""
+
+    @property
+    def limit(self) -> int:
+        """The most that the format allows in this carrier."""
+
+    def safe(self) -> int:
+        """Return what is safe in this carrier."""
+
+    def for_image(self) -> int:
+        """Return what an image may take where no budget was given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A secret to be encoded, the options, and the room there is.
+
+    `options.budget`, where one was given, replaces both what is safe and what an image may take.
+    """
+
+    secret: ImageSource | bytes = field(repr=False)
+    model: LazyModel
+    options: EmbedOptions = field(repr=False)
+    carrier: Room
+
+    def room(self) -> int:
+        """Return the bytes beyond which "auto" takes no code of a face."""
+        return self.options.budget or self.carrier.safe()
+
+    def budget(self) -> int:
+        """Return the bytes that a payload of the image codec may have."""
+        return self.options.budget or self.carrier.for_image()
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A payload, and the image that the receiver will see.
+
+    `preview` is None for a file, and otherwise stands for `shown`, the secret or the face in it;
+    `secret_psnr` compares both, in dB; `reason` is a sentence that says what was chosen.
+    """
+
+    codec: str
+    parameters: bytes
+    payload: bytes = field(repr=False)
+    reason: str
+    preview: Image.Image | None = field(default=None, repr=False)
+    shown: Image.Image | None = field(default=None, repr=False)
+    secret_psnr: float | None = None
+    model: str | None = None
+    integers: NDArray[np.int32] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """An image, or the bytes of a file, as the receiver gets it back."""
+
+    codec: str
+    image: Image.Image | None = field(default=None, repr=False)
+    data: bytes | None = field(default=None, repr=False)
+    model: str | None = None
+
+
+class Codec(Protocol):
+    """Content to bytes and back.
+
+    Bytes are decoded only after they turned out to be authentic; they are distrusted all the same,
+    because a sender may be an enemy too.
+    """
+
+    uses_model: bool
+
+    def encode(self, request: Request) -> Encoded:
+        """Return parameters and payload of a secret."""
+
+    def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+        """Return what was encoded; raises ExtractionError for bytes that `encode` never writes."""
+
+
+def load_codec(name: str) -> Codec:
+    """Return a codec by its name, one of NUMBERS."""
+    return cast(Codec, import_module(f"deephide.codecs.{name}").CODEC)
+
+
+def decode(number: int, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
+    """Decode an authentic payload.
+
+    Parameters
+    ----------
+    number : of the codec, from the header
+    parameters : 8 bytes, from the header
+    payload : the rest
+    model : loaded only if the codec needs it
+
+    Raises
+    ------
+    FormatVersionError : an unknown codec, or an image format that is not supported here
+    CheckpointError : made with another model
+    ExtractionError : not what the sender's side of the codec writes
+    """
+    for name, known in NUMBERS.items():
+        if number == known:
+            return load_codec(name).decode(parameters, payload, model)
+    raise FormatVersionError(
+        f"the hidden container uses codec {number}, which this program does not know",
+        hint="install a newer deephide",
+    )
