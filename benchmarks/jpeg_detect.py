@@ -32,7 +32,7 @@ from deephide.container import crypto
 from deephide.covers import opening as covers
 from deephide.lab.covers import PictureSet, groups_of
 from deephide.lab.protocol import judge_features, judge_nothing
-from stc._jit import jit
+from stc.jit import jit
 
 TOP = 4  # larger residuals count as this many steps
 HALF = 0.5 + 1e-6  # many residuals are an odd number of half steps: they are rounded up

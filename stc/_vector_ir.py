@@ -1,4 +1,4 @@
-"""The inner loops as portable LLVM vectors; twins of `kernels.step_plain` and `close_plain`.
+"""Inner loops as portable LLVM vectors; twins of `kernels.step_plain` and `close_plain`.
 
 Sixteen float32 metrics travel as one LLVM vector. XOR of the state by a column is then an
 exchange of whole vectors (the high bits) and a fixed shuffle of lanes (the low four), so the IR
@@ -50,7 +50,7 @@ def _emit_pair_loop(builder: Any, flip: int, args: dict[str, Any]) -> None:
         mark = builder.store(builder.bitcast(flipped, i16), back)
         mark.align = 2
 
-    keep, flip_cost = splat(args["price0"]), splat(args["price1"])
+    keep, flip_cost = splat(args["cost0"]), splat(args["cost1"])
     below = builder.sub(args["top"], one)
     above = builder.not_(below)
     paired = builder.icmp_unsigned("!=", args["high"], ir.Constant(i64, 0))
@@ -84,13 +84,13 @@ def _step_vector(
     blocks: Any,
     column: Any,
     top: Any,
-    price0: Any,
-    price1: Any,
+    cost0: Any,
+    cost1: Any,
 ) -> Any:
     """Add-compare-select over all states, in place.
 
     `metrics` and `path` are addresses of 16 * blocks float32 and of blocks uint16; `top` is the
-    highest set bit of ``column >> 4``; `price0` and `price1` are the costs of stego bit 0 and 1.
+    highest set bit of ``column >> 4``; `cost0` and `cost1` are the costs of stego bit 0 and 1.
     """
     signature = types.void(
         types.uintp, types.uintp, types.int64, types.int64, types.int64, types.float32,
@@ -99,7 +99,7 @@ def _step_vector(
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         i64 = ir.IntType(64)
-        names = ("metrics", "path", "blocks", "column", "top", "price0", "price1")
+        names = ("metrics", "path", "blocks", "column", "top", "cost0", "cost1")
         args = dict(zip(names, values, strict=True))
         args["high"] = builder.lshr(args["column"], ir.Constant(i64, 4))
         low = builder.and_(args["column"], ir.Constant(i64, LANES - 1))

@@ -1,4 +1,4 @@
-"""Many covers at once, on several threads; each result is what the single call gives."""
+"""Batches of covers on several threads; each result is what the single call gives."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -1,142 +1,17 @@
-"""What no code can beat: the payload-distortion bound, and a simulator that sits on it.
+"""Bounds that no code can beat: the least distortion of a payload, and a simulator at the bound.
 
-Never used to embed; `multilayer` asks only for a rough multiplier.
+Never used to embed.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stc.codec import check_cost
-from stc.errors import PayloadTooLargeError
-from stc.sampling import spread
+from stc.gibbs import Costs, check_payload, solve_multiplier, sums_of, weights
+from stc.inputs import check_cost, check_elements, close_dtype_limits
 
-__all__ = [
-    "bound_distortion",
-    "bound_distortion_ternary",
-    "check_payload",
-    "free_choice_bits",
-    "rough_multiplier",
-    "simulate",
-    "solve_multiplier",
-]
-
-Costs = tuple[npt.NDArray[np.float64], ...]
-
-_SAMPLE = 1 << 16
-
-# Costs under 1e-298 of a unit count as free.
-_LARGEST_MULTIPLIER = 1e300
-
-
-def _sums(costs: Costs) -> Callable[[float], tuple[float, float, float]]:
-    """Return the function lam -> (entropy in bits, distortion, slope of the entropy)."""
-    from stc import kernels_gibbs  # numba is imported on first use
-
-    kernel = kernels_gibbs.gibbs_sums_binary
-    if len(costs) == 2:
-        kernel = kernels_gibbs.gibbs_sums_ternary
-    return lambda lam: kernel(*costs, lam)
-
-
-def _free_choice(costs: Costs) -> float:
-    ways = sum((cost < np.inf).astype(np.int8) for cost in costs)
-    one, two = (int(np.count_nonzero(np.asarray(ways) == k)) for k in (1, 2))
-    return float(one + np.log2(3.0) * two)
-
-
-def free_choice_bits(costs: Costs) -> int:
-    """Return the entropy in bits of free choice among the permitted changes."""
-    return int(_free_choice(costs))
-
-
-def check_payload(costs: Costs, payload_bits: float) -> None:
-    """Raise unless free choice among the permitted changes holds the payload."""
-    if not payload_bits >= 0:
-        raise ValueError(f"payload_bits: got {payload_bits}; allowed: 0 or more")
-    capacity = _free_choice(costs)
-    if payload_bits > capacity * (1 + 1e-12):
-        raise PayloadTooLargeError(
-            f"payload_bits: got {payload_bits}; allowed: at most {capacity:.1f}, "
-            "the entropy of free changes at these wet elements",
-            needed_bits=int(np.ceil(payload_bits)),
-            capacity_bits=int(capacity),
-        )
-
-
-def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12) -> float:
-    """Find the Gibbs multiplier at which the entropy of the changes is the payload.
-
-    Parameters
-    ----------
-    costs : one or two (n,) float64 arrays >= 0, inf for wet
-        binary or ternary changes
-    payload_bits : float, 0 < payload_bits <= capacity
-        bits
-    tolerance : float > 0
-        relative error of the entropy to stop at
-
-    Returns
-    -------
-    lam : float >= 0, per unit of distortion; inf where changes of cost 0 carry the payload alone
-
-    Notes
-    -----
-    Bisection in float64 with Newton steps inside the bracket; large problems start from the
-    solution of an evenly spaced sample.
-
-    """
-    smallest = min(float(np.min(c, where=c > 0, initial=np.inf)) for c in costs)
-    largest = max(float(np.max(c, where=c < np.inf, initial=0.0)) for c in costs)
-    if largest == 0 or not np.isfinite(smallest):
-        return np.inf
-    low, high = 0.0, min(80.0 / smallest, _LARGEST_MULTIPLIER)
-    sums = _sums(costs)
-    if sums(high)[0] > payload_bits:
-        return np.inf
-    # The entropy of free changes is reached only at lam = 0, where Newton's slope is flat.
-    lam = min(1.0 / largest, high / 2)
-    if costs[0].size > 4 * _SAMPLE:
-        guess = rough_multiplier(costs, payload_bits)
-        lam = guess if low < guess < high else lam
-    for _ in range(200):
-        entropy, _, slope = sums(lam)
-        if abs(entropy - payload_bits) <= tolerance * payload_bits:
-            break
-        if entropy > payload_bits:
-            low = lam
-        else:
-            high = lam
-        if high - low <= 4e-16 * high:
-            break
-        # Newton on log(entropy) against log(lam), which is nearly straight.
-        nearer, tilt = 0.0, lam * slope
-        if entropy > 0 and -np.inf < tilt < -1e-300:
-            log_step = float(np.log(payload_bits / entropy)) * entropy / tilt
-            nearer = lam * float(np.exp(np.clip(log_step, -3.0, 3.0)))
-        if not low < nearer < high:
-            nearer = float(np.sqrt(low) * np.sqrt(high)) if low > 0 else high * 2.0**-6
-        lam = nearer
-    return lam
-
-
-def rough_multiplier(costs: Costs, payload_bits: float) -> float:
-    """Solve, to a part in a thousand, a sample of a large problem.
-
-    A coder needs no better: the distortion is flat around the optimum. Returns 0 where the
-    payload is above the capacity, of the whole or of the sample.
-    """
-    n = costs[0].size
-    some = spread(n, _SAMPLE)
-    sample = tuple(np.ascontiguousarray(cost[some]) for cost in costs)
-    payload_bits *= sample[0].size / n
-    try:
-        check_payload(sample, payload_bits)
-    except PayloadTooLargeError:
-        return 0.0
-    return solve_multiplier(sample, payload_bits, 1e-3)
+__all__ = ["bound_distortion", "bound_distortion_ternary", "simulate"]
 
 
 def _bound(costs: Costs, payload_bits: float) -> float:
@@ -144,7 +19,7 @@ def _bound(costs: Costs, payload_bits: float) -> float:
     if payload_bits == 0:
         return 0.0
     lam = solve_multiplier(costs, payload_bits)
-    return 0.0 if np.isinf(lam) else float(_sums(costs)(lam)[1])
+    return 0.0 if np.isinf(lam) else float(sums_of(costs)(lam)[1])
 
 
 def bound_distortion(cost: npt.ArrayLike, payload_bits: float) -> float:
@@ -254,8 +129,6 @@ def simulate(
     [6, 7, 8]
 
     """
-    from stc.multilayer import check_elements, close_dtype_limits  # which imports this file
-
     shaped = np.asarray(cover)
     flat = check_elements("cover", shaped.ravel())
     for name, cost in (("cost_p1", cost_p1), ("cost_m1", cost_m1)):
@@ -266,10 +139,8 @@ def simulate(
     check_payload(costs, payload_bits)
     stego = flat.copy()
     if payload_bits > 0:
-        lam = min(solve_multiplier(costs, payload_bits), _LARGEST_MULTIPLIER)
-        with np.errstate(over="ignore", invalid="ignore"):
-            # A free change stays free however large the multiplier is.
-            rise, fall = (np.exp(-np.where(c == 0, 0.0, lam * c)) for c in costs)
+        lam = solve_multiplier(costs, payload_bits)
+        rise, fall = (weights(cost, lam) for cost in costs)
         z = 1.0 + rise + fall
         u = rng.random(flat.size)
         stego[u < rise / z] += 1

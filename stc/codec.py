@@ -1,14 +1,13 @@
-"""Binary syndrome-trellis coding: validation, the choice of live elements, verification."""
+"""Binary syndrome-trellis coding: the choice of live elements, the search, verification."""
 
-import operator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
+from stc.inputs import check_bits, check_cost, check_height, whole
 from stc.planning import Plan, plan_live
 from stc.search import PATH_LIMIT, Layout, search
 from stc.syndrome import syndrome
@@ -17,9 +16,6 @@ __all__ = [
     "acceptable",
     "block_layout",
     "cache_folder",
-    "check_bits",
-    "check_cost",
-    "check_height",
     "embed",
     "extract",
     "is_compiled",
@@ -28,7 +24,6 @@ __all__ = [
 ]
 
 Columns = tuple[npt.ArrayLike, npt.ArrayLike]
-T = TypeVar("T", bound=np.generic)
 
 
 def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None = None) -> Layout:
@@ -54,56 +49,6 @@ def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None 
             if columns.min() < 0 or columns.max() >= 1 << height:
                 raise ValueError(f"submatrix: columns must lie in 0..{(1 << height) - 1}")
     return Layout(ends, pair[0].astype(np.int64), pair[1].astype(np.int64))
-
-
-def check_bits(name: str, bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Return `bits` as (n,) uint8, or raise ValueError naming the parameter."""
-    array = np.asarray(bits)
-    if array.ndim != 1 or array.dtype.kind not in "bui":
-        if array.shape == (0,):  # np.asarray([]) is float64
-            return np.zeros(0, np.uint8)
-        raise ValueError(
-            f"{name}: got shape {array.shape} and type {array.dtype}; "
-            "allowed: one dimension of integers 0 and 1"
-        )
-    if array.size and (array.min() < 0 or array.max() > 1):
-        raise ValueError(f"{name}: got values {array.min()}..{array.max()}; allowed: 0 and 1")
-    return _own(np.ascontiguousarray(array, dtype=np.uint8))
-
-
-def _own(array: npt.NDArray[T]) -> npt.NDArray[T]:
-    """Return a writable array: kernels would be compiled once more for each read-only argument."""
-    return array if array.flags.writeable else array.copy()
-
-
-def check_cost(name: str, cost: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
-    """Return `cost` as (n,) float64, or raise ValueError naming the parameter."""
-    array = np.ascontiguousarray(cost, dtype=np.float64)
-    if array.shape != (n,):
-        raise ValueError(f"{name}: got shape {array.shape}; allowed: ({n},), one per element")
-    if n and not array.min() >= 0:  # also true of NaN
-        bad = int(np.flatnonzero(~(array >= 0))[0])
-        raise ValueError(
-            f"{name}: got {array[bad]} at element {bad}; allowed: 0 or more, inf for wet"
-        )
-    return _own(array)
-
-
-def check_height(height: int) -> int:
-    """Return `height` as an int, or raise ValueError."""
-    if not submatrices.MIN_HEIGHT <= whole("height", height) <= submatrices.MAX_HEIGHT:
-        raise ValueError(
-            f"height: got {height}; allowed: {submatrices.MIN_HEIGHT}..{submatrices.MAX_HEIGHT}"
-        )
-    return int(height)
-
-
-def whole(name: str, number: int) -> int:
-    """Return an integer of any type as an int, or raise ValueError."""
-    try:
-        return operator.index(number)
-    except TypeError:
-        raise ValueError(f"{name}: got {number!r}; allowed: an integer") from None
 
 
 def path_bytes(n_live: int, height: int = 10) -> int:
@@ -155,7 +100,7 @@ def is_compiled() -> bool:
 
     """
     from stc import kernels
-    from stc._jit import is_cached
+    from stc.jit import is_cached
 
     return is_cached(kernels.forward)
 
@@ -173,9 +118,9 @@ def cache_folder() -> Path | None:
     >>> folder = stc.cache_folder()
 
     """
-    from stc import _jit, kernels
+    from stc import jit, kernels
 
-    return _jit.cache_folder(kernels.forward)
+    return jit.cache_folder(kernels.forward)
 
 
 def embed(
@@ -236,11 +181,11 @@ def embed(
     """
     cover = check_bits("cover_bits", cover_bits)
     message = check_bits("message_bits", message_bits)
-    price = check_cost("cost", cost, cover.size)
+    costs = check_cost("cost", cost, cover.size)
     height = check_height(height)
     if message.size == 0:
         return cover.copy()
-    dry = price < np.inf
+    dry = costs < np.inf
     capacity = int(np.count_nonzero(dry))
     if message.size > capacity:
         raise PayloadTooLargeError(
@@ -250,13 +195,13 @@ def embed(
             capacity_bits=capacity,
         )
     layout = block_layout(cover.size, message.size, height, submatrix)
-    plan = plan_live(price, dry, layout.ends, message.size, height) if freeze else Plan(dry)
-    stego = search(cover, message, price, plan.live, layout, height, vector)
-    if plan.frozen and (stego is None or not acceptable(cover, stego, price, plan)):
+    plan = plan_live(costs, dry, layout.ends, message.size, height) if freeze else Plan(dry)
+    stego = search(cover, message, costs, plan.live, layout, height, vector)
+    if plan.frozen and (stego is None or not acceptable(cover, stego, costs, plan)):
         # The frozen elements were needed after all: an uneven order, or too many wet ones.
-        full = search(cover, message, price, dry, layout, height, vector)
+        full = search(cover, message, costs, dry, layout, height, vector)
         if full is not None and (
-            stego is None or _distortion(cover, full, price) < _distortion(cover, stego, price)
+            stego is None or _distortion(cover, full, costs) < _distortion(cover, stego, costs)
         ):
             stego = full
     if stego is None:
@@ -315,20 +260,20 @@ def extract(
 
 
 def _distortion(
-    cover: npt.NDArray[np.uint8], stego: npt.NDArray[np.uint8], price: npt.NDArray[np.float64]
+    cover: npt.NDArray[np.uint8], stego: npt.NDArray[np.uint8], costs: npt.NDArray[np.float64]
 ) -> float:
     with np.errstate(over="ignore"):
-        return float(price[cover != stego].sum())
+        return float(costs[cover != stego].sum())
 
 
 def acceptable(
     cover: npt.NDArray[np.uint8],
     stego: npt.NDArray[np.uint8],
-    price: npt.NDArray[np.float64],
+    costs: npt.NDArray[np.float64],
     plan: Plan,
 ) -> bool:
     """Return whether freezing kept its promise: the distortion is about as low as planned."""
-    return not plan.frozen or _distortion(cover, stego, price) <= plan.limit
+    return not plan.frozen or _distortion(cover, stego, costs) <= plan.limit
 
 
 def verify(

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import config
 
-from stc._jit import jit
 from stc._vector_ir import close_vector, step_vector
+from stc.jit import jit
 
 __all__ = [
     "HAS_VECTOR",
@@ -56,8 +56,8 @@ def step_plain(
     moved: Metrics,
     path: Path,
     column: int,
-    price0: np.float32,
-    price1: np.float32,
+    cost0: np.float32,
+    cost1: np.float32,
 ) -> None:
     """Add-compare-select over all states with stego bit 1 on a tie.
 
@@ -68,8 +68,8 @@ def step_plain(
         word = np.uint32(0)
         for j in range(16):
             s = 16 * block + j
-            stay = metrics[s] + price0
-            come = metrics[np.uintp(s ^ column)] + price1
+            stay = metrics[s] + cost0
+            come = metrics[np.uintp(s ^ column)] + cost1
             moved[s] = min(stay, come)
             if come <= stay:
                 word |= np.uint32(1) << np.uint32(j)
@@ -145,17 +145,17 @@ def forward(
         for i in range(first, last):
             column = columns[i - first] & mask
             if live[i]:
-                price0 = cost[i] if cover[i] else zero
-                price1 = zero if cover[i] else cost[i]
+                cost0 = cost[i] if cover[i] else zero
+                cost1 = zero if cover[i] else cost[i]
                 if vector:
                     top = 1
                     while top << 5 <= column:
                         top <<= 1
                     step_vector(
-                        at_metrics, at_path + slot * stride, size >> 4, column, top, price0, price1
+                        at_metrics, at_path + slot * stride, size >> 4, column, top, cost0, cost1
                     )
                 else:
-                    step_plain(metrics, moved, path[slot], column, price0, price1)
+                    step_plain(metrics, moved, path[slot], column, cost0, cost1)
                 row += 1
                 slot += 1
                 if slot == rows:
@@ -181,7 +181,7 @@ def keep_cheapest_columns(
 ) -> None:
     """Leave one element per column alive in blocks of more than `size` elements, the cheapest.
 
-    Two changes with one column undo each other, so no solution needs the dearer of them.
+    Two changes with one column undo each other, so no solution needs the costlier of them.
     """
     for b in range(ends.size - 1):
         first, last = ends[b], ends[b + 1]

@@ -7,7 +7,7 @@ exp(-lam * m1[i]) / Z and stays with 1 / Z. H is the entropy in bits, D the expe
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
+from stc.jit import jit
 
 __all__ = ["gibbs_sums_binary", "gibbs_sums_ternary"]
 

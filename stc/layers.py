@@ -27,7 +27,7 @@ _REPORTS = 24
 
 @dataclass(frozen=True)
 class Layer:
-    """A cover, the message that it is to carry, and the price of a flip."""
+    """A cover, the message that it is to carry, and the cost of a flip."""
 
     bits: Bits
     message: Bits
@@ -164,7 +164,7 @@ def _side_by_side(
 
 
 def _run_upper(upper: Trellis, feed: "_Feed", reports: int) -> None:
-    """Run the upper layer to its end, in so many parts, telling each time what is settled."""
+    """Run the upper layer to its end, in so many parts, reporting each time what is settled."""
     blocks = upper.message.size
     try:
         for k in range(1, reports + 1):

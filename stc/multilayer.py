@@ -7,12 +7,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stc import bounds, codec
+from stc import codec, gibbs
 from stc.errors import PayloadTooLargeError
+from stc.inputs import (
+    check_bits,
+    check_cost,
+    check_elements,
+    check_height,
+    close_dtype_limits,
+    whole,
+)
 from stc.layers import Layer, embed_layers
 from stc.splitting import best_share, nearest_shares, parts, put_share, read_share, share_places
 
-__all__ = ["close_dtype_limits", "embed_ternary", "extract_ternary"]
+__all__ = ["embed_ternary", "extract_ternary"]
 
 Split = Literal["entropy", "even"]
 
@@ -27,49 +35,6 @@ _TRIES = 4
 
 # Elements handled at once where temporary arrays would else be as large as the cover.
 _BLOCK = 1 << 18
-
-
-def check_elements(name: str, elements: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return `elements` as (n,) of their own integer type, or raise ValueError."""
-    array = np.asarray(elements)
-    if array.shape == (0,):  # np.asarray([]) is float64
-        return array.astype(array.dtype if array.dtype.kind in "iu" else np.uint8)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}: got shape {array.shape} and type {array.dtype}; "
-            "allowed: one dimension of any integer type"
-        )
-    return array
-
-
-def close_dtype_limits(
-    cover: npt.NDArray[Any],
-    cost_p1: npt.NDArray[np.float64],
-    cost_m1: npt.NDArray[np.float64],
-    overwrite: bool = False,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Forbid the changes that would wrap around.
-
-    Parameters
-    ----------
-    cover : (n,) any integer dtype
-        elements
-    cost_p1, cost_m1 : (n,) float64
-        prices of +1 and -1
-    overwrite : bool
-        change these arrays rather than copies of them
-
-    Returns
-    -------
-    cost_p1, cost_m1 : (n,) float64, with inf where the element is at its dtype's maximum or
-        minimum
-
-    """
-    limits = np.iinfo(cover.dtype)
-    up, down = (cost_p1, cost_m1) if overwrite else (cost_p1.copy(), cost_m1.copy())
-    up[cover == limits.max] = np.inf
-    down[cover == limits.min] = np.inf
-    return up, down
 
 
 def embed_ternary(
@@ -108,7 +73,7 @@ def embed_ternary(
         constraint height; time grows as n * 2**height
     split : "entropy" or "even"
         how many bits each layer takes: its part of the entropy at the optimum, which six bits in
-        a few elements tell the receiver (from 600 bits of message on), or always half
+        a few elements signal to the receiver (from 600 bits of message on), or always half
     freeze : bool
         as in `embed`
     threads : int >= 1
@@ -138,10 +103,10 @@ def embed_ternary(
 
     """
     elements = check_elements("cover", cover)
-    message = codec.check_bits("message_bits", message_bits)
-    up = codec.check_cost("cost_p1", cost_p1, elements.size)
-    down = codec.check_cost("cost_m1", cost_m1, elements.size)
-    codec.check_height(height)
+    message = check_bits("message_bits", message_bits)
+    up = check_cost("cost_p1", cost_p1, elements.size)
+    down = check_cost("cost_m1", cost_m1, elements.size)
+    check_height(height)
     _check_split(split)
     if threads < 1:
         raise ValueError(f"threads: got {threads}; allowed: 1 or more")
@@ -150,7 +115,7 @@ def embed_ternary(
     if overwrite_costs and np.shares_memory(up, down):
         down = down.copy()
     up, down = _comfortable(*close_dtype_limits(elements, up, down, overwrite_costs))
-    capacity = bounds.free_choice_bits((up, down))
+    capacity = gibbs.free_choice_bits((up, down))
     if message.size > capacity:
         raise PayloadTooLargeError(
             f"message_bits: got {message.size} bits; allowed: at most {capacity}, the entropy of "
@@ -158,26 +123,26 @@ def embed_ternary(
             needed_bits=message.size,
             capacity_bits=capacity,
         )
-    multiplier = bounds.rough_multiplier((up, down), message.size)
+    multiplier = gibbs.rough_multiplier((up, down), message.size)
     places = share_places(elements.size, message.size) if split == "entropy" else None
     if places is not None:
         at_places = up[places].copy(), down[places].copy()
-    # Large covers have hundreds of megabytes of prices, which are worked on in place. From an
+    # Large covers have hundreds of megabytes of costs, which are worked on in place. From an
     # even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from an odd
     # one +1 does.
     across, within = up, down
     _exchange(elements & 1 == 0, across, within)
-    tellings: Iterable[tuple[npt.NDArray[Any], int | None]] = [(elements, None)]
+    starts: Iterable[tuple[npt.NDArray[Any], int | None]] = [(elements, None)]
     if places is not None:
         share = best_share(across, within, multiplier)
         across[places] = within[places] = np.inf
-        tellings = _tellings(elements, at_places, places, share, height)
+        starts = _signalled(elements, at_places, places, share, height)
     _add_flip_cost(across, within, multiplier)
     failure: PayloadTooLargeError | None = None
-    for told, told_share in itertools.islice(tellings, _TRIES):
-        sizes = parts(elements.size, message.size, told_share)
+    for start, its_share in itertools.islice(starts, _TRIES):
+        sizes = parts(elements.size, message.size, its_share)
         try:
-            return _embed_parts(told, message, sizes, across, within, height, freeze, threads)
+            return _embed_parts(start, message, sizes, across, within, height, freeze, threads)
         except PayloadTooLargeError as error:
             failure = error
     raise PayloadTooLargeError(
@@ -188,23 +153,23 @@ def embed_ternary(
     ) from failure
 
 
-def _tellings(
+def _signalled(
     elements: npt.NDArray[Any],
     at_places: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
     places: slice,
     share: int,
     height: int,
 ) -> Iterator[tuple[npt.NDArray[Any], int]]:
-    """Yield elements that tell a share, and which, those near the best one first.
+    """Yield elements that signal a share, and the share, those near the best one first.
 
     Wet elements may stand in the way of one share and not of the next.
     """
     for near in nearest_shares(share):
         try:
-            told = put_share(elements, *at_places, places, near, height)
+            marked = put_share(elements, *at_places, places, near, height)
         except PayloadTooLargeError:
             continue
-        yield told, near
+        yield marked, near
 
 
 def _embed_parts(
@@ -219,8 +184,8 @@ def _embed_parts(
 ) -> npt.NDArray[Any]:
     """Embed `sizes` bits in the lowest and the second-lowest layer.
 
-    `across` (n,) is what it costs to flip the second-lowest bit, `within` (n,) the price of the
-    change that does not; elements that tell the share are wet in both.
+    `across` (n,) is what it costs to flip the second-lowest bit, `within` (n,) the cost of the
+    change that does not; elements that signal the share are wet in both.
     """
     low_bit = (elements & 1).astype(np.uint8)
     high_bit = ((elements >> 1) & 1).astype(np.uint8)
@@ -305,7 +270,7 @@ def extract_ternary(
     """
     elements = check_elements("stego", stego)
     _check_split(split)
-    if not 0 <= codec.whole("n_message", n_message) <= 2 * elements.size:
+    if not 0 <= whole("n_message", n_message) <= 2 * elements.size:
         raise ValueError(f"n_message: got {n_message}; allowed: 0..{2 * elements.size}")
     places = share_places(elements.size, int(n_message)) if split == "entropy" else None
     share = None if places is None else read_share(elements, places, height)

@@ -1,10 +1,11 @@
-"""Which elements deserve trellis work: those that carry the payload at the optimum."""
+"""Elements that deserve trellis work: those that carry the payload at the optimum."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from stc.gibbs import bisect, flip_entropy
 from stc.sampling import spread
 
 __all__ = ["FROZEN_SHARE", "Plan", "plan_live"]
@@ -29,18 +30,11 @@ _SUSPICIOUS = 1.5
 
 @dataclass(frozen=True)
 class Plan:
-    """Elements that take part, and the distortion above which freezing is to be doubted."""
+    """Elements that take part, and the distortion above which freezing is checked."""
 
     live: npt.NDArray[np.bool_]
     limit: float = np.inf
     frozen: bool = False
-
-
-def _entropy(scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Binary entropy in bits at change probability 1 / (1 + exp(scaled)), scaled >= 0."""
-    decay = np.exp(-scaled)
-    entropy: npt.NDArray[np.float64] = np.log1p(decay) + scaled * decay / (1.0 + decay)
-    return entropy / float(np.log(2.0))
 
 
 def _threshold(cost: npt.NDArray[np.float64], payload_bits: float) -> tuple[float, float]:
@@ -57,14 +51,10 @@ def _threshold(cost: npt.NDArray[np.float64], payload_bits: float) -> tuple[floa
     # Between almost free changes and almost none; beyond 700 exp is not a float64.
     low = -float(np.log(positive[-1])) - 10.0
     high = min(4.0 - float(np.log(positive[0])), 700.0)
-    while high - low > 0.01:
-        middle = 0.5 * (low + high)
-        if _entropy(scaled(middle)).sum() > payload_bits:
-            low = middle
-        else:
-            high = middle
-    optimum = scaled(high)
-    tail = np.cumsum(_entropy(optimum)[::-1])[::-1]
+    optimum = scaled(
+        bisect(lambda at: bool(flip_entropy(scaled(at)).sum() <= payload_bits), low, high, 0.01)
+    )
+    tail = np.cumsum(flip_entropy(optimum)[::-1])[::-1]
     keep = int(np.count_nonzero(tail > FROZEN_SHARE * payload_bits))
     with np.errstate(over="ignore"):
         distortion = float((cost / (1.0 + np.exp(optimum))).sum())

@@ -1,4 +1,4 @@
-"""The trellis search: the ring of back-pointers and the order of kernel calls."""
+"""Trellis search: the ring of back-pointers and the order of kernel calls."""
 
 from dataclasses import dataclass
 
@@ -25,23 +25,23 @@ class Layout:
     wide: npt.NDArray[np.int64]
 
 
-def _metric_costs(price: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def _metric_costs(cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Convert to float32, scaled by a power of two only where float32 would not hold the range."""
-    finite_max = float(np.max(price, initial=0.0))
+    finite_max = float(np.max(cost, initial=0.0))
     if finite_max == np.inf:
-        finite_max = float(np.max(price, where=price < np.inf, initial=0.0))
+        finite_max = float(np.max(cost, where=cost < np.inf, initial=0.0))
     exponent = 0
     if finite_max > _LARGEST_COST or 0 < finite_max < _SMALLEST_MAXIMUM:
         exponent = -int(np.frexp(finite_max)[1])
     with np.errstate(under="ignore"):
-        scaled = np.ldexp(price, exponent) if exponent else price
+        scaled = np.ldexp(cost, exponent) if exponent else cost
         return scaled.astype(np.float32)
 
 
 def search(
     cover: npt.NDArray[np.uint8],
     message: npt.NDArray[np.uint8],
-    price: npt.NDArray[np.float64],
+    cost: npt.NDArray[np.float64],
     live: npt.NDArray[np.bool_],
     layout: Layout,
     height: int,
@@ -55,7 +55,7 @@ def search(
         bits of the cover
     message : (m,) uint8, values {0, 1}, 0 < m <= n
         bits of the message
-    price : (n,) float64 >= 0
+    cost : (n,) float64 >= 0
         units of distortion; finite where `live`
     live : (n,) bool
         elements that may change; fewer in very wide blocks afterwards
@@ -71,7 +71,7 @@ def search(
     stego : (n,) uint8 or None where no path survives
 
     """
-    trellis = Trellis(cover, message, price, live, layout, height, vector)
+    trellis = Trellis(cover, message, cost, live, layout, height, vector)
     return trellis.finish() if trellis.advance(message.size) else None
 
 
@@ -106,7 +106,7 @@ class Trellis:
         self,
         cover: npt.NDArray[np.uint8],
         message: npt.NDArray[np.uint8],
-        price: npt.NDArray[np.float64],
+        cost: npt.NDArray[np.float64],
         live: npt.NDArray[np.bool_],
         layout: Layout,
         height: int,
@@ -117,7 +117,7 @@ class Trellis:
         self.kernels = kernels
         self.size = 1 << height
         self.cover, self.message, self.live, self.ends = cover, message, live, layout.ends
-        self.cost = _metric_costs(price)
+        self.cost = _metric_costs(cost)
         if layout.wide.size > self.size:
             kernels.keep_cheapest_columns(
                 self.cost, layout.ends, layout.narrow, layout.wide, self.size, live

@@ -1,4 +1,4 @@
-"""How a ±1 message is divided between the two layers, and how the receiver learns it."""
+"""Division of a ±1 message between the two layers, and its signal to the receiver."""
 
 from typing import Any
 
@@ -6,27 +6,28 @@ import numpy as np
 import numpy.typing as npt
 
 from stc import codec
+from stc.gibbs import binary_entropy, weights
 from stc.sampling import spread
 
 __all__ = ["best_share", "nearest_shares", "parts", "put_share", "read_share", "share_places"]
 
-# The upper layer's share is told in this many bits, as a multiple of 1 / (2**SHARE_BITS - 1).
+# The upper layer's share is signalled in this many bits, as a multiple of 1 / (2**SHARE_BITS - 1).
 SHARE_BITS = 6
 _WHOLE = (1 << SHARE_BITS) - 1
 
-# Shorter messages are split in halves: telling would cost more than it saves.
-_TELL_FROM = 600
+# Shorter messages are split in halves: the signal would cost more than it saves.
+_SIGNALLED_FROM = 600
 
 # Elements looked at to find the share.
 _SAMPLE = 1 << 16
 
 
 def share_places(n: int, n_message: int) -> slice | None:
-    """Return the elements that tell the share, or None where the split is even.
+    """Return the elements that signal the share, or None where the message is halved.
 
     They are evenly spaced, as many as six bits would take of the message, and at least twelve.
     """
-    if n_message < _TELL_FROM or n < 2 * SHARE_BITS:
+    if n_message < _SIGNALLED_FROM or n < 2 * SHARE_BITS:
         return None
     stride = min((n_message + SHARE_BITS) // SHARE_BITS, n // (2 * SHARE_BITS))
     return slice(stride // 2, None, stride)
@@ -35,7 +36,7 @@ def share_places(n: int, n_message: int) -> slice | None:
 def parts(n: int, n_message: int, share: int | None = None) -> tuple[int, int]:
     """Return the bits of the lowest and of the second-lowest layer of n elements.
 
-    Halves without a share; and whatever a picture that carries nothing tells, neither layer gets
+    Halves without a share; and whatever an image that carries nothing signals, neither layer gets
     more bits than it has elements.
     """
     n_high = n_message // 2
@@ -43,13 +44,6 @@ def parts(n: int, n_message: int, share: int | None = None) -> tuple[int, int]:
         n_high = (2 * share * n_message + _WHOLE) // (2 * _WHOLE)
         n_high = min(max(n_high, n_message - n), n)
     return n_message - n_high, n_high
-
-
-def _information(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the binary entropy in bits of each probability."""
-    inside = np.clip(p, 1e-300, 1.0 - 1e-16)
-    bits: npt.NDArray[np.float64] = -inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside)
-    return np.where((p > 0) & (p < 1), bits, 0.0)
 
 
 def best_share(
@@ -60,7 +54,7 @@ def best_share(
     Parameters
     ----------
     across, within : (n,) float64 >= 0
-        prices of the change that flips the second-lowest bit and of the other one; inf for wet
+        costs of the change that flips the second-lowest bit and of the other one; inf for wet
     multiplier : float >= 0
         Gibbs multiplier of the whole message
 
@@ -70,16 +64,11 @@ def best_share(
 
     """
     some = spread(across.size, _SAMPLE)
-    steep = min(multiplier, 1e300)  # inf * 0 is not a number
-    weights = []
-    for cost in (across[some], within[some]):
-        dry = cost < np.inf
-        with np.errstate(over="ignore", under="ignore"):
-            weights.append(np.where(dry, np.exp(-steep * np.where(dry, cost, 0.0)), 0.0))
-    total = 1.0 + weights[0] + weights[1]
-    inside = 1.0 + weights[1]
-    high = float(_information(weights[0] / total).sum())
-    low = float((_information(weights[1] / inside) * inside / total).sum())
+    crossing, staying = (weights(cost[some], multiplier) for cost in (across, within))
+    total = 1.0 + crossing + staying
+    inside = 1.0 + staying
+    high = float(binary_entropy(crossing / total).sum())
+    low = float((binary_entropy(staying / inside) * inside / total).sum())
     return round(_WHOLE * high / (high + low)) if high + low > 0 else _WHOLE // 2
 
 
@@ -103,33 +92,33 @@ def put_share(
     elements : (n,) any integer dtype
         the cover
     up, down : (places,) float64 >= 0
-        prices at `places` of +1 and -1; inf for wet
+        costs at `places` of +1 and -1; inf for wet
     places : slice
         what `share_places` returned
     share : int in 0..63
-        what to tell
+        what to signal
     height : int in 6..14
         constraint height
 
     Returns
     -------
-    told : (n,) dtype of `elements`
+    marked : (n,) dtype of `elements`
 
     Raises
     ------
     PayloadTooLargeError : too few of them may change
 
     """
-    told = elements.copy()
+    marked = elements.copy()
     rise = up <= down
     bits = (elements[places] & 1).astype(np.uint8)
     digits = (share >> np.arange(SHARE_BITS)) & 1
     if not np.array_equal(codec.extract(bits, SHARE_BITS, height), digits):
         moved = codec.embed(bits, digits, np.where(rise, up, down), height) != bits
-        view = told[places]
+        view = marked[places]
         view[moved & rise] += 1
         view[moved & ~rise] -= 1
-    return told
+    return marked
 
 
 def read_share(elements: npt.NDArray[Any], places: slice, height: int) -> int:

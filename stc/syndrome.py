@@ -1,4 +1,4 @@
-"""The receiver's arithmetic, twice: compiled, and in numpy for a process that only extracts."""
+"""Syndromes, the receiver's arithmetic: compiled, and in numpy for a process that only extracts."""
 
 import sys
 

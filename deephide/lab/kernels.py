@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stc._jit import jit
+from stc.jit import jit
 
 __all__ = ["count_runs", "filtered", "quantised"]
 

@@ -1,8 +1,8 @@
-"""Cost functions of the field: one picture in, one price per pixel out.
+"""Cost functions of the field: one image in, one cost per element out.
 
-`hill`, `wow`, `suniward` and `mipod` price the pixels of one channel, `juniward` and `uerd` the
-quantised coefficients of one JPEG component. Each scheme returns the plain price of a change of
-one; `wet` turns it into the prices of +1 and -1 with saturated elements forbidden to leave their
+`hill`, `wow`, `suniward` and `mipod` rate the pixels of one channel, `juniward` and `uerd` the
+quantised coefficients of one JPEG component. Each scheme returns the cost of a change by one;
+`wet` turns it into the costs of +1 and -1 with saturated elements forbidden to leave their
 range, and `sync_channels` makes the channels of a pixel change in the same direction.
 """
 

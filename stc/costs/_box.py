@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._mirror import mirror
+from stc.jit import jit
 
 __all__ = ["box_mean"]
 
@@ -16,7 +16,7 @@ def _box(plane: Any, rows: Any, columns: Any, size: int, out: Any) -> None:
     """Sum windows of odd `size`: down the columns, then along the row.
 
     Each window is added up afresh. A running sum would need a third of the additions, but it
-    carries the dust of a large value to all that follow it, and the prices next to flat areas
+    carries the dust of a large value to all that follow it, and the costs next to flat areas
     are a million times those of their neighbours.
     """
     height, width = out.shape

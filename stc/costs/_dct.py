@@ -1,4 +1,4 @@
-"""What the schemes for JPEG pictures ask of their coefficients, and the pixels these stand for."""
+"""Checked coefficients for the schemes of JPEG, and the pixels that they stand for."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,7 +1,7 @@
-"""The directional filter bank that WOW, S-UNIWARD and J-UNIWARD share.
+"""Directional filter bank that WOW, S-UNIWARD and J-UNIWARD share.
 
 Each of the three filters is the product of one filter down the columns and one along the rows,
-so that 32 multiplications do the work of 256. Kernels walk down the picture and keep the last
+so that 32 multiplications do the work of 256. Kernels walk down the image and keep the last
 sixteen rows of what they need, whatever its height.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
+from stc.jit import jit
 
 __all__ = ["HIGH", "LOW", "TAPS", "along", "clear", "down", "residual_row"]
 

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from stc.gibbs import check_payload, rough_multiplier
+
 __all__ = ["sync_channels"]
 
 
@@ -59,9 +61,6 @@ def sync_channels(
     True
 
     """
-    # The optimal coder's multiplier; `bounds` loads numba.
-    from stc.bounds import check_payload, rough_multiplier
-
     up, down = np.array(cost_p1, dtype=np.float64), np.array(cost_m1, dtype=np.float64)
     if up.shape != down.shape or up.ndim < 2:
         raise ValueError(

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._box import box_mean
 from stc.costs._image import check_image
 from stc.costs._mirror import mirror
+from stc.jit import jit
 
 __all__ = ["hill"]
 
@@ -51,7 +51,7 @@ def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Li, Wang, Huang and Li, "A New Cost Function for Spatial Image Steganography", ICIP 2014:
     the Ker-Böhme residual, averaged over 3x3 and inverted, then averaged over 15x15; borders
     are mirrored with the edge pixel repeated, at each stage. Activity below float32's epsilon
-    counts as that epsilon, so that no price exceeds 2**23.
+    counts as that epsilon, so that no cost exceeds 2**23.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     Returns
     -------
-    rho : (H, W) float64, in (0, 2**23]; large where the picture is flat
+    rho : (H, W) float64, in (0, 2**23]; large where the image is flat
 
     Raises
     ------
@@ -69,8 +69,8 @@ def hill(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> import numpy as np, stc
-    >>> picture = np.zeros((32, 32)); picture[:, 16:] = np.arange(512).reshape(32, 16) % 7
-    >>> rho = stc.costs.hill(picture)
+    >>> image = np.zeros((32, 32)); image[:, 16:] = np.arange(512).reshape(32, 16) % 7
+    >>> rho = stc.costs.hill(image)
     >>> bool(rho[16, 24] < rho[16, 2])
     True
 

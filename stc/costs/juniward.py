@@ -5,11 +5,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._dct import COSINES, check_coefficients, decoded
 from stc.costs._image import check_image
 from stc.costs._mirror import mirror
 from stc.costs._wavelet import HIGH, LOW, TAPS, clear, residual_row
+from stc.jit import jit
 
 __all__ = ["juniward"]
 
@@ -44,7 +44,7 @@ def _weigh_down(smooth: Any, rough: Any, impact: Any, y: int, out: Any) -> None:
 
 
 @jit
-def _prices(
+def _costs(
     image: Any,
     rows: Any,
     columns: Any,
@@ -91,12 +91,12 @@ def juniward(
     Holub, Fridrich and Denemark, "Universal Distortion Function for Steganography in an
     Arbitrary Domain", EURASIP J. Inf. Security 2014:1: the sum, over three directions, of the
     changes of the residuals that one coefficient causes, each relative to the residual plus
-    2**-6. Every coefficient has a price, DC and zeros too. Luma and chroma are priced alike,
+    2**-6. Every coefficient has a cost, DC and zeros too. Luma and chroma are treated alike,
     each component with its own table and at its own resolution; for colour the paper's one
-    component is all that is defined, so that prices of luma and chroma are comparable only as
+    component is all that is defined, so that costs of luma and chroma are comparable only as
     far as residuals of either are.
 
-    `stc.costs.wet(coefficients, rho, low=-1023, high=1023)` gives the prices of +1 and -1.
+    `stc.costs.wet(coefficients, rho, low=-1023, high=1023)` gives the costs of +1 and -1.
     Zeros are not forbidden there; published simulators merely count the payload per non-zero AC
     coefficient.
 
@@ -149,6 +149,6 @@ def juniward(
     )
     sums = np.zeros((blocks.shape[0], 8, image.shape[1]))
     # The residual is a correlation here: the first tap meets the first pixel.
-    _prices(image, rows, columns, bank, impact, impact.transpose(0, 2, 1).copy(), _SIGMA, sums)
+    _costs(image, rows, columns, bank, impact, impact.transpose(0, 2, 1).copy(), _SIGMA, sums)
     modes = sums.reshape(*sums.shape[:2], -1, 8).transpose(0, 2, 1, 3)
     return np.multiply(modes, table, order="C")

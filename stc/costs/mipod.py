@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._box import box_mean
 from stc.costs._image import check_image
 from stc.costs._mirror import mirror
 from stc.errors import PayloadTooLargeError
+from stc.jit import jit
 
 __all__ = ["change_rates", "fisher_information", "mipod"]
 
@@ -160,12 +160,12 @@ def _entropy(information: Any, counts: Any, multiplier: float, odds: Any) -> tup
             if step <= 1e-7 * a:
                 break
         odds[i] = a
-        price = np.log(a)
+        cost = np.log(a)
         rate = 1.0 / (a + 2.0)
         stay = a * rate
         weight = counts[i] if counts.size else 1.0
-        total += weight * (np.log1p(2.0 / a) + 2.0 * price * rate)
-        slope -= weight * 2.0 * price * price * rate * stay / (1.0 + price * stay)
+        total += weight * (np.log1p(2.0 / a) + 2.0 * cost * rate)
+        slope -= weight * 2.0 * cost * cost * rate * stay / (1.0 + cost * stay)
     return total, slope
 
 
@@ -188,8 +188,8 @@ def _search(information: Plane, counts: Plane, nats: float, at: float, odds: Pla
     return at
 
 
-def _prices(information: Plane, payload_bits: float) -> Plane:
-    """Return the prices at which an optimal coder changes at MiPOD's rates."""
+def _costs(information: Plane, payload_bits: float) -> Plane:
+    """Return the costs at which an optimal coder changes at MiPOD's rates."""
     capacity = information.size * np.log2(3.0)
     if not payload_bits > 0:
         raise ValueError(f"payload_bits: got {payload_bits}; allowed: more than 0")
@@ -212,8 +212,8 @@ def _prices(information: Plane, payload_bits: float) -> Plane:
     guess = _search(centres, counts, nats, -float(logs.mean()), odds)
     odds = odds[bins]
     _search(flat, np.empty(0), nats, guess, odds)
-    prices: Plane = np.log(odds, out=odds).reshape(information.shape)
-    return prices
+    costs: Plane = np.log(odds, out=odds).reshape(information.shape)
+    return costs
 
 
 def change_rates(information: Plane, payload_bits: float) -> npt.NDArray[np.float64]:
@@ -241,7 +241,7 @@ def change_rates(information: Plane, payload_bits: float) -> npt.NDArray[np.floa
     ValueError : names the parameter, what was got and what is allowed
 
     """
-    rate: Plane = 1.0 / (np.exp(_prices(information, payload_bits)) + 2.0)
+    rate: Plane = 1.0 / (np.exp(_costs(information, payload_bits)) + 2.0)
     return rate
 
 
@@ -272,14 +272,14 @@ def mipod(image: npt.ArrayLike, payload_bits: float) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> import numpy as np, stc
-    >>> picture = np.zeros((64, 64)); picture[:, 32:] = np.arange(2048).reshape(64, 32) % 7
-    >>> rho = stc.costs.mipod(picture, 400)
+    >>> image = np.zeros((64, 64)); image[:, 32:] = np.arange(2048).reshape(64, 32) % 7
+    >>> rho = stc.costs.mipod(image, 400)
     >>> bool(rho[32, 48] < rho[32, 4])
     True
 
     """
     values = np.asarray(image)
     if values.ndim != 3:
-        return _prices(fisher_information(values), payload_bits)
+        return _costs(fisher_information(values), payload_bits)
     channels = [fisher_information(values[..., c]) for c in range(values.shape[2])]
-    return _prices(np.stack(channels, axis=-1), payload_bits)
+    return _costs(np.stack(channels, axis=-1), payload_bits)

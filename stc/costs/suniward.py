@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._image import check_image
 from stc.costs._mirror import mirror
 from stc.costs._wavelet import HIGH, LOW, TAPS, along, clear, down, residual_row
+from stc.jit import jit
 
 __all__ = ["suniward"]
 
@@ -17,7 +17,7 @@ _SIGMA = 1.0
 
 
 @jit
-def _prices(
+def _costs(
     image: Any, rows: Any, columns: Any, bank: Any, size: Any, sigma: float, out: Any
 ) -> None:
     """Add up, for each pixel, the relative changes of the residuals it takes part in.
@@ -60,7 +60,7 @@ def suniward(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Holub, Fridrich and Denemark, "Universal Distortion Function for Steganography in an
     Arbitrary Domain", EURASIP J. Inf. Security 2014:1: the sum, over three directions, of the
     changes of the residuals that one pixel causes, each relative to the residual plus 1. The
-    picture is mirrored beyond its borders, with the edge pixel repeated.
+    image is mirrored beyond its borders, with the edge pixel repeated.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def suniward(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     Returns
     -------
-    rho : (H, W) float64, > 0; large where the picture is smooth in some direction
+    rho : (H, W) float64, > 0; large where the image is smooth in some direction
 
     Raises
     ------
@@ -78,8 +78,8 @@ def suniward(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> import numpy as np, stc
-    >>> picture = np.zeros((64, 64)); picture[:, 32:] = np.arange(2048).reshape(64, 32) % 7
-    >>> rho = stc.costs.suniward(picture)
+    >>> image = np.zeros((64, 64)); image[:, 32:] = np.arange(2048).reshape(64, 32) % 7
+    >>> rho = stc.costs.suniward(image)
     >>> bool(rho[32, 48] < rho[32, 4])
     True
 
@@ -89,5 +89,5 @@ def suniward(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     bank = np.stack([LOW, HIGH])
     rho = np.empty(x.shape)
     # The residual is a convolution: the last tap meets the first pixel.
-    _prices(x, rows, columns, bank[:, ::-1].copy(), np.abs(bank), _SIGMA, rho)
+    _costs(x, rows, columns, bank[:, ::-1].copy(), np.abs(bank), _SIGMA, rho)
     return rho

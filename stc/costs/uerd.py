@@ -16,9 +16,9 @@ def uerd(coefficients: npt.ArrayLike, quantization: npt.ArrayLike) -> npt.NDArra
     the energy around the block. Energy is the sum of the magnitudes of the dequantised AC
     coefficients, a quarter of each neighbour's added; blocks beyond the border mirror those
     inside. DC is changed at the mean of the steps of its two neighbours. Luma and chroma are
-    priced alike, each with its own table.
+    treated alike, each with its own table.
 
-    `stc.costs.wet(coefficients, rho, low=-1023, high=1023)` gives the prices of +1 and -1.
+    `stc.costs.wet(coefficients, rho, low=-1023, high=1023)` gives the costs of +1 and -1.
 
     Parameters
     ----------

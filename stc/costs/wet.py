@@ -9,9 +9,9 @@ __all__ = ["wet"]
 def wet(
     image: npt.ArrayLike, rho: npt.ArrayLike, low: int = 0, high: int = 255
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Turn one price per pixel into the prices of +1 and -1.
+    """Turn one cost per pixel into the costs of +1 and -1.
 
-    A saturated pixel may only go inwards. A price that is NaN or infinite, which a cost function
+    A saturated pixel may only go inwards. A cost that is NaN or infinite, which a cost function
     yields where it knows nothing of a pixel, forbids both changes.
 
     Parameters
@@ -29,7 +29,7 @@ def wet(
 
     Raises
     ------
-    ValueError : shapes differ, or a price is negative
+    ValueError : shapes differ, or a cost is negative
 
     Examples
     --------
@@ -40,10 +40,10 @@ def wet(
 
     """
     pixels = np.asarray(image)
-    price = np.asarray(rho, dtype=np.float64)
-    if pixels.shape != price.shape:
-        raise ValueError(f"rho: got shape {price.shape}; allowed: {pixels.shape}, as the image")
-    if (price < 0).any():
-        raise ValueError(f"rho: got {price[price < 0].min()}; allowed: 0 or more")
-    price = np.where(np.isnan(price), np.inf, price)
-    return np.where(pixels >= high, np.inf, price), np.where(pixels <= low, np.inf, price)
+    cost = np.asarray(rho, dtype=np.float64)
+    if pixels.shape != cost.shape:
+        raise ValueError(f"rho: got shape {cost.shape}; allowed: {pixels.shape}, as the image")
+    if (cost < 0).any():
+        raise ValueError(f"rho: got {cost[cost < 0].min()}; allowed: 0 or more")
+    cost = np.where(np.isnan(cost), np.inf, cost)
+    return np.where(pixels >= high, np.inf, cost), np.where(pixels <= low, np.inf, cost)

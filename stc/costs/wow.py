@@ -1,24 +1,24 @@
-"""WOW: directional suitability, joined so that one smooth direction makes a pixel dear."""
+"""WOW: directional suitability, joined so that one smooth direction makes a pixel costly."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stc._jit import jit
 from stc.costs._image import check_image
 from stc.costs._mirror import mirror
 from stc.costs._wavelet import HIGH, LOW, TAPS, along, clear, down, residual_row
+from stc.jit import jit
 
 __all__ = ["wow"]
 
 # Above this the residuals of some direction are the dust of rounding, and the field's programs
 # call a pixel wet.
-_DEAREST = 1e10
+_LARGEST = 1e10
 
 
 @jit
-def _prices(image: Any, rows: Any, columns: Any, bank: Any, size: Any, out: Any) -> None:
+def _costs(image: Any, rows: Any, columns: Any, bank: Any, size: Any, out: Any) -> None:
     """Sum the reciprocal suitabilities; the indices are those of S-UNIWARD."""
     height, width = out.shape
     taps = bank.shape[1]
@@ -44,13 +44,13 @@ def _prices(image: Any, rows: Any, columns: Any, bank: Any, size: Any, out: Any)
             for k in range(3):
                 clear(suitability[k])
                 down(kept[k], order, size[0 if k == 0 else 1], suitability[k])
-            price = out[i]
+            cost = out[i]
             one, two, three = suitability[0], suitability[1], suitability[2]
             for j in range(width):
                 a, b, c = one[j], two[j], three[j]
                 # 1/a + 1/b + 1/c, and inf where one of them is zero.
                 below = a * b * c
-                price[j] = (b * c + a * c + a * b) / below if below > 0.0 else np.inf
+                cost[j] = (b * c + a * c + a * b) / below if below > 0.0 else np.inf
 
 
 def wow(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -59,7 +59,7 @@ def wow(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Holub and Fridrich, "Designing Steganographic Distortion Using Directional Filters",
     WIFS 2012: the suitability of a direction is the magnitude of the residuals around the
     pixel, weighted by its own part in them; the cost is the sum of their reciprocals (the
-    reciprocal Hölder norm with p = -1). The picture is mirrored beyond its borders, with the
+    reciprocal Hölder norm with p = -1). The image is mirrored beyond its borders, with the
     edge pixel repeated.
 
     Parameters
@@ -69,7 +69,7 @@ def wow(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     Returns
     -------
-    rho : (H, W) float64, in (0, 1e10], or inf where some direction is flat: a price above 1e10
+    rho : (H, W) float64, in (0, 1e10], or inf where some direction is flat: a cost above 1e10
         is the reciprocal of rounding and counts as wet
 
     Raises
@@ -79,8 +79,8 @@ def wow(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> import numpy as np, stc
-    >>> picture = np.zeros((64, 64)); picture[:, 32:] = np.arange(2048).reshape(64, 32) % 7
-    >>> rho = stc.costs.wow(picture)
+    >>> image = np.zeros((64, 64)); image[:, 32:] = np.arange(2048).reshape(64, 32) % 7
+    >>> rho = stc.costs.wow(image)
     >>> bool(rho[32, 48] < rho[32, 4])
     True
 
@@ -89,6 +89,6 @@ def wow(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     rows, columns = (mirror(extent, TAPS - 1, TAPS - 1) for extent in x.shape)
     bank = np.stack([LOW, HIGH])
     rho = np.empty(x.shape)
-    _prices(x, rows, columns, bank[:, ::-1].copy(), np.abs(bank), rho)
-    rho[rho > _DEAREST] = np.inf
+    _costs(x, rows, columns, bank[:, ::-1].copy(), np.abs(bank), rho)
+    rho[rho > _LARGEST] = np.inf
     return rho

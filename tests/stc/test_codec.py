@@ -176,17 +176,17 @@ def test_one_forced_expensive_change_leaves_the_rest_precise(rng):
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5])
-@pytest.mark.parametrize("price", [8e6, 1e10])
-def test_many_dear_elements_leave_the_rest_precise(share, price):
-    # HILL prices of a picture whose upper part is sky, in raster order.
+@pytest.mark.parametrize("high", [8e6, 1e10])
+def test_many_costly_elements_leave_the_rest_precise(share, high):
+    # HILL costs of an image whose upper part is sky, in raster order.
     n, m = 1 << 13, 1 << 10
     cover, message, cost = problem(7, n, m)
-    dear = int(share * n)
-    cost[:dear] = price
+    costly = int(share * n)
+    cost[:costly] = high
     stego = stc.embed(cover, message, cost, 10)
-    rest = (cover[dear:], message[round(share * m) :], cost[dear:])
+    rest = (cover[costly:], message[round(share * m) :], cost[costly:])
     expected = rest[2][stc.embed(*rest) != rest[0]].sum()
-    assert rest[2][stego[dear:] != rest[0]].sum() < 1.1 * expected
+    assert rest[2][stego[costly:] != rest[0]].sum() < 1.1 * expected
 
 
 @pytest.mark.parametrize("m", [1, 3])

@@ -95,7 +95,7 @@ def test_wow_equals_conseal(picture):
     wet = theirs > 1e10
     assert np.array_equal(np.isinf(ours), wet)
     assert (p1[wet] == 1e10).all()
-    # A price is the reciprocal of residuals that carry dust of 1e-13: above a few thousand it
+    # A cost is the reciprocal of residuals that carry dust of 1e-13: above a few thousand it
     # loses digits here and there alike.
     dry = theirs[~wet]
     assert (np.abs(ours[~wet] - dry) <= (1e-9 + 1e-13 * dry) * dry).all()

@@ -24,7 +24,7 @@ from deephide.formats.jpeg.segments import (
     Scan,
     parse,
 )
-from stc._jit import is_cached
+from stc.jit import is_cached
 
 __all__ = ["decode", "is_compiled", "outside", "replace_coefficients"]
 

@@ -11,7 +11,7 @@ further coefficients.
 
 from typing import Any
 
-from stc._jit import jit
+from stc.jit import jit
 
 __all__ = ["read_ac_first", "read_ac_refine", "read_dc_first", "read_dc_refine", "read_sequential"]
 

@@ -13,7 +13,7 @@ the choice is libjpeg's.
 
 from typing import Any
 
-from stc._jit import jit
+from stc.jit import jit
 
 __all__ = [
     "RAW",

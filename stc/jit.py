@@ -1,4 +1,4 @@
-"""One `jit` decorator for all kernels: cached where the disk allows, in memory where not."""
+"""Compilation of all kernels: cached where the disk allows, in memory where not."""
 
 import logging
 import sys
