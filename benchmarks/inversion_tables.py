@@ -25,7 +25,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from e2style.architectures import ROWS
-from e2style.checkpoints import loading as zoo
+from e2style.checkpoints.loading import load_model
+from e2style.checkpoints.shipped import DEFAULT
 from e2style.config import GeneratorConfig, TrainConfig
 from e2style.data.faces import FaceSet
 from e2style.evaluation.measure import TITLES, measure, parameters, runtime
@@ -196,7 +197,7 @@ def latents_of(options: argparse.Namespace) -> Path:
     """Codes that the generator's own encoder finds for some training pictures."""
     path = options.runs / "latents.npy"
     if not path.exists():
-        model = zoo.load_model(options.generator)
+        model = load_model(options.generator)
         partial = path.with_suffix(f".partial{RANK}.npy")
         np.save(partial, encode_set(model, FaceSet(options.data, 256, limit=LATENTS)))
         os.replace(partial, path)
@@ -242,7 +243,7 @@ def parser_of(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--scale", choices=sorted(SCALES), default="small")
     parser.add_argument("--data", required=True, help="training pictures: folder or zip")
     parser.add_argument("--validation", required=True, help="pictures to measure on")
-    parser.add_argument("--generator", default=zoo.DEFAULT, help="the frozen generator")
+    parser.add_argument("--generator", default=DEFAULT, help="the frozen generator")
     parser.add_argument("--features", type=Path, required=True, help="networks of the losses")
     parser.add_argument("--metrics", type=Path, help="networks of the metrics; else the same")
     parser.add_argument("--backbone", default="", help="model_ir_se50.pth; full size only")

@@ -4,8 +4,7 @@ import dataclasses
 import pathlib
 
 import e2style
-from e2style.checkpoints import loading as zoo
-from e2style.checkpoints.shipped import RESTORERS
+from e2style.checkpoints.shipped import RESTORERS, built_in
 
 HERE = pathlib.Path(__file__).parent
 
@@ -48,7 +47,7 @@ def card(name: str) -> str:
     counts = e2style.count_parameters(model.config)
     found = dataclasses.asdict(model.card) if model.card else {}
     metrics = found.pop("metrics", {})
-    file, digest = (zoo.SHIPPED | RESTORERS)[name]
+    file, digest = built_in()[name]
     rows = {
         "file": f"`e2style/weights/{file}`",
         "SHA-256": f"`{digest}`",

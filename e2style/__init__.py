@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from e2style.checkpoints.adding import add_model, remove_model
-    from e2style.checkpoints.loading import load, load_generator, load_model, save
-    from e2style.checkpoints.shipped import fingerprint_of, header_of, locate, names
+    from e2style.checkpoints.fingerprints import fingerprint_of
+    from e2style.checkpoints.loading import load, load_generator, load_model
+    from e2style.checkpoints.locations import header_of, locate
+    from e2style.checkpoints.saving import save
+    from e2style.checkpoints.shipped import names
     from e2style.checkpoints.user_models import Added, added_models
     from e2style.checkpoints.verification import Verdict, verify
     from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig, TrainConfig
@@ -41,15 +44,15 @@ _HOMES = {
     "add_model": "checkpoints.adding",
     "added_models": "checkpoints.user_models",
     "count_parameters": "models.counting",
-    "fingerprint_of": "checkpoints.shipped",
-    "header_of": "checkpoints.shipped",
+    "fingerprint_of": "checkpoints.fingerprints",
+    "header_of": "checkpoints.locations",
     "load": "checkpoints.loading",
     "load_generator": "checkpoints.loading",
     "load_model": "checkpoints.loading",
-    "locate": "checkpoints.shipped",
+    "locate": "checkpoints.locations",
     "names": "checkpoints.shipped",
     "remove_model": "checkpoints.adding",
-    "save": "checkpoints.loading",
+    "save": "checkpoints.saving",
     "verify": "checkpoints.verification",
 }
 

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e2style.checkpoints.loading import load_model, save
+from e2style.checkpoints.loading import load_model
+from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import DataError

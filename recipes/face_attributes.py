@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from e2style.applications import svm
+from e2style.checkpoints.networks import load_state
 from e2style.data.detect import load_detector
 from e2style.images import to_tensor
-from e2style.models.mobilefacenet import ParsingEncoder, load_state
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 sys.path.append(str(SHARED / "tools"))
@@ -27,29 +26,6 @@ PARSED_SIDE = 256
 SKIN, HAIR, MOUTH = 3, 13, 14
 FOREHEAD = slice(0, 128)  # rows of the parsed picture where hair counts
 LEAST_PIXELS = 500
-
-
-class Parser(ParsingEncoder):
-    """Both halves of the parser."""
-
-    def __init__(self):
-        super().__init__()
-        self.up1, self.up2 = nn.ConvTranspose2d(128, 64, 2, 2), nn.ConvTranspose2d(64, 32, 2, 2)
-        self.dec1, self.dec2 = _pair(128, 64), _pair(64, 32)
-        self.out = nn.Conv2d(32, 19, 1)
-
-    def parse(self, pictures):
-        """B 3 256 256 in [-1, 1] -> classes B 256 256."""
-        first, second, deep = self.forward(pictures)
-        x = self.dec1(torch.cat([self.up1(deep), second], 1))
-        return self.out(self.dec2(torch.cat([self.up2(x), first], 1))).argmax(1)
-
-
-def _pair(n_in, n_out):
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(n_out, n_out, 3, padding=1), nn.ReLU(),
-    )  # fmt: skip
 
 
 class Attributes:
@@ -67,7 +43,7 @@ class Attributes:
 
     def __init__(self):
         self._detector = load_detector(SHARED / "weights")
-        self._parser = load_state(Parser(), SHARED / "weights" / "face_parsing_unet.npz")
+        self._parser = load_state(SmallParser(), SHARED / "weights" / "face_parsing_unet.npz")
 
     def __call__(self, picture: Image.Image, names: Sequence[str] = names) -> dict[str, float]:
         """Numbers by name; NaN where neither face nor hair is seen."""

@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 
 import e2style
-from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
+from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, load_state, save_network
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import COMPARED_SIDE, encode_set
 from e2style.images import paint, to_tensor
-from e2style.models.mobilefacenet import MobileFaceNet, load_state
+from e2style.models.mobilefacenet import MobileFaceNet
 from e2style.models.recognisers import SmallRecogniser
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

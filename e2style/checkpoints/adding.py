@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from e2style.checkpoints.shipped import RESTORERS, SHIPPED, kind_of_file
+from e2style.checkpoints.headers import kind_of_file
+from e2style.checkpoints.shipped import built_in
 from e2style.checkpoints.user_models import FILE, NOTE, Added, added_models, folder
 from e2style.errors import CheckpointError, ConfigError, OutputError
 
@@ -107,7 +108,7 @@ def _checked_name(name: str) -> str:
             f"name {name!r}: allowed are up to 64 letters, digits and . _ + -, a letter or digit "
             "first"
         )
-    if name in SHIPPED | RESTORERS:
+    if name in built_in():
         raise ConfigError(f"name {name!r}: is that of a model that ships; choose another one")
     return name
 

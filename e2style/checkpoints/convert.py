@@ -1,4 +1,4 @@
-"""Files of other programs into files of ours."""
+"""Conversion of files of other programs into files of ours."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from e2style.checkpoints import networks, official
 from e2style.checkpoints.baselines import read_inverter
-from e2style.checkpoints.loading import save
+from e2style.checkpoints.kinds import kind_of
+from e2style.checkpoints.networks import read_network, save_network
+from e2style.checkpoints.official import estimated_mean, read_generator
+from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import check_target, read_content
 from e2style.checkpoints.untrusted import reason
 from e2style.errors import CheckpointError
@@ -33,7 +35,7 @@ def convert(
 
     Returns
     -------
-    what the file holds: "inversion", or a kind of `e2style.checkpoints.networks`
+    what the file holds: "inversion", or a kind of `e2style.checkpoints.kinds`
 
     Raises
     ------
@@ -49,7 +51,7 @@ def convert(
     if isinstance(network, InversionNetwork):
         save(target, network, half=half)
     else:
-        networks.save_network(target, network, mean)
+        save_network(target, network, mean)
     return kind
 
 
@@ -58,10 +60,10 @@ def _read(content: Any) -> tuple[str, nn.Module, Tensor | None]:
     inverter = read_inverter(content)
     if inverter is not None:
         return "inversion", inverter, None
-    kind = networks.kind_of(content)
+    kind = kind_of(content)
     if kind is None:
         raise CheckpointError("its keys are those of no network that is known")
-    if kind != "generator":
-        return kind, networks.read_network(content), None
-    generator, mean = official.read_generator(content)
-    return kind, generator, official.estimated_mean(generator) if mean is None else mean
+    if kind.name != "generator":
+        return kind.name, read_network(content), None
+    generator, mean = read_generator(content)
+    return kind.name, generator, estimated_mean(generator) if mean is None else mean

@@ -1,59 +1,35 @@
-"""Model files: which ones ship, how they are written, read and verified.
-
-A model file is safetensors. Network tensors are half precision under `network.`, the
-quantizer lies under `quantizer.`, config and card are JSON in the header. A file may leave the
-generator out and name the shipped model whose generator it was trained with. Nothing is unpickled.
-"""
+"""Loading of models by name or by file; the content of a file says what it is."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from e2style.checkpoints import networks
 from e2style.checkpoints.baselines import read_inverter
-from e2style.checkpoints.shipped import DEFAULT, SHIPPED, kind_of_file, locate, names
-from e2style.checkpoints.tensors import (
-    fill,
-    read_content,
-    read_tensors,
-    stored_as_half,
-    write_tensors,
-)
+from e2style.checkpoints.headers import kind_of_file
+from e2style.checkpoints.layout import FORMAT, fingerprint, generator_tensors, quantizer_key
+from e2style.checkpoints.locations import locate
+from e2style.checkpoints.tensors import fill, read_content, read_tensors
 from e2style.checkpoints.untrusted import check_settings, reason
 from e2style.config import InversionConfig
 from e2style.devices import usable
-from e2style.errors import CheckpointError, ConfigError
+from e2style.errors import CheckpointError
 from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.quantizer import ARRAYS, Quantizer
-from e2style.settings import from_dict, to_json
+from e2style.settings import from_dict
 
-__all__ = [
-    "DEFAULT",
-    "FORMAT",
-    "SHIPPED",
-    "fingerprint",
-    "load",
-    "load_generator",
-    "load_model",
-    "names",
-    "save",
-]
+__all__ = ["load", "load_generator", "load_model"]
 
-FORMAT = "e2style-1"
 MAX_QUALITIES = 99
-_GENERATOR = "network.generator."
 
 
 def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
@@ -109,110 +85,6 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     return networks.load_generator_alone(path, device)
 
 
-def save(
-    path: str | os.PathLike[str],
-    network: InversionNetwork,
-    *,
-    quantizers: Sequence[Quantizer] = (),
-    quality: int = 1,
-    card: ModelCard | None = None,
-    accept_psnr: float = 0.0,
-    accept_bits: float = math.inf,
-    accept_likeness: float = DEFAULT_LIKENESS,
-    half: bool = True,
-    generator: str = "",
-) -> None:
-    """Write a model file: weights, in half precision or as they are, quantizers, config, card.
-
-    Parameters
-    ----------
-    path : file to write
-    network : InversionNetwork
-    quantizers, quality, card, accept_psnr, accept_bits, accept_likeness : as in `InversionModel`
-    half : store weights in half precision
-    generator : name of the shipped model whose generator this is, which is then left out; a
-        quantizer's fingerprint would not hold without it, so there must be none
-
-    Raises
-    ------
-    ConfigError : no such model, another generator than its own, or there are quantizers
-    OutputError : the file cannot be written
-    """
-    shared = _shared_generator(generator, network, quantizers) if generator else ""
-    tensors = {}
-    for key, value in network.state_dict().items():
-        if shared and key.startswith("generator."):
-            continue
-        stored = value.half() if half and stored_as_half(key, value) else value
-        tensors[f"network.{key}"] = stored.contiguous()
-    for number, quantizer in enumerate(quantizers, 1):
-        prefix = _quantizer_key(number, len(quantizers))
-        for name in ARRAYS:
-            tensors[prefix + name] = torch.from_numpy(getattr(quantizer, name))
-    header = {
-        "format": FORMAT,
-        "config": to_json(network.config),
-        "card": json.dumps(dataclasses.asdict(card)) if card else "",
-        "quality": repr(quality),
-        "prices": json.dumps([quantizer.price for quantizer in quantizers]),
-        "accept_psnr": repr(accept_psnr),
-        "accept_bits": repr(accept_bits),
-        "accept_likeness": repr(accept_likeness),
-    }
-    if shared:
-        header |= {"generator": generator, "generator_fingerprint": shared}
-    write_tensors(path, tensors, header)
-
-
-def _shared_generator(name: str, network: InversionNetwork, quantizers: Sequence[Quantizer]) -> str:
-    """Fingerprint of a shipped generator, hexadecimal, which the network's must be."""
-    if quantizers:
-        raise ConfigError("generator: a model with quantizers is written whole")
-    tensors = _generator_tensors(name)
-    own = {f"{_GENERATOR}{key}": value for key, value in network.generator.state_dict().items()}
-    same = own.keys() == tensors.keys() and all(
-        torch.equal(own[key].to(value.dtype).cpu(), value) for key, value in tensors.items()
-    )
-    if not same:
-        raise ConfigError(f"generator: the network's is not that of {name}")
-    return fingerprint(tensors).hex()
-
-
-def _generator_tensors(name: str) -> dict[str, Tensor]:
-    """Tensors of a shipped model's generator, as stored.
-
-    A file that comes from anywhere names it, so it is never taken for a path.
-    """
-    if name not in SHIPPED:
-        raise ConfigError(f"generator: got {name!r}, allowed are {', '.join(names())}")
-    _, tensors = read_tensors(locate(name)[0])
-    return {key: value for key, value in tensors.items() if key.startswith(_GENERATOR)}
-
-
-def _quantizer_key(number: int, total: int) -> str:
-    """Start of the names of a quantizer's tensors; one alone needs no number."""
-    return "quantizer." if total == 1 else f"quantizer.{number:02d}."
-
-
-def fingerprint(tensors: dict[str, Tensor]) -> bytes:
-    """SHA-256 over what the receiver needs: generator, centre and quantizer tensors.
-
-    Each tensor counts as `name`, dtype, shape and little-endian bytes, in order of names. A
-    model without a quantizer has no centre that the receiver needs, and its mean code may be
-    an estimate whose last bit depends on the machine.
-    """
-    parts: tuple[str, ...] = ("network.generator.",)
-    if any(key.startswith("quantizer.") for key in tensors):
-        parts = ("network.generator.", "network.w_avg", "quantizer.")
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        if key.startswith(parts):
-            value = tensors[key].contiguous()
-            digest.update(f"{key}|{value.dtype}|{tuple(value.shape)}|".encode())
-            digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.digest()
-
-
 def _read(path: Path, device: str, digest: str | None = None) -> Any:
     if digest is not None:
         try:
@@ -236,7 +108,7 @@ def _read(path: Path, device: str, digest: str | None = None) -> Any:
 
 
 def _read_foreign(path: Path, device: str) -> Any:
-    """A file of another program; one that can invert has no quantizer."""
+    """Model of a file of another program; one that can invert has no quantizer."""
     content = read_content(path)
     try:
         network = read_inverter(content)
@@ -253,7 +125,7 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
     check_settings(settings)
     config = from_dict(InversionConfig, settings)
     if header.get("generator"):
-        shared = _generator_tensors(header["generator"])
+        shared = generator_tensors(header["generator"])
         if fingerprint(shared).hex() != header.get("generator_fingerprint"):
             raise CheckpointError(
                 f"was trained with another generator than {header['generator']}'s"
@@ -297,7 +169,7 @@ def _quantizers(
     wanted = (config.generator.n_codes, config.generator.style_dim)
     found = []
     for number, price in enumerate(prices, 1):
-        prefix = _quantizer_key(number, total)
+        prefix = quantizer_key(number, total)
         arrays = {name: tensors[prefix + name].numpy() for name in ARRAYS}
         found.append(Quantizer(**arrays, price=float(price)))
         if found[-1].step.shape != wanted:

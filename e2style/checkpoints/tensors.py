@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from e2style.checkpoints.shipped import kind_of_file
+from e2style.checkpoints.headers import kind_of_file
 from e2style.checkpoints.untrusted import check_bytes, check_claims, reason
 from e2style.errors import CheckpointError, OutputError
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from e2style.checkpoints.fingerprints import fingerprint_of
 from e2style.checkpoints.loading import load_model
-from e2style.checkpoints.shipped import SKETCHES, fingerprint_of, locate
+from e2style.checkpoints.locations import locate
+from e2style.checkpoints.shipped import SKETCHES
 from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
 from e2style.model import InversionModel

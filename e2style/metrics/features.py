@@ -22,20 +22,22 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from e2style.checkpoints.networks import load_lpips, load_network
+from e2style.checkpoints.kinds import KINDS, find_file
+from e2style.checkpoints.networks import load_lpips, load_network, load_state
 from e2style.errors import CheckpointError, ConfigError
-from e2style.models.mobilefacenet import MobileFaceNet, load_state
+from e2style.models.mobilefacenet import MobileFaceNet
 
 log = logging.getLogger(__name__)
 
 Pair = Callable[[Tensor, Tensor], Tensor]
 
-FILES = {
-    "lpips": ("alexnet.pth", "alexnet-owt-7be5be79.pth"),
-    "ids": ("CurricularFace_Backbone.pth",),
-    "ids_dlib": ("dlib_resnet.npz",),
-    "ids_mobileface": ("mobilefacenet.npz",),
-    "fid": ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"),
+# Kind of the network behind each metric; `KINDS` has the names of its files.
+NETWORKS = {
+    "lpips": "alexnet",
+    "ids": "curricular",
+    "ids_dlib": "dlib",
+    "ids_mobileface": "mobilefacenet",
+    "fid": "inception",
 }
 FEW = 2048  # pictures; below this number the covariance of FID is singular
 
@@ -71,38 +73,33 @@ def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
     pairs: dict[str, Pair] = {}
     missing: dict[str, str] = {}
     inception = None
-    for key, names in FILES.items():
-        path = _found(folder, names)
+    for key, kind in NETWORKS.items():
+        path = None if folder is None else find_file(folder, kind)
         if path is None:
             where = "no folder of weights was given" if folder is None else f"it is not in {folder}"
-            missing[key] = f"needs {names[0]}; {where}"
+            missing[key] = f"needs {KINDS[kind].files[0]}; {where}"
         elif key == "lpips":
             pairs[key] = load_lpips(path, device=device)
         elif key == "fid":
-            inception = _loaded(path, device, "Inception")
+            inception = _loaded(path, device, kind)
         else:
-            pairs[key] = _similarity(_recogniser(key, path, device))
+            pairs[key] = _similarity(_recogniser(kind, path, device))
     return FeatureMetrics(pairs, inception, missing)
 
 
-def _found(folder: Path | None, names: tuple[str, ...]) -> Path | None:
-    if folder is None:
-        return None
-    every = (*names, *(str(Path(name).with_suffix(".safetensors")) for name in names))
-    return next((folder / name for name in every if (folder / name).is_file()), None)
-
-
-def _loaded(path: Path, device: str, wanted: str) -> nn.Module:
-    network = load_network(path, device)
-    if type(network).__name__ != wanted:
-        raise CheckpointError(f"model {path}: holds {type(network).__name__}, not {wanted}")
+def _loaded(path: Path, device: str, kind: str) -> nn.Module:
+    network, wanted = load_network(path, device), KINDS[kind].network
+    if type(network) is not wanted:
+        raise CheckpointError(
+            f"model {path}: holds {type(network).__name__}, not {wanted.__name__}"
+        )
     return network
 
 
-def _recogniser(key: str, path: Path, device: str) -> Callable[[Tensor], Tensor]:
+def _recogniser(kind: str, path: Path, device: str) -> Callable[[Tensor], Tensor]:
     """Network from pictures B 3 S S in [-1, 1] to embeddings of unit length."""
-    if key != "ids_mobileface":
-        return _loaded(path, device, "CurricularFace" if key == "ids" else "DlibResNet")
+    if kind != "mobilefacenet":
+        return _loaded(path, device, kind)
     network = load_state(MobileFaceNet(), path).to(device)
     return lambda pictures: F.normalize(network(pictures)[-1])
 

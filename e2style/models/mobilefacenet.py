@@ -1,20 +1,10 @@
-"""Small feature networks that training losses look through.
-
-Constructors are pure; `load_state` fills them from the `.npz` state dicts that a training
-machine has. None of these weights ships with the package.
-"""
+"""MobileFaceNet (Chen et al. 2018), a small face recogniser; its weights do not ship."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from e2style.checkpoints.untrusted import reason
-from e2style.errors import CheckpointError
 
 # Crop of an FFHQ-aligned picture that face recognisers of the ArcFace family expect.
 ARCFACE_BOX = (0.128, 0.124, 0.874, 0.870)
@@ -115,49 +105,3 @@ class MobileFaceNet(nn.Module):
         levels.append(x)
         levels.append(self.bn(self.conv3(self.gdconv(x))).flatten(1))
         return levels
-
-
-def _pair(n_in: int, n_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.Conv2d(n_out, n_out, 3, padding=1),
-        nn.ReLU(),
-    )  # fmt: skip
-
-
-class ParsingEncoder(nn.Module):
-    """Contracting half of a small face-parsing U-Net; the expanding half is never needed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.enc1 = _pair(3, 32)
-        self.enc2 = _pair(32, 64)
-        self.bottleneck = _pair(64, 128)
-
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Aligned pictures B 3 S S in [-1, 1] -> three feature levels."""
-        levels = [self.enc1(pictures)]
-        levels.append(self.enc2(F.max_pool2d(levels[-1], 2)))
-        levels.append(self.bottleneck(F.max_pool2d(levels[-1], 2)))
-        return levels
-
-
-def load_state(network: nn.Module, path: str | Path) -> nn.Module:
-    """Fill a feature network from an `.npz` of arrays by key, freeze it, return it.
-
-    Raises
-    ------
-    CheckpointError : the file is missing or damaged, or lacks a key of the network, or has one of
-        another shape
-    """
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            state = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-        wanted = network.state_dict()
-        missing = sorted(set(wanted) - set(state))
-        if missing:
-            raise CheckpointError(f"key {missing[0]!r} is missing")
-        network.load_state_dict({key: state[key] for key in wanted})
-    except Exception as error:  # a damaged archive can raise nearly anything
-        raise CheckpointError(f"feature network {path}: {reason(error)}") from error
-    network.requires_grad_(False)
-    return network.eval()

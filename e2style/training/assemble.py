@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2style.checkpoints import loading as zoo
-from e2style.checkpoints import networks, official
-from e2style.checkpoints.shipped import locate
+from e2style.checkpoints.loading import load, load_model
+from e2style.checkpoints.locations import locate
+from e2style.checkpoints.networks import load_generator, load_irse50
+from e2style.checkpoints.official import trunk_key
 from e2style.config import TrainConfig
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.rate import RateModel, rounded
@@ -121,12 +122,12 @@ def generator_of(path: str) -> tuple[Generator, Tensor]:
     ------
     CheckpointError : it holds none
     """
-    loaded = zoo.load(path)
+    loaded = load(path)
     if isinstance(loaded, InversionModel):
         return loaded.network.generator, loaded.network.w_avg
     if not isinstance(loaded, Generator):
         raise CheckpointError(f"generator {path}: holds {type(loaded).__name__}, not Generator")
-    generator, average = networks.load_generator(locate(path)[0])
+    generator, average = load_generator(locate(path)[0])
     return generator, average.expand(generator.config.n_codes, -1).clone()
 
 
@@ -148,9 +149,7 @@ def _earlier(config: TrainConfig) -> InversionNetwork:
             f"checkpoint: stage {config.stage} refines the one before it; give its file or run"
         )
     path = Path(config.checkpoint)
-    network = (
-        network_of_run(path)[0] if path.is_dir() else zoo.load_model(config.checkpoint).network
-    )
+    network = network_of_run(path)[0] if path.is_dir() else load_model(config.checkpoint).network
     if network.config.stages < config.stage - 1:
         raise ConfigError(
             f"checkpoint: {config.checkpoint} has {network.config.stages} stages, "
@@ -195,7 +194,7 @@ def start_from_backbone(encoder: Encoder, path: str | Path) -> None:
 
 def _start_of(path: str | Path) -> tuple[dict[str, Tensor], Callable[[str], str]]:
     """Tensors to start an encoder from by our keys, and how the file calls a key."""
-    loaded = zoo.load(path)
+    loaded = load(path)
     if isinstance(loaded, InversionModel):
         return loaded.network.encoders[0].state_dict(), str
-    return networks.load_irse50(path).state_dict(), official.trunk_key
+    return load_irse50(path).state_dict(), trunk_key

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e2style.checkpoints.loading import save
+from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet

@@ -21,26 +21,28 @@ from pathlib import Path
 
 from torch import nn
 
-from e2style.checkpoints.networks import LPIPS_HEADS, load_irse50, load_lpips, load_parsing_unet
+from e2style.checkpoints.kinds import KINDS, find_file
+from e2style.checkpoints.networks import (
+    LPIPS_HEADS,
+    load_irse50,
+    load_lpips,
+    load_parsing_unet,
+    load_state,
+)
 from e2style.config import LossConfig
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.multilayer import MultiLayerCosineLoss
 from e2style.losses.perceptual import PerceptualLoss, PixelLoss
-from e2style.models.mobilefacenet import MobileFaceNet, ParsingEncoder, load_state
+from e2style.models.mobilefacenet import MobileFaceNet
+from e2style.models.small_parser import ParsingEncoder
 
 Factory = Callable[[Path], nn.Module]
 
-FILES = {
-    "alexnet": ("alexnet.pth", "alexnet-owt-7be5be79.pth"),
-    "lpips_heads": ("lpips_alex.pth", "alex.pth"),
-    "irse50": ("model_ir_se50.pth",),
-    "unet": ("parsing.pth",),
-}
 NETWORKS: dict[str, Factory] = {
     "irse50": lambda folder: load_irse50(_file(folder, "irse50")),
-    "unet": lambda folder: load_parsing_unet(_file(folder, "unet")),
-    "mobilefacenet": lambda folder: load_state(MobileFaceNet(), folder / "mobilefacenet.npz"),
-    "small_unet": lambda folder: load_state(ParsingEncoder(), folder / "face_parsing_unet.npz"),
+    "unet": lambda folder: load_parsing_unet(_file(folder, "parsing_unet")),
+    "mobilefacenet": lambda folder: load_state(MobileFaceNet(), _usual(folder, "mobilefacenet")),
+    "small_unet": lambda folder: load_state(ParsingEncoder(), _usual(folder, "small_parser")),
 }
 FEATURE_TERMS = ("identity", "parsing", "segmentation")
 
@@ -93,21 +95,23 @@ def _factory(term: str, name: str) -> Factory:
     return factory
 
 
-def _file(folder: Path, name: str) -> Path:
-    """File of a network in the folder, by any of its names."""
-    wanted = FILES[name]
-    converted = [str(Path(file).with_suffix(".safetensors")) for file in wanted]
-    for candidate in (*wanted, *converted):
-        if (folder / candidate).is_file():
-            return folder / candidate
-    raise CheckpointError(
-        f"feature networks {folder or '(no folder given)'}: no {' or '.join(wanted)} is there"
-    )
+def _file(folder: Path, kind: str) -> Path:
+    """File of a kind in the folder, by any of its names."""
+    found = find_file(folder, kind)
+    if found is None:
+        names = " or ".join(KINDS[kind].files)
+        raise CheckpointError(
+            f"feature networks {folder or '(no folder given)'}: no {names} is there"
+        )
+    return found
+
+
+def _usual(folder: Path, kind: str) -> Path:
+    """File of a kind that is never converted."""
+    return folder / KINDS[kind].files[0]
 
 
 def _heads(folder: Path) -> Path:
     """Linear heads of LPIPS: from the folder, else those that ship with this package."""
-    try:
-        return _file(folder, "lpips_heads")
-    except CheckpointError:
-        return LPIPS_HEADS
+    found = find_file(folder, "lpips_heads")
+    return LPIPS_HEADS if found is None else found

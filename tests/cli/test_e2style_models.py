@@ -9,7 +9,7 @@ from PIL import Image
 
 import e2style
 from cli.e2style_app import app
-from e2style.checkpoints.loading import save
+from e2style.checkpoints.saving import save
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.models.inversion import InversionNetwork
 

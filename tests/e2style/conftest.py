@@ -76,7 +76,7 @@ def generator(tiny, tmp_path):
     """A model file, whose generator is the frozen one."""
     import torch
 
-    from e2style.checkpoints import loading as zoo
+    from e2style.checkpoints.saving import save
     from e2style.models.inversion import InversionNetwork
 
     torch.manual_seed(7)
@@ -84,7 +84,7 @@ def generator(tiny, tmp_path):
     network.generator.seed_noise(7)
     network.w_avg.normal_()
     path = tmp_path / "generator.safetensors"
-    zoo.save(path, network)
+    save(path, network)
     return str(path)
 
 

@@ -117,13 +117,13 @@ def test_the_critic_of_e4e_tells_codes_apart_and_resumes(e4e, stop_after, tmp_pa
 
 
 def test_the_critic_takes_codes_of_the_mapping_network(e4e, tmp_path):
-    from e2style.checkpoints import loading as zoo
+    from e2style.checkpoints.saving import save
     from e2style.models.inversion import InversionNetwork
 
     generator = dataclasses.replace(e4e.model.generator, mapping_layers=2)
     model = dataclasses.replace(e4e.model, generator=generator)
     torch.manual_seed(0)
-    zoo.save(tmp_path / "mapped.safetensors", InversionNetwork(model))
+    save(tmp_path / "mapped.safetensors", InversionNetwork(model))
     mapped = dataclasses.replace(
         e4e, model=model, generator=str(tmp_path / "mapped.safetensors"), latents=""
     )

@@ -13,8 +13,7 @@ import torch
 
 import e2style
 from e2style.calibration import calibrate, calibrate_file
-from e2style.checkpoints import loading as zoo
-from e2style.checkpoints import official
+from e2style.checkpoints import layout, official
 from e2style.checkpoints.convert import convert
 from e2style.checkpoints.networks import LPIPS_HEADS, load_generator, load_network
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
@@ -157,7 +156,7 @@ def test_files_are_known_by_their_first_bytes(content, tmp_path):
     convert(tmp_path / "model.safetensors", tmp_path / "model.pt")
     assert e2style.load(tmp_path / "model.pt").fingerprint == model.fingerprint
     assert e2style.fingerprint_of(tmp_path / "model.pt") == model.fingerprint
-    assert e2style.header_of(tmp_path / "model.pt")["format"] == zoo.FORMAT
+    assert e2style.header_of(tmp_path / "model.pt")["format"] == layout.FORMAT
     assert e2style.header_of(tmp_path / "model.safetensors") == {}
     generator = {"g_ema": _generator_state(model.network.generator), "latent_avg": torch.zeros(8)}
     torch.save(generator, tmp_path / "old", _use_new_zipfile_serialization=False)
@@ -295,7 +294,7 @@ def test_outputs_and_devices_are_refused_before_any_work(content, faces_zip, tmp
             calibrate_file(source, tmp_path / "no-data", target)
     network = e2style.load(source).network
     with pytest.raises(OutputError, match="cannot be written"):
-        zoo.save(tmp_path / "none" / "x.safetensors", network)
+        e2style.save(tmp_path / "none" / "x.safetensors", network)
     for device in ("nonsense", "cuda:99", "meta"):
         with pytest.raises(ConfigError, match="device"):
             e2style.load(source, device)

@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from e2style.checkpoints.networks import load_state
 from e2style.errors import CheckpointError
-from e2style.models.mobilefacenet import MobileFaceNet, ParsingEncoder, load_state
+from e2style.models.mobilefacenet import MobileFaceNet
+from e2style.models.small_parser import ParsingEncoder
 from e2style.training import loop
 from e2style.training.assemble import assemble
 from e2style.training.loop import train

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from e2style_vectors import SHARED
 
-from e2style.checkpoints.networks import load_network, read_feature_network
+from e2style.checkpoints.kinds import read_feature_network
+from e2style.checkpoints.networks import load_network
 from e2style.errors import CheckpointError
 from e2style.metrics.features import FILES, FrechetDistance, load_metrics
 from e2style.metrics.images import as_compared, mse, psnr, ssim
@@ -163,9 +164,10 @@ def test_the_frechet_distance_of_gaussians_is_its_formula(caplog):
 def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
     with torch.device("meta"):
         shapes = CurricularFace().state_dict()
-    from e2style.checkpoints.networks import _curricular_key
+    from e2style.checkpoints.kinds import KINDS
 
-    state = {_curricular_key(key): torch.zeros(value.shape) for key, value in shapes.items()}
+    rename = KINDS["curricular"].rename
+    state = {rename(key): torch.zeros(value.shape) for key, value in shapes.items()}
     units = {int(k.split(".")[1]) for k in state if k.startswith("body.")}
     assert units == set(range(sum(CURRICULAR_UNITS))) == set(range(49))
     assert state["output_layer.3.weight"].shape == (512, 25088)

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from e2style_vectors import expected, filled, needs_vectors, pictures, relative
 
+from e2style.checkpoints.kinds import read_feature_network
 from e2style.checkpoints.networks import (
     LPIPS_HEADS,
     load_irse50,
     load_lpips,
     load_network,
     load_parsing_unet,
-    read_feature_network,
     save_network,
 )
 from e2style.errors import CheckpointError

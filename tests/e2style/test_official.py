@@ -5,9 +5,10 @@ import pytest
 import torch
 from e2style_vectors import SHARED, empty, needs_vectors
 
+from e2style.checkpoints.networks import load_state
 from e2style.checkpoints.official import generator_config, read_generator
 from e2style.errors import CheckpointError
-from e2style.models.mobilefacenet import MobileFaceNet, load_state
+from e2style.models.mobilefacenet import MobileFaceNet
 
 
 @needs_vectors

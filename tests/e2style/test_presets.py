@@ -88,7 +88,7 @@ segmentation = 0.0
 def place(tmp_path, monkeypatch, tiny):
     import torch
 
-    from e2style.checkpoints import loading as zoo
+    from e2style.checkpoints.saving import save
     from e2style.models.inversion import InversionNetwork
 
     rng = np.random.default_rng(2)
@@ -104,7 +104,7 @@ def place(tmp_path, monkeypatch, tiny):
     for path in FOLDER.glob("*.toml"):
         (tmp_path / path.name).write_text(path.read_text())
     torch.manual_seed(0)
-    zoo.save(tmp_path / "generator.safetensors", InversionNetwork(tiny))
+    save(tmp_path / "generator.safetensors", InversionNetwork(tiny))
     np.save(tmp_path / "codes.npy", rng.normal(size=(5, 6, 512)))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -13,7 +13,7 @@ from e2style_vectors import SHARED
 
 from e2style import count_parameters
 from e2style.architectures import ROWS
-from e2style.checkpoints import loading as zoo
+from e2style.checkpoints.saving import save
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.models.inversion import InversionNetwork
 from e2style.settings import from_dict
@@ -90,7 +90,7 @@ def test_a_small_table_is_trained_and_printed_again(script, faces_zip, tmp_path)
     settings = shared.encoder_settings("single2", generator.n_codes, shared.SCALES["small"])
     torch.manual_seed(0)
     config = InversionConfig("small", generator, from_dict(EncoderConfig, settings))
-    zoo.save(tmp_path / "generator.safetensors", InversionNetwork(config))
+    save(tmp_path / "generator.safetensors", InversionNetwork(config))
 
     def run(*more, start=()):
         command = [

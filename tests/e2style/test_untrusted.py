@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style.checkpoints import loading as zoo
+from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import read_content
 from e2style.checkpoints.untrusted import check_claims, check_settings
 from e2style.errors import CheckpointError
@@ -22,7 +22,7 @@ from e2style.settings import to_json
 def stored(tiny, tmp_path):
     codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
     path = tmp_path / "tiny.safetensors"
-    zoo.save(path, InversionNetwork(tiny).eval(), quantizers=[fit_quantizer(codes)])
+    save(path, InversionNetwork(tiny).eval(), quantizers=[fit_quantizer(codes)])
     return path
 
 

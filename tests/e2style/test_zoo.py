@@ -8,7 +8,6 @@ import safetensors.torch
 import torch
 
 import e2style
-from e2style.checkpoints import loading as zoo
 from e2style.checkpoints import shipped
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import ModelCard
@@ -30,7 +29,7 @@ def network(tiny):
 def stored(network, tmp_path):
     codes = torch.randn(4, 6, 512, generator=torch.Generator().manual_seed(1)).numpy() * 3
     path = tmp_path / "tiny.safetensors"
-    zoo.save(
+    e2style.save(
         path,
         network,
         quantizers=[fit_quantizer(codes)],
@@ -82,7 +81,7 @@ def test_damaged_and_foreign_files_are_refused(stored, tmp_path, monkeypatch):
     for path in (cut, text, foreign, other, tmp_path / "missing.safetensors", "no-such-name"):
         with pytest.raises(CheckpointError):
             e2style.load(path)
-    monkeypatch.setitem(zoo.SHIPPED, "tiny", (str(stored), "0" * 64))
+    monkeypatch.setitem(shipped.SHIPPED, "tiny", (str(stored), "0" * 64))
     with pytest.raises(CheckpointError, match="hash"):
         e2style.load("tiny")
 
@@ -103,12 +102,12 @@ def test_a_file_that_lacks_a_tensor_names_it(stored, tmp_path):
 
 def test_a_file_may_share_the_generator_of_a_shipped_model(stored, network, tmp_path, monkeypatch):
     digest = hashlib.sha256(stored.read_bytes()).hexdigest()
-    monkeypatch.setitem(zoo.SHIPPED, "tiny", (str(stored), digest))
+    monkeypatch.setitem(shipped.SHIPPED, "tiny", (str(stored), digest))
     torch.manual_seed(9)
     other = InversionNetwork(network.config).eval()
     other.generator = network.generator
     path = tmp_path / "encoder.safetensors"
-    zoo.save(path, other, generator="tiny")
+    e2style.save(path, other, generator="tiny")
     assert path.stat().st_size < stored.stat().st_size
     model = e2style.load(path)
     codes = torch.randn(2, 6, 512, generator=torch.Generator().manual_seed(2))
@@ -128,9 +127,9 @@ def test_a_file_may_share_the_generator_of_a_shipped_model(stored, network, tmp_
         (other, "none", "allowed"),
     ):
         with pytest.raises(ConfigError, match=match):
-            zoo.save(path, wrong, generator=name)
+            e2style.save(path, wrong, generator=name)
     with pytest.raises(ConfigError, match="whole"):
-        zoo.save(path, other, generator="tiny", quantizers=e2style.load(stored).quantizers)
+        e2style.save(path, other, generator="tiny", quantizers=e2style.load(stored).quantizers)
     monkeypatch.setitem(shipped.RESTORERS, "changed", (str(path), "0" * 64))
     for read in (e2style.load, e2style.fingerprint_of):
         with pytest.raises(CheckpointError, match="hash"):
@@ -175,7 +174,7 @@ def test_what_restores_paints_with_the_generator_of_a_model_that_hides():
 
 def test_shipped_models_load_by_name():
     for name in e2style.names():
-        assert re.fullmatch("[0-9a-f]{64}", zoo.SHIPPED[name][1])
+        assert re.fullmatch("[0-9a-f]{64}", shipped.SHIPPED[name][1])
         model = e2style.load(name)
         assert model.name == name
         assert model.quantizer is not None

@@ -290,11 +290,11 @@ class ModelTarget(Target):
         import torch
 
         import e2style
-        from e2style.checkpoints import shipped
+        from e2style.checkpoints import headers
         from e2style.models.inversion import InversionNetwork
 
         torch.set_num_threads(1)
-        self.torch, self.e2style, self.shipped = torch, e2style, shipped
+        self.torch, self.e2style, self.headers = torch, e2style, headers
         config = e2style.InversionConfig(
             name="tiny",
             generator=e2style.GeneratorConfig(
@@ -348,13 +348,13 @@ class ModelTarget(Target):
 
     def _quick(self, path):
         """Read header and fingerprint without the network; None where that is refused."""
-        self.shipped._fingerprint.cache_clear()
+        self.headers.file_fingerprint.cache_clear()
         try:
-            self.shipped.header_of(path)
+            self.e2style.header_of(path)
         except self.e2style.E2StyleError:
             pass
         try:
-            return self.shipped.fingerprint_of(path)
+            return self.e2style.fingerprint_of(path)
         except self.e2style.E2StyleError:
             return None
 

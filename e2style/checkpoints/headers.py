@@ -1,0 +1,147 @@
+"""First bytes, headers and fingerprints of files of tensors, read without torch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from e2style.errors import CheckpointError
+
+__all__ = ["covered", "digest_of", "file_fingerprint", "kind_of_file", "metadata_of"]
+
+_MAX_HEADER_BYTES = 1 << 24
+# Tensors that a fingerprint covers, without a quantizer and with one.
+_GENERATOR = ("network.generator.",)
+_ALL = ("network.generator.", "network.w_avg", "quantizer.")
+# Types of safetensors under the names that torch has for them.
+_TYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "U32": "uint32",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def kind_of_file(path: str | os.PathLike[str]) -> Literal["safetensors", "torch", "numpy"]:
+    """Program that wrote a file of tensors, from its first bytes; its name does not count.
+
+    Returns
+    -------
+    "safetensors", what this program writes; "torch", what `torch.save` writes, of any age;
+    "numpy", an `.npz`
+
+    Raises
+    ------
+    CheckpointError : none of them, or it cannot be read
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            first = file.read(16)
+        size = path.stat().st_size
+        if first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= size - 8:
+            return "safetensors"
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+            return "numpy" if names and all(n.endswith(".npy") for n in names) else "torch"
+    except OSError as error:
+        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+    except Exception as error:  # a damaged archive can raise nearly anything
+        raise CheckpointError(f"model {path}: its archive is damaged") from error
+    if first[:1] == b"\x80" and first[1:2] <= b"\x05":  # a pickle, as before torch 1.6
+        return "torch"
+    raise CheckpointError(
+        f"model {path}: not a model file of this program, and no file of torch or numpy"
+    )
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """Metadata in the header of a safetensors file.
+
+    Raises
+    ------
+    CheckpointError : damaged
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > _MAX_HEADER_BYTES:
+            raise CheckpointError(f"model {path}: not a model file of this program")
+        found = _parse(path, file.read(size)).get("__metadata__", {})
+    texts = isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
+    if not texts:
+        raise CheckpointError(f"model {path}: its header is damaged")
+    return dict(found)
+
+
+def covered(keys: Iterable[str]) -> list[str]:
+    """Tensors that a fingerprint covers, sorted: what the receiver needs.
+
+    These are generator, centre and quantizer. A model without a quantizer has no centre that the
+    receiver needs, and its mean code may be an estimate whose last bit depends on the machine.
+    """
+    keys = sorted(keys)
+    parts = _ALL if any(key.startswith("quantizer.") for key in keys) else _GENERATOR
+    return [key for key in keys if key.startswith(parts)]
+
+
+def digest_of(tensors: Iterable[tuple[str, str, tuple[int, ...], bytes | memoryview]]) -> bytes:
+    """SHA-256 over `name|torch.dtype|shape|` and the little-endian bytes of each tensor."""
+    found = hashlib.sha256()
+    for key, kind, shape, content in tensors:
+        found.update(f"{key}|torch.{kind}|{shape}|".encode())
+        found.update(content)
+    return found.digest()
+
+
+@functools.lru_cache(maxsize=4)
+def file_fingerprint(path: Path, digest: str | None, changed: int) -> bytes:
+    """Fingerprint of a model file of this program.
+
+    Parameters
+    ----------
+    path : safetensors file
+    digest : SHA-256 that it must have, hexadecimal; None means any
+    changed : time of its last change, under which the fingerprint is remembered
+
+    Raises
+    ------
+    CheckpointError : another hash, or a damaged header
+    """
+    data = path.read_bytes()
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise CheckpointError(f"model {path}: its hash differs from {digest[:12]}…")
+    size = int.from_bytes(data[:8], "little")
+    header = _parse(path, data[8 : 8 + min(size, _MAX_HEADER_BYTES)])
+    view = memoryview(data)[8 + size :]
+
+    def stored(key: str) -> tuple[str, str, tuple[int, ...], memoryview]:
+        entry = header[key]
+        first, last = entry["data_offsets"]
+        return key, _TYPES[entry["dtype"]], tuple(entry["shape"]), view[first:last]
+
+    try:
+        return digest_of(stored(key) for key in covered(header))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"model {path}: its header is damaged") from error
+
+
+def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"model {path}: not a model file of this program") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"model {path}: not a model file of this program")
+    return header
