@@ -37,7 +37,8 @@ from deephide.codecs import latent as latent_codec  # noqa: E402
 from deephide.container.layout import OVERHEAD_BYTES  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
 from e2style.evaluation.sets import encode_set  # noqa: E402
-from e2style.metrics.images import as_compared, psnr, ssim  # noqa: E402
+from e2style.images import as_compared  # noqa: E402
+from e2style.metrics.images import psnr, ssim  # noqa: E402
 
 SIDE = 256
 COMPONENTS, SMALL = 1200, 128  # of the eigenfaces, and the side they live at

@@ -75,7 +75,7 @@ def quality(model: str | None) -> dict:
     from deephide.container import layout as container
     from e2style.data.faces import FaceSet
     from e2style.evaluation.sets import order0_entropy, quantizer_of, reconstruct
-    from e2style.model import agreement
+    from e2style.metrics.agreement import agreement
 
     loaded = e2style.load(model)
     quantizer = quantizer_of(loaded)

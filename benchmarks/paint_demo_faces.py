@@ -15,8 +15,8 @@ from PIL import Image
 
 import e2style
 from e2style.data.faces import FaceSet
-from e2style.evaluation.sets import COMPARED_SIDE, encode_set
-from e2style.training.runlog import to_uint8
+from e2style.evaluation.sets import encode_set
+from e2style.images import COMPARED_SIDE, to_uint8
 
 HERE = pathlib.Path(__file__).parent
 

@@ -31,7 +31,7 @@ from e2style.applications import restoration  # noqa: E402
 from e2style.checkpoints.shipped import RESTORER  # noqa: E402
 from e2style.data.corruptions import calmed, cut, filled, triangle  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
-from e2style.evaluation.sets import COMPARED_SIDE  # noqa: E402
+from e2style.images import COMPARED_SIDE  # noqa: E402
 from e2style.metrics.spread import mean_of  # noqa: E402
 
 TASKS = (

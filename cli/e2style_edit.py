@@ -209,7 +209,7 @@ def interpolate(
     """Generate the faces between two others (paper, Alg. 4)."""
     from deephide.output import write_atomically
     from e2style.applications import animation, mixing
-    from e2style.images import paint
+    from e2style.inference.interface import generate
 
     path = Path(output)
     kinds = (*animation.KINDS, CODES)
@@ -224,7 +224,7 @@ def interpolate(
         numbered = Found(codes, tuple(str(k) for k in range(frames)))
         content = faces.content(codes, numbered, as_codes=True)
     else:
-        content = animation.encode(paint(faces.model, codes), path.suffix.lower(), rate)
+        content = animation.encode(generate(faces.model, codes), path.suffix.lower(), rate)
     write_atomically(path, content, force=force)
     terminal.result(output, {"output": output, "frames": frames})
 
@@ -271,7 +271,7 @@ def swap(
 ) -> None:
     """Give faces the inner part of another, and let inversion hide the seam (paper, Alg. 2)."""
     from e2style.applications.swapping import BOXES, transplant
-    from e2style.images import invert
+    from e2style.inference.interface import invert
 
     faces = Faces(model, device, face)
     sides = _box(box) if box else BOXES[preset]

@@ -106,7 +106,7 @@ class Faces:
         CheckpointError : codes of another model
         """
         from e2style.checkpoints.codes import load_codes
-        from e2style.images import invert
+        from e2style.inference.interface import invert
 
         if item.path is not None and item.holds_codes:
             found = load_codes(item.path, self.model)
@@ -139,9 +139,10 @@ class Faces:
     def shown(self, codes: Any, found: Found, *, paste_back: bool = False) -> Any:
         """Return one picture of codes (N, n, 512), side by side, or put back into the photo."""
         from e2style.data.align import paste
-        from e2style.images import paint, side_by_side
+        from e2style.images import side_by_side
+        from e2style.inference.interface import generate
 
-        painted = paint(self.model, codes)
+        painted = generate(self.model, codes)
         if paste_back:
             if found.photo is None:
                 raise click.UsageError("--paste-back needs a photo, and codes come without one")

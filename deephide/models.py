@@ -285,14 +285,14 @@ def short_fingerprint(fingerprint: bytes | str) -> str:
 
 def agreement(face: Image.Image, reconstruction: Image.Image) -> float:
     """Return the PSNR in dB of two images, both area-averaged to 64 x 64."""
-    from e2style.model import agreement as measure
+    from e2style.metrics.agreement import agreement as measure
 
     return measure(np.asarray(face), np.asarray(reconstruction))
 
 
 def likeness(face: Image.Image, shown: Image.Image) -> float:
     """Return the correlation of the edges of two images at 64 x 64, where a face has its own."""
-    from e2style.model import likeness as measure
+    from e2style.metrics.agreement import likeness as measure
 
     return measure(np.asarray(face), np.asarray(shown))
 
@@ -305,13 +305,13 @@ def similarity(face: Image.Image, reconstruction: Image.Image) -> float:
     CheckpointError : the recogniser that ships is missing or damaged
     """
     with translated():
-        from e2style.metrics.faces import similarity as measure
+        from e2style.metrics.identity import similarity as measure
 
         return measure(np.asarray(face), np.asarray(reconstruction))
 
 
 def least_similarity() -> float:
     """Return the `similarity` below which two faces may be two people's."""
-    from e2style.metrics.faces import DIFFERENT
+    from e2style.metrics.identity import DIFFERENT
 
     return DIFFERENT

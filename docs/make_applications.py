@@ -19,7 +19,7 @@ from e2style.checkpoints.shipped import RESTORER
 from e2style.data import align
 from e2style.data.detect import load_detector
 from e2style.errors import CheckpointError
-from e2style.images import invert, paint
+from e2style.inference.interface import generate, invert
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "pictures"
@@ -79,7 +79,7 @@ def draw_alignment(model, face):
     except CheckpointError:
         detector = load_detector(WEIGHTS)
     found = align.align(photo, detector, 256)
-    painted = paint(model, invert(model, [found.picture]))[0]
+    painted = generate(model, invert(model, [found.picture]))[0]
     back = align.paste(photo, found.placement, painted)
     grid([[photo, found.picture, painted, back]], "alignment.webp")
 
@@ -90,15 +90,17 @@ def draw_codes(model, faces, codes):
     rows = []
     for name in shipped:
         direction = directions.load_direction(name, model)
-        rows.append(paint(model, directions.sweep(codes[:1], direction, STRENGTHS)))
+        rows.append(generate(model, directions.sweep(codes[:1], direction, STRENGTHS)))
     if rows:
         grid(rows, "edits.webp")
     taken = parse_rows(MIXED_ROWS, model.n_codes)
-    mixed = [paint(model, mixing.mix(codes[0], other, taken)[None])[0] for other in codes[1:3]]
+    mixed = [generate(model, mixing.mix(codes[0], other, taken)[None])[0] for other in codes[1:3]]
     grid([[faces[0], faces[1], mixed[0], faces[2], mixed[1]]], "mixing.webp")
-    grid([paint(model, mixing.interpolate(codes[0], codes[1]))], "interpolation.webp")
+    grid([generate(model, mixing.interpolate(codes[0], codes[1]))], "interpolation.webp")
     pasted = swapping.transplant(faces[1], faces[0])
-    grid([[faces[1], faces[0], pasted, paint(model, invert(model, [pasted]))[0]]], "swapping.webp")
+    grid(
+        [[faces[1], faces[0], pasted, generate(model, invert(model, [pasted]))[0]]], "swapping.webp"
+    )
     return shipped
 
 

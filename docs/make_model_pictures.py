@@ -17,7 +17,7 @@ from deephide.container.layout import OVERHEAD_BYTES
 from e2style.applications import mixing
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
-from e2style.images import paint
+from e2style.inference.interface import generate
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIDE, HEAD = 160, 22
@@ -29,7 +29,7 @@ FRAMES = 8
 def painted(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
     """Codes (N, n, 512) -> tiles."""
     lanczos = Image.Resampling.LANCZOS
-    return [picture.resize((SIDE, SIDE), lanczos) for picture in paint(model, codes)]
+    return [picture.resize((SIDE, SIDE), lanczos) for picture in generate(model, codes)]
 
 
 def sheet(rows: list[list[Image.Image]], titles: list[str], name: str) -> None:

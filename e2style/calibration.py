@@ -27,7 +27,9 @@ from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import DataError
 from e2style.evaluation.acceptance import Limits, fit_limits
-from e2style.evaluation.sets import COMPARED_SIDE, encode_set
+from e2style.evaluation.sets import encode_set
+from e2style.images import COMPARED_SIDE
+from e2style.metrics.images import decibels
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer, fit_quantizer
 
@@ -234,7 +236,7 @@ def _search(
         scale *= min(max(math.sqrt(0.9 * allowed / max(error, 1e-12)), 0.25), 4.0)
     if best is None:
         raise DataError(f"calibration: no steps keep pictures within {target_db:.0f} dB")
-    psnr = 10 * math.log10(4.0 / max(best[1], 1e-12))
+    psnr = float(decibels(max(best[1], 1e-12), peak=2.0))
     log.info("steps %s keep %.1f dB", np.round(best[0] / sensitivity, 3).tolist(), psnr)
     steps = np.broadcast_to((best[0] / sensitivity)[:, None], centre.shape).astype(np.float32)
     return steps, psnr

@@ -6,7 +6,7 @@ import torch
 
 from e2style.errors import ConfigError
 
-__all__ = ["usable"]
+__all__ = ["usable", "wait"]
 
 
 def usable(name: str | torch.device) -> torch.device:
@@ -22,3 +22,9 @@ def usable(name: str | torch.device) -> torch.device:
     except Exception as error:  # each kind of device fails in its own way
         raise ConfigError(f"device: {str(name)!r} cannot be used here; cpu always can") from error
     return device
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""Pictures as people have them, PIL ones, to and from codes and what networks take and give."""
+"""Images: PIL ones, arrays of 8 bits, and the tensors that networks take and give."""
 
 from __future__ import annotations
 
@@ -6,55 +6,62 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from e2style.model import InversionModel
-from e2style.training.runlog import to_uint8
+__all__ = ["COMPARED_SIDE", "as_compared", "from_tensor", "side_by_side", "to_tensor", "to_uint8"]
 
-__all__ = ["from_tensor", "invert", "paint", "side_by_side", "to_tensor"]
-
-
-def invert(
-    model: InversionModel, pictures: Sequence[Image.Image], stages: int | None = None
-) -> NDArray[np.float32]:
-    """Codes (N, n, 512) of aligned square pictures; errors as in `InversionModel.invert`."""
-    codes: NDArray[np.float32]
-    codes = model.invert(to_tensor(pictures, model.image_size), stages).cpu().numpy()
-    return codes
+COMPARED_SIDE = 256  # at which images are compared, where nothing else is said
 
 
-def paint(model: InversionModel, codes: NDArray[np.float32]) -> list[Image.Image]:
-    """Pictures of codes (N, n, 512), made one at a time: at 1024 each takes a gigabyte."""
-    ready = torch.from_numpy(np.ascontiguousarray(codes))
-    painted = (model.synthesize(ready[k : k + 1]) for k in range(len(ready)))
-    return [from_tensor(picture)[0] for picture in painted]
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """B 3 S S in [-1, 1], unbounded -> (B, S, S, 3) uint8, rounded."""
+    scaled = (images.detach().float().clamp(-1, 1) + 1) * 127.5
+    levels: NDArray[np.uint8] = scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return levels
 
 
-def to_tensor(pictures: Sequence[Image.Image], side: int) -> Tensor:
-    """Square pictures -> B C side side float; RGB in [-1, 1], gray ones (mode L) in [0, 1]."""
+def as_compared(images: Tensor, side: int) -> NDArray[np.uint8]:
+    """Generated images B 3 R R, nominally [-1, 1] -> (B, side, side, 3) as they are compared.
+
+    Larger ones are averaged over areas and then rounded; smaller ones are rounded and then
+    enlarged bicubically (a = -0.5), as a viewer would.
+    """
+    if images.shape[-1] >= side:
+        return to_uint8(F.adaptive_avg_pool2d(images.float(), side))
+    size = (side, side)
+    enlarged = [
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        for image in to_uint8(images)
+    ]
+    return np.stack(enlarged)
+
+
+def to_tensor(images: Sequence[Image.Image], side: int) -> Tensor:
+    """Square images -> B C side side float; RGB in [-1, 1], gray ones (mode L) in [0, 1]."""
     arrays = []
-    for picture in pictures:
-        small = picture.resize((side, side), Image.Resampling.LANCZOS)
+    for image in images:
+        small = image.resize((side, side), Image.Resampling.LANCZOS)
         array = np.asarray(small, dtype=np.float32)
-        if picture.mode == "L":
+        if image.mode == "L":
             arrays.append(array[None] / np.float32(255))
         else:
             arrays.append(array.transpose(2, 0, 1) / np.float32(127.5) - np.float32(1))
     return torch.from_numpy(np.stack(arrays))
 
 
-def from_tensor(pictures: Tensor) -> list[Image.Image]:
-    """B 3 S S, nominally [-1, 1] -> RGB pictures."""
-    return [Image.fromarray(array) for array in to_uint8(pictures)]
+def from_tensor(images: Tensor) -> list[Image.Image]:
+    """B 3 S S, nominally [-1, 1] -> RGB images."""
+    return [Image.fromarray(array) for array in to_uint8(images)]
 
 
-def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Join pictures of one height into a strip."""
-    strip = Image.new("RGB", (sum(p.width for p in pictures), pictures[0].height))
+def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
+    """Join images of one height into a strip."""
+    strip = Image.new("RGB", (sum(p.width for p in images), images[0].height))
     left = 0
-    for picture in pictures:
-        strip.paste(picture, (left, 0))
-        left += picture.width
+    for image in images:
+        strip.paste(image, (left, 0))
+        left += image.width
     return strip

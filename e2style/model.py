@@ -7,10 +7,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from e2style.config import InversionConfig
@@ -18,10 +15,7 @@ from e2style.errors import DataError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
 
-AGREEMENT_SIDE = 64
-# Rows and columns of eyes, nose and mouth at 64 x 64 in a picture that is aligned like FFHQ.
-_FACE = (slice(12, 60), slice(12, 52))
-# What is asked where a file does not say: hardly any face is painted with edges so unlike.
+# Limit where a file states none: hardly any face is reconstructed with edges so unlike.
 DEFAULT_LIKENESS = 0.40
 
 
@@ -138,34 +132,6 @@ class InversionModel:
             raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
         with _single_thread(self.device):
             return self.network.synthesize(codes.to(self.device, torch.float32))
-
-
-def agreement(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
-    """PSNR in dB of two square pictures (S, S, 3), both area-averaged to 64 x 64.
-
-    Coarse on purpose: it tells a face that the model knows from a picture that it does not.
-    """
-    a, b = _coarse(original), _coarse(painted)
-    error = float(np.square(a - b).mean())
-    return float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
-
-
-def likeness(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
-    """Correlation of the edges of two square pictures (S, S, 3), -1 to 1, where the face is.
-
-    Gradients of the luma at 64 x 64, over eyes, nose and mouth. Colours and soft light, which a
-    generator imitates for any picture, count little; it draws the edges of faces alone.
-    """
-    weights = np.array([0.299, 0.587, 0.114])
-    a, b = (np.stack(np.gradient((_coarse(p) @ weights)[_FACE])) for p in (original, painted))
-    scale = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float((a * b).sum()) / scale if scale > 0 else 0.0
-
-
-def _coarse(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    side = (AGREEMENT_SIDE, AGREEMENT_SIDE)
-    small = Image.fromarray(picture).resize(side, Image.Resampling.BOX)
-    return np.asarray(small, dtype=np.float64)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,11 @@
 """Find editing directions of the default model and ship those that work.
 
-    python recipes/directions.py --faces 6607
+    python recipes/directions.py --data FOLDER --weights FOLDER --faces 6607
 
 No labels exist for the training faces but the folders of one set, men and women. So attributes are
 measured (see face_attributes.py); the fifth of the faces with most of one and the fifth with least
 are the two sets of a direction. Each method's direction is tried on held-out faces: these are
-painted at strengths -2, 0 and 2, and the attribute is measured again on what is painted. It ships
+generated at strengths -2, 0 and 2, and the attribute is measured again on the result. It ships
 if the attribute follows it, in nearly all faces, and the face stays the same person.
 
 What is measured of the training faces does not depend on the model and is kept in --cache. With
@@ -17,21 +17,22 @@ import json
 from pathlib import Path
 
 import numpy as np
-from face_attributes import SHARED, Attributes, likeness, separating
+from face_attributes import Attributes, separating
 from PIL import Image
 
 import e2style
 from e2style.applications import directions
 from e2style.data.faces import FaceSet
-from e2style.evaluation.sets import COMPARED_SIDE, encode_set
-from e2style.images import paint
+from e2style.evaluation.sets import encode_set
+from e2style.images import COMPARED_SIDE
+from e2style.inference.interface import generate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "models" / "directions.json"
 GENDER = "gender"
 SHARE = 0.2  # of the faces on either side
 STRENGTH = 2.0
-SAME = 0.6  # below this distance two pictures count as of one person
+SAME = 0.6  # below this distance two images count as of one person
 # What a direction must do to ship: move the attribute by so many of its standard deviations between
 # both strengths, in this share of faces, and keep dlib's distance to the unedited face below this.
 LEAST_EFFECT, LEAST_RISING, MOST_DISTANCE = 1.0, 0.8, 0.6
@@ -40,17 +41,16 @@ APART = {"smile": [GENDER], "teeth": [GENDER], "hair": [GENDER], "yaw": [], GEND
 TITLES = {"hair": "hair-lightness", GENDER: "feminine"}
 
 
-def measured(faces, cache):
+def measured(faces, attributes, cache):
     """Attributes (N,) by name and descriptors (N, 128) of the training faces."""
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
             if stored["names"].tolist() == faces.names:
                 return {name: stored[name] for name in Attributes.names}, stored["likeness"]
-    attributes = Attributes()
-    pictures = [Image.fromarray(picture) for picture in faces.pictures]
-    rows = [attributes(picture) for picture in pictures]
+    images = [Image.fromarray(each) for each in faces.pictures]
+    rows = [attributes(image) for image in images]
     table = {name: np.array([row[name] for row in rows]) for name in Attributes.names}
-    descriptors = np.stack([likeness(picture) for picture in pictures])
+    descriptors = np.stack([attributes.descriptor(image) for image in images])
     if cache is not None:
         np.savez(cache, names=np.array(faces.names), likeness=descriptors, **table)
     return table, descriptors
@@ -67,28 +67,29 @@ def labelled(faces, descriptors):
 class Trial:
     """Held-out faces on which directions are tried."""
 
-    def __init__(self, model, faces, plane):
+    def __init__(self, model, faces, attributes, plane):
         self._model, self._plane = model, plane
         self._codes = encode_set(model, faces)
-        self._attributes = Attributes()
-        self._plain = [likeness(picture) for picture in paint(model, self._codes)]
+        self._attributes = attributes
+        self._plain = [attributes.descriptor(image) for image in generate(model, self._codes)]
 
-    def _measure(self, name, picture):
+    def _measure(self, name, image):
         if name == GENDER:
-            return likeness(picture) @ self._plane[0] - self._plane[1]
-        return self._attributes(picture, (name,))[name]
+            return self._attributes.descriptor(image) @ self._plane[0] - self._plane[1]
+        return self._attributes(image, (name,))[name]
 
     def __call__(self, name, direction, unit):
         """Effect in `unit`, share of faces in which it rises, distance from the unedited ones.
 
-        `same` is the share of the edited pictures that count as the same person.
+        `same` is the share of the edited images that count as the same person.
         """
         values, apart = [], []
         for strength in (-STRENGTH, STRENGTH):
-            painted = paint(self._model, directions.apply(self._codes, direction, strength))
-            values.append([self._measure(name, picture) for picture in painted])
-            pairs = zip(painted, self._plain, strict=True)
-            apart += [float(np.linalg.norm(likeness(p) - plain)) for p, plain in pairs]
+            edited = generate(self._model, directions.apply(self._codes, direction, strength))
+            values.append([self._measure(name, image) for image in edited])
+            found = [self._attributes.descriptor(image) for image in edited]
+            pairs = zip(found, self._plain, strict=True)
+            apart += [float(np.linalg.norm(own - plain)) for own, plain in pairs]
         rise = np.array(values[1]) - np.array(values[0])
         return {
             "effect": round(float(np.nanmean(rise) / unit), 2),
@@ -123,9 +124,9 @@ def candidates(model, codes, sets):
     return found
 
 
-def check(model, trial, units, faces):
+def check(model, trial, units, faces, path):
     """Measure what ships on held-out faces, and put it into the results."""
-    results = json.loads(RESULTS.read_text())
+    results = json.loads(path.read_text())
     found = {}
     for name in directions.names(model):
         attribute = next((key for key, title in TITLES.items() if title == name), name)
@@ -133,12 +134,15 @@ def check(model, trial, units, faces):
         found[name] = trial(attribute, direction, units[attribute])
         print(name, found[name], flush=True)
     results["checked"] = {"faces": faces, "directions": found}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.zip, val.zip")
+    parser.add_argument("--weights", type=Path, required=True, help="see face_attributes.py")
+    parser.add_argument("--output", type=Path, default=directions.FOLDER, help="folder to fill")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="what was measured (.json)")
     parser.add_argument("--model", help="model file; the default model otherwise")
     parser.add_argument("--faces", type=int, default=2000, help="training faces to look at")
     parser.add_argument("--trials", type=int, default=24, help="held-out faces to try on")
@@ -147,15 +151,16 @@ def main():
     options = parser.parse_args()
     model = e2style.load(options.model)
     faces = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=options.faces)
-    table, descriptors = measured(faces, options.cache)
+    attributes = Attributes(options.weights)
+    table, descriptors = measured(faces, attributes, options.cache)
     women, men, plane = labelled(faces, descriptors)
     units = {name: np.nanstd(values) for name, values in table.items()}
     units[GENDER] = (descriptors[women | men] @ plane[0]).std()
     limit = options.check or options.trials
     held_out = FaceSet(options.data / "val.zip", COMPARED_SIDE, limit=limit)
-    trial = Trial(model, held_out, plane)
+    trial = Trial(model, held_out, attributes, plane)
     if options.check:
-        check(model, trial, units, len(held_out))
+        check(model, trial, units, len(held_out), options.results)
         return
     codes = encode_set(model, faces)
     sets = {GENDER: (codes[women], codes[men])}
@@ -173,13 +178,13 @@ def main():
             best = max(working, key=lambda how: tried[how]["effect"] / tried[how]["distance"])
             shipped.append(by_method[best])
             report[TITLES.get(name, name)]["shipped"] = best
-    directions.FOLDER.mkdir(exist_ok=True)
-    for old in directions.FOLDER.glob("*.safetensors"):
+    options.output.mkdir(exist_ok=True)
+    for old in options.output.glob("*.safetensors"):
         old.unlink()
     for each in shipped:
-        (directions.FOLDER / f"{each.name}.safetensors").write_bytes(each.to_bytes())
+        (options.output / f"{each.name}.safetensors").write_bytes(each.to_bytes())
     settings = {"model": model.name, "faces": len(faces), "trials": len(held_out)}
-    RESULTS.write_text(json.dumps(settings | {"directions": report}, indent=1) + "\n")
+    options.results.write_text(json.dumps(settings | {"directions": report}, indent=1) + "\n")
     print("shipped:", ", ".join(each.name for each in shipped) or "none")
 
 

@@ -1,12 +1,12 @@
 """Distil the small face recogniser that ships from MobileFaceNet, and find its limit.
 
-    python recipes/recogniser.py --steps 1000
+    python recipes/recogniser.py --data FOLDER --weights FOLDER --steps 1000
 
 The student sees training faces, blurred, noisy or recompressed now and then, and beside some of
-them what the default model paints of them, since it has to judge what comes back; its embeddings,
+them what the default model makes of them, since it has to judge what comes back; its embeddings,
 and how alike it finds two faces, should be the teacher's. Every 22nd face is held out; on these the
-limit is found below which a painted face counts as somebody else's, and what is printed is measured
-on `val.zip`, which neither saw.
+limit is found below which a generated face counts as somebody else's, and what is printed is
+measured on `val.zip`, which neither saw.
 """
 
 import argparse
@@ -21,20 +21,20 @@ from PIL import Image, ImageFilter
 import e2style
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, load_state, save_network
 from e2style.data.faces import FaceSet
-from e2style.evaluation.sets import COMPARED_SIDE, encode_set
-from e2style.images import paint, to_tensor
+from e2style.evaluation.sets import encode_set
+from e2style.images import COMPARED_SIDE, to_tensor
+from e2style.inference.interface import generate
 from e2style.models.mobilefacenet import MobileFaceNet
 from e2style.models.recognisers import SmallRecogniser
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-HOLD_OUT, PAINTED, BATCH, RATE = 22, 800, 48, 2e-3
-PAIRS, PAIR_WEIGHT = 10, 3.0  # of a face and its painting in each batch
+HOLD_OUT, GENERATED, BATCH, RATE = 22, 800, 48, 2e-3
+PAIRS, PAIR_WEIGHT = 10, 3.0  # of a face and its reconstruction in each batch
 FAULTS = 0.01  # share of pairs of different people that may pass
 
 
-def damaged(picture, rng):
-    """The picture as it is, moved a little, or as codecs, blur and noise leave it."""
-    image = Image.fromarray(picture)
+def damaged(face, rng):
+    """A face as it is, moved a little, or as codecs, blur and noise leave it."""
+    image = Image.fromarray(face)
     side = image.width
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -58,28 +58,27 @@ def damaged(picture, rng):
     return image
 
 
-def painted_faces(model, faces, rng):
-    """Some of the faces as the model paints them, each at a quality that is drawn."""
+def reconstructed(model, faces, rng):
+    """Faces as the model reconstructs them, each at a quality that is drawn."""
     codes = encode_set(model, faces)
     found = []
     for code in codes:
         quantizer = model.quantizers[rng.integers(len(model.quantizers))]
-        found.append(
-            np.asarray(paint(model, quantizer.dequantise(quantizer.quantise(code))[None])[0])
-        )
+        sent = quantizer.dequantise(quantizer.quantise(code))
+        found.append(np.asarray(generate(model, sent[None])[0]))
     return np.stack(found)
 
 
 @torch.inference_mode()
-def embedded(network, pictures):
-    tensors = to_tensor([Image.fromarray(p) for p in pictures], COMPARED_SIDE)
+def embedded(network, images):
+    tensors = to_tensor([Image.fromarray(each) for each in images], COMPARED_SIDE)
     return torch.cat([network(part) for part in tensors.split(32)]).numpy()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=SHARED / "data" / "faces")
-    parser.add_argument("--weights", type=Path, default=SHARED / "weights")
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.zip, val.zip")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of mobilefacenet.npz")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--init", type=Path, help="go on from this file")
     parser.add_argument("-o", "--output", type=Path, default=SMALL_RECOGNISER)
@@ -88,8 +87,8 @@ def main():
     torch.manual_seed(0)
     faces = FaceSet(options.data / "train.zip", COMPARED_SIDE, hold_out=HOLD_OUT)
     model = e2style.load()
-    part = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=PAINTED, hold_out=HOLD_OUT)
-    pool = painted_faces(model, part, rng)
+    part = FaceSet(options.data / "train.zip", COMPARED_SIDE, limit=GENERATED, hold_out=HOLD_OUT)
+    pool = reconstructed(model, part, rng)
     teacher = load_state(MobileFaceNet(), options.weights / "mobilefacenet.npz")
     student = SmallRecogniser()
     if options.init:
@@ -102,9 +101,9 @@ def main():
         pairs = rng.integers(0, len(pool), PAIRS)
         chosen = [part.pictures[k] for k in pairs] + [pool[k] for k in pairs]
         chosen += [faces.pictures[k] for k in rng.integers(0, len(faces), BATCH - len(chosen))]
-        # Who is compared with a painting is shown as they are.
-        shown = [Image.fromarray(picture) for picture in chosen[: 2 * PAIRS]]
-        shown += [damaged(picture, rng) for picture in chosen[2 * PAIRS :]]
+        # A face that is compared with its reconstruction is shown undamaged.
+        shown = [Image.fromarray(face) for face in chosen[: 2 * PAIRS]]
+        shown += [damaged(face, rng) for face in chosen[2 * PAIRS :]]
         x = to_tensor(shown, COMPARED_SIDE)
         with torch.no_grad():
             wanted = F.normalize(teacher(x)[-1])
@@ -130,7 +129,7 @@ def main():
 
 
 def report(model, student, teacher, faces, limit):
-    """What student and teacher say of the faces of `val.zip`, painted and of each other."""
+    """Similarities that student and teacher find among the faces of `val.zip`, and behind codes."""
     codes = encode_set(model, faces)
     before = embedded(student, faces.pictures)
     known = embedded(lambda x: F.normalize(teacher(x)[-1]), faces.pictures)
@@ -141,9 +140,9 @@ def report(model, student, teacher, faces, limit):
     for number in (1, model.quality, len(model.quantizers)):
         quantizer = model.quantizers[number - 1]
         sent = quantizer.dequantise(quantizer.quantise(codes))
-        painted = np.stack([np.asarray(paint(model, code[None])[0]) for code in sent])
-        same = (before * embedded(student, painted)).sum(1)
-        there = (known * embedded(lambda x: F.normalize(teacher(x)[-1]), painted)).sum(1)
+        found = np.stack([np.asarray(generate(model, code[None])[0]) for code in sent])
+        same = (before * embedded(student, found)).sum(1)
+        there = (known * embedded(lambda x: F.normalize(teacher(x)[-1]), found)).sum(1)
         print(
             f"quality {number}: {same.mean():.3f}, least {same.min():.3f}, below the limit "
             f"{(same < limit).mean():.1%}; teacher {there.mean():.3f}, correlation "

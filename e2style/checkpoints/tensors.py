@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from e2style.checkpoints.headers import kind_of_file
 from e2style.checkpoints.untrusted import check_bytes, check_claims, reason
 from e2style.errors import CheckpointError, OutputError
+from e2style.files import replacing
 
 State = Mapping[str, Tensor]
 
@@ -94,13 +95,10 @@ def write_tensors(
     OutputError : it cannot be written
     """
     target = Path(path)
-    partial = target.with_suffix(".partial")
     try:
-        safetensors.torch.save_file(tensors, partial, header)
-        os.replace(partial, target)
+        with replacing(target) as partial:
+            safetensors.torch.save_file(tensors, partial, header)
     except (OSError, safetensors.SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise OutputError(f"the output {target} cannot be written: {error}") from error
 
 

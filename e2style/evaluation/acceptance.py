@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e2style.model import InversionModel, agreement, likeness
-from e2style.training.runlog import to_uint8
+from e2style.images import to_uint8
+from e2style.metrics.agreement import agreement, likeness
+from e2style.model import InversionModel
 
 __all__ = ["Limits", "fit_limits"]
 

@@ -1,6 +1,6 @@
 """Measuring an inverter on a folder or zip of pictures: the protocol of docs/evaluation.md.
 
-Pictures are read, inverted, painted, brought to the side of the comparison, rounded to 8 bits and
+Images are read, inverted, painted, brought to the side of the comparison, rounded to 8 bits and
 compared one batch after the other, so that a set may be larger than memory.
 """
 
@@ -21,15 +21,16 @@ from torch import Tensor
 
 from e2style.data.archive import UNREADABLE, Archive, decode, why
 from e2style.data.faces import evenly, groups_of
+from e2style.devices import wait
 from e2style.errors import DataError
 from e2style.evaluation.methods import Found, Inverter
 from e2style.evaluation.sets import order0_entropy
+from e2style.images import as_compared
 from e2style.metrics.features import FeatureMetrics, FrechetDistance
-from e2style.metrics.images import Pictures, Values, as_compared, mse, psnr, ssim
+from e2style.metrics.images import Images, Values, mse, psnr, ssim
 from e2style.metrics.spread import Mean, mean_of
 from e2style.models.counting import count_parameters
 from e2style.quantizer import Quantizer
-from e2style.speed.inference import wait
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class Shown:
     """A picture for the report."""
 
     name: str
-    original: Pictures  # (side, side, 3)
-    painted: Pictures
+    original: Images  # (side, side, 3)
+    painted: Images
     values: dict[str, float]
 
 
@@ -119,7 +120,7 @@ def measure(
     distance = FrechetDistance(metrics.inception) if metrics.inception is not None else None
     rows: list[dict[str, Any]] = []
     skipped: list[str] = []
-    kept: dict[str, tuple[Pictures, Pictures]] = {}
+    kept: dict[str, tuple[Images, Images]] = {}
     for start in range(0, len(names), batch):
         read, originals = _read(archive, names[start : start + batch], side, skipped)
         if read:
@@ -138,7 +139,7 @@ def measure(
     if not rows:
         raise DataError(f"data {data}: no picture could be read")
 
-    def pair(name: str) -> tuple[Pictures, Pictures]:
+    def pair(name: str) -> tuple[Images, Images]:
         if name in kept:
             return kept[name]
         _, originals = _read(archive, [name], side, [])
@@ -176,9 +177,9 @@ def measure(
 
 
 def reconstruct(
-    inverter: Inverter, originals: Pictures, quantizer: Quantizer | None
-) -> tuple[Pictures, dict[str, Values]]:
-    """Pictures (B, S, S, 3) -> painted ones of that side; where codes are rounded, their bits."""
+    inverter: Inverter, originals: Images, quantizer: Quantizer | None
+) -> tuple[Images, dict[str, Values]]:
+    """Images (B, S, S, 3) -> painted ones of that side; where codes are rounded, their bits."""
     x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
     found = inverter(x)
     bits = {}
@@ -194,8 +195,8 @@ def reconstruct(
 
 @torch.no_grad()
 def compare(
-    originals: Pictures,
-    painted: Pictures,
+    originals: Images,
+    painted: Images,
     metrics: FeatureMetrics,
     device: torch.device,
 ) -> dict[str, Values]:
@@ -249,13 +250,13 @@ def _count(archive: Archive, limit: int | None) -> int:
     return len(archive.names) if limit is None else min(limit, len(archive.names))
 
 
-def _planes(pictures: Pictures) -> Tensor:
+def _planes(pictures: Images) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
 def _read(
     archive: Archive, names: list[str], side: int, skipped: list[str]
-) -> tuple[list[str], Pictures]:
+) -> tuple[list[str], Images]:
     """Names that can be decoded and their pictures; the others join `skipped`."""
     read, decoded = [], []
     for name in names:
@@ -284,7 +285,7 @@ def _by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, dict[str
 
 
 def _grid(
-    rows: list[dict[str, Any]], pair: Callable[[str], tuple[Pictures, Pictures]]
+    rows: list[dict[str, Any]], pair: Callable[[str], tuple[Images, Images]]
 ) -> dict[str, list[Shown]]:
     """Best, median and worst by PSNR; `pair` gives original and painted picture of a name."""
     order = sorted(rows, key=lambda row: float(row["psnr"]), reverse=True)

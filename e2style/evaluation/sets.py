@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from e2style.data.faces import FaceSet
 from e2style.errors import CheckpointError, ConfigError
-from e2style.metrics.images import as_compared, psnr, ssim
+from e2style.images import COMPARED_SIDE, as_compared
+from e2style.metrics.images import psnr, ssim
 from e2style.model import InversionModel
 from e2style.quantizer import Quantizer
-
-COMPARED_SIDE = 256
 
 
 @dataclasses.dataclass(frozen=True)

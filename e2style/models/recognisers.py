@@ -102,16 +102,21 @@ class DlibResNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
+        return F.normalize(self.descriptors(pictures))
+
+    def descriptors(self, pictures: Tensor) -> Tensor:
+        """Aligned images B 3 S S in [-1, 1] -> B 128, of the lengths that dlib gives them."""
         mean = pictures.new_tensor(DLIB_MEAN)[:, None, None]
         x = ((crop(pictures, DLIB_BOX, DLIB_SIDE) + 1) * 127.5 - mean) / 255
         x = F.max_pool2d(torch.relu(self.first(x)), 3, 2)
         for unit in self.units.values():
             x = unit(x)
-        return F.normalize(self.linear(x.mean((2, 3))))
+        found: Tensor = self.linear(x.mean((2, 3)))
+        return found
 
 
 class SmallRecogniser(nn.Module):
-    """The one that ships: half the weights of MobileFaceNet, which it was distilled from.
+    """The recogniser that ships, of half the weights of MobileFaceNet, which taught it.
 
     Depthwise-separable convolutions at sides 32, 16, 8 and 4; see recipes/recogniser.py.
     """

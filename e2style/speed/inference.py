@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from e2style.config import InversionConfig
-from e2style.devices import usable
+from e2style.devices import usable, wait
 from e2style.errors import E2StyleError
 from e2style.models.inversion import InversionNetwork
 from e2style.models.reference import ReferenceInversion
@@ -214,12 +214,6 @@ def peak_mib(device: torch.device) -> int:
     except (OSError, StopIteration):
         unit = 20 if sys.platform == "darwin" else 10  # bytes, KiB elsewhere
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> unit
-
-
-def wait(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 @torch.inference_mode()

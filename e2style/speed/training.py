@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import InversionConfig
-from e2style.devices import usable
+from e2style.devices import usable, wait
 from e2style.losses.multilayer import MultiLayerCosineLoss
 from e2style.losses.perceptual import PerceptualLoss, PixelLoss
 from e2style.models.alexnet import LPIPS, AlexNet, LPIPSHeads
 from e2style.models.irse50 import IRSE50
 from e2style.models.parsing_unet import ParsingUNet
 from e2style.models.reference import ReferenceInversion
-from e2style.speed.inference import Timing, apart, peak_mib, random_network, wait
+from e2style.speed.inference import Timing, apart, peak_mib, random_network
 from e2style.training.optim import ranger
 from e2style.training.stage import StageObjective
 from e2style.training.work import Terms

@@ -16,7 +16,8 @@ from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
 from e2style.errors import ConfigError
 from e2style.evaluation.acceptance import fit_limits
-from e2style.evaluation.sets import COMPARED_SIDE, encode_set
+from e2style.evaluation.sets import encode_set
+from e2style.images import COMPARED_SIDE
 from e2style.model import InversionModel, ModelCard
 from e2style.quantizer import Quantizer, fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from e2style.config import TrainConfig
 from e2style.errors import ConfigError
+from e2style.files import replacing
 from e2style.settings import to_dict
 from e2style.training.joint import JointWork
 from e2style.training.optim import learning_rate, make_optimizer, update_average
@@ -200,7 +200,5 @@ def _check_claim(config: TrainConfig, run: Path) -> None:
 def _claim(config: TrainConfig, run: Path) -> None:
     """Write config.json."""
     run.mkdir(parents=True, exist_ok=True)
-    path = run / "config.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(to_dict(config), indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(run / "config.json") as partial:
+        partial.write_text(json.dumps(to_dict(config), indent=1), encoding="utf-8")

@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from e2style.images import to_uint8
+
 log = logging.getLogger(__name__)
 
 
@@ -79,12 +81,6 @@ class RunLog:
         Image.fromarray(picture).save(self.folder / f"samples-{images:09d}.png")
         if self._board is not None:
             self._board.add_image("samples", picture, images, dataformats="HWC")
-
-
-def to_uint8(pictures: Tensor) -> np.ndarray:
-    """B 3 S S in [-1, 1], unbounded -> (B, S, S, 3) uint8, rounded."""
-    scaled = (pictures.detach().float().clamp(-1, 1) + 1) * 127.5
-    return scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def last_row(folder: Path) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Everything that a run needs to go on exactly where it stopped; the only caller of torch.save."""
+"""State of a training run, saved and resumed exactly; the only caller of torch.save."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from e2style.errors import CheckpointError
+from e2style.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,6 @@ class TrainingState:
     def save(self) -> Path:
         """Write a snapshot under a temporary name, rename it, drop the oldest."""
         path = self.path
-        partial = path.with_suffix(".partial")
         state = {name: part.state_dict() for name, part in self.parts.items()}
         content = {
             "images": self.images,
@@ -57,11 +57,10 @@ class TrainingState:
             "skipped": sorted(self.skipped),
             "parts": state,
         }
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
         for old in self.snapshots(self.folder)[: -self.keep]:
             old.unlink()
         return path

@@ -120,7 +120,7 @@ def test_every_limit_counts(photo, face, model, limit, value, reason, monkeypatc
 
 
 def test_a_face_that_may_be_taken_for_another_is_sent_as_a_picture(photo, face, model, monkeypatch):
-    monkeypatch.setattr("e2style.metrics.faces.similarity", lambda *pair: 0.1)
+    monkeypatch.setattr("e2style.metrics.identity.similarity", lambda *pair: 0.1)
     result = deephide.embed(face, photo, None, model)
     assert result.codec == "image"
     assert "may be taken for somebody else" in result.reason

@@ -20,11 +20,12 @@ from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.data.faces import FaceSet, evenly
 from e2style.errors import CheckpointError, ConfigError, DataError, OutputError
 from e2style.evaluation.sets import encode_set, quantizer_of
-from e2style.model import DEFAULT_LIKENESS, likeness
+from e2style.images import to_uint8
+from e2style.metrics.agreement import likeness
+from e2style.model import DEFAULT_LIKENESS
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork
 from e2style.models.ops import blur_kernel
-from e2style.training.runlog import to_uint8
 
 SMALL = InversionConfig(
     generator=GeneratorConfig(size=16, style_dim=8, channel_base=128, channel_max=8),

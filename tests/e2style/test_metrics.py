@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from e2style_vectors import SHARED
 
-from e2style.checkpoints.kinds import read_feature_network
+from e2style.checkpoints.kinds import KINDS, read_feature_network
 from e2style.checkpoints.networks import load_network
 from e2style.errors import CheckpointError
-from e2style.metrics.features import FILES, FrechetDistance, load_metrics
-from e2style.metrics.images import as_compared, mse, psnr, ssim
+from e2style.images import as_compared
+from e2style.metrics.features import NETWORKS, FrechetDistance, load_metrics
+from e2style.metrics.images import mse, psnr, ssim
 from e2style.metrics.spread import mean_of
 from e2style.models.inception import Inception, enlarge_as_tensorflow
 from e2style.models.recognisers import CURRICULAR_UNITS, CurricularFace, DlibResNet
@@ -88,11 +89,11 @@ def test_intervals_cover_as_often_as_they_say():
 def test_what_is_missing_names_its_file(tmp_path):
     for folder in (None, tmp_path):
         found = load_metrics(folder)
-        assert set(found.missing) == set(FILES)
+        assert set(found.missing) == set(NETWORKS)
         assert not found.pairs
         for key, reason in found.missing.items():
-            assert FILES[key][0] in reason
-    torch.save({"a": torch.zeros(1)}, tmp_path / FILES["ids"][0])
+            assert KINDS[NETWORKS[key]].files[0] in reason
+    torch.save({"a": torch.zeros(1)}, tmp_path / KINDS["curricular"].files[0])
     with pytest.raises(CheckpointError, match="no network that is known"):
         load_metrics(tmp_path)
 
@@ -164,8 +165,6 @@ def test_the_frechet_distance_of_gaussians_is_its_formula(caplog):
 def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
     with torch.device("meta"):
         shapes = CurricularFace().state_dict()
-    from e2style.checkpoints.kinds import KINDS
-
     rename = KINDS["curricular"].rename
     state = {rename(key): torch.zeros(value.shape) for key, value in shapes.items()}
     units = {int(k.split(".")[1]) for k in state if k.startswith("body.")}
@@ -207,7 +206,7 @@ def test_dlib_embeds_faces_as_the_tool_of_reference():
 
 def test_folders_of_weights_are_used(tmp_path):
     state = _inception_state()
-    torch.save(state, tmp_path / FILES["fid"][1])
+    torch.save(state, tmp_path / KINDS["inception"].files[1])
     found = load_metrics(tmp_path)
     assert isinstance(found.inception, Inception)
     assert "fid" not in found.missing

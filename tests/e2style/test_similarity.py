@@ -12,8 +12,8 @@ from PIL import Image
 
 import e2style
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network, save_network
-from e2style.images import invert, paint
-from e2style.metrics.faces import DIFFERENT, similarity
+from e2style.inference.interface import generate, invert
+from e2style.metrics.identity import DIFFERENT, similarity
 from e2style.models.recognisers import SmallRecogniser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_painted_faces_are_themselves_and_others_are_not():
     model = e2style.load()
     codes = invert(model, faces)
     quantizer = model.quantizers[model.quality - 1]
-    painted = paint(model, quantizer.dequantise(quantizer.quantise(codes)))
+    painted = generate(model, quantizer.dequantise(quantizer.quantise(codes)))
     pictures = [np.asarray(face) for face in faces]
     same = [similarity(a, np.asarray(b)) for a, b in zip(pictures, painted, strict=True)]
     others = [similarity(a, b) for a, b in itertools.pairwise(pictures)]

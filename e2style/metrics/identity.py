@@ -1,4 +1,4 @@
-"""Whether two faces are the same person's, by the small recogniser that ships."""
+"""Identity of two faces, compared by the small recogniser that ships."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from e2style.checkpoints.networks import SMALL_RECOGNISER, load_network
-from e2style.evaluation.sets import COMPARED_SIDE
-from e2style.images import to_tensor
+from e2style.images import COMPARED_SIDE, to_tensor
 from e2style.models.recognisers import SmallRecogniser
 
 __all__ = ["DIFFERENT", "similarity"]
@@ -20,8 +19,8 @@ __all__ = ["DIFFERENT", "similarity"]
 DIFFERENT = 0.69
 
 
-def similarity(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float:
-    """Cosine of the embeddings of two aligned faces, (S, S, 3): 1 for the same picture.
+def similarity(original: NDArray[np.uint8], generated: NDArray[np.uint8]) -> float:
+    """Cosine of the embeddings of two aligned faces, (S, S, 3): 1 for the same image.
 
     Below `DIFFERENT` they may well be two people.
 
@@ -29,9 +28,9 @@ def similarity(original: NDArray[np.uint8], painted: NDArray[np.uint8]) -> float
     ------
     CheckpointError : the recogniser's file is missing or damaged
     """
-    pictures = to_tensor([Image.fromarray(each) for each in (original, painted)], COMPARED_SIDE)
+    images = to_tensor([Image.fromarray(each) for each in (original, generated)], COMPARED_SIDE)
     with torch.inference_mode():
-        one, other = _recogniser()(pictures)
+        one, other = _recogniser()(images)
     return float(one @ other)
 
 
