@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from copies import assert_same_output, assert_same_weights
 from PIL import Image
 
 import e2style
@@ -59,7 +60,9 @@ def test_the_file_holds_the_recogniser_and_can_be_written_again(tmp_path):
     save_network(tmp_path / "again.safetensors", network, half=True)
     x = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
-        found = load_network(tmp_path / "again.safetensors")(x)
-        assert torch.equal(found, network(x))
+        again = load_network(tmp_path / "again.safetensors")
+        assert_same_weights(network, again)
+        found = again(x)
+        assert_same_output(found, network(x))
     assert found.norm(dim=1).tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
     assert (tmp_path / "again.safetensors").stat().st_size < 1.5e6
