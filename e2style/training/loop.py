@@ -17,11 +17,10 @@ from e2style.config import TrainConfig
 from e2style.errors import ConfigError
 from e2style.files import replacing
 from e2style.settings import to_dict
-from e2style.training.joint import JointWork
+from e2style.training.kinds import work_of
 from e2style.training.optim import learning_rate, make_optimizer, update_average
 from e2style.training.ranks import Ranks, together
 from e2style.training.runlog import RunLog
-from e2style.training.stage import StageWork
 from e2style.training.state import TrainingState
 from e2style.training.work import Work
 
@@ -69,9 +68,7 @@ def train(
         _check_claim(config, run)
         if config.threads:
             torch.set_num_threads(config.threads)
-        work: JointWork | StageWork = (StageWork if config.stage else JointWork)(
-            config, ranks, networks
-        )
+        work = work_of(config, ranks, networks)
         with contextlib.closing(work):
             if ranks.first:
                 _claim(config, run)
@@ -81,7 +78,7 @@ def train(
 def _loop(
     config: TrainConfig,
     run: Path,
-    work: JointWork | StageWork,
+    work: Work,
     ranks: Ranks,
     progress: Progress | None,
 ) -> Path:

@@ -1,4 +1,4 @@
-"""What the loop asks of each kind of training, and what both kinds share."""
+"""Protocol of a kind of training, as the loop sees it, and the parts that all kinds share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 
 class Work(Protocol):
-    """One kind of training.
+    """One kind of training; `e2style.training.kinds` lists them.
 
     Attributes
     ----------
+    inherited : images that the runs before this one saw
     model : from the tensors of a batch to the unweighted terms of the loss
     trained : the part whose weights are trained and saved
     average : its moving average; the same module where none is kept
     parts : what else has a state to be saved, by name
     """
 
+    inherited: int
     model: nn.Module
     trained: nn.Module
     average: nn.Module
@@ -40,7 +42,7 @@ class Work(Protocol):
         """Losses of the average over the validation set; empty without one."""
 
     def columns(self) -> list[Tensor]:
-        """Pictures to look at, B 3 S S each: the input, then what the stages paint."""
+        """Images to look at, B 3 S S each: the input, then what the stages generate."""
 
     def close(self) -> None:
         """Release files and threads."""
