@@ -88,7 +88,7 @@ def on_portraits(detector, portraits):
             found = align.align(portrait, detector, 512)
         except DataError:
             continue
-        again = detector.find(found.picture)
+        again = detector.find(found.image)
         if again:
             errors.append(eyes_off(again[0].landmarks, 512))
     result = summary(errors, len(portraits), time.process_time() - start)

@@ -75,9 +75,9 @@ def figures(faces, known, shown, sizes) -> dict:
     draws = distances[rng.integers(0, len(distances), (2000, len(distances)))].mean(1)
     return {
         "bytes": float(np.mean(sizes)),
-        "psnr": float(psnr(faces.pictures, shown).mean()),
+        "psnr": float(psnr(faces.images, shown).mean()),
         "ssim": float(
-            np.mean([ssim(a[None], b[None]) for a, b in zip(faces.pictures, shown, strict=True)])
+            np.mean([ssim(a[None], b[None]) for a, b in zip(faces.images, shown, strict=True)])
         ),
         "dlib": float(distances.mean()),
         "dlib_ci95": np.percentile(draws, (2.5, 97.5)).round(4).tolist(),
@@ -125,13 +125,13 @@ def of_eigenfaces(faces, known, usual_bytes, say) -> tuple[list[dict], np.ndarra
             ]
         )
 
-    train = small(FaceSet(FACES / "train.zip", SIDE).pictures)
+    train = small(FaceSet(FACES / "train.zip", SIDE).images)
     mean = train.mean(0)
     train -= mean
     _, singular, basis = torch.svd_lowrank(torch.from_numpy(train), q=COMPONENTS, niter=2)
     basis, deviation = basis.numpy(), singular.numpy() / np.sqrt(len(train))
     del train
-    scores = (small(faces.pictures) - mean) @ basis
+    scores = (small(faces.images) - mean) @ basis
     rows, nearest = [], None
     for step in STEPS:
         q = np.rint(scores / step)
@@ -153,7 +153,7 @@ def of_codec(faces, known, name, say) -> list[dict]:
     rows = []
     for total in CODED_BYTES:
         budget = total - OVERHEAD_BYTES + COMMON_BYTES[name]
-        best = [best_picture(Image.fromarray(p), name, budget) for p in faces.pictures]
+        best = [best_picture(Image.fromarray(p), name, budget) for p in faces.images]
         if None in best:
             say(f"{name}: {sum(b is None for b in best)} faces do not fit into {total} bytes")
             continue
@@ -226,7 +226,7 @@ def pairs(faces, ours, theirs, path: str) -> None:
     for k in np.linspace(0, len(faces) - 1, 20).astype(int):
         swap = bool(rng.integers(2))
         two = [theirs[k], ours[k]] if swap else [ours[k], theirs[k]]
-        columns.append(np.concatenate([faces.pictures[k], *two]))
+        columns.append(np.concatenate([faces.images[k], *two]))
         key.append("AB"[swap])
     rows = [np.concatenate(columns[k : k + 10], 1) for k in (0, 10)]
     Image.fromarray(np.concatenate(rows)).save(path)
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th face only")
     options = parser.parse_args()
     faces = FaceSet(FACES / "val.zip", SIDE, every=options.every)
-    known = descriptors(faces.pictures)
+    known = descriptors(faces.images)
 
     def say(text):
         print(text, flush=True)

@@ -185,7 +185,7 @@ def data_of(options: argparse.Namespace) -> Path:
         faces = FaceSet(options.data, side, limit=SMALL_SET)
         partial = path.with_suffix(f".partial{RANK}")
         with zipfile.ZipFile(partial, "w") as archive:
-            for name, picture in zip(faces.names, faces.pictures, strict=True):
+            for name, picture in zip(faces.names, faces.images, strict=True):
                 file = io.BytesIO()
                 Image.fromarray(picture).save(file, "PNG")
                 archive.writestr(str(Path(name).with_suffix(".png")), file.getvalue())

@@ -84,7 +84,7 @@ def quality(model: str | None) -> dict:
     distances = np.array(
         [
             float((embed(Image.fromarray(a)) - embed(Image.fromarray(b))).norm())
-            for a, b in zip(faces.pictures, found.painted, strict=True)
+            for a, b in zip(faces.images, found.generated, strict=True)
         ]
     )
     sizes = np.array(
@@ -93,7 +93,7 @@ def quality(model: str | None) -> dict:
             for i in found.integers
         ]
     )
-    agreements = [agreement(a, b) for a, b in zip(faces.pictures, found.painted, strict=True)]
+    agreements = [agreement(a, b) for a, b in zip(faces.images, found.generated, strict=True)]
     groups = {
         group: float(distances[[g == group for g in faces.groups]].mean())
         for group in sorted(set(faces.groups))

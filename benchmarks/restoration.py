@@ -48,7 +48,7 @@ def versions(model, truth, task, factor, seed):
     side = model.network.seen_side
     damaged = restoration.damaged(truth, task, side, seed, factor)
     array = np.asarray(damaged)
-    painted = restoration.restore(model, damaged, task).painted
+    painted = restoration.restore(model, damaged, task).generated
     if task == "super_resolution":
         small = truth.resize((side, side), Image.Resampling.BILINEAR)
         small = small.resize((side // factor, side // factor), BICUBIC)
@@ -63,7 +63,7 @@ def versions(model, truth, task, factor, seed):
         assert np.array_equal(cut(array, holes), array)
         mask = Image.fromarray(holes).convert("L")
         yield "filled softly", Image.fromarray(filled(array, holes))
-        masked = restoration.restore(model, damaged, task, mask).painted
+        masked = restoration.restore(model, damaged, task, mask).generated
         yield "restored in the hole", restoration.keep_known(masked, damaged, mask)
     yield "restored", painted
     if task == "colorization":
@@ -74,7 +74,7 @@ def measure(model, faces, task, factor):
     """Means over the faces for everything that is compared."""
     side = model.network.seen_side
     found = {}
-    for number, face in enumerate(faces.pictures):
+    for number, face in enumerate(faces.images):
         truth = Image.fromarray(face)
         known = embed(truth).numpy()
         small = truth.resize((side, side), Image.Resampling.BILINEAR)

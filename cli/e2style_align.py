@@ -74,7 +74,7 @@ def align(
             whole.append(item.name)
         elif found.faces > 1 and number is None:
             terminal.info(f"{item.name} shows {found.faces} faces; the largest is taken")
-        return png_bytes(found.picture if put is None else paste(photo, found.placement, put))
+        return png_bytes(found.image if put is None else paste(photo, found.placement, put))
 
     run(terminal, "aligning", inputs, output, work, force=force)
     if whole and put is None:

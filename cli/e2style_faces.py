@@ -86,7 +86,7 @@ class Faces:
             number = self._face if isinstance(self._face, int) else None
             try:
                 found = align(photo, self._detector, self.model.image_size, number)
-                return found.picture, found.placement
+                return found.image, found.placement
             except DataError:
                 if self._face != "auto" or photo.width != photo.height:
                     raise

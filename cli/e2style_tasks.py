@@ -112,7 +112,7 @@ def restore(
         if damage:
             start = restoration.damaged(truth, task, side, len(rows), int(factor or 0) or None)
         found = restoration.restore(faces.model, start, task, holes)
-        painted = found.painted
+        painted = found.generated
         if holes is not None:
             painted = restoration.keep_known(painted, start, holes)
         if keep_light:
@@ -171,8 +171,8 @@ def translate(
     def work(item: Item) -> bytes:
         found = item.use(lambda data: restoration.translate(faces.model, data))
         if not compare:
-            return png_bytes(found.painted)
-        size = found.painted.size
-        return png_bytes(side_by_side([found.shown.resize(size), found.painted]))
+            return png_bytes(found.generated)
+        size = found.generated.size
+        return png_bytes(side_by_side([found.shown.resize(size), found.generated]))
 
     run(terminal, "translating", inputs, output, work, force=force)

@@ -79,9 +79,9 @@ def draw_alignment(model, face):
     except CheckpointError:
         detector = load_detector(WEIGHTS)
     found = align.align(photo, detector, 256)
-    painted = generate(model, invert(model, [found.picture]))[0]
+    painted = generate(model, invert(model, [found.image]))[0]
     back = align.paste(photo, found.placement, painted)
-    grid([[photo, found.picture, painted, back]], "alignment.webp")
+    grid([[photo, found.image, painted, back]], "alignment.webp")
 
 
 def draw_codes(model, faces, codes):
@@ -119,7 +119,7 @@ def draw_restoration(faces):
 def triple(model, face, side, task, factor, seed):
     """Before, after and the truth of one damage."""
     damaged = restoration.damaged(face, task, side, seed, factor)
-    painted = restoration.restore(model, damaged, task).painted
+    painted = restoration.restore(model, damaged, task).generated
     return [damaged, painted, face]
 
 

@@ -62,7 +62,7 @@ def restyle(size: int = 1024, iterations: int = 5) -> InversionConfig:
 
 
 def idgi(size: int = 256) -> InversionConfig:
-    """The encoder of in-domain inversion, for pictures as large as the generator's."""
+    """The encoder of in-domain inversion, for images as large as the generator's."""
     blocks = size.bit_length() - 2
     return _config(
         "idgi",

@@ -111,7 +111,7 @@ def calibrate(
     bits = quantizer.ideal_bits(integers)
     chosen = evenly(len(faces), shown)
     rounded = quantizer.dequantise(integers[chosen])
-    limits = fit_limits(model, faces.pictures[chosen], rounded, bits, progress=meter.count)
+    limits = fit_limits(model, faces.images[chosen], rounded, bits, progress=meter.count)
     return Calibration(
         quantizer=quantizer,
         limits=limits,

@@ -28,7 +28,7 @@ def _at_least(least: int, where: str, config: Any, *names: str) -> None:
 class GeneratorConfig:
     """StyleGAN2 synthesis network, config-f layout with skip connections."""
 
-    size: int = 1024  # side R of the painted picture, a power of two >= 8
+    size: int = 1024  # side R of the generated image, a power of two >= 8
     style_dim: int = 512  # length of one code
     mapping_layers: int = 8  # 0 where the model was trained without a prior on z
     channel_base: int = 32768  # channels at side r: min(channel_base // r, channel_max)
@@ -63,7 +63,7 @@ class GeneratorConfig:
 
     @staticmethod
     def row_behind(side: int) -> int:
-        """Row of a code that drives the first layer behind the one that paints `side`."""
+        """Row of a code that drives the first layer behind the one that generates `side`."""
         return 2 * (side.bit_length() - 1) - 3
 
     def channels(self, side: int) -> int:
@@ -78,7 +78,7 @@ class EncoderConfig:
     Tuples have one entry per stride-2 group, shallow to deep: scales 1/2, 1/4, 1/8, ...
     """
 
-    image_size: int = 256  # side that the trunk works at; larger pictures are area-averaged
+    image_size: int = 256  # side that the trunk works at; larger images are area-averaged
     in_channels: int = 3  # of the first stage; a later one sees the reconstruction's 3 as well
     trunk: str = "irse"  # "irse", or "idgi": the residual blocks of in-domain inversion
     widths: tuple[int, ...] = (64, 128, 256)  # channels behind each stride-2 group
@@ -114,7 +114,7 @@ class EncoderConfig:
 
 @dataclasses.dataclass(frozen=True)
 class InversionConfig:
-    """A generator and one to three encoder stages that invert pictures into its W+ space."""
+    """A generator and one to three encoder stages that invert images into its W+ space."""
 
     name: str = "e2style"
     generator: GeneratorConfig = GeneratorConfig()
@@ -157,7 +157,7 @@ class LossConfig:
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
-    # function that takes the folder of weights and returns a network from pictures to levels.
+    # function that takes the folder of weights and returns a network from images to levels.
     identity_network: str = "irse50"
     parsing_network: str = "unet"
     segmentation_network: str = ""
@@ -167,7 +167,7 @@ class LossConfig:
         _at_least(1, "loss.", self, "face_weight")
 
     def require_pictures(self) -> None:
-        """Raise ConfigError where no term looks at the picture."""
+        """Raise ConfigError where no term looks at the image."""
         if not any(getattr(self, name) for name in PICTURE_TERMS):
             names = ", ".join(PICTURE_TERMS)
             raise ConfigError(f"loss: one of {names} must have a weight above 0")
@@ -195,20 +195,20 @@ class TrainConfig:
     latents: str = ""  # .npy of codes (N, n, 512) that e4e's critic sees; empty: mapped z
     init: str = ""  # run folder whose averaged weights to start from; empty means from nothing
     feature_networks: str = ""  # folder with the weights of the losses' networks
-    side: int = 0  # pictures are read, painted and compared at this side; 0 means the full size,
+    side: int = 0  # images are read, generated and compared at this side; 0 means the full size,
     # or in stage training the side of the encoder
     train_generator: bool = True  # in joint training
     base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
     step_low: float = 1.0  # joint training rounds to multiples of a step that is drawn for each
-    step_high: float = 1.0  # picture between these two, evenly in its logarithm
+    step_high: float = 1.0  # image between these two, evenly in its logarithm
     noise: str = "random"  # noise maps of the generator in stage training: "random" or "stored"
 
     # Data.
-    data: str = ""  # folder or zip of aligned faces: what is to be painted
+    data: str = ""  # folder or zip of aligned faces: what is to be generated
     source: str = ""  # inputs of the encoder, paired with `data` by name; empty means the same
     validation: str = ""  # the same, never trained on; empty means none
     validation_source: str = ""
-    hold_out: int = 0  # > 0: joint training leaves out every n-th picture, for tuning
+    hold_out: int = 0  # > 0: joint training leaves out every n-th image, for tuning
     flip: bool = True  # mirror half of the training pairs
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random

@@ -3,7 +3,7 @@
 E2StyleError
 ├─ ConfigError      (ValueError)   a setting outside its range
 ├─ CheckpointError                 missing | hash mismatch | incompatible
-├─ DataError        (ValueError)   no usable picture, wrong shape
+├─ DataError        (ValueError)   no usable image, wrong shape
 └─ OutputError                     a file cannot be written
 """
 

@@ -1,4 +1,4 @@
-"""What `e2style.load` returns: a network, its quantizer and its card, ready to use."""
+"""Loaded model, as `e2style.load` returns it: a network, its quantizers and its card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_LIKENESS = 0.40
 
 @dataclasses.dataclass(frozen=True)
 class ModelCard:
-    """What a model is, where it comes from, what it may be used for."""
+    """Model card: description, provenance, permitted use."""
 
     name: str
     description: str
@@ -45,13 +45,13 @@ class InversionModel:
     quantizers : all of them, from the fewest bits to the most
     quality : number of the usual one, from 1
     fingerprint : 32 bytes, SHA-256 of the generator and the quantizer
-    accept_psnr : dB at 64 x 64; a picture regenerated worse than this is no face to the model
-    accept_bits : bits under the tables; a picture whose code takes more is no face to the model
-    accept_likeness : a picture whose `likeness` is less is no face to the model
+    accept_psnr : dB at 64 x 64; an image regenerated worse than this is no face to the model
+    accept_bits : bits under the tables; an image whose code takes more is no face to the model
+    accept_likeness : an image whose `likeness` is less is no face to the model
     device : where the network lives
     """
 
-    image_size = 256  # side at which pictures are handed in; others are resampled
+    image_size = 256  # side at which images are handed in; others are resampled
 
     def __init__(
         self,
@@ -90,18 +90,18 @@ class InversionModel:
 
     @property
     def output_size(self) -> int:
-        """Side R of a painted picture."""
+        """Side R of a generated image."""
         return self.config.generator.size
 
     @property
     def batch_size(self) -> int:
-        """Pictures to work on at a time where there are many: on a CPU one at 1024 x 1024."""
+        """Images to work on at a time where there are many: on a CPU one at 1024 x 1024."""
         pixels = 1 << (18 if self.device.type == "cpu" else 24)
         return max(1, min(16, pixels // self.output_size**2))
 
     @torch.inference_mode()
     def invert(self, images: Tensor, stages: int | None = None) -> Tensor:
-        """Invert aligned pictures (paper, Sec. III).
+        """Invert aligned images (paper, Sec. III).
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class InversionModel:
 
     @torch.inference_mode()
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Paint codes B n 512 -> B 3 R R, nominally [-1, 1], stored noise.
+        """Images of codes: B n 512 -> B 3 R R, nominally [-1, 1], stored noise.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Find editing directions of the default model and ship those that work.
+"""Search for editing directions of the default model, of which those ship that work.
 
     python recipes/directions.py --data FOLDER --weights FOLDER --faces 6607
 
@@ -47,7 +47,7 @@ def measured(faces, attributes, cache):
         with np.load(cache) as stored:
             if stored["names"].tolist() == faces.names:
                 return {name: stored[name] for name in Attributes.names}, stored["likeness"]
-    images = [Image.fromarray(each) for each in faces.pictures]
+    images = [Image.fromarray(each) for each in faces.images]
     rows = [attributes(image) for image in images]
     table = {name: np.array([row[name] for row in rows]) for name in Attributes.names}
     descriptors = np.stack([attributes.descriptor(image) for image in images])

@@ -1,4 +1,4 @@
-"""Distil the small face recogniser that ships from MobileFaceNet, and find its limit.
+"""Distillation of the small face recogniser that ships, from MobileFaceNet, and its limit.
 
     python recipes/recogniser.py --data FOLDER --weights FOLDER --steps 1000
 
@@ -99,8 +99,8 @@ def main():
     recent = []
     for step in range(options.steps):
         pairs = rng.integers(0, len(pool), PAIRS)
-        chosen = [part.pictures[k] for k in pairs] + [pool[k] for k in pairs]
-        chosen += [faces.pictures[k] for k in rng.integers(0, len(faces), BATCH - len(chosen))]
+        chosen = [part.images[k] for k in pairs] + [pool[k] for k in pairs]
+        chosen += [faces.images[k] for k in rng.integers(0, len(faces), BATCH - len(chosen))]
         # A face that is compared with its reconstruction is shown undamaged.
         shown = [Image.fromarray(face) for face in chosen[: 2 * PAIRS]]
         shown += [damaged(face, rng) for face in chosen[2 * PAIRS :]]
@@ -120,7 +120,7 @@ def main():
             print(f"{step + 1} steps, loss {np.mean(recent):.4f}", flush=True)
     student.eval().requires_grad_(False)
     tuned = FaceSet(options.data / "train.zip", COMPARED_SIDE, every=HOLD_OUT)
-    descriptors = embedded(student, tuned.pictures)
+    descriptors = embedded(student, tuned.images)
     others = (descriptors @ descriptors.T)[~np.eye(len(tuned), dtype=bool)]
     limit = float(np.quantile(others, 1 - FAULTS))
     print(f"{FAULTS:.0%} of {len(tuned)} different people are more alike than {limit:.3f}")
@@ -131,8 +131,8 @@ def main():
 def report(model, student, teacher, faces, limit):
     """Similarities that student and teacher find among the faces of `val.zip`, and behind codes."""
     codes = encode_set(model, faces)
-    before = embedded(student, faces.pictures)
-    known = embedded(lambda x: F.normalize(teacher(x)[-1]), faces.pictures)
+    before = embedded(student, faces.images)
+    known = embedded(lambda x: F.normalize(teacher(x)[-1]), faces.images)
     different = ~np.eye(len(faces), dtype=bool)
     alike, said = (before @ before.T)[different], (known @ known.T)[different]
     print(f"different: {alike.mean():.3f}, above the limit {(alike > limit).mean():.3%}")

@@ -193,7 +193,7 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
     except errors.CheckpointError as error:
         raise CheckpointError(f"the face cannot be looked for: {error}", hint=_INSTALL) from error
     if aligned.placement is None:
-        return aligned.picture, ""
+        return aligned.image, ""
     side = round(aligned.placement.side)
     if side < samples.MIN_SECRET_SIDE:
         raise InputImageError(
@@ -202,7 +202,7 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
             hint="use a larger picture of the face",
         )
     which = "the face" if aligned.faces == 1 else f"face {number or 1} of {aligned.faces}"
-    return aligned.picture, f"; of the secret only {which} travels, cut to {side} x {side} pixels"
+    return aligned.image, f"; of the secret only {which} travels, cut to {side} x {side} pixels"
 
 
 def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:

@@ -1,1 +1,1 @@
-"""What can be done with codes and pictures: the paper's Algorithms 2 to 6, and editing."""
+"""Applications of codes and images: the paper's Algorithms 2 to 6, and editing."""

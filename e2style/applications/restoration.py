@@ -1,7 +1,7 @@
-"""Damaged pictures, sketches and label maps to faces (paper, Algorithms 5 and 6).
+"""Damaged images, sketches and label maps to faces (paper, Algorithms 5 and 6).
 
 All that is special about a task is in the encoder that was trained for it; what is here shows the
-encoder pictures as its training did.
+encoder images as its training did.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Restored:
     ----------
     shown : what was to be restored, RGB, of the side that the network looks at
     code : (1, n, 512)
-    painted : RGB, of the generator's size
+    generated : RGB, of the generator's size
     """
 
     shown: Image.Image
     code: NDArray[np.float32]
-    painted: Image.Image
+    generated: Image.Image
 
 
 @dataclasses.dataclass(frozen=True)
 class Gain:
-    """How near a picture is to the truth before it was restored and after: dB, and SSIM."""
+    """Agreement with the truth before restoration and after: dB, and SSIM."""
 
     psnr_before: float
     psnr: float
@@ -87,43 +87,43 @@ def gain(truth: Image.Image, before: Image.Image, after: Image.Image) -> Gain:
 
 
 def summary(gains: Sequence[Gain]) -> dict[str, float]:
-    """Means over pictures, by the names of `Gain`."""
+    """Means over images, by the names of `Gain`."""
     rows = [dataclasses.asdict(each) for each in gains]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def damaged(
-    picture: Image.Image, task: str, side: int, seed: int, factor: int | None = None
+    image: Image.Image, task: str, side: int, seed: int, factor: int | None = None
 ) -> Image.Image:
-    """Damage an aligned picture as the training of a task does.
+    """Damage an aligned image as the training of a task does.
 
     Parameters
     ----------
-    picture : square, RGB
+    image : square, RGB
     task : one of TASKS
     side : of the result, `seen_side` of the network
     seed : of what is random
     factor : of super-resolution; None draws one of 1, 2, 4, 8 and 16
     """
     _check(task)
-    small = np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
+    small = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
     factors = FACTORS if factor is None else (factor,)
     return Image.fromarray(corrupt(small, task, np.random.default_rng(seed), factors))
 
 
 def restore(
-    model: InversionModel, picture: Image.Image, task: str, mask: Image.Image | None = None
+    model: InversionModel, image: Image.Image, task: str, mask: Image.Image | None = None
 ) -> Restored:
-    """Restore an aligned picture (Alg. 5).
+    """Restore an aligned image (Alg. 5).
 
     Parameters
     ----------
     model : trained for the task
-    picture : square, RGB, of any side; damaged, or with a mask still to be
-    task : one of TASKS; for colorization colours are taken out, a small picture is enlarged as
+    image : square, RGB, of any side; damaged, or with a mask still to be
+    task : one of TASKS; for colorization colours are taken out, a small image is enlarged as
         super-resolution saw them, and before a network with a base holes are filled softly and
         noise goes through a median
-    mask : white where an inpainted picture is to be filled; None means where it is black
+    mask : white where an inpainted image is to be filled; None means where it is black
 
     Raises
     ------
@@ -133,7 +133,7 @@ def restore(
     if mask is not None and task != "inpainting":
         raise ConfigError(f"mask: the task {task} takes none")
     side = model.network.seen_side
-    shown = picture.resize((side, side), Image.Resampling.BILINEAR)
+    shown = image.resize((side, side), Image.Resampling.BILINEAR)
     holes = None
     if task == "colorization":
         shown = Image.fromarray(gray(np.asarray(shown)))
@@ -160,46 +160,46 @@ def _softened(shown: Image.Image, task: str, holes: Holes | None) -> Image.Image
     return Image.fromarray(filled(array, holes))
 
 
-def keep_known(painted: Image.Image, original: Image.Image, mask: Image.Image) -> Image.Image:
-    """Fill the holes of a picture and leave the rest of it as it was.
+def keep_known(generated: Image.Image, original: Image.Image, mask: Image.Image) -> Image.Image:
+    """Fill the holes of an image and leave the rest of it as it was.
 
     Parameters
     ----------
-    painted : square, RGB
+    generated : square, RGB
     original : aligned, RGB; the result has its size
     mask : white where the hole is
     """
     holes = mask.convert("L").resize(original.size, Image.Resampling.BILINEAR)
     soft = holes.filter(ImageFilter.GaussianBlur(_SEAM * original.width))
-    filled = painted.resize(original.size, Image.Resampling.BICUBIC)
+    filled = generated.resize(original.size, Image.Resampling.BICUBIC)
     return Image.composite(filled, original, soft)
 
 
-def keep_light(painted: Image.Image, original: Image.Image) -> Image.Image:
-    """Give a picture the colours of another, and leave its light and detail as they were.
+def keep_light(generated: Image.Image, original: Image.Image) -> Image.Image:
+    """Give an image the colours of another, and leave its light and detail as they were.
 
     Parameters
     ----------
-    painted : square, RGB
+    generated : square, RGB
     original : aligned, RGB, whose luma stays; the result has its size
     """
-    coloured = painted.resize(original.size, Image.Resampling.BICUBIC).convert("YCbCr")
+    coloured = generated.resize(original.size, Image.Resampling.BICUBIC).convert("YCbCr")
     luma = original.convert("YCbCr").getchannel("Y")
     return Image.merge("YCbCr", (luma, *coloured.split()[1:])).convert("RGB")
 
 
 def translate(model: InversionModel, data: bytes) -> Restored:
-    """Paint the face of a sketch or of a label map (Alg. 6).
+    """Generate the face of a sketch or of a label map (Alg. 6).
 
     Parameters
     ----------
     model : trained for sketches, with one input channel, or for label maps, with one a class
-    data : content of a picture file; of a label map the gray levels or palette indices are classes
+    data : content of an image file; of a label map the gray levels or palette indices are classes
 
     Raises
     ------
-    ConfigError : the model takes ordinary pictures
-    DataError : no picture, or a class that the model does not know
+    ConfigError : the model takes ordinary images
+    DataError : no image, or a class that the model does not know
     """
     side, channels = model.config.encoder.image_size, model.config.encoder.in_channels
     if channels == 3:

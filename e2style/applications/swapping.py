@@ -10,7 +10,7 @@ __all__ = ["BOXES", "transplant"]
 
 Box = tuple[float, float, float, float]
 
-# Left, top, right and bottom as fractions of an aligned picture. The paper says "the center area"
+# Left, top, right and bottom as fractions of an aligned image. The paper says "the center area"
 # and no more; "inner" holds eyebrows to mouth, "center" is the middle half of each side.
 BOXES: dict[str, Box] = {"inner": (0.28, 0.36, 0.72, 0.84), "center": (0.25, 0.25, 0.75, 0.75)}
 
@@ -31,11 +31,11 @@ def transplant(
 
     Returns
     -------
-    picture of the target's size, whose code is that of the swapped face
+    image of the target's size, whose code is that of the swapped face
 
     Raises
     ------
-    ConfigError : an empty box, or one that leaves the picture
+    ConfigError : an empty box, or one that leaves the image
     """
     left, top, right, bottom = box
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):

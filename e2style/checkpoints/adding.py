@@ -63,16 +63,16 @@ def add_model(
             shutil.copyfile(path, partial)
         try:
             # What is checked is the copy, so that nobody can exchange it in between.
-            model, painted = load_and_sketch(partial)
+            model, generated = load_and_sketch(partial)
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(str(partial), str(path))) from error
         fingerprint = model.fingerprint.hex()
         added = Added(
-            chosen, fingerprint, sha256_of(partial), painted.hex(), place / f"{fingerprint}{FILE}"
+            chosen, fingerprint, sha256_of(partial), generated.hex(), place / f"{fingerprint}{FILE}"
         )
         others = _others(added, force)
         with _translated(place):
-            fields = {"name": chosen, "sha256": added.sha256, "sketch": painted.hex()}
+            fields = {"name": chosen, "sha256": added.sha256, "sketch": generated.hex()}
             note.write_text(json.dumps(fields) + "\n", encoding="utf-8")
             os.replace(partial, added.path)
             os.replace(note, added.path.with_suffix(NOTE))

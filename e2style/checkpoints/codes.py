@@ -29,7 +29,7 @@ class Codes:
     Attributes
     ----------
     values : (N, n, 512) float32
-    names : N names, of the pictures they came from
+    names : N names, of the images they came from
     model : name of the model
     fingerprint : 32 bytes, of the model
     """
@@ -57,7 +57,7 @@ class Codes:
 
 
 def load_codes(path: str | os.PathLike[str], model: InversionModel) -> Codes:
-    """Read codes that the generator of `model` is to paint.
+    """Read codes for the generator of `model`.
 
     Raises
     ------

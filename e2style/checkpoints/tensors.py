@@ -62,7 +62,7 @@ def read_content(path: str | os.PathLike[str]) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a file, without advice to load it in an unsafe way."""
+    """Fault of a file, without advice to load it in an unsafe way."""
     text = str(error)
     if isinstance(error, pickle.UnpicklingError) or "allow_pickle" in text:
         return "it is damaged, or holds Python objects, which are never loaded"

@@ -1,8 +1,8 @@
-"""Models that a user added with `deephide models add`: where they lie and what is known of them.
+"""Models that a user added with `deephide models add`: their folder and their notes.
 
 The folder holds, for each of them, the file `FINGERPRINT.safetensors` and the note
-`FINGERPRINT.json` with its name, its SHA-256 and a sketch of what it paints.  Reading the notes
-loads no torch.
+`FINGERPRINT.json` with its name, its SHA-256 and a sketch of the image that it generates.
+Reading the notes loads no torch.
 """
 
 from __future__ import annotations

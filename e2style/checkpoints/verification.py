@@ -1,4 +1,4 @@
-"""Whether a model is what it was: its hashes, its strict reading, and one picture it paints."""
+"""Verification of a model: its hashes, its strict reading, and one image that it generates."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from e2style.model import InversionModel
 __all__ = ["Verdict", "load_and_sketch", "sha256_of", "verify"]
 
 SIDE = 4
-# Devices differ in the last bits of a painting, far below one level.
+# Devices differ in the last bits of a generated image, far below one level.
 TOLERANCE = 2
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about a model that is sound.
+    """Findings about a model that is sound.
 
     `sha256` and `fingerprint` are hexadecimal; `known_hash` says whether the file had to have this
-    hash, and `deviation` is how far the painting is from the known one, in levels of 255, or None
-    where none is known.
+    hash, and `deviation` is how far the generated image is from the known one, in levels of 255,
+    or None where none is known.
     """
 
     path: Path
@@ -42,23 +42,23 @@ class Verdict:
 
 
 def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[InversionModel, bytes]:
-    """Load a model strictly and let it paint its mean code.
+    """Load a model strictly and generate the image of its mean code.
 
     Returns
     -------
-    The model, and the painting as 48 levels: three colours, averaged over 4 x 4 fields
+    The model, and the generated image as 48 levels: three colours, averaged over 4 x 4 fields
 
     Raises
     ------
-    CheckpointError : it cannot be loaded, or paints values that are no numbers, or one colour
+    CheckpointError : it cannot be loaded, or its image holds what is no number, or one colour
     """
     model = load_model(path_or_name)
-    painted = model.synthesize(model.network.w_avg[None])
-    if not torch.isfinite(painted).all():
+    generated = model.synthesize(model.network.w_avg[None])
+    if not torch.isfinite(generated).all():
         raise CheckpointError(f"model {path_or_name}: paints values that are no numbers")
-    if float(painted.max() - painted.min()) == 0.0:
+    if float(generated.max() - generated.min()) == 0.0:
         raise CheckpointError(f"model {path_or_name}: paints nothing but one colour")
-    levels = (F.adaptive_avg_pool2d(painted, SIDE)[0] + 1.0) * 127.5
+    levels = (F.adaptive_avg_pool2d(generated, SIDE)[0] + 1.0) * 127.5
     return model, bytes(levels.round().clamp(0, 255).to(torch.uint8).flatten().tolist())
 
 
@@ -77,7 +77,7 @@ def sha256_of(path: Path) -> str:
 
 
 def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
-    """Check a model: hash, strict reading, fingerprint and painting.
+    """Check a model: hash, strict reading, fingerprint and generated image.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
     CheckpointError : says what is wrong
     """
     path, digest = locate(path_or_name)
-    model, painted = load_and_sketch(path_or_name)
+    model, generated = load_and_sketch(path_or_name)
     fingerprint = model.fingerprint.hex()
     if fingerprint_of(path_or_name) != model.fingerprint:
         raise CheckpointError(f"model {path}: its header and its tensors disagree")
@@ -98,7 +98,7 @@ def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
             known = each.sketch
     deviation = None
     if known is not None:
-        deviation = max(abs(a - b) for a, b in zip(painted, bytes.fromhex(known), strict=True))
+        deviation = max(abs(a - b) for a, b in zip(generated, bytes.fromhex(known), strict=True))
         if deviation > TOLERANCE:
             raise CheckpointError(
                 f"model {path}: its painting is {deviation} levels from the known one, at most "

@@ -1,1 +1,1 @@
-"""Pictures for training and evaluation; nothing here knows devices."""
+"""Images for training and evaluation; nothing here knows devices."""

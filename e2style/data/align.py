@@ -1,8 +1,8 @@
-"""Cut a face out of a photo as FFHQ's pictures were cut (Karras et al. 2019), and put it back.
+"""Alignment of a face as in FFHQ (Karras et al. 2019): cut out of a photo, and put back.
 
 ::
 
-    photo ─► Detector.find ─► choose ─► place ─► cut ─► aligned picture (S, S)
+    photo ─► Detector.find ─► choose ─► place ─► cut ─► aligned image (S, S)
       │                                   │                    │ restored, edited
       └───────────────────────────────► paste ◄────────────────┘
 """
@@ -30,8 +30,8 @@ __all__ = [
     "place",
 ]
 
-EYES = np.array([[0.38, 0.47], [0.62, 0.47]])  # of an aligned picture, as fractions of its side
-# An eye of an aligned picture may be so far off; the detector errs by 0.011 in one of twenty.
+EYES = np.array([[0.38, 0.47], [0.62, 0.47]])  # of an aligned image, as fractions of its side
+# An eye of an aligned image may be so far off; the detector errs by 0.011 in one of twenty.
 ALIGNED_WITHIN = 0.03
 # The square that FFHQ cuts, from the distances between the eyes and from eyes to mouth.
 EYES_REACH, MOUTH_REACH, LOWERED = 2.0, 1.8, 0.1
@@ -44,7 +44,7 @@ FADING = 0.3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Placement:
-    """Where an aligned picture lies in a photo: a square that may be turned.
+    """Place of an aligned image in a photo: a square that may be turned.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Placement:
         return np.array([self.centre + a * self.right + b * down for a, b in signs])
 
     def affine(self, size: int) -> tuple[float, ...]:
-        """Six numbers that take a pixel of a picture of `size` to the photo, as Pillow wants."""
+        """Six numbers that take a pixel of an image of `size` to the photo, as Pillow wants."""
         x, y = self.right * 2 / size
         start = self.corners[0]
         return (x, -y, start[0], y, x, start[1])
@@ -76,16 +76,16 @@ class Placement:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Aligned:
-    """An aligned picture and where it comes from.
+    """An aligned image and where it comes from.
 
     Attributes
     ----------
-    picture : square, RGB
+    image : square, RGB
     placement : in the photo; None if the photo was aligned already and is left as it was
     faces : how many the photo has
     """
 
-    picture: Image.Image
+    image: Image.Image
     placement: Placement | None
     faces: int
 
@@ -97,7 +97,7 @@ def align(photo: Image.Image, detector: Detector, size: int, face: int | None = 
     ----------
     photo : RGB, upright
     detector : see `e2style.data.detect.load_detector`
-    size : side of the aligned picture
+    size : side of the aligned image
     face : which one, counted from 1, the largest first; None means the largest
 
     Raises
@@ -134,7 +134,7 @@ def choose(found: Sequence[Face], face: int | None = None) -> Face:
 
 
 def is_aligned(photo: Image.Image, face: Face) -> bool:
-    """Say whether a picture is aligned like FFHQ already: square, with the eyes in their place."""
+    """Say whether an image is aligned like FFHQ already: square, with the eyes in their place."""
     if photo.width != photo.height:
         return False
     off = face.landmarks[:2] / photo.width - EYES
@@ -157,7 +157,7 @@ def place(landmarks: NDArray[np.float64]) -> Placement:
 
 
 def cut(photo: Image.Image, placement: Placement, size: int) -> Image.Image:
-    """Cut an aligned picture out of an RGB photo.
+    """Cut an aligned image out of an RGB photo.
 
     What lies beyond the edge of the photo is mirrored, and fades into a blur.
 
@@ -192,7 +192,7 @@ def cut(photo: Image.Image, placement: Placement, size: int) -> Image.Image:
 def _mirrored(
     region: Image.Image, before: NDArray[np.int64], after: NDArray[np.int64], side: float
 ) -> Image.Image:
-    """Grow a picture by its mirror image, which fades into a blur and then into one colour."""
+    """Grow an image by its mirror image, which fades into a blur and then into one colour."""
     pixels = np.asarray(region)
     (left, top), (right, bottom) = before, after
     grown = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode="reflect")
@@ -218,7 +218,7 @@ def _beyond(length: int, before: int, after: int, least: float) -> NDArray[np.fl
 
 
 def paste(photo: Image.Image, placement: Placement | None, face: Image.Image) -> Image.Image:
-    """Put an aligned picture back where it came from, within an oval that fades out.
+    """Put an aligned image back where it came from, within an oval that fades out.
 
     Parameters
     ----------

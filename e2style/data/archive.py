@@ -1,4 +1,4 @@
-"""Picture files of a folder or zip, by name, and their pixels."""
+"""Image files of a folder or zip, by name, and their pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["SUFFIXES", "UNREADABLE", "Archive", "Array", "decode", "photo", "why
 Array = NDArray[np.uint8]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-# What a damaged, encrypted or strangely compressed member, or a broken picture, can raise.
+# What a damaged, encrypted or strangely compressed member, or a broken image, can raise.
 UNREADABLE = (
     ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError,
     Image.DecompressionBombError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error,
@@ -29,7 +29,7 @@ UNREADABLE = (
 
 
 class Archive:
-    """Picture files of a folder or zip, by name; reading is safe from many threads.
+    """Image files of a folder or zip, by name; reading is safe from many threads.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Archive:
 
     Raises
     ------
-    DataError : neither, or without a picture
+    DataError : neither, or without an image
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -60,7 +60,7 @@ class Archive:
             raise DataError(f"data {path}: holds no picture")
 
     def read(self, name: str) -> bytes:
-        """Bytes of one picture file; may raise what stands in UNREADABLE."""
+        """Bytes of one image file; may raise what stands in UNREADABLE."""
         if self._zip is None:
             return (self.path / name).read_bytes()
         with self._lock:
@@ -73,28 +73,28 @@ class Archive:
 
 
 def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) -> Array:
-    """Picture bytes -> (side, side, 3), or (side, side) for "L" and "labels", uint8.
+    """Image bytes -> (side, side, 3), or (side, side) for "L" and "labels", uint8.
 
     Label maps take the nearest label, since an average of two class numbers is a third class.
 
     Parameters
     ----------
-    data : content of a picture file
+    data : content of an image file
     side : of the result
     mode : "RGB", "L" or "labels"
-    by_area : resize pictures by averaging areas down and bicubically up, not with an antialiased
+    by_area : resize images by averaging areas down and bicubically up, not with an antialiased
         bilinear filter
 
     Raises
     ------
-    any of UNREADABLE : no picture, or a damaged one
+    any of UNREADABLE : no image, or a damaged one
     """
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data)) as opened:
         if mode == "labels":
-            # A palette picture holds class numbers, which a conversion would turn into grays.
-            image = picture if picture.mode in {"L", "P"} else picture.convert("L")
+            # A palette image holds class numbers, which a conversion would turn into grays.
+            image = opened if opened.mode in {"L", "P"} else opened.convert("L")
             return np.array(image.resize((side, side), Image.Resampling.NEAREST))
-        image = picture.convert(mode)
+        image = opened.convert(mode)
     if image.size != (side, side):
         method = Image.Resampling.BILINEAR
         if by_area:
@@ -105,19 +105,19 @@ def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) 
 
 
 def photo(data: bytes) -> Image.Image:
-    """Picture bytes -> the whole picture, RGB, turned upright by its EXIF data.
+    """Image bytes -> the whole image, RGB, turned upright by its EXIF data.
 
     Raises
     ------
-    any of UNREADABLE : no picture, or a damaged one
+    any of UNREADABLE : no image, or a damaged one
     """
-    with Image.open(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture)
+    with Image.open(io.BytesIO(data)) as opened:
+        upright = ImageOps.exif_transpose(opened)
         return upright.convert("RGB")
 
 
 def why(error: BaseException) -> str:
-    """Say on one line why a picture cannot be read."""
+    """Say on one line why an image cannot be read."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
     return " ".join(str(error).split()) or type(error).__name__

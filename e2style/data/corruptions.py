@@ -1,7 +1,7 @@
-"""What the encoder is shown in place of the picture: the paper's restoration tasks.
+"""Corruptions that the encoder sees in place of the image: the paper's restoration tasks.
 
-Pictures are (S, S, 3) uint8 RGB; every random choice comes from the generator that is handed
-in, so a picture that is degraded for validation is degraded in the same way every time.
+Images are (S, S, 3) uint8 RGB; every random choice comes from the generator that is handed
+in, so an image that is degraded for validation is degraded in the same way every time.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-Picture = NDArray[np.uint8]
+Image_ = NDArray[np.uint8]
 Holes = NDArray[np.bool_]
 
 NOISE_VARIANCE = 0.01  # of full scale: a standard deviation of a tenth
 SALT_AND_PEPPER = 0.05  # share of the samples that become black or white
 RESTORATION = ("colorization", "denoising", "inpainting", "super_resolution")
 MOST_HOLES = 3
-HOLE_SIDES = (0.1, 0.45)  # of a hole's box, as shares of the picture's side
+HOLE_SIDES = (0.1, 0.45)  # of a hole's box, as shares of the image's side
 
 
-def gray(picture: Picture) -> Picture:
+def gray(image: Image_) -> Image_:
     """Luma by ITU-R 601 (.299 R + .587 G + .114 B), repeated over the three channels."""
-    luma = np.asarray(Image.fromarray(picture).convert("L"))
+    luma = np.asarray(Image.fromarray(image).convert("L"))
     return np.repeat(luma[:, :, None], 3, axis=2)
 
 
-def noisy(picture: Picture, rng: np.random.Generator) -> Picture:
+def noisy(image: Image_, rng: np.random.Generator) -> Image_:
     """Gaussian noise of variance .01 or, as often, salt and pepper on 5 % of the samples."""
     if rng.random() < 0.5:
-        noise = rng.normal(0.0, NOISE_VARIANCE**0.5, picture.shape)
-        scaled = np.clip(picture / 255.0 + noise, 0.0, 1.0) * 255.0
+        noise = rng.normal(0.0, NOISE_VARIANCE**0.5, image.shape)
+        scaled = np.clip(image / 255.0 + noise, 0.0, 1.0) * 255.0
         return np.rint(scaled).astype(np.uint8)
-    hit = rng.random(picture.shape) < SALT_AND_PEPPER
-    salt = rng.random(picture.shape) < 0.5
-    return np.where(hit, np.where(salt, 255, 0), picture).astype(np.uint8)
+    hit = rng.random(image.shape) < SALT_AND_PEPPER
+    salt = rng.random(image.shape) < 0.5
+    return np.where(hit, np.where(salt, 255, 0), image).astype(np.uint8)
 
 
 def triangle(side: int, rng: np.random.Generator) -> Holes:
-    """One of the paper's four triangles, which cover 21.6 % of the picture each.
+    """One of the paper's four triangles, which cover 21.6 % of the image each.
 
-    In a picture of side 256 the vertices are (35 or 220, 35), (x, 220) and (x + 150, 220) with
+    In an image of side 256 the vertices are (35 or 220, 35), (x, 220) and (x + 150, 220) with
     x = 35 or 70; other sides scale them.
     """
     scale = side / 256
@@ -56,7 +56,7 @@ def triangle(side: int, rng: np.random.Generator) -> Holes:
 
 
 def shapes(side: int, rng: np.random.Generator) -> Holes:
-    """One to three rectangles, ellipses or thick strokes anywhere, as users paint masks."""
+    """One to three rectangles, ellipses or thick strokes anywhere, as users draw masks."""
     image = Image.new("1", (side, side))
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(1, MOST_HOLES + 1)):
@@ -74,21 +74,21 @@ def shapes(side: int, rng: np.random.Generator) -> Holes:
     return np.asarray(image)
 
 
-def cut(picture: Picture, holes: Holes) -> Picture:
+def cut(image: Image_, holes: Holes) -> Image_:
     """Blacken the holes."""
-    return np.where(holes[:, :, None], np.uint8(0), picture)
+    return np.where(holes[:, :, None], np.uint8(0), image)
 
 
-def filled(picture: Picture, holes: Holes) -> Picture:
+def filled(image: Image_, holes: Holes) -> Image_:
     """Fill the holes softly from what surrounds them, the wider they are the coarser.
 
     Parameters
     ----------
-    picture : (S, S, 3)
+    image : (S, S, 3)
     holes : (S, S); what is known outside stays as it is
     """
     known = torch.tensor(~holes)[None, None].float()
-    sums = torch.tensor(picture).permute(2, 0, 1)[None] * known
+    sums = torch.tensor(image).permute(2, 0, 1)[None] * known
     levels = []
     while known.shape[-1] > 1:
         levels.append((sums, known))
@@ -100,40 +100,40 @@ def filled(picture: Picture, holes: Holes) -> Picture:
     return found[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def calmed(picture: Picture) -> Picture:
+def calmed(image: Image_) -> Image_:
     """The median of 3 x 3 samples, which takes away most of the noise."""
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.MedianFilter(3)))
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.MedianFilter(3)))
 
 
-def coarse(picture: Picture, factor: int) -> Picture:
+def coarse(image: Image_, factor: int) -> Image_:
     """Shrink by `factor` (bicubic, a = -1/2, antialiased), enlarge again (bilinear)."""
     if factor == 1:
-        return picture
-    side = picture.shape[0]
+        return image
+    side = image.shape[0]
     small = max(side // factor, 1)
-    image = Image.fromarray(picture).resize((small, small), Image.Resampling.BICUBIC)
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+    shrunk = Image.fromarray(image).resize((small, small), Image.Resampling.BICUBIC)
+    return np.asarray(shrunk.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def corrupt(
-    picture: Picture,
+    image: Image_,
     task: str,
     rng: np.random.Generator,
     factors: Sequence[int] = (1,),
     *,
     soften: bool = False,
-) -> Picture:
-    """Apply the corruption of a task; those without one leave the picture as it is.
+) -> Image_:
+    """Apply the corruption of a task; those without one leave the image as it is.
 
     The task `restoration` draws one of the others; its holes are as often of any shape.
 
     Parameters
     ----------
-    picture : (S, S, 3) uint8 RGB
+    image : (S, S, 3) uint8 RGB
     task : name, as in `TrainConfig.task`
     rng : where random choices come from
     factors : of super-resolution, one of which is drawn
-    soften : fill holes and calm noise; a linear base would paint their edges (`models/base.py`),
+    soften : fill holes and calm noise; a linear base would draw their edges (`models/base.py`),
         which are sharper than what an encoder could take away again
     """
     holes = triangle
@@ -141,12 +141,12 @@ def corrupt(
         task = str(rng.choice(RESTORATION))
         holes = shapes if rng.random() < 0.5 else triangle
     if task == "colorization":
-        return gray(picture)
+        return gray(image)
     if task == "denoising":
-        damaged = noisy(picture, rng)
+        damaged = noisy(image, rng)
         return calmed(damaged) if soften else damaged
     if task == "inpainting":
-        return (filled if soften else cut)(picture, holes(picture.shape[0], rng))
+        return (filled if soften else cut)(image, holes(image.shape[0], rng))
     if task == "super_resolution":
-        return coarse(picture, int(rng.choice(list(factors))))
-    return picture
+        return coarse(image, int(rng.choice(list(factors))))
+    return image

@@ -1,4 +1,4 @@
-"""Find faces and their landmarks in a photo with MTCNN (Zhang et al. 2016).
+"""Detection of faces and their landmarks in a photo with MTCNN (Zhang et al. 2016).
 
 ::
 
@@ -59,7 +59,7 @@ class Face:
     ----------
     box : (4,) left, top, right, bottom in pixels of the photo
     landmarks : (5, 2) x and y of the eyes, the nose and the corners of the mouth, left ones first
-        as seen by whoever looks at the picture
+        as seen by whoever looks at the image
     score : of the last network, 0 to 1
     """
 
@@ -118,7 +118,7 @@ class Detector:
         return sorted(found, key=lambda face: face.area, reverse=True)
 
     def _propose(self, x: Tensor) -> Boxes:
-        """Boxes (N, 4) that P-Net takes for faces in a normalised picture 1 3 H W."""
+        """Boxes (N, 4) that P-Net takes for faces in a normalised image 1 3 H W."""
         height, width = x.shape[2:]
         smallest = max(SMALLEST_PIXELS, SMALLEST * max(height, width))
         scale = PROPOSED / smallest
@@ -202,7 +202,7 @@ def _judged(network: nn.Module, x: Tensor, boxes: Boxes) -> tuple[Boxes, NDArray
 
 
 def _windows(x: Tensor, boxes: Boxes, side: int) -> Tensor:
-    """Cut square boxes out of a picture 1 3 H W, black where they leave it -> N 3 side side."""
+    """Cut square boxes out of an image 1 3 H W, black where they leave it -> N 3 side side."""
     height, width = x.shape[2:]
     cut = []
     for box in np.rint(boxes).astype(np.int64):

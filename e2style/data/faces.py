@@ -1,4 +1,4 @@
-"""Aligned pictures from a folder or a zip, decoded once and kept small in memory."""
+"""Aligned images from a folder or a zip, decoded once and kept small in memory."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = logging.getLogger(__name__)
 
 
 class FaceSet:
-    """All pictures of a source as one uint8 array.
+    """All images of a source as one uint8 array.
 
     Parameters
     ----------
     path : folder or zip
-    side : pictures are resized to (side, side)
+    side : images are resized to (side, side)
     every : take every n-th member only
     hold_out : > 0 leaves out every n-th of these, which `every=n` takes
     limit : take at most so many of these, evenly spread; None means all
 
     Attributes
     ----------
-    pictures : (N, side, side, 3) uint8, RGB
+    images : (N, side, side, 3) uint8, RGB
     names : N member names
     groups : N group labels, from an `index.csv` beside the source (columns file, set,
         folder), else the parent folder
@@ -39,7 +39,7 @@ class FaceSet:
 
     Raises
     ------
-    DataError : neither folder nor zip, or no picture in it can be read
+    DataError : neither folder nor zip, or no image in it can be read
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FaceSet:
         archive.close()
         if not decoded:
             raise DataError(f"data {path}: no picture could be read")
-        self.pictures = np.stack(decoded)
+        self.images = np.stack(decoded)
         self.groups = groups_of(Path(path), self.names)
 
     def __len__(self) -> int:
@@ -83,8 +83,8 @@ class FaceSet:
         return group_weights(self.groups)
 
     def batch(self, indices: Tensor, flips: Tensor | None = None) -> Tensor:
-        """Pictures by index -> B 3 side side float in [-1, 1], channels_last."""
-        chosen = torch.from_numpy(self.pictures[indices.numpy()]).permute(0, 3, 1, 2)
+        """Images by index -> B 3 side side float in [-1, 1], channels_last."""
+        chosen = torch.from_numpy(self.images[indices.numpy()]).permute(0, 3, 1, 2)
         x = chosen.float() / 127.5 - 1
         if flips is not None:
             x = torch.where(flips[:, None, None, None], x.flip(3), x)

@@ -1,6 +1,6 @@
-"""Pairs (what the encoder sees, what is to be painted) from folders or zips, decoded lazily.
+"""Pairs of source (what the encoder sees) and target from folders or zips, decoded lazily.
 
-Thousands of pictures of any size are read when they are needed. What a place in the order
+Thousands of images of any size are read when they are needed. What a place in the order
 yields depends on the seed and that place alone: not on threads, processes or interruptions.
 """
 
@@ -33,8 +33,8 @@ class PairSet:
     Parameters
     ----------
     config : TrainConfig
-    data, source : folder or zip; an empty source means the pictures of `data` themselves
-    training : False flips nothing, and degrades each picture in the same way every time
+    data, source : folder or zip; an empty source means the images of `data` themselves
+    training : False flips nothing, and degrades each image in the same way every time
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class PairSet:
             self._sources.close()
 
     def index(self, place: int) -> int:
-        """Which picture stands at a place of the endless training order.
+        """Which image stands at a place of the endless training order.
 
         Every epoch has an order of its own; with balanced groups it is drawn with replacement.
         """
@@ -102,7 +102,7 @@ class PairSet:
             return int(self._order[1][within])
 
     def sample(self, place: int) -> tuple[Array, Array]:
-        """Pair at a place of the order; a picture that cannot be decoded gives way to the next.
+        """Pair at a place of the order; an image that cannot be decoded gives way to the next.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class PairSet:
 
         Raises
         ------
-        DataError : none of a hundred pictures in a row can be decoded
+        DataError : none of a hundred images in a row can be decoded
         """
         index = self.index(place) if self.training else place
         for shift in range(min(100, len(self)) if self.training else 1):
@@ -152,7 +152,7 @@ class PairSet:
     def tensors(self, pairs: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
         """Stack samples -> source B C S S and target B 3 S S.
 
-        Pictures are in [-1, 1], sketches in [0, 1], label maps one plane per class in {0, 1}.
+        Images are in [-1, 1], sketches in [0, 1], label maps one plane per class in {0, 1}.
         """
         sources = torch.from_numpy(np.stack([source for source, _ in pairs]))
         targets = _signed(torch.from_numpy(np.stack([target for _, target in pairs])))
@@ -164,9 +164,9 @@ class PairSet:
         return _signed(sources), targets
 
 
-def _signed(pictures: Tensor) -> Tensor:
+def _signed(images: Tensor) -> Tensor:
     """B S S 3 uint8 -> B 3 S S in [-1, 1], channels_last in memory."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 class ReadAhead:

@@ -1,4 +1,4 @@
-"""What counts as a face to a model: limits beyond which a secret is refused."""
+"""Acceptance of faces by a model: limits beyond which it rejects a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from e2style.model import InversionModel
 
 __all__ = ["Limits", "fit_limits"]
 
-# A secret is refused where it fares worse than one face of the fit in a thousand, by these margins.
+# A secret is rejected where it fares worse, by these margins, than one in a thousand of the faces
+# that the limits are fitted to.
 RARE = 0.001
 MARGIN_DB = 1.0
 BITS_FACTOR = 1.1
@@ -34,30 +35,30 @@ class Limits:
 @torch.inference_mode()
 def fit_limits(
     model: InversionModel,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     codes: NDArray[np.float32],
     bits: NDArray[np.float64],
     *,
-    progress: Callable[[int], object] = lambda painted: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> Limits:
     """Find the limits that faces of the fit keep.
 
     Parameters
     ----------
-    model : paints
-    pictures : (N, S, S, 3) uint8 faces
+    model : whose generator is used
+    images : (N, S, S, 3) uint8 faces
     codes : (N, n, 512) their codes behind the quantizer
     bits : (M,) lengths under the tables of these and maybe more faces
-    progress : called with the number of pictures painted since the last call
+    progress : called with the number of images generated since the last call
     """
     decibels, alike = [], []
     batch = model.batch_size
     for start in range(0, len(codes), batch):
         part = torch.from_numpy(codes[start : start + batch]).to(model.device)
-        painted = to_uint8(model.network.synthesize(part))
-        originals = pictures[start : start + batch]
-        decibels += [agreement(a, b) for a, b in zip(originals, painted, strict=True)]
-        alike += [likeness(a, b) for a, b in zip(originals, painted, strict=True)]
+        generated = to_uint8(model.network.synthesize(part))
+        originals = images[start : start + batch]
+        decibels += [agreement(a, b) for a, b in zip(originals, generated, strict=True)]
+        alike += [likeness(a, b) for a, b in zip(originals, generated, strict=True)]
         progress(len(part))
     return Limits(
         accept_psnr=round(float(np.quantile(decibels, RARE)) - MARGIN_DB, 1),

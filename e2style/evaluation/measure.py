@@ -1,6 +1,6 @@
-"""Measuring an inverter on a folder or zip of pictures: the protocol of docs/evaluation.md.
+"""Measuring an inverter on a folder or zip of images: the protocol of docs/evaluation.md.
 
-Images are read, inverted, painted, brought to the side of the comparison, rounded to 8 bits and
+Images are read, inverted, generated, brought to the side of the comparison, rounded to 8 bits and
 compared one batch after the other, so that a set may be larger than memory.
 """
 
@@ -35,8 +35,8 @@ from e2style.quantizer import Quantizer
 log = logging.getLogger(__name__)
 
 SIDE = 256
-KEPT = 256  # pictures that stay in memory for the grid; of larger sets it is painted again
-SHOWN = 4  # pictures of each kind in the grid: best, median, worst
+KEPT = 256  # images that stay in memory for the grid; of larger sets it is generated again
+SHOWN = 4  # images of each kind in the grid: best, median, worst
 TIMED = 10  # runs that the runtime is the median of, behind two that warm up
 TITLES = {
     "ssim": "SSIM",
@@ -54,17 +54,17 @@ TITLES = {
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A picture for the report."""
+    """An image for the report."""
 
     name: str
     original: Images  # (side, side, 3)
-    painted: Images
+    generated: Images
     values: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What was measured.
+    """Results of a measurement.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ class Evaluation:
     means : by key of TITLES
     missing : why a metric was not measured, by key
     groups : means by group, where the set has more than one
-    rows : one per picture: name, group, and its values
-    grid : best, median and worst pictures by PSNR
+    rows : one per image: name, group, and its values
+    grid : best, median and worst images by PSNR
     skipped : names that could not be read
     """
 
@@ -97,22 +97,22 @@ def measure(
     batch: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Invert, paint and compare the pictures of a folder or zip.
+    """Invert, generate and compare the images of a folder or zip.
 
     Parameters
     ----------
-    inverter : what finds codes and paints
-    data : folder or zip of aligned pictures
+    inverter : finds codes, and generates images of them
+    data : folder or zip of aligned images
     metrics : those that need other weights
     quantizer : codes are rounded as they would be sent; None: they are not
-    side : at which pictures are compared
+    side : at which images are compared
     limit : at most so many, evenly spread; None means all
-    batch : pictures at a time
+    batch : images at a time
     progress : called with (done, total)
 
     Raises
     ------
-    DataError : no picture can be read, or the network takes others than RGB
+    DataError : no image can be read, or the network takes others than RGB
     """
     archive = Archive(data)
     names = [archive.names[k] for k in evenly(len(archive.names), _count(archive, limit))]
@@ -124,14 +124,14 @@ def measure(
     for start in range(0, len(names), batch):
         read, originals = _read(archive, names[start : start + batch], side, skipped)
         if read:
-            painted, bits = reconstruct(inverter, originals, quantizer)
-            values = compare(originals, painted, metrics, _device(inverter)) | bits
+            generated, bits = reconstruct(inverter, originals, quantizer)
+            values = compare(originals, generated, metrics, _device(inverter)) | bits
             if distance is not None:
                 distance.add(
-                    *(_planes(stack).to(_device(inverter)) for stack in (originals, painted))
+                    *(_planes(stack).to(_device(inverter)) for stack in (originals, generated))
                 )
             if len(names) <= KEPT:
-                kept |= dict(zip(read, zip(originals, painted, strict=True), strict=True))
+                kept |= dict(zip(read, zip(originals, generated, strict=True), strict=True))
             for k, name in enumerate(read):
                 row = {"file": name, "group": groups[name]}
                 rows.append(row | {key: float(found[k]) for key, found in values.items()})
@@ -143,8 +143,8 @@ def measure(
         if name in kept:
             return kept[name]
         _, originals = _read(archive, [name], side, [])
-        painted, _ = reconstruct(inverter, originals, quantizer)
-        return originals[0], painted[0]
+        generated, _ = reconstruct(inverter, originals, quantizer)
+        return originals[0], generated[0]
 
     grid = _grid(rows, pair)
     archive.close()
@@ -179,7 +179,7 @@ def measure(
 def reconstruct(
     inverter: Inverter, originals: Images, quantizer: Quantizer | None
 ) -> tuple[Images, dict[str, Values]]:
-    """Images (B, S, S, 3) -> painted ones of that side; where codes are rounded, their bits."""
+    """Images (B, S, S, 3) -> generated ones of that side; where codes are rounded, their bits."""
     x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
     found = inverter(x)
     bits = {}
@@ -189,31 +189,31 @@ def reconstruct(
         rounded = torch.from_numpy(quantizer.dequantise(integers)).to(x.device)
         found = Found(rounded, found.noise)
     with torch.no_grad():
-        painted = as_compared(inverter.paint(found), x.shape[-1])
-    return painted, bits
+        generated = as_compared(inverter.generate(found), x.shape[-1])
+    return generated, bits
 
 
 @torch.no_grad()
 def compare(
     originals: Images,
-    painted: Images,
+    generated: Images,
     metrics: FeatureMetrics,
     device: torch.device,
 ) -> dict[str, Values]:
-    """Values of pairs of pictures (B, S, S, 3) by key of TITLES: (B,) each."""
+    """Values of pairs of images (B, S, S, 3) by key of TITLES: (B,) each."""
     values = {
-        "ssim": ssim(originals, painted),
-        "psnr": psnr(originals, painted),
-        "mse": mse(originals, painted),
+        "ssim": ssim(originals, generated),
+        "psnr": psnr(originals, generated),
+        "mse": mse(originals, generated),
     }
-    a, b = ((_planes(v).float() / 127.5 - 1).to(device) for v in (originals, painted))
+    a, b = ((_planes(v).float() / 127.5 - 1).to(device) for v in (originals, generated))
     for key, metric in metrics.pairs.items():
         values[key] = metric(a, b).double().cpu().numpy()
     return values
 
 
 def runtime(inverter: Inverter, side: int = SIDE, *, runs: int = TIMED) -> float:
-    """Median seconds of one picture, from the pixels to the painted picture.
+    """Median seconds of one image, from the pixels to the generated image.
 
     Batch 1, warm (two runs before), and waiting for the device. Optimisers are timed once, since
     they take hundreds of passes themselves.
@@ -227,7 +227,7 @@ def runtime(inverter: Inverter, side: int = SIDE, *, runs: int = TIMED) -> float
         start = time.perf_counter()
         found = inverter(x)
         with torch.no_grad():
-            inverter.paint(found)
+            inverter.generate(found)
         wait(device)
         if turn >= warm_up:
             seconds.append(time.perf_counter() - start)
@@ -250,14 +250,14 @@ def _count(archive: Archive, limit: int | None) -> int:
     return len(archive.names) if limit is None else min(limit, len(archive.names))
 
 
-def _planes(pictures: Images) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+def _planes(images: Images) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
 def _read(
     archive: Archive, names: list[str], side: int, skipped: list[str]
 ) -> tuple[list[str], Images]:
-    """Names that can be decoded and their pictures; the others join `skipped`."""
+    """Names that can be decoded and their images; the others join `skipped`."""
     read, decoded = [], []
     for name in names:
         try:
@@ -287,7 +287,7 @@ def _by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, dict[str
 def _grid(
     rows: list[dict[str, Any]], pair: Callable[[str], tuple[Images, Images]]
 ) -> dict[str, list[Shown]]:
-    """Best, median and worst by PSNR; `pair` gives original and painted picture of a name."""
+    """Best, median and worst by PSNR; `pair` gives original and generated image of a name."""
     order = sorted(rows, key=lambda row: float(row["psnr"]), reverse=True)
     count = min(SHOWN, len(order))
     middle = (len(order) - count) // 2

@@ -1,6 +1,6 @@
-"""Ways to invert pictures under one interface: forward networks and the optimisers of Table I.
+"""Ways to invert images under one interface: forward networks and the optimisers of Table I.
 
-| method  | starts from | then changes             | until it paints the picture               |
+| method  | starts from | then changes             | until the image matches                    |
 |---------|-------------|--------------------------|-------------------------------------------|
 | forward | the encoder | nothing                  |                                           |
 | idgi    | the encoder | the code, 100 steps      | and the encoder finds that code in it     |
@@ -8,7 +8,7 @@
 | i2s     | w_avg       | the code, 1,000 steps    |                                           |
 
 Zhu et al. 2020 (in-domain GAN inversion), Yang et al. 2021 (domain-guided noise optimisation),
-Abdal et al. 2019 (Image2StyleGAN). Their pictures are compared by VGG features; here by LPIPS
+Abdal et al. 2019 (Image2StyleGAN). Their images are compared by VGG features; here by LPIPS
 where it is at hand, else by squared errors alone.
 """
 
@@ -32,7 +32,7 @@ NOISE_FLOOR = 8  # side below which noise maps are not looked at
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """How codes are found.
+    """Way to find codes.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Method:
     lr : its rate
     starts_from_mean : at w_avg, without an encoder
     noise : the noise maps are changed, not the code
-    in_domain : weight of the code's distance from what the encoder finds in the painted picture
+    in_domain : weight of the code's distance from what the encoder finds in the generated image
     noise_like : weight of the autocorrelation of the maps (Karras et al. 2020, App. D)
     """
 
@@ -64,7 +64,7 @@ METHODS = {
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What paints pictures again.
+    """Codes, and noise maps where they were changed, that reproduce images.
 
     Attributes
     ----------
@@ -84,8 +84,8 @@ class Inverter:
     network : InversionNetwork, frozen
     method : one of METHODS, or with other numbers
     stages : encoder runs; None means all
-    distance : perceptual, from pictures B 3 S S in [-1, 1], twice, to B values; None: none
-    edit : from the codes that were found to those that are painted; None: the same
+    distance : perceptual, from images B 3 S S in [-1, 1], twice, to B values; None: none
+    edit : from the codes that were found to those that are generated; None: the same
     """
 
     def __init__(
@@ -105,27 +105,27 @@ class Inverter:
         self.distance = distance
         self.edit = edit
 
-    def __call__(self, pictures: Tensor) -> Found:
-        """Invert pictures B 3 S S in [-1, 1], each by itself, whatever the batch; then edit."""
-        found = self._invert(pictures)
+    def __call__(self, images: Tensor) -> Found:
+        """Invert images B 3 S S in [-1, 1], each by itself, whatever the batch; then edit."""
+        found = self._invert(images)
         return found if self.edit is None else Found(self.edit(found.codes), found.noise)
 
-    def _invert(self, pictures: Tensor) -> Found:
+    def _invert(self, images: Tensor) -> Found:
         with torch.no_grad():
             if self.method.starts_from_mean:
-                codes = self.network.w_avg.expand(len(pictures), -1, -1).clone()
+                codes = self.network.w_avg.expand(len(images), -1, -1).clone()
             else:
-                codes = self.network.invert(pictures, self.stages)
+                codes = self.network.invert(images, self.stages)
         if not self.method.steps:
             return Found(codes, {})
-        return self._optimise(self.network.pool(pictures), codes)
+        return self._optimise(self.network.pool(images), codes)
 
-    def paint(self, found: Found) -> Tensor:
-        """Paint what was found: -> B 3 R R, nominally [-1, 1]."""
+    def generate(self, found: Found) -> Tensor:
+        """Images of what was found: B 3 R R, nominally [-1, 1]."""
         if not found.noise:
             return self.network.synthesize(found.codes)
-        painted: Tensor = functional_call(self.network.generator, found.noise, (found.codes,))
-        return painted
+        generated: Tensor = functional_call(self.network.generator, found.noise, (found.codes,))
+        return generated
 
     def _optimise(self, x: Tensor, codes: Tensor) -> Found:
         method = self.method
@@ -141,20 +141,20 @@ class Inverter:
             optimizer.zero_grad()
             with torch.enable_grad():
                 found = Found(codes, noise)
-                painted = self.network.pool(self.paint(found))
-                loss = self._loss(x, painted, found)
+                generated = self.network.pool(self.generate(found))
+                loss = self._loss(x, generated, found)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return Found(codes.detach(), {name: value.detach() for name, value in noise.items()})
 
-    def _loss(self, x: Tensor, painted: Tensor, found: Found) -> Tensor:
-        """Sum over the pictures, so that none sees the others."""
+    def _loss(self, x: Tensor, generated: Tensor, found: Found) -> Tensor:
+        """Sum over the images, so that none sees the others."""
         method = self.method
-        loss = (painted - x).square().mean((1, 2, 3)).sum()
+        loss = (generated - x).square().mean((1, 2, 3)).sum()
         if self.distance is not None:
-            loss = loss + PERCEPTUAL * self.distance(painted, x).sum()
+            loss = loss + PERCEPTUAL * self.distance(generated, x).sum()
         if method.in_domain:
-            seen = self.network.invert(painted, self.stages)
+            seen = self.network.invert(generated, self.stages)
             loss = loss + method.in_domain * (found.codes - seen).square().mean((1, 2)).sum()
         if method.noise_like:
             loss = loss + method.noise_like * sum(map(autocorrelation, found.noise.values()))
@@ -162,7 +162,10 @@ class Inverter:
 
 
 def autocorrelation(maps: Tensor) -> Tensor:
-    """How unlike white noise maps B 1 r r are, over all scales down to 8 x 8; a sum over B."""
+    """Squared autocorrelation of maps B 1 r r, of white noise 0, over all scales down to 8 x 8.
+
+    Summed over B.
+    """
     total = maps.new_zeros(())
     while maps.shape[-1] >= NOISE_FLOOR:
         for axis in (2, 3):

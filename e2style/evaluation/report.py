@@ -1,4 +1,4 @@
-"""An evaluation as files: JSON, CSV, Markdown and a page of HTML with pictures."""
+"""An evaluation as files: JSON, CSV, Markdown and a page of HTML with images."""
 
 from __future__ import annotations
 
@@ -137,12 +137,12 @@ def _html(evaluation: Evaluation) -> str:
             {
                 "name": shown.name,
                 "original": _data_url(shown.original),
-                "painted": _data_url(shown.painted),
+                "painted": _data_url(shown.generated),
                 "caption": _caption(shown.values),
             }
-            for shown in pictures
+            for shown in images
         ]
-        for kind, pictures in evaluation.grid.items()
+        for kind, images in evaluation.grid.items()
     }
     return template.render(
         about=evaluation.about,
@@ -167,15 +167,15 @@ def _groups(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def _caption(values: dict[str, float]) -> str:
-    """The values that a reader of pictures wants first."""
+    """Values beside an image: the most telling ones."""
     first = {"psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS", "ids": "IDS", "ids_dlib": "dlib"}
     known = ((name, values[key]) for key, name in first.items() if key in values)
     return ", ".join(f"{name} {_number(value)}" for name, value in known)
 
 
-def _data_url(picture: NDArray[np.uint8]) -> str:
+def _data_url(image: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    Image.fromarray(image).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Codes, integers and pictures of a whole set in memory, as hiding would send them.
+"""Codes, integers and images of a whole set in memory, as hiding would send them.
 
 `e2style.evaluation.measure` judges any inverter on sets of any size; this is for a model with a
 quantizer.
@@ -23,13 +23,13 @@ from e2style.quantizer import Quantizer
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruction:
-    """What became of each picture of a set.
+    """Reconstructions of a set, image by image.
 
     Attributes
     ----------
     names : N member names
     integers : (N, n, 512) int32
-    painted : (N, 256, 256, 3) uint8
+    generated : (N, 256, 256, 3) uint8
     psnr : (N,) dB
     ssim : (N,)
     ideal_bits : (N,) code length under the model's tables
@@ -37,7 +37,7 @@ class Reconstruction:
 
     names: list[str]
     integers: NDArray[np.int32]
-    painted: NDArray[np.uint8]
+    generated: NDArray[np.uint8]
     psnr: NDArray[np.float64]
     ssim: NDArray[np.float64]
     ideal_bits: NDArray[np.float64]
@@ -75,16 +75,16 @@ def encode_set(
     stages: int | None = None,
     progress: Callable[[int], object] = lambda inverted: None,
 ) -> NDArray[np.float32]:
-    """Codes (N, n, 512) of every picture of a set.
+    """Codes (N, n, 512) of every image of a set.
 
     Parameters
     ----------
     model, faces, stages : as in `reconstruct`
-    progress : called with the number of pictures inverted since the last call
+    progress : called with the number of images inverted since the last call
 
     Raises
     ------
-    DataError : more stages than the model has, or it takes other pictures than RGB
+    DataError : more stages than the model has, or it takes other images than RGB
     """
     parts = []
     batch = model.batch_size
@@ -103,7 +103,7 @@ def reconstruct(
     stages: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
-    """Invert, round, paint and compare every picture of a set.
+    """Invert, round, generate and compare every image of a set.
 
     Parameters
     ----------
@@ -115,25 +115,25 @@ def reconstruct(
     Raises
     ------
     CheckpointError : no quantizer
-    DataError : more stages than the model has, or it takes other pictures than RGB
+    DataError : more stages than the model has, or it takes other images than RGB
     """
     batch = model.batch_size
     quantizer = quantizer_of(model)
     integers = quantizer.quantise(encode_set(model, faces, stages=stages))
-    painted = []
+    generated = []
     for start in range(0, len(faces), batch):
         part = quantizer.dequantise(integers[start : start + batch])
         codes = torch.from_numpy(part).to(model.device)
-        painted.append(as_compared(model.network.synthesize(codes), COMPARED_SIDE))
+        generated.append(as_compared(model.network.synthesize(codes), COMPARED_SIDE))
         if progress:
             progress(min(start + batch, len(faces)), len(faces))
-    stack = np.concatenate(painted)
+    stack = np.concatenate(generated)
     return Reconstruction(
         names=faces.names,
         integers=integers,
-        painted=stack,
-        psnr=psnr(faces.pictures, stack),
-        ssim=ssim(faces.pictures, stack),
+        generated=stack,
+        psnr=psnr(faces.images, stack),
+        ssim=ssim(faces.images, stack),
         ideal_bits=quantizer.ideal_bits(integers),
     )
 

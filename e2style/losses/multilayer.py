@@ -17,7 +17,7 @@ class MultiLayerCosineLoss(nn.Module):
 
     Parameters
     ----------
-    features : network from pictures to a list of feature tensors; frozen by the caller
+    features : network from images to a list of feature tensors; frozen by the caller
     single : compare the last level alone, the embedding: the identity loss of pSp
     """
 
@@ -26,15 +26,15 @@ class MultiLayerCosineLoss(nn.Module):
         self.features = features
         self.first = -1 if single else 0
 
-    def forward(self, painted: Tensor, target: Tensor) -> Tensor:
-        """Pictures B 3 S S in [-1, 1], twice -> scalar."""
-        return self.levels(painted, target).sum()
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
+        """Images B 3 S S in [-1, 1], twice -> scalar."""
+        return self.levels(generated, target).sum()
 
-    def levels(self, painted: Tensor, target: Tensor) -> Tensor:
-        """Loss of each level, averaged over the batch; pictures B 3 S S, twice -> (L,)."""
+    def levels(self, generated: Tensor, target: Tensor) -> Tensor:
+        """Loss of each level, averaged over the batch; images B 3 S S, twice -> (L,)."""
         with torch.no_grad():
             wanted = self.features(target)
-        got = self.features(painted)
+        got = self.features(generated)
         pairs = list(zip(got, wanted, strict=True))[self.first :]
         return torch.stack([_distance(a, b).mean() for a, b in pairs])
 

@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 from e2style.models.alexnet import LPIPS
 
-# Ellipse of eyes, nose, mouth and chin in a picture aligned like FFHQ, as fractions of its side.
+# Ellipse of eyes, nose, mouth and chin in an image aligned like FFHQ, as fractions of its side.
 FACE_CENTRE = (0.58, 0.5)  # down, across
 FACE_RADII = (0.33, 0.27)
 FACE_EDGE = 8.0  # how steeply the weight falls where the ellipse ends
 
 
 def face_weights(side: int, face_weight: float) -> Tensor:
-    """(side, side) weights of errors in an aligned picture, mean 1.
+    """(side, side) weights of errors in an aligned image, mean 1.
 
     Parameters
     ----------
-    side : of the picture, in pixels or in whatever is weighted
+    side : of the image, in pixels or in whatever is weighted
     face_weight : how much more an error in the middle of the face counts than one far outside
     """
     at = (torch.arange(side) + 0.5) / side
@@ -42,12 +42,12 @@ class PixelLoss(nn.Module):
         super().__init__()
         self.face_weight = face_weight
 
-    def forward(self, painted: Tensor, target: Tensor) -> Tensor:
-        """Pictures B 3 S S in [-1, 1], twice -> scalar."""
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
+        """Images B 3 S S in [-1, 1], twice -> scalar."""
         if self.face_weight == 1.0:
-            return F.mse_loss(painted.float(), target.float())
+            return F.mse_loss(generated.float(), target.float())
         weights = face_weights(target.shape[-1], self.face_weight).to(target.device)
-        return (weights * (painted.float() - target.float()).square()).mean()
+        return (weights * (generated.float() - target.float()).square()).mean()
 
 
 class PerceptualLoss(nn.Module):
@@ -62,9 +62,9 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         self.lpips = lpips
 
-    def forward(self, painted: Tensor, target: Tensor) -> Tensor:
-        """Pictures B 3 S S in [-1, 1], twice -> scalar."""
-        distances: Tensor = self.lpips(painted, target.detach())
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
+        """Images B 3 S S in [-1, 1], twice -> scalar."""
+        distances: Tensor = self.lpips(generated, target.detach())
         return distances.mean()
 
 

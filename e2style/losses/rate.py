@@ -1,8 +1,8 @@
-"""The price of a code in bits, differentiable: what makes small codes worth learning.
+"""Rate of a code in bits, differentiable, so that training favours small codes.
 
 Balle et al. 2017, "End-to-end Optimized Image Compression", Sec. 3: where bits are counted,
 rounding is replaced by uniform noise of the same width, and the rate is the ideal code length
-under a density that is trained along. Painted is from what was really rounded, whose gradient
+under a density that is trained along. Generated is from what was really rounded, whose gradient
 passes straight through (Theis et al. 2017).
 """
 

@@ -1,1 +1,1 @@
-"""What a reconstruction is judged by: numbers of pairs, of sets of pictures, and their spread."""
+"""Metrics of reconstructions: of pairs, of sets of images, and their spread."""

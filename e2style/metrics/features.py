@@ -39,16 +39,16 @@ NETWORKS = {
     "ids_mobileface": "mobilefacenet",
     "fid": "inception",
 }
-FEW = 2048  # pictures; below this number the covariance of FID is singular
+FEW = 2048  # images; below this number the covariance of FID is singular
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureMetrics:
-    """What could be loaded from a folder, and why the rest could not.
+    """Metrics that could be loaded from a folder, and why the rest could not.
 
     Attributes
     ----------
-    pairs : from pictures B 3 S S in [-1, 1], twice, to B values; by key
+    pairs : from images B 3 S S in [-1, 1], twice, to B values; by key
     inception : network of FID, or None
     missing : by key, what is needed
     """
@@ -97,11 +97,11 @@ def _loaded(path: Path, device: str, kind: str) -> nn.Module:
 
 
 def _recogniser(kind: str, path: Path, device: str) -> Callable[[Tensor], Tensor]:
-    """Network from pictures B 3 S S in [-1, 1] to embeddings of unit length."""
+    """Network from images B 3 S S in [-1, 1] to embeddings of unit length."""
     if kind != "mobilefacenet":
         return _loaded(path, device, kind)
     network = load_state(MobileFaceNet(), path).to(device)
-    return lambda pictures: F.normalize(network(pictures)[-1])
+    return lambda images: F.normalize(network(images)[-1])
 
 
 def _similarity(embed: Callable[[Tensor], Tensor]) -> Pair:
@@ -109,11 +109,11 @@ def _similarity(embed: Callable[[Tensor], Tensor]) -> Pair:
 
 
 class FrechetDistance:
-    """FID between two sets of pictures, collected batch by batch (Heusel et al. 2017).
+    """FID between two sets of images, collected batch by batch (Heusel et al. 2017).
 
     Parameters
     ----------
-    inception : pictures B 3 S S uint8 -> features B 2048
+    inception : images B 3 S S uint8 -> features B 2048
 
     Raises
     ------
@@ -129,13 +129,13 @@ class FrechetDistance:
             ) from error
         self._metric = FrechetInceptionDistance(feature=inception)
 
-    def add(self, originals: Tensor, painted: Tensor) -> None:
-        """Take in pictures B 3 S S uint8 of both sets."""
+    def add(self, originals: Tensor, generated: Tensor) -> None:
+        """Take in images B 3 S S uint8 of both sets."""
         self._metric.update(originals, real=True)
-        self._metric.update(painted, real=False)
+        self._metric.update(generated, real=False)
 
     def value(self) -> float:
-        """The distance so far; NaN with fewer than two pictures."""
+        """The distance so far; NaN with fewer than two images."""
         count = int(self._metric.real_features_num_samples)
         if count < 2:
             return float("nan")

@@ -22,7 +22,7 @@ class Mean:
 
 
 def mean_of(values: ArrayLike, *, rounds: int = ROUNDS, seed: int = 0) -> Mean:
-    """Percentile bootstrap (Efron 1979): the pictures are drawn again, with replacement.
+    """Percentile bootstrap (Efron 1979): the images are drawn again, with replacement.
 
     Parameters
     ----------

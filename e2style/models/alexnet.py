@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTHS = (64, 192, 384, 256, 256)
-# What the heads were trained behind: pictures in [-1, 1] shifted and scaled per channel.
+# What the heads were trained behind: images in [-1, 1] shifted and scaled per channel.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
@@ -32,7 +32,7 @@ class AlexNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Normalised pictures B 3 H W -> five levels, each behind its ReLU."""
+        """Normalised images B 3 H W -> five levels, each behind its ReLU."""
         levels = []
         for k, conv in enumerate(self.convs):
             if k in {1, 2}:
@@ -51,7 +51,7 @@ class LPIPSHeads(nn.Module):
 
 
 class LPIPS(nn.Module):
-    """Learned perceptual distance of two pictures.
+    """Learned perceptual distance of two images.
 
     Parameters
     ----------
@@ -68,19 +68,19 @@ class LPIPS(nn.Module):
         self.register_buffer("shift", torch.tensor(SHIFT).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(SCALE).reshape(1, 3, 1, 1), persistent=False)
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
-        """Pictures B 3 H W in [-1, 1] -> five levels, unit length over channels."""
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Images B 3 H W in [-1, 1] -> five levels, unit length over channels."""
         # Single precision: in half, squares overflow and the constant below is zero.
-        levels = [x.float() for x in self.net((pictures - self.shift) / self.scale)]
+        levels = [x.float() for x in self.net((images - self.shift) / self.scale)]
         return [x / (x.norm(dim=1, keepdim=True) + 1e-10) for x in levels]
 
     def forward(self, a: Tensor, b: Tensor, *, spatial: bool = False) -> Tensor:
-        """Distance of pictures B 3 H W in [-1, 1], pair by pair.
+        """Distance of images B 3 H W in [-1, 1], pair by pair.
 
         Parameters
         ----------
         a, b : B 3 H W
-        spatial : keep one distance per place instead of averaging over the picture
+        spatial : keep one distance per place instead of averaging over the image
 
         Returns
         -------

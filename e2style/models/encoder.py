@@ -28,7 +28,7 @@ from e2style.models.pyramid import FeaturePyramid
 
 
 class Encoder(nn.Module):
-    """Picture (or picture and reconstruction) -> W+ code.
+    """Image (or image and reconstruction) -> W+ code.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What turns one feature map into rows of a W+ code."""
+"""Heads that turn one feature map into rows of a W+ code."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class _Block(nn.Module):
 
 
 class IDGIEncoder(nn.Module):
-    """Picture -> W+ code, all rows from the last feature.
+    """Image -> W+ code, all rows from the last feature.
 
     Parameters
     ----------

@@ -141,7 +141,7 @@ class _Block(nn.Module):
 
 
 class Inception(nn.Module):
-    """Pictures B 3 H W uint8 -> features B 2048."""
+    """Images B 3 H W uint8 -> features B 2048."""
 
     num_features = FEATURES
 
@@ -175,9 +175,9 @@ class Inception(nn.Module):
             self.blocks[f"Mixed_{name}"] = block
             width = block.width
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """B 3 H W uint8, RGB -> B 2048, float32."""
-        x = (enlarge_as_tensorflow(pictures.float(), SIDE) - 128) / 128
+        x = (enlarge_as_tensorflow(images.float(), SIDE) - 128) / 128
         for name, layer in self.stem.items():
             x = layer(x)
             if name in {"Conv2d_2b_3x3", "Conv2d_4a_3x3"}:

@@ -1,4 +1,4 @@
-"""Picture -> W+ code -> picture: encoder stages and a generator (paper, Sec. III-C).
+"""Image -> W+ code -> image: encoder stages and a generator (paper, Sec. III-C).
 
 x ─► E_1 ─► (+) w_avg ─► w_1 ─► G ─► pool ─┐
 │                                          ▼
@@ -22,7 +22,7 @@ from e2style.errors import DataError
 from e2style.models.encoder import build_encoder
 from e2style.models.generator import Generator
 
-PICTURE_CHANNELS = 3
+IMAGE_CHANNELS = 3
 
 
 class _WithoutDraws(TorchFunctionMode):
@@ -63,7 +63,7 @@ class InversionNetwork(nn.Module):
         self.config = config
         self.generator = Generator(config.generator)
         first = config.encoder
-        later = dataclasses.replace(first, in_channels=first.in_channels + PICTURE_CHANNELS)
+        later = dataclasses.replace(first, in_channels=first.in_channels + IMAGE_CHANNELS)
         dim = config.generator.style_dim
         self.encoders = nn.ModuleList(
             build_encoder(first if stage == 0 and not config.iterations else later, dim)
@@ -78,31 +78,31 @@ class InversionNetwork(nn.Module):
 
     @property
     def seen_side(self) -> int:
-        """Side of the smallest pictures that show all that is looked at, the base included."""
+        """Side of the smallest images that carry all detail that is used, the base included."""
         side, base = self.config.encoder.image_size, self.generator.base
-        # Sketches and label maps are nothing that a base could paint.
-        if base is None or self.config.encoder.in_channels != PICTURE_CHANNELS:
+        # Sketches and label maps are nothing that a base could generate.
+        if base is None or self.config.encoder.in_channels != IMAGE_CHANNELS:
             return side
         return max(side, base.picture_side)
 
-    def pool(self, pictures: Tensor) -> Tensor:
-        """Pictures of any side -> the side that the encoders work at.
+    def pool(self, images: Tensor) -> Tensor:
+        """Images of any side -> the side that the encoders work at.
 
         Averages areas going down, bilinear going up.
         """
         side = self.config.encoder.image_size
-        if pictures.shape[-1] > side:
-            return F.adaptive_avg_pool2d(pictures, side)
-        if pictures.shape[-1] < side:
-            return F.interpolate(pictures, (side, side), mode="bilinear")
-        return pictures
+        if images.shape[-1] > side:
+            return F.adaptive_avg_pool2d(images, side)
+        if images.shape[-1] < side:
+            return F.interpolate(images, (side, side), mode="bilinear")
+        return images
 
-    def invert(self, pictures: Tensor, stages: int | None = None) -> Tensor:
-        """Invert pictures.
+    def invert(self, images: Tensor, stages: int | None = None) -> Tensor:
+        """Invert images.
 
         Parameters
         ----------
-        pictures : B 3 S S in [-1, 1], RGB; first-stage networks may take other channels
+        images : B 3 S S in [-1, 1], RGB; first-stage networks may take other channels
         stages : encoder runs, 1 to config.steps; None means all
 
         Returns
@@ -113,34 +113,34 @@ class InversionNetwork(nn.Module):
         ------
         DataError : another shape, or more stages than there are
         """
-        shape, channels = tuple(pictures.shape), self.config.encoder.in_channels
+        shape, channels = tuple(images.shape), self.config.encoder.in_channels
         if len(shape) != 4 or shape[1] != channels or shape[2] != shape[3]:
             raise DataError(f"images: got shape {shape}, needs (B, {channels}, S, S)")
         if stages is not None and not 1 <= stages <= self.config.steps:
             raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
-        x = self.pool(pictures)
+        x = self.pool(images)
         steps = self.config.steps if stages is None else stages
         if self.config.iterations:
             codes = self.w_avg.expand(len(x), -1, -1)
             refining = [self.encoders[0]] * steps
         else:
-            codes = self.w_avg + self.first_guess(pictures) + self.encoders[0](x)
+            codes = self.w_avg + self.first_guess(images) + self.encoders[0](x)
             refining = list(self.encoders)[1:steps]
         for encoder in refining:
-            painted = self.pool(self.generator(codes))
+            generated = self.pool(self.generator(codes))
             start = codes if self.config.residual else self.w_avg
-            codes = start + encoder(torch.cat([x, painted], dim=1))
+            codes = start + encoder(torch.cat([x, generated], dim=1))
         return codes
 
-    def first_guess(self, pictures: Tensor) -> Tensor:
-        """What a base finds in the pictures, before any encoder: B n 512, or 0 without a base."""
+    def first_guess(self, images: Tensor) -> Tensor:
+        """Codes that a base finds in the images, before any encoder: B n 512; 0 without a base."""
         base = self.generator.base
-        if base is None or pictures.shape[1] != PICTURE_CHANNELS:
+        if base is None or images.shape[1] != IMAGE_CHANNELS:
             return self.w_avg.new_zeros(())
-        x = F.adaptive_avg_pool2d(pictures, base.picture_side)
+        x = F.adaptive_avg_pool2d(images, base.picture_side)
         return F.pad(base.project(x), (0, 0, 0, len(self.w_avg) - base.rows))
 
     def synthesize(self, codes: Tensor, side: int | None = None) -> Tensor:
-        """Codes B n 512 -> pictures B 3 R R, nominally [-1, 1], stored noise."""
-        pictures: Tensor = self.generator(codes, side)
-        return pictures
+        """Codes B n 512 -> images B 3 R R, nominally [-1, 1], stored noise."""
+        images: Tensor = self.generator(codes, side)
+        return images

@@ -10,7 +10,7 @@ from e2style.models.irse import group, stem
 WIDTHS = (64, 128, 256, 512)
 UNITS = (3, 4, 14, 3)
 INPUT_SIDE = 112  # side of the crop that the network was trained on
-CROP = (35, 223, 32, 220)  # top, bottom, left, right of the face in an aligned 256 x 256 picture
+CROP = (35, 223, 32, 220)  # top, bottom, left, right of the face in an aligned 256 x 256 image
 CROP_OF = 256
 
 
@@ -30,11 +30,11 @@ class IRSE50(nn.Module):
         self.last_norm = nn.BatchNorm1d(512)
 
     @staticmethod
-    def crop(pictures: Tensor) -> Tensor:
-        """Cut the face out: aligned pictures B 3 S S -> B 3 112 112, areas averaged."""
-        side = pictures.shape[-1]
+    def crop(images: Tensor) -> Tensor:
+        """Cut the face out: aligned images B 3 S S -> B 3 112 112, areas averaged."""
+        side = images.shape[-1]
         top, bottom, left, right = (round(edge * side / CROP_OF) for edge in CROP)
-        return F.adaptive_avg_pool2d(pictures[:, :, top:bottom, left:right], INPUT_SIDE)
+        return F.adaptive_avg_pool2d(images[:, :, top:bottom, left:right], INPUT_SIDE)
 
     def features(self, crops: Tensor) -> list[Tensor]:
         """Crops B 3 112 112 in [-1, 1] -> five levels.
@@ -52,6 +52,6 @@ class IRSE50(nn.Module):
         levels.append(self.last_norm(embedding))
         return levels
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Aligned pictures B 3 S S in [-1, 1], S = 256 in the paper -> the five levels."""
-        return self.features(self.crop(pictures))
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Aligned images B 3 S S in [-1, 1], S = 256 in the paper -> the five levels."""
+        return self.features(self.crop(images))

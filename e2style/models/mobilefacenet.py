@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Crop of an FFHQ-aligned picture that face recognisers of the ArcFace family expect.
+# Crop of an FFHQ-aligned image that face recognisers of the ArcFace family expect.
 ARCFACE_BOX = (0.128, 0.124, 0.874, 0.870)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -87,11 +87,11 @@ class MobileFaceNet(nn.Module):
         self.conv3 = nn.Conv2d(512, 128, 1)
         self.bn = nn.BatchNorm2d(128)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Aligned pictures B 3 S S in [-1, 1] -> five feature levels, the last one B 128."""
-        side = pictures.shape[-1]
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Aligned images B 3 S S in [-1, 1] -> five feature levels, the last one B 128."""
+        side = images.shape[-1]
         x0, y0, x1, y1 = (round(f * side) for f in ARCFACE_BOX)
-        crop = pictures[:, :, y0:y1, x0:x1]
+        crop = images[:, :, y0:y1, x0:x1]
         crop = F.interpolate(crop, (112, 112), mode="bilinear", antialias=side > 160)
         mean = crop.new_tensor(IMAGENET_MEAN)[None, :, None, None]
         std = crop.new_tensor(IMAGENET_STD)[None, :, None, None]

@@ -1,6 +1,6 @@
 """The three networks of MTCNN (Zhang et al. 2016, Fig. 2): a cascade that finds faces.
 
-Pictures are RGB, (x - 127.5) / 128. Tensor names are those of the weights that are around.
+Images are RGB, (x - 127.5) / 128. Tensor names are those of the weights that are around.
 """
 
 from __future__ import annotations

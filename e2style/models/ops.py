@@ -46,7 +46,7 @@ def upfirdn_reference(x: Tensor, kernel: Tensor, up: int, pad: tuple[int, int]) 
 
 
 def upsample_reference(x: Tensor) -> Tensor:
-    """Double the side of a skip picture; B C H W -> B C 2H 2W."""
+    """Double the side of a skip image; B C H W -> B C 2H 2W."""
     return upfirdn_reference(x, blur_kernel(4.0).to(x.device), up=2, pad=(2, 1))
 
 

@@ -33,8 +33,8 @@ class ParsingUNet(nn.Module):
         self.merges = nn.ModuleList(_pair(a, b) for a, b in steps)
         self.final = nn.Conv2d(WIDTHS[0], CLASSES, 1)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Aligned pictures B 3 S S in [-1, 1], S = 256 in the paper -> five feature levels.
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Aligned images B 3 S S in [-1, 1], S = 256 in the paper -> five feature levels.
 
         Only the contracting half runs; the losses need no more.
 
@@ -43,17 +43,17 @@ class ParsingUNet(nn.Module):
         the four pooled maps B 16 S/2, B 32 S/4, B 64 S/8, B 128 S/16, and the centre B 256 S/16
         """
         levels = []
-        x = pictures
+        x = images
         for pair in self.down:
             x = F.max_pool2d(pair(x), 2)
             levels.append(x)
         levels.append(self.center(x))
         return levels
 
-    def parse(self, pictures: Tensor) -> Tensor:
-        """Aligned pictures B 3 S S in [-1, 1], S a multiple of 16 -> logits B 19 S S."""
+    def parse(self, images: Tensor) -> Tensor:
+        """Aligned images B 3 S S in [-1, 1], S a multiple of 16 -> logits B 19 S S."""
         skips = []
-        x = pictures
+        x = images
         for pair in self.down:
             x = pair(x)
             skips.append(x)

@@ -1,4 +1,4 @@
-"""Face recognisers that identity similarity is measured with; none of them is trained with here."""
+"""Face recognisers that measure identity; none of them takes part in training."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from e2style.models.mobilefacenet import ARCFACE_BOX
 
 CURRICULAR_WIDTHS, CURRICULAR_UNITS = (64, 128, 256, 512), (3, 13, 30, 3)
 CURRICULAR_SIDE = 112
-# Crop of an FFHQ-aligned picture that dlib's network expects, x0, y0, x1, y1 as fractions.
+# Crop of an FFHQ-aligned image that dlib's network expects, x0, y0, x1, y1 as fractions.
 DLIB_BOX = (0.161, 0.257, 0.851, 0.947)
 DLIB_SIDE = 150
 DLIB_MEAN = (122.782, 117.001, 104.298)
 SMALL_SIDE, SMALL_WIDTHS, SMALL_DIM = 64, (32, 64, 128, 192), 128
 
 
-def crop(pictures: Tensor, box: tuple[float, float, float, float], side: int) -> Tensor:
-    """Cut a fixed part out of aligned pictures: B 3 S S -> B 3 side side, antialiased bilinear."""
-    size = pictures.shape[-1]
+def crop(images: Tensor, box: tuple[float, float, float, float], side: int) -> Tensor:
+    """Cut a fixed part out of aligned images: B 3 S S -> B 3 side side, antialiased bilinear."""
+    size = images.shape[-1]
     x0, y0, x1, y1 = (round(edge * size) for edge in box)
-    part = pictures[:, :, y0:y1, x0:x1]
+    part = images[:, :, y0:y1, x0:x1]
     return F.interpolate(part, (side, side), mode="bilinear", antialias=True)
 
 
@@ -41,9 +41,9 @@ class CurricularFace(nn.Module):
         self.linear = nn.Linear(n_in * 7 * 7, 512)
         self.last_norm = nn.BatchNorm1d(512, affine=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 512 of unit length."""
-        x = self.stem(crop(pictures, ARCFACE_BOX, CURRICULAR_SIDE))
+    def forward(self, images: Tensor) -> Tensor:
+        """Aligned images B 3 S S in [-1, 1] -> embeddings B 512 of unit length."""
+        x = self.stem(crop(images, ARCFACE_BOX, CURRICULAR_SIDE))
         for part in self.groups:
             x = part(x)
         return F.normalize(self.last_norm(self.linear(self.norm(x).flatten(1))))
@@ -100,14 +100,14 @@ class DlibResNet(nn.Module):
         self.units = nn.ModuleDict(units)
         self.linear = nn.Linear(256, 128, bias=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
-        return F.normalize(self.descriptors(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        """Aligned images B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
+        return F.normalize(self.descriptors(images))
 
-    def descriptors(self, pictures: Tensor) -> Tensor:
+    def descriptors(self, images: Tensor) -> Tensor:
         """Aligned images B 3 S S in [-1, 1] -> B 128, of the lengths that dlib gives them."""
-        mean = pictures.new_tensor(DLIB_MEAN)[:, None, None]
-        x = ((crop(pictures, DLIB_BOX, DLIB_SIDE) + 1) * 127.5 - mean) / 255
+        mean = images.new_tensor(DLIB_MEAN)[:, None, None]
+        x = ((crop(images, DLIB_BOX, DLIB_SIDE) + 1) * 127.5 - mean) / 255
         x = F.max_pool2d(torch.relu(self.first(x)), 3, 2)
         for unit in self.units.values():
             x = unit(x)
@@ -134,9 +134,9 @@ class SmallRecogniser(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.linear = nn.Linear(width * 16, SMALL_DIM)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Aligned pictures B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
-        x = self.trunk(crop(pictures, ARCFACE_BOX, SMALL_SIDE))
+    def forward(self, images: Tensor) -> Tensor:
+        """Aligned images B 3 S S in [-1, 1] -> embeddings B 128 of unit length."""
+        x = self.trunk(crop(images, ARCFACE_BOX, SMALL_SIDE))
         return F.normalize(self.linear(x.flatten(1)))
 
 

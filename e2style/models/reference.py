@@ -1,4 +1,4 @@
-"""The straightforward E2Style that speed and numbers are held against: no tricks.
+"""Reference implementation of E2Style for speed and numbers: straightforward, without tricks.
 
 Weights modulated per sample and grouped convolutions, zero insertion and a filter for every
 resampling, NCHW, float32, and the residual units of the released trunk that are built, handed
@@ -36,18 +36,18 @@ class ReferenceGenerator(nn.Module):
         self.inner = generator
 
     def forward(self, codes: Tensor, *, random_noise: bool = False) -> Tensor:
-        """Codes B n 512 -> pictures B 3 R R; `random_noise` draws fresh maps."""
+        """Codes B n 512 -> images B 3 R R; `random_noise` draws fresh maps."""
         inner = self.inner
         start = inner.const.expand(len(codes), -1, -1, -1)
         x = _styled(inner.first, start, codes[:, 0], random_noise)
-        picture = _rgb(inner.first_rgb, x, codes[:, 1])
+        image = _rgb(inner.first_rgb, x, codes[:, 1])
         layers = zip(inner.up_convs, inner.convs, inner.to_rgbs, strict=True)
         for k, (up, conv, rgb) in enumerate(layers):
             x = _styled(cast(StyledConv, up), x, codes[:, 2 * k + 1], random_noise)
             x = _styled(cast(StyledConv, conv), x, codes[:, 2 * k + 2], random_noise)
             own = _rgb(cast(ToRGB, rgb), x, codes[:, 2 * k + 3])
-            picture = upsample_reference(picture) + own
-        return picture
+            image = upsample_reference(image) + own
+        return image
 
 
 def _convolve(conv: ModulatedConv, x: Tensor, w: Tensor) -> Tensor:
@@ -87,14 +87,14 @@ class ReferenceInversion(nn.Module):
         width = network.config.encoder.widths[-1]
         self.never_run = nn.ModuleList(group(width, DEAD_WIDTH, DEAD_UNITS) for _ in self.encoders)
 
-    def invert(self, pictures: Tensor, *, random_noise: bool = False) -> Tensor:
-        """Pictures B 3 S S -> codes B n 512 of the last stage."""
-        codes: Tensor = self.w_avg + self.encoders[0](pictures)
+    def invert(self, images: Tensor, *, random_noise: bool = False) -> Tensor:
+        """Images B 3 S S -> codes B n 512 of the last stage."""
+        codes: Tensor = self.w_avg + self.encoders[0](images)
         for encoder in list(self.encoders)[1:]:
-            painted = self.pool(self.generator(codes, random_noise=random_noise))
-            codes = codes + encoder(torch.cat([pictures, painted], dim=1))
+            generated = self.pool(self.generator(codes, random_noise=random_noise))
+            codes = codes + encoder(torch.cat([images, generated], dim=1))
         return codes
 
-    def pool(self, pictures: Tensor) -> Tensor:
+    def pool(self, images: Tensor) -> Tensor:
         """Area average to the side of the encoders."""
-        return F.adaptive_avg_pool2d(pictures, self.side)
+        return F.adaptive_avg_pool2d(images, self.side)

@@ -25,9 +25,9 @@ class ParsingEncoder(nn.Module):
         self.enc2 = _pair(32, 64)
         self.bottleneck = _pair(64, 128)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Aligned pictures B 3 S S in [-1, 1] -> three feature levels."""
-        levels = [self.enc1(pictures)]
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Aligned images B 3 S S in [-1, 1] -> three feature levels."""
+        levels = [self.enc1(images)]
         levels.append(self.enc2(F.max_pool2d(levels[-1], 2)))
         levels.append(self.bottleneck(F.max_pool2d(levels[-1], 2)))
         return levels
@@ -42,9 +42,9 @@ class SmallParser(ParsingEncoder):
         self.dec1, self.dec2 = _pair(128, 64), _pair(64, 32)
         self.out = nn.Conv2d(32, CLASSES, 1)
 
-    def parse(self, pictures: Tensor) -> Tensor:
+    def parse(self, images: Tensor) -> Tensor:
         """Aligned images B 3 256 256 in [-1, 1] -> classes B 256 256."""
-        first, second, deep = self.forward(pictures)
+        first, second, deep = self.forward(images)
         x = self.dec1(torch.cat([self.up1(deep), second], 1))
         classes: Tensor = self.out(self.dec2(torch.cat([self.up2(x), first], 1))).argmax(1)
         return classes

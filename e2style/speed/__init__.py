@@ -1,1 +1,1 @@
-"""Speed of inference and of a training step, against the straightforward way."""
+"""Speed of inference and of a training step, against straightforward implementations."""

@@ -1,4 +1,4 @@
-"""How fast a picture becomes a code and a picture again, against the straightforward way.
+"""Speed of inversion and synthesis, against the straightforward implementation.
 
 All variants share one set of random weights, which do not matter to speed, and run in turns in
 one process; the best of several rounds counts, since other programs only ever slow one down. Their
@@ -45,15 +45,15 @@ class Timing:
     Attributes
     ----------
     name : what ran
-    best_s, median_s : seconds a picture
-    cpu_s : least processor time of a picture, summed over threads; other programs on the
+    best_s, median_s : seconds an image
+    cpu_s : least processor time of an image, summed over threads; other programs on the
         machine do not stretch it
-    images_per_s : pictures in a second of the best round
+    images_per_s : images in a second of the best round
     memory_mib : peak of a process that runs nothing else: of resident memory, the program itself
         included, or on a GPU of what tensors took there
     speedup : best of the reference over best of this
     cpu_speedup : the same of processor time
-    error : rms difference from the reference's picture over the standard deviation of that
+    error : rms difference from the reference's image over the standard deviation of that
     """
 
     name: str
@@ -68,7 +68,7 @@ class Timing:
 
 
 def random_network(config: InversionConfig, seed: int = SEED) -> InversionNetwork:
-    """Network with seeded weights, whose pictures have about the contrast of real ones."""
+    """Network with seeded weights, whose images have about the contrast of real ones."""
     torch.manual_seed(seed)
     network = InversionNetwork(config)
     network.generator.seed_noise(seed)
@@ -97,7 +97,7 @@ def measure_inference(
     ----------
     config : which network
     rounds : timed turns of each variant, behind one that warms up
-    batch : pictures at a time
+    batch : images at a time
     threads : 0 leaves torch's own choice
     device : torch device
     compiled : add variants of ours through `torch.compile`, which needs a compiler
@@ -140,11 +140,11 @@ def _reference(
     network: InversionNetwork, batch: int, device: torch.device
 ) -> dict[str, Callable[[], Tensor]]:
     reference = ReferenceInversion(network).eval().to(device)
-    x = _pictures(network.config, batch).to(device)
+    x = _images(network.config, batch).to(device)
 
     def plain() -> Tensor:
-        painted: Tensor = reference.generator(reference.invert(x))
-        return painted
+        generated: Tensor = reference.generator(reference.invert(x))
+        return generated
 
     return {"reference fp32": plain}
 
@@ -153,15 +153,15 @@ def _ours(
     network: InversionNetwork, batch: int, device: torch.device, compiled: bool
 ) -> dict[str, Callable[[], Tensor]]:
     ours = network.to(device).channels_last()
-    x = _pictures(network.config, batch).to(device, memory_format=torch.channels_last)
+    x = _images(network.config, batch).to(device, memory_format=torch.channels_last)
 
     def quick() -> Tensor:
         return ours.synthesize(ours.invert(x))
 
     def half() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
-            painted: Tensor = quick().float()
-        return painted
+            generated: Tensor = quick().float()
+        return generated
 
     variants = {"e2style fp32": quick, "e2style bf16": half}
     if compiled:
@@ -170,7 +170,7 @@ def _ours(
     return variants
 
 
-def _pictures(config: InversionConfig, batch: int) -> Tensor:
+def _images(config: InversionConfig, batch: int) -> Tensor:
     side = config.encoder.image_size
     source = torch.Generator().manual_seed(SEED)
     return torch.rand(batch, config.encoder.in_channels, side, side, generator=source) * 2 - 1
@@ -226,18 +226,18 @@ def _timed(
 ) -> list[Timing]:
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     worked: dict[str, list[float]] = {name: [] for name in variants}
-    pictures: dict[str, Tensor] = {}
+    images: dict[str, Tensor] = {}
     for turn in range(rounds + 1):
         for name, run in variants.items():
             start, worked_before = time.perf_counter(), time.process_time()
-            pictures[name] = run()
+            images[name] = run()
             wait(device)
             if turn:
                 seconds[name].append((time.perf_counter() - start) / batch)
                 worked[name].append((time.process_time() - worked_before) / batch)
             count()
     first = next(iter(variants))
-    wanted = pictures[first]
+    wanted = images[first]
     return [
         Timing(
             name=name,
@@ -248,7 +248,7 @@ def _timed(
             memory_mib=0,  # see `_peak`
             speedup=min(seconds[first]) / min(taken),
             cpu_speedup=min(worked[first]) / min(worked[name]),
-            error=float((pictures[name] - wanted).square().mean().sqrt() / wanted.std()),
+            error=float((images[name] - wanted).square().mean().sqrt() / wanted.std()),
         )
         for name, taken in seconds.items()
     ]

@@ -1,4 +1,4 @@
-"""How fast a training step of stage 1 is, against the straightforward way.
+"""Speed of a training step of stage 1, against the straightforward implementation.
 
 A step is everything between two batches: forward through encoder, frozen generator and the four
 losses of eq. 6, backward, Ranger. The reference is `e2style.models.reference` with the losses as
@@ -41,7 +41,7 @@ SEED = 1
 
 @dataclasses.dataclass(frozen=True)
 class _Taken:
-    """What one process measured: seconds and processor seconds a step, first losses, memory."""
+    """Measurements of one process: seconds and processor seconds a step, first losses, memory."""
 
     seconds: list[float]
     worked: list[float]
@@ -73,7 +73,7 @@ def measure_training(
 
     Returns
     -------
-    per picture; `error` is the largest relative one of a loss term before the first step
+    per image; `error` is the largest relative one of a loss term before the first step
 
     Raises
     ------
@@ -154,9 +154,9 @@ def _networks() -> tuple[LPIPS, IRSE50, ParsingUNet]:
     return networks
 
 
-def _cosine_sum(levels: Callable[[Tensor], list[Tensor]], painted: Tensor, x: Tensor) -> Tensor:
+def _cosine_sum(levels: Callable[[Tensor], list[Tensor]], generated: Tensor, x: Tensor) -> Tensor:
     """Sum of 1 - cosine over levels, as the released losses write it."""
-    pairs = zip(levels(painted), levels(x), strict=True)
+    pairs = zip(levels(generated), levels(x), strict=True)
     cosines = [F.cosine_similarity(a.flatten(1), b.detach().flatten(1)) for a, b in pairs]
     return torch.stack([(1 - cosine).mean() for cosine in cosines]).sum()
 
@@ -177,19 +177,19 @@ class _Reference:
     def losses(self, x: Tensor, train: bool) -> dict[str, Tensor]:
         """Terms of the loss, forward."""
         self.model.train(train)
-        painted = self.model.pool(self.model.generator(self.model.invert(x), random_noise=train))
+        generated = self.model.pool(self.model.generator(self.model.invert(x), random_noise=train))
         return {
-            "l2": F.mse_loss(painted, x),
-            "lpips": self.lpips(painted, x).mean(),
-            "identity": _cosine_sum(self.recogniser, painted, x),
-            "parsing": _cosine_sum(self._parsed, painted, x),
+            "l2": F.mse_loss(generated, x),
+            "lpips": self.lpips(generated, x).mean(),
+            "identity": _cosine_sum(self.recogniser, generated, x),
+            "parsing": _cosine_sum(self._parsed, generated, x),
         }
 
-    def _parsed(self, pictures: Tensor) -> list[Tensor]:
+    def _parsed(self, images: Tensor) -> list[Tensor]:
         """Levels of the parser, whose expanding half runs for nothing."""
         with torch.no_grad():
-            self.parser.parse(pictures)
-        levels: list[Tensor] = self.parser(pictures)
+            self.parser.parse(images)
+        levels: list[Tensor] = self.parser(images)
         return levels
 
     def step(self, x: Tensor) -> None:

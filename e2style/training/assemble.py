@@ -1,4 +1,4 @@
-"""Putting a network together from files: what stage t trains on, and what a run has made."""
+"""Assembly of networks from files: the network that stage t trains, and that of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from e2style.losses.rate import RateModel, rounded
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
-from e2style.models.inversion import PICTURE_CHANNELS, InversionNetwork
+from e2style.models.inversion import IMAGE_CHANNELS, InversionNetwork
 from e2style.settings import from_dict
 from e2style.training.state import load_weights
 
@@ -44,7 +44,7 @@ class CodedInversion(nn.Module):
         self.rate = RateModel(generator.n_codes, generator.style_dim)
 
     def forward(self, x: Tensor, side: int, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures B 3 S S and a step for each -> pictures B 3 side side, and bits B."""
+        """Images B 3 S S and a step for each -> images B 3 side side, and bits B."""
         offsets = self.network.invert(x) - self.network.w_avg
         codes = self.network.w_avg + rounded(offsets, steps)
         bits = self.rate.bits(self.rate.perturb(offsets, steps), steps)
@@ -177,7 +177,7 @@ def start_from_backbone(encoder: Encoder, path: str | Path) -> None:
     """
     found, named = _start_of(path)
     wanted = encoder.state_dict()
-    if encoder.config.in_channels != PICTURE_CHANNELS:
+    if encoder.config.in_channels != IMAGE_CHANNELS:
         wanted = {key: value for key, value in wanted.items() if not key.startswith("stem.")}
     if not any(key.startswith("heads.") for key in found):
         wanted = {key: value for key, value in wanted.items() if not key.startswith("heads.")}

@@ -1,4 +1,4 @@
-"""What e4e adds to the training of a stage: a critic of codes, and rows that open one by one.
+"""Additions of e4e to the training of a stage: a critic of codes, and rows that open one by one.
 
 Tov et al. 2021, "Designing an Encoder for StyleGAN Image Manipulation", Sec. 4: every row of a
 code should be one that the generator's mapping network could have made (a critic judges), and

@@ -1,4 +1,4 @@
-"""From a training run to a model file: averaged weights, fitted quantizer, card."""
+"""Export of a training run as a model file: averaged weights, fitted quantizers, card."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export(
 ) -> Path:
     """Write the model of a run, ready for hiding.
 
-    After joint training the quantizers are fitted to training pictures, with the weights as they
+    After joint training the quantizers are fitted to training images, with the weights as they
     are stored, one for each quality if it was for many rates; the acceptance limits lie a little
     beyond the worst of them. A stage that was trained against a frozen generator is written
     whole, generator and earlier stages included, without a quantizer: `e2style calibrate` fits
@@ -55,7 +55,7 @@ def export(
     run : folder of `train`
     target : file to write
     card : what is known about the model; `images_seen` is filled in
-    every : use every n-th picture; thousands are plenty for a few dozen shared tables
+    every : use every n-th image; thousands are plenty for a few dozen shared tables
     encoder_only : leave the generator of a stage out, and name the shipped model that has it
 
     Raises
@@ -91,8 +91,8 @@ def export(
         log.info("quality %d: %.0f bits a face under its tables", number, each.mean())
 
     shown = quantizers[usual].dequantise(coded[usual])
-    limits = fit_limits(model, faces.pictures, shown, bits[usual])
-    log.info("faces that agree to less than %.1f dB will be refused", limits.accept_psnr)
+    limits = fit_limits(model, faces.images, shown, bits[usual])
+    log.info("faces that agree to less than %.1f dB will be rejected", limits.accept_psnr)
     save(
         target,
         network,

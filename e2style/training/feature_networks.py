@@ -1,4 +1,4 @@
-"""The networks that a training's losses look through, loaded by name from one folder.
+"""Feature networks of the losses, loaded by name from one folder.
 
 | name           | file in the folder                               | used for        |
 |----------------|--------------------------------------------------|-----------------|
@@ -50,7 +50,7 @@ FEATURE_TERMS = ("identity", "parsing", "segmentation")
 def load_losses(
     config: LossConfig, folder: str | Path, given: Mapping[str, nn.Module] | None = None
 ) -> dict[str, nn.Module]:
-    """Losses between pictures that have a weight, by the names of `LossConfig`.
+    """Losses between images that have a weight, by the names of `LossConfig`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Kinds of training that there are; a new one is a file of its own and a line here."""
+"""Registry of the kinds of training; a new one is a file of its own and a line here."""
 
 from __future__ import annotations
 

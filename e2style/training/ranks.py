@@ -1,4 +1,4 @@
-"""Several processes that train one network: started by `torchrun`, invisible without it.
+"""Ranks: processes that train one network together, started by `torchrun`.
 
 Every process sees its share of each batch; gradients are averaged, and batch norms share their
 statistics, so that N processes compute what one process with the whole batch computes.

@@ -1,4 +1,4 @@
-"""Numbers and pictures of a run: stats.jsonl, samples, TensorBoard where it is installed."""
+"""Log of a run, numbers and images: stats.jsonl, samples, TensorBoard where it is installed."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class RunLog:
             self._board.close()
 
     def grid(self, images: int, *columns: Tensor) -> None:
-        """Save pictures B 3 S S in [-1, 1], one row a sample, one column an argument."""
+        """Save images B 3 S S in [-1, 1], one row a sample, one column an argument."""
         rows = [
             np.concatenate(list(row), axis=1) for row in zip(*map(to_uint8, columns), strict=True)
         ]
-        picture = np.concatenate(rows, axis=0)
-        Image.fromarray(picture).save(self.folder / f"samples-{images:09d}.png")
+        image = np.concatenate(rows, axis=0)
+        Image.fromarray(image).save(self.folder / f"samples-{images:09d}.png")
         if self._board is not None:
-            self._board.add_image("samples", picture, images, dataformats="HWC")
+            self._board.add_image("samples", image, images, dataformats="HWC")
 
 
 def last_row(folder: Path) -> dict[str, float]:

@@ -27,12 +27,12 @@ from e2style.training.work import Terms, at_side, shown
 
 log = logging.getLogger(__name__)
 
-SHOWN = 8  # pictures in a grid
-BATCHED_SIDE = 128  # generators up to this size paint a whole batch at once on a CPU too
+SHOWN = 8  # images in a grid
+BATCHED_SIDE = 128  # generators up to this size generate a whole batch at once on a CPU too
 
 
 class StageObjective(nn.Module):
-    """The last stage of a network, and the losses of what it paints.
+    """The last stage of a network, and the losses of what it generates.
 
     source ─► E_1..E_{t-1}, G (frozen) ─► E_t ─► w_t ─► G ─► area average ─► losses ◄─ target
 
@@ -42,7 +42,7 @@ class StageObjective(nn.Module):
     terms : Terms
     w_norm : add the length of the code's offset to the terms
     code_terms : terms of e4e on the codes
-    side : pictures are painted and compared at this side; 0 means that of the encoders
+    side : images are generated and compared at this side; 0 means that of the encoders
     noise : "random" draws the noise maps of every sample from its place in the order
     seed : of that noise
 
@@ -107,42 +107,42 @@ class StageObjective(nn.Module):
         else:
             with torch.no_grad():
                 found = network.invert(source, earlier)
-                x = torch.cat([x, network.pool(self._paint(found, noise))], dim=1)
+                x = torch.cat([x, network.pool(self._generate(found, noise))], dim=1)
             codes = found if network.config.residual else codes
         codes = codes + network.encoders[-1](x)
-        return self._compare(codes, self._paint(codes, noise), target)
+        return self._compare(codes, self._generate(codes, noise), target)
 
     def _unrolled(self, x: Tensor, target: Tensor, noise: dict[str, Tensor]) -> dict[str, Tensor]:
         """Terms of ReStyle, the mean over its steps; none sends gradients into the one before.
 
-        Alaluf et al. 2021, Sec. 3: every step learns to correct what the last one painted.
+        Alaluf et al. 2021, Sec. 3: every step learns to correct what the last one generated.
         """
         network = self.network
         codes = network.w_avg.expand(len(x), -1, -1)
-        painted = self._paint(codes, noise)
+        generated = self._generate(codes, noise)
         sums = dict.fromkeys(self.names, x.new_zeros(()))
         for _ in range(network.config.iterations):
             start = codes.detach() if network.config.residual else network.w_avg
-            seen = network.pool(painted).detach()
+            seen = network.pool(generated).detach()
             codes = start + network.encoders[-1](torch.cat([x, seen], dim=1))
-            painted = self._paint(codes, noise)
-            for name, value in self._compare(codes, painted, target).items():
+            generated = self._generate(codes, noise)
+            for name, value in self._compare(codes, generated, target).items():
                 sums[name] = sums[name] + value / network.config.iterations
         return sums
 
-    def _compare(self, codes: Tensor, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _compare(self, codes: Tensor, generated: Tensor, target: Tensor) -> dict[str, Tensor]:
         self.codes = codes.detach()
-        terms: dict[str, Tensor] = self.terms(painted, target)
+        terms: dict[str, Tensor] = self.terms(generated, target)
         if self.norm is not None:
             terms["w_norm"] = self.norm(codes, self.network.w_avg)
         if self.code_terms is not None:
             terms |= self.code_terms(codes, self.network.encoders[-1].open_rows)
         return terms
 
-    def _paint(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
-        """Codes -> pictures at the side where they are compared.
+    def _generate(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
+        """Codes -> images at the side where they are compared.
 
-        On a CPU large ones one by one: a single picture lets styles go into the weights, which
+        On a CPU large ones one by one: a single image lets styles go into the weights, which
         saves most of the passes over the large maps.
         """
         large = (self.side or self.network.config.generator.size) > BATCHED_SIDE
@@ -151,14 +151,14 @@ class StageObjective(nn.Module):
         maps = [noise]
         if parts > 1:
             maps = [{n: m[k : k + 1] for n, m in noise.items()} for k in range(parts)]
-        painted = [self._paint_some(*pair) for pair in zip(chunks, maps, strict=True)]
-        return painted[0] if parts == 1 else torch.cat(painted)
+        generated = [self._generate_some(*pair) for pair in zip(chunks, maps, strict=True)]
+        return generated[0] if parts == 1 else torch.cat(generated)
 
-    def _paint_some(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
+    def _generate_some(self, codes: Tensor, noise: dict[str, Tensor]) -> Tensor:
         generator = self.network.generator
         side = self.side or None
-        painted = functional_call(generator, noise, (codes, side))
-        return painted if side else self.network.pool(painted)
+        generated = functional_call(generator, noise, (codes, side))
+        return generated if side else self.network.pool(generated)
 
     def _noise(self, places: Tensor) -> dict[str, Tensor]:
         """Noise maps B 1 r r by the name of their buffer, the same in whatever batch."""
@@ -203,7 +203,7 @@ class StageWork:
             else None
         )
         self._left_out: set[str] = set()
-        # Decoded before anything is trained, so that a set without a picture is refused now.
+        # Decoded before anything is trained, so that a set without an image is refused now.
         self._examples = self._first_readable() if self.probe else []
 
         network = assemble(config).requires_grad_(False)
@@ -248,7 +248,7 @@ class StageWork:
 
     @property
     def skipped(self) -> set[str]:
-        """Names of the pictures that this process could not decode so far."""
+        """Names of the images that this process could not decode so far."""
         return set(self.pairs.bad) | {f"validation: {name}" for name in self._left_out}
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
@@ -297,7 +297,7 @@ class StageWork:
         return values | {"total": sum(getattr(self.config.loss, k) * v for k, v in values.items())}
 
     def _first_readable(self) -> list[int]:
-        """Places of the first validation pictures that can be decoded.
+        """Places of the first validation images that can be decoded.
 
         Raises
         ------
@@ -326,7 +326,7 @@ class StageWork:
 
     @torch.no_grad()
     def columns(self) -> list[Tensor]:
-        """Input, target where it differs, and the picture of each stage."""
+        """Input, target where it differs, and the image of each stage."""
         pairs = self.probe or self.pairs
         places = range(min(SHOWN, len(pairs))) if self.probe is None else self._examples
         found = [pairs.sample(place) for place in places]
@@ -336,10 +336,10 @@ class StageWork:
         if self.config.task != "inversion" or self.config.source:
             columns.append(target)
         for stage in range(1, network.config.steps + 1):
-            # One by one: eight large pictures at once would take more memory than training does.
+            # One by one: eight large images at once would take more memory than training does.
             parts = [source[k : k + 1] for k in range(len(source))]
-            painted = [network.synthesize(network.invert(part, stage)) for part in parts]
-            columns.append(torch.cat([at_side(each, source.shape[-1]) for each in painted]))
+            generated = [network.synthesize(network.invert(part, stage)) for part in parts]
+            columns.append(torch.cat([at_side(each, source.shape[-1]) for each in generated]))
         return columns
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class TrainingState:
     ----------
     images : images seen in this run
     inherited : images that the runs before it saw, along the chain of `init`
-    skipped : names of pictures that could not be decoded
+    skipped : names of images that could not be decoded
     """
 
     def __init__(self, folder: Path, parts: dict[str, Any], keep: int = 2) -> None:

@@ -30,7 +30,7 @@ class Work(Protocol):
 
     @property
     def skipped(self) -> set[str]:
-        """Names of the pictures that this process could not decode so far."""
+        """Names of the images that this process could not decode so far."""
 
     def batch(self, images: int, part: int) -> tuple[Tensor, ...]:
         """Share of this process in accumulation step `part` of the batch behind `images`."""
@@ -49,11 +49,11 @@ class Work(Protocol):
 
 
 class Terms(nn.Module):
-    """The losses between pictures, by name.
+    """The losses between images, by name.
 
     Parameters
     ----------
-    losses : from (painted, target) to a scalar
+    losses : from (generated, target) to a scalar
     shares : fraction of the batch that a loss looks at; those not named see all of it
     """
 
@@ -64,24 +64,24 @@ class Terms(nn.Module):
         self.losses = nn.ModuleDict(losses)
         self.shares = dict(shares or {})
 
-    def forward(self, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Pictures B 3 S S in [-1, 1], twice -> a scalar by name."""
+    def forward(self, generated: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Images B 3 S S in [-1, 1], twice -> a scalar by name."""
         terms = {}
         for name, loss in self.losses.items():
-            count = max(int(len(painted) * self.shares.get(name, 1.0)), 1)
-            terms[name] = loss(painted[:count], target[:count])
+            count = max(int(len(generated) * self.shares.get(name, 1.0)), 1)
+            terms[name] = loss(generated[:count], target[:count])
         return terms
 
 
-def at_side(pictures: Tensor, side: int) -> Tensor:
-    """Pictures B C S S at another side, by averages of areas."""
-    if side == pictures.shape[-1]:
-        return pictures
-    return F.interpolate(pictures, (side, side), mode="area")
+def at_side(images: Tensor, side: int) -> Tensor:
+    """Images B C S S at another side, by averages of areas."""
+    if side == images.shape[-1]:
+        return images
+    return F.interpolate(images, (side, side), mode="area")
 
 
 def shown(source: Tensor, labels: int) -> Tensor:
-    """Input of an encoder as an RGB picture: B C S S -> B 3 S S in [-1, 1].
+    """Input of an encoder as an RGB image: B C S S -> B 3 S S in [-1, 1].
 
     Sketches (one channel) become gray, label maps (`labels` channels) one colour a class.
     """
@@ -94,5 +94,5 @@ def shown(source: Tensor, labels: int) -> Tensor:
     hue = torch.arange(labels, device=source.device) * 0.618034 * 2 * torch.pi
     turns = torch.tensor([0.0, 2.0944, 4.1888], device=source.device)
     palette = torch.cos(hue[:, None] + turns) * 0.8
-    picture: Tensor = torch.einsum("blhw,lc->bchw", source, palette)
-    return picture
+    image: Tensor = torch.einsum("blhw,lc->bchw", source, palette)
+    return image

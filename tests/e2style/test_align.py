@@ -144,9 +144,9 @@ def test_portraits_are_aligned_and_then_left_alone(detector):
     for path in sorted(PORTRAITS.glob("*.jpg"))[::8]:
         found = align.align(portrait(path.name), detector, 256)
         assert found.faces == 1, path.name
-        again = align.align(found.picture, detector, 256)
+        again = align.align(found.image, detector, 256)
         assert again.placement is None, path.name
-        assert again.picture is found.picture
+        assert again.image is found.image
 
 
 @needs_shared
@@ -154,7 +154,7 @@ def test_faces_that_are_aligned_already_are_left_alone(detector):
     with zipfile.ZipFile(SHARED / "data" / "faces" / "val.zip") as archive:
         for name in archive.namelist()[::60]:
             picture = photo(archive.read(name))
-            assert align.align(picture, detector, 256).picture is picture, name
+            assert align.align(picture, detector, 256).image is picture, name
 
 
 @needs_shared
@@ -166,7 +166,7 @@ def test_a_turned_head_comes_out_upright(degrees, detector):
     angle = np.rad2deg(np.arctan2(*found.placement.right[::-1]))
     assert angle == pytest.approx(-degrees, abs=4)
     middle = (slice(40, 100), slice(40, 88))
-    a, b = (np.asarray(f.picture.convert("L"), float)[middle] for f in (upright, found))
+    a, b = (np.asarray(f.image.convert("L"), float)[middle] for f in (upright, found))
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.8
 
 

@@ -254,7 +254,7 @@ def test_a_calibrated_file_can_be_hidden(content, faces_zip, tmp_path):
     integers = quantizer_of(model).quantise(encode_set(model, faces))
     codes = torch.from_numpy(quantizer_of(model).dequantise(integers))
     painted = to_uint8(model.synthesize(codes))
-    alike = [likeness(a, b) for a, b in zip(faces.pictures, painted, strict=True)]
+    alike = [likeness(a, b) for a, b in zip(faces.images, painted, strict=True)]
     assert model.accept_likeness == pytest.approx(min(alike), abs=0.03)
     assert model.accept_likeness != DEFAULT_LIKENESS
     with safetensors.safe_open(target, "pt") as file:

@@ -33,7 +33,7 @@ def network(tiny):
 
 
 def _error(inverter, x):
-    painted = inverter.paint(inverter(x))
+    painted = inverter.generate(inverter(x))
     return (painted - x).square().mean((1, 2, 3)).detach()
 
 
@@ -66,8 +66,8 @@ def test_methods_change_what_they_say(network):
 def test_no_picture_sees_the_others(network, name):
     x = torch.rand(2, 3, 16, 16) * 2 - 1
     inverter = Inverter(network, dataclasses.replace(SHORT[name], steps=3))
-    together = inverter.paint(inverter(x))
-    alone = torch.cat([inverter.paint(inverter(part)) for part in x.split(1)])
+    together = inverter.generate(inverter(x))
+    alone = torch.cat([inverter.generate(inverter(part)) for part in x.split(1)])
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
 
 
@@ -78,7 +78,7 @@ def test_in_domain_codes_are_those_that_the_encoder_finds_again(network):
         method = dataclasses.replace(SHORT["idgi"], lr=0.05, in_domain=weight)
         inverter = Inverter(network, method)
         found = inverter(x)
-        return float((network.invert(inverter.paint(found)) - found.codes).square().mean())
+        return float((network.invert(inverter.generate(found)) - found.codes).square().mean())
 
     assert apart(20.0) < apart(0.0)
 

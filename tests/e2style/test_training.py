@@ -109,7 +109,7 @@ def test_an_exported_model_inverts_and_paints(trained, faces_zip, tmp_path):
     faces = FaceSet(faces_zip, 256)
     found = reconstruct(model, faces)
     assert found.integers.shape == (11, 6, 512)
-    assert found.painted.shape == (11, 256, 256, 3)
+    assert found.generated.shape == (11, 256, 256, 3)
     assert np.isfinite(found.psnr).all()
     assert (found.ssim <= 1).all()
     assert (found.ideal_bits > 0).all()
