@@ -17,7 +17,7 @@ from e2style.inference.interface import generate, invert
 from e2style.metrics.identity import DIFFERENT, similarity
 from e2style.models.recognisers import SmallRecogniser
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VALIDATION = ROOT.parent / "shared" / "data" / "faces" / "val.zip"
 DEMO = sorted((ROOT / "benchmarks" / "demo_faces").glob("*.png"))
 

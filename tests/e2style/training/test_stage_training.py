@@ -26,7 +26,7 @@ from e2style.training.stage import StageWork
 from e2style.training.state import TrainingState
 
 L2 = LossConfig(l2=1.0, lpips=0.0, identity=0.0, parsing=0.0)
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ALONE = Ranks(0, 1, torch.device("cpu"))
 
 

@@ -13,7 +13,7 @@ from e2style.data import align, detect
 from e2style.data.archive import photo
 from e2style.errors import CheckpointError, DataError
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).resolve().parents[4] / "shared"
 PORTRAITS = SHARED / "data" / "portraits"
 needs_shared = pytest.mark.weights
 LANDMARKS = np.array([[40, 50], [64, 50], [52, 60], [43, 77.8], [61, 77.8]], dtype=float)

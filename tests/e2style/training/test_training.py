@@ -15,7 +15,7 @@ from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.state import TrainingState
 
-WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[4] / "shared" / "weights"
 
 
 def _final(run):

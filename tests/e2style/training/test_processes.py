@@ -16,7 +16,7 @@ from e2style.training.loop import train
 from e2style.training.ranks import Ranks
 from e2style.training.state import TrainingState
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _rows(run):
