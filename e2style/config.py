@@ -152,7 +152,7 @@ class LossConfig:
     parsing: float = 1.0  # multi-layer parsing, 1 - cosine summed over levels
     segmentation: float = 0.0  # the same on a segmentation network, for other domains than faces
     w_norm: float = 0.0  # length of the offset from w_avg, to stay where the generator is good
-    rate: float = 0.0  # per transmitted bit: the price of the code itself (joint training only)
+    rate: float = 0.0  # per transmitted bit: the cost of the code itself (joint training only)
     adversarial: float = 0.0  # e4e: each row looks to a critic like a code of the generator's own
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels

@@ -64,6 +64,8 @@ def evaluate(
     -------
     rows : the null row first
     """
+    from e2style.metrics.images import decibels
+
     covers = load(experiment, Condition(COVER), names)
     groups = groups_of(names)
     rows = []
@@ -89,7 +91,7 @@ def evaluate(
             float(pair[1][:, COLUMNS[name]].mean())
             for name in ("samples", "bits", "change_rate", "squared_error")
         )
-        psnr = float(10 * np.log10(255**2 / error)) if error else float("inf")
+        psnr = float(decibels(error))
         skipped = int(np.count_nonzero(~kept))
         facts = (round(samples), bits, rate, psnr)
         rows.append(Row(condition, len(names) - skipped, skipped, *facts, verdicts))

@@ -1,4 +1,4 @@
-"""How alike two pictures are."""
+"""Quality of an image against another: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def psnr(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB over all samples; inf for equal pictures."""
-    error = np.mean((one.astype(np.float64) - two) ** 2)
-    return float(10 * np.log10(255.0**2 / error)) if error else float("inf")
+    """Peak signal-to-noise ratio in dB over all samples; inf for equal images."""
+    from e2style.metrics.images import decibels
+
+    return float(decibels(np.mean((one.astype(np.float64) - two) ** 2)))
 
 
 def ssim(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:

@@ -163,15 +163,15 @@ def _quantizers(
     total = sum(key.startswith("quantizer.") and key.endswith(".tables") for key in tensors)
     if total > MAX_QUALITIES:
         raise CheckpointError(f"{total} quantizers, at most {MAX_QUALITIES} allowed")
-    prices = json.loads(header.get("prices", "[]")) or [0.0] * total
-    if len(prices) != total:
-        raise CheckpointError(f"{total} quantizers, but {len(prices)} prices")
+    costs = json.loads(header.get("prices", "[]")) or [0.0] * total  # of a bit, in squared steps
+    if len(costs) != total:
+        raise CheckpointError(f"{total} quantizers, but {len(costs)} costs of a bit")
     wanted = (config.generator.n_codes, config.generator.style_dim)
     found = []
-    for number, price in enumerate(prices, 1):
+    for number, cost in enumerate(costs, 1):
         prefix = quantizer_key(number, total)
         arrays = {name: tensors[prefix + name].numpy() for name in ARRAYS}
-        found.append(Quantizer(**arrays, price=float(price)))
+        found.append(Quantizer(**arrays, price=float(cost)))
         if found[-1].step.shape != wanted:
             raise CheckpointError(f"quantizer: of shape {found[-1].step.shape}, needs {wanted}")
     return found

@@ -27,9 +27,9 @@ from e2style.models.base import LinearBase
 from e2style.models.ops import (
     EqualLinear,
     modulated_conv,
-    paints_alone,
     scaled_leaky_relu,
     styled_conv,
+    styled_conv_is_quicker,
     upsample,
 )
 
@@ -69,7 +69,7 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W and code B 512 -> features B O side side."""
-        if paints_alone(x, self.conv.weight):
+        if styled_conv_is_quicker(x, self.conv.weight):
             weight = self.conv.weight * self.conv.scale
             noise, style = self.noise_gain * self.noise, self.conv.modulation(w)
             return styled_conv(x, weight, style, noise, self.bias, up=self.conv.up)

@@ -130,7 +130,7 @@ def modulated_conv(
     return y
 
 
-def paints_alone(x: Tensor, weight: Tensor) -> bool:
+def styled_conv_is_quicker(x: Tensor, weight: Tensor) -> bool:
     """Whether `styled_conv` is the quickest form: a frozen weight, a CPU, few or large maps."""
     frozen = not (torch.is_grad_enabled() and weight.requires_grad)
     return frozen and x.device.type == "cpu" and (len(x) == 1 or x.shape[-1] >= 64)

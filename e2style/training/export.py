@@ -31,7 +31,7 @@ CLASSES = 64
 # The usual quality takes nearest to 300 bytes, of which 46 are the container's.
 USUAL_BYTES = 254
 # At the best step for a rate, a bit more takes so much of the error away, in squared steps.
-PRICE = 0.12
+BIT_COST = 0.12
 
 
 def export(
@@ -111,6 +111,8 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
     steps = np.geomspace(COARSER * config.step_high, config.step_low / FINER, QUALITIES)
     centre = codes.mean(0, dtype=np.float64).astype(np.float32)
     return [
-        fit_quantizer(codes, step=step, w_avg=centre, classes=CLASSES, max_radius=2047, price=PRICE)
+        fit_quantizer(
+            codes, step=step, w_avg=centre, classes=CLASSES, max_radius=2047, price=BIT_COST
+        )
         for step in steps
     ]

@@ -51,8 +51,8 @@ def ranger(params: Any, lr: float) -> torch.optim.Optimizer:
 
     Liu et al. 2020 (rectified Adam, a plain momentum step until the variance is tractable),
     Zhang et al. 2019 (lookahead every 6 steps by half), Yong et al. 2020 (centralisation of
-    gradients of more than one dimension). `tests/e2style/training/test_optim.py` holds the library to
-    that definition.
+    gradients of more than one dimension). `test_optim.py` compares the library with that
+    definition.
 
     Raises
     ------

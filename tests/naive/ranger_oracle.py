@@ -1,4 +1,4 @@
-"""Ranger by its definition, in float64 numpy: the slow truth for `tests/e2style/training/test_optim.py`."""
+"""Ranger by its definition, in float64 numpy: the slow oracle of `test_optim.py`."""
 
 import numpy as np
 
