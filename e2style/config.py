@@ -288,7 +288,7 @@ class TrainConfig:
 
     def _check_task(self) -> None:
         if self.stage == 0 and (self.task != "inversion" or self.source):
-            raise ConfigError("task: joint training (stage 0) inverts pictures; set stage to 1")
+            raise ConfigError("task: joint training (stage 0) inverts images; set stage to 1")
         if not self.factors:
             raise ConfigError("factors: at least one is needed")
         channels = {"sketch": 1, "segmentation": self.labels}.get(self.task, 3)

@@ -203,7 +203,7 @@ def translate(model: InversionModel, data: bytes) -> Restored:
     """
     side, channels = model.config.encoder.image_size, model.config.encoder.in_channels
     if channels == 3:
-        raise ConfigError(f"model {model.name}: takes pictures, neither sketches nor label maps")
+        raise ConfigError(f"model {model.name}: takes images, neither sketches nor label maps")
     try:
         array = decode(data, side, "L" if channels == 1 else "labels")
     except UNREADABLE as error:

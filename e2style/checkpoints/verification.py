@@ -55,9 +55,9 @@ def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[Invers
     model = load_model(path_or_name)
     generated = model.synthesize(model.network.w_avg[None])
     if not torch.isfinite(generated).all():
-        raise CheckpointError(f"model {path_or_name}: paints values that are no numbers")
+        raise CheckpointError(f"model {path_or_name}: generates values that are no numbers")
     if float(generated.max() - generated.min()) == 0.0:
-        raise CheckpointError(f"model {path_or_name}: paints nothing but one colour")
+        raise CheckpointError(f"model {path_or_name}: generates nothing but one colour")
     levels = (F.adaptive_avg_pool2d(generated, SIDE)[0] + 1.0) * 127.5
     return model, bytes(levels.round().clamp(0, 255).to(torch.uint8).flatten().tolist())
 
@@ -101,7 +101,7 @@ def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
         deviation = max(abs(a - b) for a, b in zip(generated, bytes.fromhex(known), strict=True))
         if deviation > TOLERANCE:
             raise CheckpointError(
-                f"model {path}: its painting is {deviation} levels from the known one, at most "
+                f"model {path}: its image is {deviation} levels from the known one, at most "
                 f"{TOLERANCE} are expected"
             )
     return Verdict(path, sha256_of(path), digest is not None, fingerprint, deviation)

@@ -126,10 +126,10 @@ def choose(found: Sequence[Face], face: int | None = None) -> Face:
     """
     number = 1 if face is None else face
     if not found:
-        raise DataError("no face was found in the picture")
+        raise DataError("no face was found in the image")
     if not 1 <= number <= len(found):
         faces = "one face was" if len(found) == 1 else f"{len(found)} faces were"
-        raise DataError(f"face {number}: only {faces} found in the picture")
+        raise DataError(f"face {number}: only {faces} found in the image")
     return found[number - 1]
 
 
@@ -173,7 +173,7 @@ def cut(photo: Image.Image, placement: Placement, size: int) -> Image.Image:
     high = np.ceil(corners.max(0)).astype(int) + border
     inside_low, inside_high = np.maximum(low, 0), np.minimum(high, photo.size)
     if (inside_low >= inside_high).any():
-        raise DataError("the face lies outside of the picture")
+        raise DataError("the face lies outside of the image")
     region = photo.crop((*inside_low.tolist(), *inside_high.tolist()))
     before, after = inside_low - low, high - inside_high
     if max(*before, *after) > border - 4:
@@ -232,7 +232,7 @@ def paste(photo: Image.Image, placement: Placement | None, face: Image.Image) ->
     low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(corners.max(0)).astype(int), photo.size)
     if (low >= high).any():
-        raise DataError("the face lies outside of the picture")
+        raise DataError("the face lies outside of the image")
     # A face that is larger than its place is shrunk first, or its details would alias.
     size = min(face.width, max(1, round(placement.side)))
     face = face.resize((size, size), Image.Resampling.BOX) if size < face.width else face

@@ -54,10 +54,10 @@ class Archive:
                 raise DataError(f"data {path}: {why(error)}") from error
             names = [name for name in self._zip.namelist() if not name.endswith("/")]
         else:
-            raise DataError(f"data {path}: neither a folder nor a zip of pictures")
+            raise DataError(f"data {path}: neither a folder nor a zip of images")
         self.names = sorted(n for n in names if Path(n).suffix.lower() in SUFFIXES)
         if not self.names:
-            raise DataError(f"data {path}: holds no picture")
+            raise DataError(f"data {path}: holds no image")
 
     def read(self, name: str) -> bytes:
         """Bytes of one image file; may raise what stands in UNREADABLE."""
@@ -119,5 +119,5 @@ def photo(data: bytes) -> Image.Image:
 def why(error: BaseException) -> str:
     """Say on one line why an image cannot be read."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return "not an image"
     return " ".join(str(error).split()) or type(error).__name__

@@ -69,7 +69,7 @@ class FaceSet:
             self.names.append(name)
         archive.close()
         if not decoded:
-            raise DataError(f"data {path}: no picture could be read")
+            raise DataError(f"data {path}: no image could be read")
         self.images = np.stack(decoded)
         self.groups = groups_of(Path(path), self.names)
 

@@ -71,7 +71,7 @@ class PairSet:
         if len(alone) == len(paired):
             raise DataError(f"source {sources.path}: no name matches one of {self._targets.path}")
         if alone:
-            log.warning("%d pictures have no source and are left out: %s …", len(alone), alone[0])
+            log.warning("%d images have no source and are left out: %s …", len(alone), alone[0])
         self.names = [n for n in self.names if paired[n]]
         self._paired = {n: paired[n] for n in self.names}
 

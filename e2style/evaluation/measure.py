@@ -47,8 +47,8 @@ TITLES = {
     "ids_dlib": "IDS, dlib ResNet (not CurricularFace)",
     "ids_mobileface": "IDS, MobileFaceNet (not CurricularFace)",
     "fid": "FID",
-    "bits": "bits a picture under the model's tables",
-    "order0_bits": "bits a picture, order-0 entropy of its integers",
+    "bits": "bits an image under the model's tables",
+    "order0_bits": "bits an image, order-0 entropy of its integers",
 }
 
 
@@ -137,7 +137,7 @@ def measure(
                 rows.append(row | {key: float(found[k]) for key, found in values.items()})
         progress(min(start + batch, len(names)), len(names))
     if not rows:
-        raise DataError(f"data {data}: no picture could be read")
+        raise DataError(f"data {data}: no image could be read")
 
     def pair(name: str) -> tuple[Images, Images]:
         if name in kept:

@@ -73,7 +73,7 @@ def as_text(evaluation: Evaluation) -> str:
 def as_markdown(evaluation: Evaluation) -> str:
     """Tables of means and of groups."""
     about = ", ".join(f"{key} {value}" for key, value in evaluation.about.items())
-    lines = [about, "", "| metric | mean | 95 % interval | pictures |", "|---|---|---|---|"]
+    lines = [about, "", "| metric | mean | 95 % interval | images |", "|---|---|---|---|"]
     for row in as_rows(evaluation):
         cells = (row["mean"], row["interval"], row["count"])
         if row["missing"]:
@@ -81,7 +81,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         lines.append(f"| {row['title']} | {' | '.join(cells)} |")
     if evaluation.groups:
         keys = list(next(iter(evaluation.groups.values())))
-        lines += ["", f"| group | pictures | {' | '.join(TITLES[key] for key in keys)} |"]
+        lines += ["", f"| group | images | {' | '.join(TITLES[key] for key in keys)} |"]
         lines.append("|---" * (len(keys) + 2) + "|")
         for group in _groups(evaluation):
             lines.append(f"| {group['name']} | {group['count']} | {' | '.join(group['cells'])} |")

@@ -140,5 +140,5 @@ class FrechetDistance:
         if count < 2:
             return float("nan")
         if count < FEW:
-            log.warning("FID of %d pictures is biased upwards; its covariance needs %d", count, FEW)
+            log.warning("FID of %d images is biased upwards; its covariance needs %d", count, FEW)
         return float(self._metric.compute())

@@ -311,7 +311,7 @@ class StageWork:
             if len(found) == SHOWN:
                 break
         if not found:
-            raise DataError(f"validation {self.config.validation}: no picture can be read")
+            raise DataError(f"validation {self.config.validation}: no image can be read")
         return found
 
     def _readable(self, places: Iterable[int]) -> list[tuple[np.ndarray, np.ndarray]]:

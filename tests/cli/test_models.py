@@ -117,7 +117,7 @@ def of_torch():
         (no_model, "not a model file of this program"),
         (cut_short, "cannot be read"),
         (without_a_tensor, "missing"),
-        (numbers_that_are_none, "paints values that are no numbers"),
+        (numbers_that_are_none, "generates values that are no numbers"),
         (of_torch, "e2style convert"),
     ],
 )

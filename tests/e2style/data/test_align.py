@@ -97,7 +97,7 @@ def test_a_face_outside_of_the_photo_is_refused():
         lambda: align.cut(smooth(64, 64), place, 32),
         lambda: align.paste(smooth(64, 64), place, smooth(32, 32)),
     ):
-        with pytest.raises(DataError, match="outside of the picture"):
+        with pytest.raises(DataError, match="outside of the image"):
             act()
 
 

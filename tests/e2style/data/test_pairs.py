@@ -234,7 +234,7 @@ def test_data_without_a_readable_picture_is_refused(tiny, tmp_path):
     bad = _folder(tmp_path / "bad", {f"{k}.png": b"no picture" for k in range(3)})
     with pytest.raises(DataError, match="cannot be read"):
         PairSet(_config(tiny), bad).sample(0)
-    with pytest.raises(DataError, match="holds no picture"):
+    with pytest.raises(DataError, match="holds no image"):
         Archive(_folder(tmp_path / "empty", {"note.txt": b"no picture"}))
     (tmp_path / "x.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match="neither"):

@@ -185,5 +185,5 @@ def test_runtime_and_parameters(network):
 def test_a_set_without_a_readable_picture_is_refused(network, tmp_path):
     (tmp_path / "faces").mkdir()
     Path(tmp_path / "faces" / "bad.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="no picture could be read"):
+    with pytest.raises(DataError, match="no image could be read"):
         measure(Inverter(network), tmp_path / "faces", load_metrics(None))
