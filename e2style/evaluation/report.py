@@ -137,7 +137,7 @@ def _html(evaluation: Evaluation) -> str:
             {
                 "name": shown.name,
                 "original": _data_url(shown.original),
-                "painted": _data_url(shown.generated),
+                "generated": _data_url(shown.generated),
                 "caption": _caption(shown.values),
             }
             for shown in images
