@@ -1,9 +1,9 @@
-"""Paint the faces of benchmarks/demo_faces: nobody's, from the default generator.
+"""Demonstration faces of `benchmarks/demo_faces`, which are nobody's, from the default generator.
 
-    python benchmarks/paint_demo_faces.py --data faces.zip
+    python recipes/demo_faces.py --data faces.zip
 
 A Gaussian is fitted to the codes of training faces; new codes are drawn from it, pulled towards
-the mean, and painted. No training picture is copied, and no painted one was trained on.
+the mean, and synthesised. No training image is copied, and no generated one was trained on.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
 from e2style.images import COMPARED_SIDE, to_uint8
 
-HERE = pathlib.Path(__file__).parent
+FACES = pathlib.Path(__file__).resolve().parents[1] / "benchmarks" / "demo_faces"
 
 
 def draw_codes(codes: np.ndarray, count: int, truncation: float, seed: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def draw_codes(codes: np.ndarray, count: int, truncation: float, seed: int) -> n
 
 
 def main() -> None:
-    """Paint, and write the chosen ones."""
+    """Draw codes, synthesise the chosen ones, and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder or zip of training faces")
     parser.add_argument("--model", help="model file; the default model otherwise")
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--truncation", type=float, default=0.85)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--choose", type=int, nargs="*", default=(5, 12, 8), help="draws to keep")
-    parser.add_argument("--output", type=pathlib.Path, default=HERE / "demo_faces")
+    parser.add_argument("--output", type=pathlib.Path, default=FACES)
     arguments = parser.parse_args()
     model = e2style.load(arguments.model)
     codes = encode_set(model, FaceSet(arguments.data, COMPARED_SIDE, every=5))
@@ -48,9 +48,9 @@ def main() -> None:
     chosen = arguments.choose
     arguments.output.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
-        pictures = to_uint8(model.network.synthesize(torch.from_numpy(drawn[list(chosen)])))
-    for number, picture in enumerate(pictures, 1):
-        face = Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC)
+        images = to_uint8(model.network.synthesize(torch.from_numpy(drawn[list(chosen)])))
+    for number, image in enumerate(images, 1):
+        face = Image.fromarray(image).resize((256, 256), Image.Resampling.BICUBIC)
         face.save(arguments.output / f"face{number}.png")
         print(arguments.output / f"face{number}.png")
 
