@@ -16,7 +16,7 @@ MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
 
 def _at_least(least: int, where: str, config: Any, *names: str) -> None:
-    """Refuse a setting, or an entry of one, below `least`."""
+    """Reject a setting, or an entry of one, below `least`."""
     for name in names:
         value = getattr(config, name)
         for entry in value if isinstance(value, tuple) else (value,):
@@ -166,7 +166,7 @@ class LossConfig:
         _at_least(0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta")
         _at_least(1, "loss.", self, "face_weight")
 
-    def require_pictures(self) -> None:
+    def require_images(self) -> None:
         """Raise ConfigError where no term looks at the image."""
         if not any(getattr(self, name) for name in PICTURE_TERMS):
             names = ", ".join(PICTURE_TERMS)
@@ -243,7 +243,7 @@ class TrainConfig:
     keep: int = 2  # snapshots that stay
 
     def __post_init__(self) -> None:
-        self.loss.require_pictures()
+        self.loss.require_images()
         for name, allowed in (
             ("precision", ("bf16", "fp16", "fp32")),
             ("optimizer", ("adam", "ranger")),
@@ -299,7 +299,7 @@ class TrainConfig:
             )
 
     def _check_inputs(self) -> None:
-        """Refuse inputs that nobody would look at."""
+        """Reject inputs that nobody would look at."""
         idle: tuple[str, ...] = ("generator",)
         if self.stage == 0:
             idle = ("generator", "checkpoint", "backbone", "validation_source")

@@ -1,4 +1,4 @@
-"""Devices by name, refused before any work is done on them."""
+"""Devices by name, rejected before any work is done on them."""
 
 from __future__ import annotations
 

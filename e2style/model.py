@@ -80,7 +80,7 @@ class InversionModel:
 
     @property
     def name(self) -> str:
-        """Name in the zoo, or of the config."""
+        """Name under which it ships, or that of its config."""
         return self.config.name
 
     @property

@@ -142,7 +142,7 @@ def restore(
         holes = np.asarray(levels) > 127
         shown = Image.fromarray(cut(np.asarray(shown), holes))
     seen = _softened(shown, task, holes) if model.config.generator.base_side else shown
-    return _painted(model, shown, to_tensor([seen], side))
+    return _generated(model, shown, to_tensor([seen], side))
 
 
 def _softened(shown: Image.Image, task: str, holes: Holes | None) -> Image.Image:
@@ -210,7 +210,7 @@ def translate(model: InversionModel, data: bytes) -> Restored:
         raise DataError(f"the input cannot be read: {why(error)}") from error
     if channels == 1:
         sketch = Image.fromarray(array)
-        return _painted(model, sketch.convert("RGB"), to_tensor([sketch], side))
+        return _generated(model, sketch.convert("RGB"), to_tensor([sketch], side))
     if array.max() >= channels:
         raise DataError(f"label {array.max()}, allowed are 0 to {channels - 1}")
     planes = F.one_hot(torch.from_numpy(array).long(), channels).permute(2, 0, 1)[None].float()
@@ -219,10 +219,10 @@ def translate(model: InversionModel, data: bytes) -> Restored:
     full = np.full_like(hues, 255)
     colours = np.dstack([hues, full, np.where(array == 0, 0, full)])
     shown = Image.frombytes("HSV", (side, side), colours.tobytes()).convert("RGB")
-    return _painted(model, shown, planes)
+    return _generated(model, shown, planes)
 
 
-def _painted(model: InversionModel, shown: Image.Image, x: Tensor) -> Restored:
+def _generated(model: InversionModel, shown: Image.Image, x: Tensor) -> Restored:
     code = model.invert(x)
     return Restored(shown, code.cpu().numpy(), from_tensor(model.synthesize(code))[0])
 

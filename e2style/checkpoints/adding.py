@@ -114,7 +114,7 @@ def _checked_name(name: str) -> str:
 
 
 def _others(added: Added, force: bool) -> list[Added]:
-    """Refuse to take a name or a place without `force`; return what loses its name."""
+    """Models that lose their name to an added one; without `force` none may, nor its place."""
     others = []
     for each in added_models():
         if each.fingerprint == added.fingerprint:

@@ -92,7 +92,7 @@ def joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def check_model(what: str, header: dict[str, str], model: InversionModel) -> None:
-    """Refuse what was made with another model.
+    """Reject what was made with another model.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
 def load_model(
     path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu"
 ) -> InversionModel:
-    """Load what can invert, as `load` does; a file that holds one network is refused.
+    """Load what can invert, as `load` does; a file that holds one network is rejected.
 
     Raises
     ------

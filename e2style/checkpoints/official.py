@@ -259,7 +259,7 @@ def _never_runs(key: str) -> bool:
 
 
 def check_blur(state: State) -> None:
-    """Refuse a generator whose filters are not the usual ones.
+    """Reject a generator whose filters are not the usual ones.
 
     Raises
     ------

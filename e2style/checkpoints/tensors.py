@@ -70,7 +70,7 @@ def _reason(error: Exception) -> str:
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Refuse what no file can be written to, before the work that makes its content.
+    """Reject what no file can be written to, before the work that makes its content.
 
     Raises
     ------

@@ -30,7 +30,7 @@ MAX_CLAIM = 2
 
 
 def check_settings(values: Any, name: str = "config") -> None:
-    """Refuse a config, as JSON gave it, whose numbers, lists or texts are out of all proportion.
+    """Reject a config, as JSON gave it, whose numbers, lists or texts are out of all proportion.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_settings(values: Any, name: str = "config") -> None:
 
 
 def check_claims(content: Any, size: int) -> None:
-    """Refuse content whose tensors would take far more room than the file of `size` bytes did.
+    """Reject content whose tensors would take far more room than the file of `size` bytes did.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def check_claims(content: Any, size: int) -> None:
 
 
 def check_bytes(claimed: int, size: int) -> None:
-    """Refuse a file of `size` bytes that would take far more room, `claimed` bytes.
+    """Reject a file of `size` bytes that would take far more room, `claimed` bytes.
 
     Raises
     ------

@@ -132,7 +132,7 @@ def generator_of(path: str) -> tuple[Generator, Tensor]:
 
 
 def _check(name: str, where: str, found: Any, wanted: Any) -> None:
-    """Refuse parts of other settings than those of the model; says what to set."""
+    """Reject parts of other settings than those of the model; says what to set."""
     has, said = dataclasses.asdict(found), dataclasses.asdict(wanted)
     changes = [
         f"--set {name}.{key}={json.dumps(value, separators=(',', ':'))}"

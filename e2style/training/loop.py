@@ -181,7 +181,7 @@ def _passed(images: int, every: int, config: TrainConfig) -> bool:
 
 
 def _check_claim(config: TrainConfig, run: Path) -> None:
-    """Refuse a folder whose snapshots are of a run that differs in something that matters."""
+    """Reject a folder whose snapshots are of a run that differs in something that matters."""
     if not TrainingState.snapshots(run):
         return  # a first start that failed claims nothing
     values = json.loads(json.dumps(to_dict(config)))

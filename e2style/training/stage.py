@@ -203,7 +203,7 @@ class StageWork:
             else None
         )
         self._left_out: set[str] = set()
-        # Decoded before anything is trained, so that a set without an image is refused now.
+        # Decoded before anything is trained, so that a set without an image is rejected now.
         self._examples = self._first_readable() if self.probe else []
 
         network = assemble(config).requires_grad_(False)
