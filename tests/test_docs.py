@@ -8,19 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from files import files_in
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+@pytest.mark.parametrize("path", files_in(ROOT, "*.md", "docs/**/*.md"))
 def test_links_inside_the_project_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+@pytest.mark.parametrize("path", files_in(ROOT, "*.md", "docs/**/*.md"))
 def test_scripts_that_a_page_names_exist(path):
     for script in re.findall(r"\b(?:benchmarks|docs)/\w+\.py\b", path.read_text(encoding="utf-8")):
         assert (ROOT / script).exists(), f"{path.name}: {script}"
@@ -68,10 +69,10 @@ def test_the_citation_is_that_of_this_version():
 
 
 def test_every_picture_is_made_by_a_script_and_shown():
-    makers = [*ROOT.glob("docs/make_*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "Makefile"]
+    makers = [*files_in(ROOT, "docs/make_*.py", "benchmarks/*.py"), ROOT / "Makefile"]
     scripts = "".join(path.read_text(encoding="utf-8") for path in makers)
-    pages = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md"))
-    for path in (ROOT / "docs" / "pictures").iterdir():
+    pages = "".join(path.read_text(encoding="utf-8") for path in files_in(ROOT, "docs/**/*.md"))
+    for path in files_in(ROOT / "docs" / "pictures", "*"):
         assert path.name in scripts, path.name
         assert f"pictures/{path.name})" in pages + README, path.name
 
@@ -82,7 +83,7 @@ def test_the_directions_that_ship_are_those_of_the_default_model_and_of_the_page
     from e2style.checkpoints.tensors import read_tensors
 
     page = (ROOT / "docs" / "applications.md").read_text(encoding="utf-8")
-    for file in FOLDER.glob("*.safetensors"):
+    for file in files_in(FOLDER, "*.safetensors"):
         header, _ = read_tensors(file)
         assert header["fingerprint"] == e2style.fingerprint_of().hex(), file.name
         assert f"| {header['name']} |" in page

@@ -22,12 +22,13 @@ from typing import NamedTuple
 import click
 import pytest
 from click.testing import CliRunner
+from files import files_in
 
 from cli import deephide_app, e2style_app
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = {"deephide": deephide_app.app, "e2style": e2style_app.app}
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = files_in(ROOT, "README.md", "docs/**/*.md", least=10)
 FENCE = re.compile(
     r"(?:^<!-- needs: (?P<needs>.+?) -->\n\n?)?"
     r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<code>.*?)^```$",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image
 
 from deephide.covers import samples as image_io
@@ -98,11 +99,11 @@ def test_stegos_of_the_same_cover_are_found(tmp_path):
 def portraits():
     if not SHARED.is_dir():
         pytest.skip("needs ../shared")
-    found = []
-    for path in sorted((SHARED / "portraits").glob("*.jpg"))[::4]:
+    pictures = []
+    for path in files_in(SHARED / "portraits", "*.jpg")[::4]:
         picture = Image.open(path).convert("RGB").resize((512, 512), RESAMPLING[3])
-        found.append(np.asarray(picture))
-    return found
+        pictures.append(np.asarray(picture))
+    return pictures
 
 
 @pytest.mark.weights

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image
 
 import deephide
@@ -19,7 +20,7 @@ from deephide.covers import opening as covers
 from e2style.quantizer import Quantizer
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"
-CASES = {path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "cases").iterdir())}
+CASES = {path.stem: json.loads(path.read_text()) for path in files_in(FOLDER / "cases", "*.json")}
 LATENT = json.loads((FOLDER / "latent.json").read_text())
 ORDERS = json.loads((FOLDER / "order.json").read_text())
 

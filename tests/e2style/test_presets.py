@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from files import files_in
 from PIL import Image
 
 from cli.e2style_app import app
@@ -16,7 +17,7 @@ from e2style.errors import ConfigError
 from e2style.settings import load_toml
 
 FOLDER = Path(str(resources.files("e2style.presets")))
-PRESETS = sorted(path.stem for path in FOLDER.glob("*.toml"))
+PRESETS = sorted(path.stem for path in files_in(FOLDER, "*.toml"))
 STAGES = [name for name in PRESETS if not name.startswith("face256")]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
@@ -101,7 +102,7 @@ def place(tmp_path, monkeypatch, tiny):
         for k in range(4):
             array = rng.integers(0, top, shape, dtype=np.uint8)
             Image.fromarray(array).save(tmp_path / folder / f"{k}.png")
-    for path in FOLDER.glob("*.toml"):
+    for path in files_in(FOLDER, "*.toml"):
         (tmp_path / path.name).write_text(path.read_text())
     torch.manual_seed(0)
     save(tmp_path / "generator.safetensors", InversionNetwork(tiny))

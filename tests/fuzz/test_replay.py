@@ -4,13 +4,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+from files import files_in
 from loading import load_script
 
 HERE = Path(__file__).parent
 targets = load_script("tests/fuzz/targets.py")
 
 COUNTS = {"container": 1500, "extract": 300, "image": 500, "jpeg": 400, "latent": 600, "model": 100}
-FOUND = sorted((HERE / "regressions").glob("*/*"))
+FOUND = files_in(HERE / "regressions", "*/*")
 
 
 @pytest.fixture(scope="module")

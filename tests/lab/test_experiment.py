@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image
 
 from deephide.errors import DeephideError, InputImageError, OutputError
@@ -22,7 +23,7 @@ def experiment(covers, tmp_path):
 def _kept(experiment):
     return {
         path.relative_to(experiment.folder): path.read_bytes()
-        for path in experiment.folder.rglob("*.npy")
+        for path in files_in(experiment.folder, "**/*.npy")
     }
 
 

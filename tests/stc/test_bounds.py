@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import stc_oracle
+from files import files_in
 
 import stc
 
 
 def test_bound_equals_the_vectors(vectors):
-    for path in sorted(vectors.glob("stc_bin_*.npz")):
+    for path in files_in(vectors, "stc_bin_*.npz", least=11):
         case = np.load(path)
         if np.isnan(case["bound"]):
             continue

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from files import files_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,7 +176,7 @@ def test_the_receiver_splits_by_length_alone(rng):
 
 
 def test_distortion_near_the_bound_and_the_peers(vectors):
-    for path in sorted(vectors.glob("stc_pm1_*.npz")):
+    for path in files_in(vectors, "stc_pm1_*.npz"):
         case = np.load(path)
         order = np.random.default_rng(5).permutation(case["cover"].size)
         cover = case["cover"].ravel()[order]

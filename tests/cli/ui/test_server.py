@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from files import files_in
 from PIL import Image
 
 import deephide
@@ -315,7 +316,7 @@ def test_nothing_secret_is_logged(ask, order, caplog, capfd, served):
 
 def test_the_page_asks_for_nothing_outside():
     static = Path(work.__file__).parent / "static"
-    for path in static.iterdir():
+    for path in files_in(static, "*"):
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "//" not in text.replace("// ", "").replace("/**", ""), path
         assert "innerHTML" not in text and "eval(" not in text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image, ImageDraw
 
 from e2style.data import align, detect
@@ -141,7 +142,7 @@ def test_without_weights_it_is_said_what_to_install(monkeypatch, tmp_path):
 
 @needs_shared
 def test_portraits_are_aligned_and_then_left_alone(detector):
-    for path in sorted(PORTRAITS.glob("*.jpg"))[::8]:
+    for path in files_in(PORTRAITS, "*.jpg")[::8]:
         found = align.align(portrait(path.name), detector, 256)
         assert found.faces == 1, path.name
         again = align.align(found.image, detector, 256)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from copies import assert_same_output, assert_same_weights
+from files import files_in
 from PIL import Image
 
 import e2style
@@ -19,7 +20,7 @@ from e2style.models.recognisers import SmallRecogniser
 
 ROOT = Path(__file__).resolve().parents[3]
 VALIDATION = ROOT.parent / "shared" / "data" / "faces" / "val.zip"
-DEMO = sorted((ROOT / "benchmarks" / "demo_faces").glob("*.png"))
+DEMO = files_in(ROOT / "benchmarks" / "demo_faces", "*.png")
 
 
 def _face(path):
