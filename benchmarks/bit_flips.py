@@ -59,7 +59,7 @@ class Stego:
         self.wanted = result.preview.tobytes()
         self.raw = encoded(result.stego, "PNG")
         carrier = encoded(cover, "JPEG", quality=95, subsampling=0)
-        self.jpeg = deephide.embed(secret, carrier, PASSPHRASE, self.model, codec="latent").jpeg
+        self.jpeg = deephide.embed(secret, carrier, PASSPHRASE, self.model, codec="latent").file
 
     def outcome(self, picture):
         """Return what extraction ended in; whatever is not promised is raised."""
@@ -98,7 +98,7 @@ def changed_coefficients(raw, every):
     for bit in range(0, 2 * cover.elements.size, every):
         elements = cover.elements.copy()
         elements[bit >> 1] ^= 1 << (bit & 1)
-        yield jpeg_cover.encode(cover, elements)
+        yield cover.encode(elements)
 
 
 def run(side=64, every=1, sorts=SORTS):

@@ -17,10 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deephide.covers import samples as image_io
-from deephide.covers.decompressed import looks_decompressed
-from deephide.covers.history import looks_upscaled
-from deephide.covers.samples_costs import cover_warnings
+from deephide.covers.history import looks_decompressed, looks_upscaled
+from deephide.covers.opening import open_cover
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT.parent / "shared" / "data" / "portraits"
@@ -42,8 +40,8 @@ def through(picture, kind, quality):
 
 def count(pictures):
     arrays = [np.asarray(picture) for picture in pictures]
-    notes = [cover_warnings(image_io.load_cover(Image.fromarray(array))) for array in arrays]
-    words = ("JPEG", "enlarged", "perfectly even", "fully black", "tiny")
+    notes = [open_cover(Image.fromarray(array)).warnings() for array in arrays]
+    words = ("JPEG", "enlarged", "perfectly flat", "fully black", "tiny")
     found = {word: sum(any(word in note for note in each) for each in notes) for word in words}
     found["looks decompressed"] = sum(looks_decompressed(array) for array in arrays)
     found["looks upscaled"] = sum(looks_upscaled(array) for array in arrays)

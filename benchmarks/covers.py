@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deephide.covers.samples_costs import flat_samples
+from deephide.covers.sample_costs import flat_samples
 
 SIDE = 512
 LARGEST_SCALE = 0.96  # at full size the grid of the JPEG compression would still be there

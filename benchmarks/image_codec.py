@@ -20,7 +20,8 @@ from PIL import Image
 from deephide import inference, models
 from deephide.codecs import faces as face_codec
 from deephide.codecs import image as image_codec
-from deephide.covers.samples import load_picture, load_secret
+from deephide.codecs.secrets import load_square
+from deephide.formats.images import load_picture
 
 PHOTOS = Path(skimage.data.__file__).parent
 BUDGETS = (60, 300, 1000, 2000, 4000, 12000)
@@ -52,14 +53,14 @@ def faces(path: Path, limit: int) -> dict:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in sorted(archive.namelist()) if name.endswith(".webp")][:limit]
         taken = [
-            _accepted(model, load_secret(Image.open(io.BytesIO(archive.read(name)))))
+            _accepted(model, load_square(Image.open(io.BytesIO(archive.read(name)))))
             for name in names
         ]
     others = {}
     for file in sorted([*PHOTOS.glob("*.png"), *PHOTOS.glob("*.jpg")]):
         with Image.open(file) as picture:
             if min(picture.size) >= 64:
-                others[file.name] = _accepted(model, load_secret(file))
+                others[file.name] = _accepted(model, load_square(file))
     return {
         "faces": len(taken),
         "faces_as_latent": sum(taken) / len(taken),

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from stc_common import machine, photo
 
-from deephide.covers import opening as covers
+from deephide.covers.opening import open_cover
 
 MAIN = "from cli.deephide_app import main; main()"
 
@@ -87,10 +87,10 @@ def unchanged():
                 before.write_bytes(before.read_bytes() + b"what follows")
             raw = before.read_bytes()
             jpeglib.read_dct(str(before)).write_dct(str(after))
-            cover = covers.load(raw)
+            cover = open_cover(raw)
             found[kind] = {
                 "jpeglib": after.read_bytes() == raw,
-                "deephide": covers.encode(cover, cover.elements) == raw,
+                "deephide": cover.encode(cover.elements) == raw,
             }
     return found
 

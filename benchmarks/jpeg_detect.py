@@ -29,7 +29,7 @@ from stc_common import machine
 
 import deephide
 from deephide.container import crypto
-from deephide.covers import opening as covers
+from deephide.covers.opening import open_cover
 from deephide.lab.covers import PictureSet, groups_of
 from deephide.lab.protocol import judge_features, judge_nothing
 from stc.jit import jit
@@ -50,7 +50,7 @@ def names_in_turns(names, count):
 
 def luma(raw):
     """Return the luma of a JPEG file as (H, W) float64 about zero, neither rounded nor clipped."""
-    coefficients = covers.load(raw).coefficients
+    coefficients = open_cover(raw).coefficients
     blocks = coefficients.planes()[0] * coefficients.file.quantization[0]
     samples = fft.idctn(blocks.astype(np.float64), axes=(2, 3), norm="ortho")
     rows, columns = samples.shape[:2]
@@ -128,7 +128,7 @@ def measure(options):
         plain.append(dctr(samples, options.quality))
         safe.append(results[options.payloads[0]].safe_bits)
         for payload, result in results.items():
-            hidden[payload].append(dctr(luma(result.jpeg), options.quality))
+            hidden[payload].append(dctr(luma(result.file), options.quality))
             rates[payload].append(result.change_rate)
     print(file=sys.stderr)
     plain, groups = np.array(plain), groups_of(used)

@@ -31,8 +31,7 @@ import stc
 from deephide import models
 from deephide.container import crypto, elligator, hiding, keys, keystream
 from deephide.container import layout as container
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
+from deephide.covers.opening import open_cover
 
 KEYS = 12
 CASES = ("nothing", "wrong key", "altered")
@@ -138,8 +137,8 @@ def _failures(repeats, model, cover, folder):
 
 def decoy(repeats):
     """Count the changes of one container, and of two that avoid each other, over fresh salts."""
-    cover = image_io.load_cover(Image.fromarray(photo(512)))
-    p1, m1 = cover_costs.cover_costs(cover, "hill")
+    cover = open_cover(Image.fromarray(photo(512)))
+    p1, m1 = cover.costs("hill")
     elements = cover.samples.reshape(-1)
     associated = container.associated_data(*cover.shape)
     crypto.ARGON2_MEMORY_KIB = 32  # the changes do not depend on it

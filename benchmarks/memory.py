@@ -55,39 +55,38 @@ def one_step(step, folder):
     from deephide.container import keys
     from deephide.container import layout as container
     from deephide.container.hiding import hide_computing_costs, reveal
-    from deephide.covers import samples as image_io
-    from deephide.covers.samples_costs import cover_costs
+    from deephide.covers.opening import open_cover
 
     folder = Path(folder)
     start = time.perf_counter()
     if step == "bomb":
-        image_io.load_cover(folder / "bomb.png")
+        open_cover(folder / "bomb.png")
         return time.perf_counter() - start
     sealer = keys.SharedKey(b"benchmark")
     associated = container.associated_data(1, 1, 1)
     if step == "extract":
-        stego = image_io.load_cover(folder / "stego.png", "stego")
+        stego = open_cover(folder / "stego.png", "stego")
         found = reveal(stego.samples.reshape(-1), sealer, associated)
         if len(found) != PAYLOAD_BYTES:
             raise SystemExit("extract: another payload")
         return time.perf_counter() - start
-    cover = image_io.load_cover(folder / "carrier.png")
+    cover = open_cover(folder / "carrier.png")
     if step == "load":
         return time.perf_counter() - start
     if step == "costs":
-        cover_costs(cover, "hill")
+        cover.costs("hill")
         return time.perf_counter() - start
     plaintext = np.random.default_rng(1).bytes(PAYLOAD_BYTES)
     hidden = hide_computing_costs(
         cover.samples.reshape(-1),
-        lambda: cover_costs(cover, "hill"),
+        lambda: cover.costs("hill"),
         sealer,
         plaintext,
         associated,
         random=bytes,
     )
     stego = hidden.elements.reshape(cover.samples.shape)
-    (folder / "stego.png").write_bytes(image_io.encode_png(cover, stego))
+    (folder / "stego.png").write_bytes(cover.encode(stego))
     print(f"crc {zlib.crc32(hidden.elements):08x} changes {hidden.changes}", file=sys.stderr)
     return time.perf_counter() - start
 

@@ -27,8 +27,7 @@ from stc_common import machine, report
 
 from deephide.container import crypto, hiding, keys
 from deephide.container import layout as container
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
+from deephide.covers.opening import open_cover
 
 PHOTOS = (
     "astronaut.png", "coffee.png", "chelsea.png", "motorcycle_left.png", "motorcycle_right.png",
@@ -49,7 +48,7 @@ def parts():
         for top in range(0, picture.height - PART[1] + 1, PART[1]):
             for left in range(0, picture.width - PART[0] + 1, PART[0]):
                 box = (left, top, left + PART[0], top + PART[1])
-                yield image_io.load_cover(picture.crop(box))
+                yield open_cover(picture.crop(box))
 
 
 def streams(size):
@@ -66,7 +65,7 @@ def streams(size):
             room = zones.max_body_bytes - container.MIN_BODY_BYTES
             plaintext = container.pack(container.Header(1, bytes(8)), bytes(room))
             key = keys.SharedKey(os.urandom(16))
-            p1, m1 = cover_costs.cover_costs(cover, "hill")
+            p1, m1 = cover.costs("hill")
             try:
                 stego = hiding.hide(elements, p1, m1, key, plaintext, associated).elements
             except hiding.CapacityError:

@@ -111,11 +111,11 @@ def embed(
     _refuse_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
-    from deephide.covers.opening import is_jpeg_source, suffixes
+    from deephide.covers.opening import is_read_by_compiled_code, suffixes
 
     if secrets.missing:
         terminal.warning(open_to_all(codec))
-    suffix, is_jpeg = suffixes(carrier)[0], is_jpeg_source(carrier)
+    suffix, needs_code = suffixes(carrier)[0], is_read_by_compiled_code(carrier)
     output = output or f"stego{suffix}"
     weights = stage_weights(deephide.STAGES, carrier)
     with (
@@ -126,10 +126,10 @@ def embed(
         def advance(done: int, total: int) -> None:
             progress(done, total)
             # Not before the inputs were looked at: the answer takes a while to find.
-            if done == 0 and not is_jpeg:
+            if done == 0 and not needs_code:
                 announce_compilation(terminal, [carrier])
 
-        if is_jpeg:  # which compiled code reads
+        if needs_code:
             announce_compilation(terminal, [carrier])
         result = deephide.embed_file(
             secret,

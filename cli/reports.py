@@ -22,7 +22,8 @@ _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "
 
 def element_name(result: Any) -> str:
     """Return what the elements of an embedding are called."""
-    return "samples" if result.jpeg is None else "coefficients"
+    name: str = result.element_name
+    return name
 
 
 def announce_compilation(terminal: Terminal, carriers: Iterable[str]) -> None:

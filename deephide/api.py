@@ -1,25 +1,20 @@
-"""Hide something in a photo and get it back: the steps in their order, and nothing else."""
+"""Public functions of the package: hiding in a photo and getting back, in memory and in files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, Unpack
+from typing import Unpack
 
 import stc
 from deephide import models, output, pipeline
-from deephide.codecs import base as codecs
-from deephide.container import hiding, keys
-from deephide.container import layout as container
-from deephide.container.key_files import KeySource, keygen
-from deephide.covers import opening as covers
+from deephide.container.key_files import KeySource, PathSource, keygen
+from deephide.covers import opening
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
-from deephide.covers.history import earlier_uses
-from deephide.covers.samples import ImageSource
-from deephide.errors import ExtractionError
+from deephide.covers.reuse import earlier_uses
+from deephide.formats.files import ImageSource
 from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions, Keywords
 from deephide.pipeline import STAGES, Progress, report
@@ -43,8 +38,6 @@ __all__ = [
 ]
 
 DEFAULT_NAMES = ("secret.png", "secret.bin")  # of a picture and of a file
-
-PathSource: TypeAlias = "str | os.PathLike[str]"
 
 
 def embed(
@@ -81,7 +74,7 @@ def embed(
     """
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
     job = pipeline.hide(secret, carrier, chosen, progress, random=_random)
-    pipeline.verify(job, job.result.jpeg or job.result.stego)
+    pipeline.verify(job)
     report(progress, 4)
     return job.result
 
@@ -138,34 +131,45 @@ def embed_file(
     inputs = _paths(secret, carrier, model, chosen.key_file)
     suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
-        output.check_output(path, inputs, force=force, suffixes=covers.suffixes(carrier))
+        output.check_output(path, inputs, force=force, suffixes=opening.suffixes(carrier))
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
         raise ValueError("preview: a file has none")
-    twins = () if compare_with is None else earlier_uses(carrier, compare_with)
-    job = pipeline.hide(secret, carrier, chosen, progress, suffix=suffix)
-    for twin in twins:
-        job = pipeline.warn(
-            job, f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
-        )
+    job = pipeline.hide(
+        secret,
+        carrier,
+        chosen,
+        progress,
+        suffix=suffix,
+        strip_metadata=strip_metadata,
+        notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with),
+    )
 
     def check(written: Path) -> None:
         pipeline.verify(job, written)
         if keep_times and isinstance(carrier, str | os.PathLike):
             output.copy_times(Path(carrier), written)
 
-    files = [output.File(path, job.encode(strip_metadata=strip_metadata))]
+    # Also encoded if it is not written: a dry run fails where the real one would.
+    files = [output.File(path, job.result.file)]
     if preview is not None and job.result.preview is not None:
         seen = output.png_bytes(job.result.preview)
         files.append(output.File(Path(preview), seen, private=True))
     if dry_run:
-        pipeline.verify(job, job.result.jpeg or job.result.stego)
+        pipeline.verify(job)
         output.write_together(files[1:], force=force)
     else:
         output.write_together(files, force=force, verify=check)
     report(progress, 4)
     return job.result
+
+
+def _warnings_of_reuse(carrier: ImageSource | bytes, folder: PathSource) -> tuple[str, ...]:
+    return tuple(
+        f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
+        for twin in earlier_uses(carrier, folder)
+    )
 
 
 def extract(
@@ -197,22 +201,7 @@ def extract(
     FormatVersionError : made by a newer program, or a picture format not supported here
     CheckpointError : made with another model
     """
-    elements = covers.load(stego, "stego")
-    lazy = LazyModel.of(model)
-    has_secret = any(each is not None for each in (passphrase, key_file, identity))
-    keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
-    for fingerprint in keyed:
-        key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
-        with suppress(ExtractionError):
-            plaintext = pipeline.reveal(elements, key)
-            break
-    else:
-        raise ExtractionError
-    header, payload = container.unpack(plaintext)
-    found = codecs.decode(header.codec, header.parameters, payload, lazy)
-    payload_bits = hiding.message_bits(len(plaintext), key)
-    info = ExtractInfo(header.version, found.codec, found.model, payload_bits)
-    return ExtractResult(found.image, found.data, info)
+    return pipeline.extract(stego, passphrase, model, key_file, identity)
 
 
 def extract_file(
@@ -266,7 +255,7 @@ def capacity(
     Parameters
     ----------
     carrier : as in `embed`
-    cost : as in `embed`; the prices of "mipod" are those of one bit per hundred samples
+    cost : as in `embed`; the costs of "mipod" are those of one bit per hundred samples
     model : whose codes are to fit; no network is loaded for it
 
     Returns
@@ -277,9 +266,7 @@ def capacity(
     ------
     InputImageError : the carrier cannot be used
     """
-    cover = covers.load(carrier)
-    prices = covers.prices(cover, cost, max(1, cover.elements.size // 100))
-    return measure_capacity(cover, *prices, covers.warnings(cover), models.code_sizes(model))
+    return measure_capacity(opening.open_cover(carrier), cost, models.code_sizes(model))
 
 
 def _paths(*sources: object) -> list[Path]:
@@ -298,4 +285,4 @@ def is_compiled(carrier: ImageSource | bytes | None = None) -> bool:
     -------
     compiled : bool, by what lies in numba's cache
     """
-    return stc.is_compiled() and (carrier is None or covers.is_compiled(carrier))
+    return stc.is_compiled() and (carrier is None or opening.is_compiled(carrier))

@@ -1,46 +1,44 @@
-"""The sender's side: encode, price, embed, verify; nothing is written here."""
+"""Embedding and extraction, step by step; nothing is written here.
+
+::
+
+    embedding    open the carrier, encode the secret, find the costs, hide, verify
+    extraction   open the stego, reveal, decode
+
+What a cover is, and how its stego becomes a file, `deephide.covers` alone knows; what a secret is,
+`deephide.codecs`.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 import stc
-from deephide import output
-from deephide.codecs import choice
+from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
-from deephide.container import hiding, keys
-from deephide.container import layout as container
-from deephide.container.canvas import Elements
-from deephide.covers import jpeg as jpeg_cover
-from deephide.covers import opening as covers
-from deephide.covers import samples as image_io
-from deephide.covers.detectability import Prospect
-from deephide.covers.opening import AnyCover
-from deephide.covers.samples import Cover, ImageSource
-from deephide.errors import CapacityError, DeephideError
-from deephide.formats.png.encoder import Encoder
-from deephide.models import LazyModel
+from deephide.container import hiding, keys, layout
+from deephide.container.key_files import KeySource, PathSource
+from deephide.covers.base import Cover, Elements
+from deephide.covers.opening import open_cover
+from deephide.covers.room import CoverCosts, Room
+from deephide.errors import CapacityError, DeephideError, ExtractionError
+from deephide.formats.files import ImageSource, file_size
+from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions
-from deephide.results import EmbedResult
+from deephide.psnr import psnr
+from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
-__all__ = ["STAGES", "Job", "from_stc", "hide", "report", "reveal", "verify", "warn"]
+__all__ = ["STAGES", "Job", "extract", "from_stc", "hide", "report", "reveal", "verify"]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
-
-# A picture gets what is safe, within these bounds.
-MAX_DEFAULT_BUDGET = 4096
-MIN_DEFAULT_BUDGET = 200
-# MiPOD's prices depend on the payload; before that is known, they are those of this one.
-_GUESSED_RATE = 0.01
 
 Progress: TypeAlias = "Callable[[int, int], None] | None"
 
@@ -52,85 +50,10 @@ class Job:
     """An embedding that is done but not verified."""
 
     result: EmbedResult
-    cover: AnyCover = field(repr=False)
+    cover: Cover = field(repr=False)
     elements: Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
-    suffix: str = ".png"
-    encoder: Encoder | None = None
-
-    def encode(self, *, strip_metadata: bool = False) -> bytes:
-        """Return the file of the stego."""
-        if self.result.jpeg is not None:
-            raw = self.result.jpeg
-            return jpeg_cover.without_metadata(raw) if strip_metadata else raw
-        return covers.encode(
-            self.cover,
-            self.elements,
-            self.encoder,
-            suffix=self.suffix,
-            strip_metadata=strip_metadata,
-        )
-
-
-class _Pricing:
-    """The prices of a cover and what follows from them, each computed once."""
-
-    def __init__(self, cover: AnyCover, cost: str) -> None:
-        self._cover = cover
-        self._cost = cost
-        self._known: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        self._prospect: Prospect | None = None
-
-    def prices(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if self._known is None or self._cost == "mipod":
-            self._known = covers.prices(self._cover, self._cost, message_bits)
-        return self._known
-
-    def take(self, message_bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the prices and forget them: of a large cover they are hundreds of megabytes."""
-        known, self._known = self.prices(message_bits), None
-        return known
-
-    def prospect(self) -> Prospect:
-        if self._prospect is None:
-            guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))
-            known = self._known if self._known is not None else self.prices(guess)
-            self._prospect = covers.survey(self._cover, *known)
-        return self._prospect
-
-
-@dataclass(frozen=True)
-class _Room:
-    """The bytes of payload that a cover has room for."""
-
-    cover: AnyCover
-    pricing: _Pricing
-    key: keys.Sealer
-    padded: bool
-
-    @property
-    def limit(self) -> int:
-        return container.Zones(self.cover.elements.size, self.key.public_bytes).max_body_bytes
-
-    def safe(self) -> int:
-        return max(0, self._payload_bytes(self._safe_bits()))
-
-    def for_image(self) -> int:
-        hard = hiding.limit_bits(
-            self.cover.elements, *self.pricing.prices(self._safe_bits()), self.key
-        )
-        least = min(MIN_DEFAULT_BUDGET, self._payload_bytes(hard, share=2))
-        return max(0, min(max(self.safe(), least), MAX_DEFAULT_BUDGET))
-
-    def _safe_bits(self) -> int:
-        return int(self.pricing.prospect().safe().payload_bits)
-
-    def _payload_bytes(self, message_bits: int, share: int = 1) -> int:
-        """Return the payload of a message; with a share of 2 half of it, and so on."""
-        empty = hiding.message_bits(container.HEADER_BYTES, self.key)
-        size = (message_bits - empty) // (8 * share)
-        return size * 8 // 9 - 1 if self.padded else size  # a size class is at most 12 % longer
 
 
 def hide(
@@ -140,6 +63,8 @@ def hide(
     progress: Progress = None,
     *,
     suffix: str | None = None,
+    strip_metadata: bool = False,
+    notes: tuple[str, ...] = (),
     random: Callable[[int], bytes] = os.urandom,
 ) -> Job:
     """Do everything but verify and write.
@@ -149,6 +74,8 @@ def hide(
     secret, carrier, progress : as in `deephide.embed`
     options : everything that was chosen
     suffix : what the name of the stego's file ends in; None where there is to be none
+    strip_metadata : as in `deephide.embed_file`
+    notes : warnings about the carrier that are known already
     random : source of randomness; replaced in tests only
 
     Raises
@@ -159,141 +86,160 @@ def hide(
     if options.codec not in CHOICES:
         raise ValueError(f"codec: got {options.codec!r}, allowed: {', '.join(CHOICES)}")
     if isinstance(secret, str | os.PathLike):
-        image_io.file_size(Path(secret), "secret")  # before the model takes its time
-    cover = covers.load(carrier)
+        file_size(Path(secret), "secret")  # before the model takes its time
+    cover = open_cover(carrier)
     if suffix is not None:
-        covers.check_suffix(cover, suffix)
+        cover.check_suffix(suffix)
     report(progress, 0)
     model = LazyModel.of(options.model)
     if choice.uses_model(options.codec):
         model.load()
     access = options.access(random)
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
+    costs = CoverCosts(cover, options.cost)
+    request = Request(secret, model, options, Room(cover, costs, key, options.pad))
     # A slow key derivation and a look at the carrier's file go on beside all else.
-    with ThreadPoolExecutor(2, "deephide") as aside:
+    with ThreadPoolExecutor(2, "deephide") as aside, _translated():
         opening = aside.submit(key.begin, random)
-        study = None
-        # Where a picture is large, memory is worth more than time.
-        if (
-            suffix in output.PNG
-            and isinstance(cover, Cover)
-            and cover.elements.size <= hiding.LIVE_ELEMENTS
-        ):
-            study = aside.submit(image_io.study, cover)
-        pricing = _Pricing(cover, options.cost)
-        request = Request(secret, model, options, _Room(cover, pricing, key, options.pad))
-        job = _hide_in(request, cover, pricing, key, opening.result, progress, random)
-        encoder = None if study is None else study.result()
-        return replace(job, suffix=suffix or ".png", encoder=encoder)
-
-
-def _hide_in(
-    request: Request,
-    cover: AnyCover,
-    pricing: _Pricing,
-    key: keys.Sealer,
-    first: Callable[[], keys.Opening],
-    progress: Progress,
-    random: Callable[[int], bytes],
-) -> Job:
-    options = request.options
-    try:
+        prepared = aside.submit(cover.prepare_encoding, suffix)
         encoded = choice.encode(request)
-        header = container.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
-        plaintext = container.pack(header, encoded.payload)
+        plaintext = _pack(encoded, padded=options.pad)
         message_bits = hiding.message_bits(len(plaintext), key)
         report(progress, 1)
-        pricing.prices(message_bits)
-        prospect = pricing.prospect()
+        costs.of_message(message_bits)
+        costs.prospect()
         report(progress, 2)
         hidden = hiding.hide_computing_costs(
             cover.elements,
-            lambda: pricing.take(message_bits),
+            lambda: costs.take(message_bits),
             key,
             plaintext,
             cover.associated,
             random=random,
-            first=first,
+            first=opening.result,
         )
-    except stc.StcError as error:
-        raise from_stc(error, 0) from error
-    report(progress, 3)
-    return Job(
-        _result(encoded, cover, hidden, prospect),
-        cover,
-        hidden.elements,
-        plaintext,
-        key,
-    )
+        report(progress, 3)
+        encode = partial(
+            cover.encode,
+            hidden.elements,
+            suffix=suffix,
+            strip_metadata=strip_metadata,
+            preparation=prepared.result(),
+        )
+    result = _result(encoded, cover, hidden, costs, encode, notes)
+    return Job(result, cover, hidden.elements, plaintext, key)
+
+
+def _pack(encoded: Encoded, *, padded: bool) -> bytes:
+    header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=padded)
+    return layout.pack(header, encoded.payload)
 
 
 def _result(
-    encoded: Encoded, cover: AnyCover, hidden: hiding.Hidden, prospect: Prospect
+    encoded: Encoded,
+    cover: Cover,
+    hidden: hiding.Hidden,
+    costs: CoverCosts,
+    encode: Callable[[], bytes],
+    notes: tuple[str, ...],
 ) -> EmbedResult:
-    safe = int(prospect.safe().payload_bits)
-    notes = covers.warnings(cover)
+    safe = costs.safe_bits()
+    warnings = cover.warnings()
     if hidden.message_bits > safe:
-        notes += (
+        warnings += (
             f"the payload of {hidden.message_bits} bits is more than the {safe} that this carrier "
             "holds safely; a larger photo with more texture holds more",
         )
-    for note in notes:
-        _log.warning("%s", note)
-    jpeg = None
-    if isinstance(cover, Cover):
-        samples = hidden.elements.astype(np.uint8, copy=False)
-        stego = image_io.to_pil(cover, samples.reshape(cover.samples.shape))
-        error = cover.squared_error(samples)
-    else:
-        jpeg = covers.encode(cover, hidden.elements)
-        stego = covers.picture(jpeg)
-        error = cover.squared_error(hidden.elements.astype(np.int16, copy=False))
+    warnings += notes
+    for warning in warnings:
+        _log.warning("%s", warning)
     return EmbedResult(
-        stego=stego,
-        jpeg=jpeg,
+        stego=cover.render(hidden.elements),
+        encode=encode,
         preview=encoded.preview,
         payload_bits=hidden.message_bits,
         elements=hidden.elements.size,
+        element_name=cover.element_name,
         changes=hidden.changes,
         distortion=hidden.distortion,
-        psnr=_psnr(error, hidden.elements.size),
+        psnr=psnr(cover.squared_error(hidden.elements), hidden.elements.size),
         secret_psnr=encoded.secret_psnr,
         codec=encoded.codec,
         reason=encoded.reason,
         model=encoded.model,
         integers=encoded.integers,
         safe_bits=safe,
-        detector_error=prospect.at(hidden.message_bits).detector_error,
-        warnings=notes,
+        detector_error=costs.prospect().at(hidden.message_bits).detector_error,
+        warnings=warnings,
     )
 
 
-def _psnr(squared_error: float, elements: int) -> float:
-    if not squared_error:
-        return float("inf")
-    return float(10 * np.log10(255.0**2 * elements / squared_error))
+def verify(job: Job, written: Path | None = None) -> None:
+    """Extract as the receiver will; a difference here is a bug, never a user's mistake.
 
-
-def warn(job: Job, note: str) -> Job:
-    """Return the job with one more warning in its result, and log it."""
-    _log.warning("%s", note)
-    result = replace(job.result, warnings=(*job.result.warnings, note))
-    return replace(job, result=result)
-
-
-def reveal(stego: AnyCover, key: keys.Opener) -> bytes:
-    """Return the plaintext that a stego carries; raises ExtractionError if it carries none."""
-    return hiding.reveal(stego.elements, key, stego.associated)
-
-
-def verify(job: Job, stego: ImageSource | bytes) -> None:
-    """Extract as the receiver will; a difference here is a bug, never a user's mistake."""
+    Parameters
+    ----------
+    job : what `hide` returned
+    written : the file of the stego; None where it is in memory alone
+    """
     try:
-        found = reveal(covers.load(stego, "stego"), job.key)
+        if written is None:
+            stego = job.cover.reopened(job.elements)
+        else:
+            stego = open_cover(written, "stego")
+        found = reveal(stego, job.key)
     except DeephideError as error:
         raise DeephideError("the stego failed its own verification and was discarded") from error
     if found != job.plaintext:
         raise DeephideError("the stego failed its own verification and was discarded")
+
+
+def reveal(stego: Cover, key: keys.Opener) -> bytes:
+    """Return the plaintext that a stego carries; raises ExtractionError if it carries none."""
+    return hiding.reveal(stego.elements, key, stego.associated)
+
+
+def extract(
+    stego: ImageSource | bytes,
+    passphrase: str | None,
+    model: ModelSource,
+    key_file: KeySource,
+    identity: PathSource | None,
+) -> ExtractResult:
+    """Reveal and decode what a stego carries.
+
+    Parameters
+    ----------
+    stego, passphrase, model, key_file, identity : as in `deephide.extract`
+
+    Raises
+    ------
+    DeephideError : as in `deephide.extract`
+    """
+    cover = open_cover(stego, "stego")
+    lazy = LazyModel.of(model)
+    has_secret = any(each is not None for each in (passphrase, key_file, identity))
+    keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
+    for fingerprint in keyed:
+        key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
+        with suppress(ExtractionError):
+            plaintext = reveal(cover, key)
+            break
+    else:
+        raise ExtractionError
+    header, payload = layout.unpack(plaintext)
+    found = base.decode(header.codec, header.parameters, payload, lazy)
+    payload_bits = hiding.message_bits(len(plaintext), key)
+    info = ExtractInfo(header.version, found.codec, found.model, payload_bits)
+    return ExtractResult(found.image, found.data, info)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except stc.StcError as error:
+        raise from_stc(error, 0) from error
 
 
 def from_stc(error: Exception, needed_bits: int) -> DeephideError:

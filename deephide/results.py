@@ -1,8 +1,10 @@
-"""What embedding and extraction return."""
+"""Results of embedding and extraction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +26,18 @@ class EmbedResult:
     `secret_psnr` compares it with the secret (faces at 64 x 64, other pictures at the size shown).
     `reason` says which codec was taken and why; `model` and `integers` are None without a model.
     `safe_bits` is what the cover holds safely, and `detector_error` how often the best detector
-    would err on this payload, as `Capacity` has them.  If the carrier is a JPEG file, `jpeg` is the
-    whole file of the stego, to be written as it is: `stego` shows what it looks like, and saved
-    anew it would hold nothing.  `jpeg` is None for all other carriers.
+    would err on this payload, as `Capacity` has them.  `file` is the whole file of the stego, to be
+    written as it is; `stego` shows what it looks like, and may be saved without loss instead where
+    `element_name` is "samples".  Where it is "coefficients", the file is a JPEG file, and its image
+    saved anew would hold nothing.  `encode` is what makes the file when it is first asked for.
     """
 
     stego: Image.Image = field(repr=False)
-    jpeg: bytes | None = field(repr=False)
+    encode: Callable[[], bytes] = field(repr=False)
     preview: Image.Image | None = field(repr=False)
     payload_bits: int
     elements: int
+    element_name: str
     changes: int
     distortion: float
     psnr: float
@@ -45,6 +49,11 @@ class EmbedResult:
     safe_bits: int
     detector_error: float
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def file(self) -> bytes:
+        """The file of the stego: of the carrier's format, or a PNG file."""
+        return self.encode()
 
     @property
     def alpha(self) -> float:

@@ -83,26 +83,27 @@ class Desk:
         return {"file": self._files.put(data), **ROLES[role](self, data)}
 
     def _look_at_secret(self, data: bytes) -> Event:
-        from deephide.covers import samples as image_io
+        from deephide.formats.images import load_picture
 
-        return self._view(image_io.load_picture(data))
+        return self._view(load_picture(data))
 
     def _look_at_carrier(self, data: bytes) -> Event:
         import deephide
-        from deephide.covers import samples as image_io
+        from deephide.formats.images import load_picture
 
         found = deephide.capacity(data, model=self._model)
         return {
-            **self._view(image_io.load_picture(data, "carrier")),
+            **self._view(load_picture(data, "carrier")),
             "safe_bytes": found.safe_bytes,
             "fit": dataclasses.asdict(found.fit),
             "warnings": found.warnings,
         }
 
     def _look_at_stego(self, data: bytes) -> Event:
-        from deephide.covers import samples as image_io
+        from deephide.covers.sample_files import HINT
+        from deephide.formats.images import load_picture
 
-        return self._view(image_io.load_picture(data, "stego"))
+        return self._view(load_picture(data, "stego", HINT))
 
     def _look_at_file(self, data: bytes) -> Event:
         return {"bytes": len(data)}
@@ -119,7 +120,7 @@ class Desk:
         secret = self._files.get(order.secret).data
         cover = self._files.get(order.carrier).data
         import deephide
-        from deephide.covers.opening import is_jpeg_source
+        from deephide.covers.opening import safe_suffixes
 
         def progress(done: int, total: int) -> None:
             if done < total:
@@ -127,7 +128,7 @@ class Desk:
             if done == 0 and not deephide.is_compiled():
                 tell({"note": "compiling the coder, once on this machine: this takes some seconds"})
 
-        suffix = ".jpg" if is_jpeg_source(cover) else ".png"
+        suffix = safe_suffixes(cover)[0]
         # The one thing that touches a disk is what may be seen by everybody.
         with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
             destination = Path(folder) / f"stego{suffix}"
@@ -153,10 +154,10 @@ class Desk:
 
     def _show(self, cover: bytes, stego: bytes, result: EmbedResult) -> Event:
         from deephide import views
-        from deephide.covers import samples as image_io
+        from deephide.formats.images import load_picture
 
-        before = image_io.load_picture(cover, "carrier")
-        after = image_io.load_picture(stego, "stego")
+        before = load_picture(cover, "carrier")
+        after = load_picture(stego, "stego")
         changes = views.differences(before, after, VIEW_SIDE)
         return {
             "stego": self._files.put(stego),
@@ -206,9 +207,9 @@ ROLES: dict[str, Callable[[Desk, bytes], Event]] = {
 def limit_of(role: str) -> int:
     """Return the bytes that an upload may have, the same as for the commands."""
     from deephide.codecs import file as file_codec
-    from deephide.covers import samples as image_io
+    from deephide.formats import files
 
-    return file_codec.MAX_FILE_BYTES if role == "file" else image_io.MAX_FILE_BYTES
+    return file_codec.MAX_FILE_BYTES if role == "file" else files.MAX_FILE_BYTES
 
 
 def _figures(result: EmbedResult) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from deephide.covers.samples import ImageSource
+    from deephide.formats.files import ImageSource
     from deephide.models import LazyModel
     from deephide.options import EmbedOptions
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from deephide import models
 from deephide.codecs import base, faces, image, latent
 from deephide.codecs.base import CHOICES, Encoded, Request
-from deephide.covers import samples
 from deephide.errors import CapacityError
+from deephide.formats.images import load_picture
 
 __all__ = ["encode", "uses_model"]
 
@@ -48,7 +48,7 @@ def encode(request: Request) -> Encoded:
 
 def _consider_face(request: Request) -> tuple[Encoded | None, str]:
     """Return the code of the face, if there is one, and the objection to sending it, or ""."""
-    picture = samples.load_picture(request.secret)
+    picture = load_picture(request.secret)
     whole = _hides_whole(request)
     unfit = faces.unfit_shape(picture, whole=whole)
     if unfit is not None:

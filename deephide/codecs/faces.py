@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import inference, models
+from deephide.codecs import secrets
 from deephide.codecs.base import Request
-from deephide.covers import samples
 from deephide.errors import CheckpointError, InputImageError
+from deephide.formats.images import load_picture
 from deephide.models import Model
 from deephide.options import FaceChoice
 
@@ -62,9 +63,9 @@ def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
     """
     width, height = picture.size
     short, long = sorted(picture.size)
-    if short < samples.MIN_SECRET_SIDE:
+    if short < secrets.MIN_SECRET_SIDE:
         reason = f"the secret has only {width} x {height} pixels, too few for a face"
-        return Criterion("size", short, samples.MIN_SECRET_SIDE, False, reason)
+        return Criterion("size", short, secrets.MIN_SECRET_SIDE, False, reason)
     if whole and long > MAX_ASPECT * short:
         reason = (
             f"the secret is not square ({width} x {height}), and of a face only the central "
@@ -139,7 +140,7 @@ def _identity(face: Image.Image, reconstruction: Image.Image) -> Criterion:
 
 def of_request(request: Request, model: Model) -> tuple[Image.Image, str]:
     """Return the face of a request's secret; see `of_secret`."""
-    picture = samples.load_picture(request.secret)
+    picture = load_picture(request.secret)
     return of_secret(picture, request.options.face, model.image_size)
 
 
@@ -163,7 +164,7 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
     InputImageError : too small, or no such face
     CheckpointError : a face is insisted on, and no detector is installed
     """
-    if face is None or min(picture.size) < samples.MIN_SECRET_SIDE:
+    if face is None or min(picture.size) < secrets.MIN_SECRET_SIDE:
         return _central_square(picture)
     try:
         return _found(picture, face, size)
@@ -195,10 +196,10 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
     if aligned.placement is None:
         return aligned.image, ""
     side = round(aligned.placement.side)
-    if side < samples.MIN_SECRET_SIDE:
+    if side < secrets.MIN_SECRET_SIDE:
         raise InputImageError(
             f"the face in the secret is too small ({side} x {side} pixels), at least "
-            f"{samples.MIN_SECRET_SIDE} x {samples.MIN_SECRET_SIDE} are needed",
+            f"{secrets.MIN_SECRET_SIDE} x {secrets.MIN_SECRET_SIDE} are needed",
             hint="use a larger picture of the face",
         )
     which = "the face" if aligned.faces == 1 else f"face {number or 1} of {aligned.faces}"
@@ -206,7 +207,7 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
 
 
 def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:
-    square = samples.load_secret(picture)
+    square = secrets.load_square(picture)
     if square.size == picture.size:
         return square, ""
     return (

@@ -12,9 +12,8 @@ import zstandard
 from PIL import Image
 
 from deephide.codecs.base import Content, Encoded, Request
-from deephide.covers import samples
-from deephide.covers.samples import ImageSource
 from deephide.errors import CapacityError, ExtractionError, InputImageError
+from deephide.formats.files import ImageSource, read_bytes
 from deephide.models import LazyModel
 
 __all__ = [
@@ -180,7 +179,7 @@ def _read_bytes(secret: ImageSource | bytes) -> bytes:
     elif isinstance(secret, Image.Image):
         raise ValueError("secret: got a picture, the file codec takes bytes or a path")
     else:
-        data = samples.read_bytes(Path(os.fspath(secret)), "secret", MAX_FILE_BYTES)
+        data = read_bytes(Path(os.fspath(secret)), "secret", MAX_FILE_BYTES)
     if len(data) > MAX_FILE_BYTES:
         raise InputImageError(
             f"the secret has {len(data)} bytes, at most {MAX_FILE_BYTES} are allowed"

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image, features
 
 from deephide.codecs.base import Content, Encoded, Request
-from deephide.covers import samples
 from deephide.errors import CapacityError, ExtractionError, FormatVersionError
+from deephide.formats.images import load_picture
 from deephide.formats.still import AVIF, WEBP, WEBP_LOSSLESS, build, strip
 from deephide.models import LazyModel
 
@@ -306,7 +306,7 @@ class ImageCodec:
 
     def encode(self, request: Request) -> Encoded:
         """Return the image that comes closest to the secret within the budget."""
-        picture = samples.load_picture(request.secret)
+        picture = load_picture(request.secret)
         budget = request.budget()
         found = squeeze(picture, budget)
         if found is None:

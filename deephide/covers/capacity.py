@@ -1,17 +1,15 @@
-"""How much a cover can take: a hard limit, a safe amount, and what fits in that."""
+"""Capacity of a cover: a hard limit, a safe amount, and what fits in that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deephide.codecs.image import typical_psnr, typical_side
 from deephide.container import layout as container
 from deephide.container.hiding import limit_bits
-from deephide.covers.detectability import Prospect
-from deephide.covers.opening import AnyCover, survey
+from deephide.covers.base import Cover
 from deephide.models import CodeSizes
 
 __all__ = ["Capacity", "Fit", "measure_capacity"]
@@ -72,41 +70,33 @@ class Capacity:
         return self.hard_bits // 8
 
 
-def measure_capacity(
-    cover: AnyCover,
-    cost_p1: NDArray[np.float64],
-    cost_m1: NDArray[np.float64],
-    warnings: tuple[str, ...] = (),
-    sizes: CodeSizes | None = None,
-    prospect: Prospect | None = None,
-) -> Capacity:
-    """Return the capacity of a cover with the given prices.
+def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
+    """Return the capacity of a cover.
 
     Parameters
     ----------
-    cover : what `covers.load` returned
-    cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
-    warnings : passed on
-    sizes : what codes of faces take; None means that nothing is known
-    prospect : what `survey` said, if it was asked before
+    cover : what `open_cover` returned
+    cost : a cost function, or "auto"; the costs of "mipod" are those of one bit per hundred samples
+    sizes : what codes of faces take
 
     Returns
     -------
     Capacity
     """
-    hard = limit_bits(cover.elements, cost_p1, cost_m1)
-    safe = (prospect or survey(cover, cost_p1, cost_m1)).safe()
+    costs = cover.costs(cost, max(1, cover.elements.size // 100))
+    hard = limit_bits(cover.elements, *costs)
+    safe = cover.survey(costs).safe()
     safe_bits = min(int(safe.payload_bits), hard)
-    dry = int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1)))
+    cost_p1, cost_m1 = costs
     return Capacity(
         elements=cost_p1.size,
-        dry_elements=dry,
+        dry_elements=int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))),
         safe_bits=safe_bits,
         hard_bits=hard,
         safe_change_rate=safe.change_rate,
         detector_error=safe.detector_error,
-        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, sizes or CodeSizes()),
-        warnings=warnings,
+        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, sizes),
+        warnings=cover.warnings(),
     )
 
 

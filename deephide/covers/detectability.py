@@ -1,7 +1,7 @@
-"""How far hidden bits could be noticed, from the prices of a cover and the noise in it.
+"""Detectability of hidden bits, from the costs of a cover and the noise in it.
 
-The coder's changes follow from the prices: an element changes by +1 with probability
-exp(-lam * price of +1) / Z, alike for -1 (Filler, Judas and Fridrich 2011, Sec. II), and one
+The coder's changes follow from the costs: an element changes by +1 with probability
+exp(-lam * cost of +1) / Z, alike for -1 (Filler, Judas and Fridrich 2011, Sec. II), and one
 number lam fits the payload.  Against them stands the best detector there could be if the noise of
 every element were Gaussian and independent with a variance that the detector knows (Sedighi,
 Cogranne and Fridrich 2016, Sec. III).  Its statistic has a mean that is `deflection` standard
@@ -24,9 +24,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.covers.samples import Cover
-
-__all__ = ["Estimate", "Prospect", "survey"]
+__all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
 
 # The best detector errs in 45 % of the cases instead of 50 %.
 SAFE_DEFLECTION = 0.25
@@ -37,10 +35,8 @@ SAFE_RATE_ELEMENTS = 65_536
 # Of the payload: what the trellises lose against optimal coding at constraint height 12.
 CODING_LOSS = 0.10
 
-# Rounding to whole levels alone has a variance of 1/12.
-_MOST_INFORMATION = 144.0
-_SEARCHED = 1 << 16
-_TILE, _MARGIN = 128, 8  # MiPOD's estimate looks 8 pixels far
+# Of a cover's elements, about so many are looked at.
+MOST_SEARCHED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Prospect:
-    """A sample of a cover's elements, with prices and noise.
+    """A sample of a cover's elements, with costs and noise.
 
     Parameters
     ----------
@@ -127,75 +123,3 @@ class Prospect:
             self.weight * float(changed.sum()) / self.elements,
             float(np.sqrt(self.weight * square.sum())),
         )
-
-
-def survey(
-    cover: Cover,
-    cost_p1: NDArray[np.float64],
-    cost_m1: NDArray[np.float64],
-    max_pixels: int = 1 << 20,
-) -> Prospect:
-    """Look at the prices and the noise of a cover, at evenly spread tiles of a large one.
-
-    Parameters
-    ----------
-    cover : what `image_io.load_cover` returned
-    cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
-    max_pixels : whose noise is looked at; of their elements some 65,536 are searched
-
-    Returns
-    -------
-    Prospect
-    """
-    from stc.costs.mipod import fisher_information
-
-    samples = cover.samples
-    height, width, channels = samples.shape
-    up, down = cost_p1.reshape(samples.shape), cost_m1.reshape(samples.shape)
-    if height * width <= max_pixels or min(height, width) < _TILE + 2 * _MARGIN:
-        picked, seen = (up, down), samples
-    else:
-        tops, lefts = _grid(height, width, max_pixels // _TILE**2)
-        inner = [
-            np.concatenate([a[y : y + _TILE, x : x + _TILE] for y in tops for x in lefts])
-            for a in (up, down)
-        ]
-        outer = _TILE + 2 * _MARGIN
-        seen = np.concatenate(
-            [
-                samples[y - _MARGIN : y - _MARGIN + outer, x - _MARGIN : x - _MARGIN + outer]
-                for y in tops
-                for x in lefts
-            ]
-        )
-        picked = (inner[0], inner[1])
-    information = np.stack(
-        [fisher_information(np.ascontiguousarray(seen[:, :, c])) for c in range(channels)], axis=2
-    )
-    if seen is not samples:
-        tiles = information.reshape(-1, outer, outer, channels)
-        information = tiles[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(picked[0].shape)
-    dry = np.flatnonzero(np.isfinite(picked[0]) | np.isfinite(picked[1]))
-    # A stride that shares no factor with the three channels.
-    stride = 1 + (dry.size // _SEARCHED) // 3 * 3 + (1 if dry.size > _SEARCHED else 0)
-    used = dry[::stride]
-    return Prospect(
-        picked[0].reshape(-1)[used],
-        picked[1].reshape(-1)[used],
-        np.minimum(information.reshape(-1)[used], _MOST_INFORMATION),
-        samples.size / picked[0].size * dry.size / max(used.size, 1),
-        samples.size,
-    )
-
-
-def _grid(height: int, width: int, tiles: int) -> tuple[list[int], list[int]]:
-    """Return the first rows and columns of about so many tiles, evenly spread."""
-    rows = max(1, round((tiles * height / width) ** 0.5))
-    columns = max(1, tiles // rows)
-
-    def spread(size: int, count: int) -> list[int]:
-        room = size - _TILE - 2 * _MARGIN
-        count = min(count, 1 + room // _TILE)
-        return [_MARGIN + int((k + 0.5) * room / count) for k in range(count)]
-
-    return spread(height, rows), spread(width, columns)

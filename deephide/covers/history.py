@@ -1,40 +1,27 @@
-"""Was this picture scaled up, and was it used before?
+"""History of an image: whether it was a JPEG file before, or scaled up.
+
+Decompressed JPEG images have 8 x 8 DCT coefficients near multiples of the old quantisation steps.
+A steganalyser recompresses, compares, and sees every sample that was touched.
 
 Interpolated samples are a fixed mixture of their neighbours, so their second differences are
 small, in a pattern that repeats with the scale (Gallagher, "Detection of linear and cubic
 interpolation in JPEG compressed images", CRV 2005).  A sample that steps out of such a pattern is
 easy to find.
-
-Two stegos of one cover differ only where their messages lie.  No record of used covers is kept,
-because it would be evidence; a folder that the user names can be searched instead.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from deephide.covers.jpeg import JpegCover
-from deephide.covers.samples import ImageSource
-from deephide.errors import DeephideError, InputImageError
-from deephide.formats.jpeg.segments import (
-    JpegFormatError,
-    JpegUnsupportedError,
-    is_jpeg,
-    read_header,
-)
+__all__ = ["looks_decompressed", "looks_upscaled"]
 
-if TYPE_CHECKING:
-    from deephide.covers.opening import AnyCover
-
-__all__ = ["earlier_uses", "looks_upscaled"]
+_MAX_BLOCKS = 8192
+_MIN_COEFFICIENTS = 100
+_THRESHOLD = 0.5
+_LUMA = np.array([0.299, 0.587, 0.114])
+# Low frequencies (row, column), where ordinary pictures have coefficients beyond one step.
+_FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
 
 _MAX_SIDE = 1024
 _MIN_SIDE = 64
@@ -43,11 +30,53 @@ _MIN_SIDE = 64
 _PEAK = 13.0
 _REPEATED = 0.9
 
-_MAX_FILES = 10_000
-_MAX_DECODED = 200
-_MAX_DIFFERENT = 0.25
-_HEADER_BYTES = 24
-_JPEG_HEADER_BYTES = 1 << 18  # EXIF data and profiles come first
+
+def looks_decompressed(samples: NDArray[np.uint8]) -> bool:
+    """Tell whether the picture's luminance still shows the steps of a JPEG quantisation.
+
+    Parameters
+    ----------
+    samples : (H, W, 1 or 3) uint8
+
+    Returns
+    -------
+    bool; False also where the picture is small or its grid was moved by cropping
+    """
+    height, width, channels = samples.shape
+    rows, columns = height // 8, width // 8
+    count = rows * columns
+    if count == 0:
+        return False
+    # Blocks spread evenly over the picture in raster order.
+    picked = np.unique(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
+    blocks = samples[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, channels)
+    chosen = blocks.transpose(0, 2, 1, 3, 4)[picked // columns, picked % columns]
+    luma = chosen @ _LUMA if channels == 3 else chosen[..., 0].astype(np.float64)
+    basis = _dct_basis()
+    coefficients = basis @ (luma - 128.0) @ basis.T
+    hits = sum(_is_stepped(coefficients[:, u, v]) for u, v in _FREQUENCIES)
+    return hits >= 3
+
+
+def _dct_basis() -> NDArray[np.float64]:
+    k, x = np.mgrid[0:8, 0:8]
+    basis = 0.5 * np.cos((2 * x + 1) * k * np.pi / 16)
+    basis[0] /= np.sqrt(2.0)
+    return np.asarray(basis)
+
+
+def _is_stepped(values: NDArray[np.float64]) -> bool:
+    """Look for a period in the coefficients of one frequency."""
+    magnitude = np.abs(values)
+    for step in range(2, 41):
+        beyond = magnitude[magnitude > 0.75 * step]
+        # Smooth distributions look periodic to steps wider than themselves.
+        if beyond.size < _MIN_COEFFICIENTS or beyond.mean() < 1.75 * step:
+            break
+        phases = np.exp(2j * np.pi / step * beyond)
+        if abs(phases.mean()) > _THRESHOLD and phases.mean().real > 0:
+            return True
+    return False
 
 
 def looks_upscaled(samples: NDArray[np.uint8]) -> bool:
@@ -94,7 +123,7 @@ def _has_period(lines: NDArray[np.int16]) -> bool:
 
 def _prominence(differences: NDArray[np.int16]) -> float:
     """Return how far the highest peak rises above the spectrum, the grid of JPEG left out."""
-    # Edges would drown the pattern, and even areas have none.
+    # Edges would drown the pattern, and flat areas have none.
     mean = np.minimum(differences, 16).mean(axis=0)
     # What the picture itself does from column to column is slow.
     residual = mean - np.convolve(np.pad(mean, 4, mode="edge"), np.full(9, 1 / 9), "valid")
@@ -113,74 +142,3 @@ def _prominence(differences: NDArray[np.int16]) -> float:
 
 def _peak_at(spectrum: NDArray[np.float64], frequency: NDArray[np.float64], at: float) -> float:
     return float(spectrum[np.abs(frequency - at) < 2.5 / (2 * frequency.size)].max(initial=0.0))
-
-
-def earlier_uses(carrier: ImageSource | bytes, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Return the pictures in a folder that may be stegos of this cover, or the cover itself.
-
-    Parameters
-    ----------
-    carrier : what is to be used; its own file does not count
-    folder : searched without its subfolders; at most 10,000 PNG files, or JPEG files for a
-        JPEG carrier, are looked at, and 200 of the right size are read
-
-    Returns
-    -------
-    paths of pictures of the same shape whose samples or coefficients differ by at most one level,
-    in at most a quarter of them
-
-    Raises
-    ------
-    InputImageError : the carrier cannot be used, or the folder is none
-    """
-    if not Path(folder).is_dir():
-        raise InputImageError(f"the folder to compare with does not exist: {folder}")
-    from deephide.covers import opening as covers  # which asks this module about covers
-
-    cover = covers.load(carrier)
-    itself = None if isinstance(carrier, Image.Image | bytes) else Path(carrier).resolve()
-    width, height, _ = cover.shape
-    likely = _same_jpeg_size if isinstance(cover, JpegCover) else _same_size
-    found = []
-    for path in islice(likely(Path(folder), width, height), _MAX_DECODED):
-        if path.resolve() == itself:
-            continue
-        try:
-            other = covers.load(path)
-        except DeephideError:
-            continue
-        if other.associated == cover.associated and _differs_little(cover, other):
-            found.append(path)
-    return tuple(found)
-
-
-def _same_size(folder: Path, width: int, height: int) -> Iterator[Path]:
-    wanted = width.to_bytes(4, "big") + height.to_bytes(4, "big")
-    for path in islice(sorted(folder.glob("*.[pP][nN][gG]")), _MAX_FILES):
-        try:
-            if not path.is_file():  # to open a named pipe would wait for ever
-                continue
-            with path.open("rb") as stream:
-                header = stream.read(_HEADER_BYTES)
-        except OSError:
-            continue
-        if header[16:24] == wanted:
-            yield path
-
-
-def _same_jpeg_size(folder: Path, width: int, height: int) -> Iterator[Path]:
-    for path in islice(sorted(folder.glob("*.[jJ][pPfF]*")), _MAX_FILES):
-        try:
-            with path.open("rb") as stream:
-                head = stream.read(_JPEG_HEADER_BYTES)
-            file = read_header(head) if is_jpeg(head) else None
-        except (OSError, JpegFormatError, JpegUnsupportedError):
-            continue
-        if file is not None and (file.width, file.height) == (width, height):
-            yield path
-
-
-def _differs_little(cover: AnyCover, other: AnyCover) -> bool:
-    one, two = cover.elements, other.elements
-    away = np.maximum(one, two) - np.minimum(one, two)
-    return int(away.max(initial=0)) <= 1 and float(away.mean()) <= _MAX_DIFFERENT

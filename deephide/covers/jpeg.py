@@ -1,43 +1,55 @@
-"""A JPEG file as a cover or stego: its quantised DCT coefficients are the elements."""
+"""JPEG files as covers: their quantised DCT coefficients are the elements."""
 
 from __future__ import annotations
 
 import io
-import struct
-from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide.container import layout as container
+from deephide.container import layout
+from deephide.covers import jpeg_costs
+from deephide.covers.base import Costs, Elements, check_elements, choose_cost
+from deephide.covers.detectability import Prospect
+from deephide.errors import DeephideError, InputImageError
+from deephide.formats import images
 from deephide.formats.jpeg.blocks import Coefficients
-from deephide.formats.jpeg.segments import JpegFormatError, parse, read_header
+from deephide.formats.jpeg.metadata import without_metadata
+from deephide.formats.jpeg.segments import (
+    JpegFormatError,
+    JpegUnsupportedError,
+    is_jpeg,
+    parse,
+    read_header,
+)
+from deephide.formats.refusals import damaged
 
-__all__ = [
-    "JpegCover",
-    "decode",
-    "elements_of",
-    "encode",
-    "is_compiled",
-    "picture",
-    "without_metadata",
-]
+__all__ = ["JpegCover", "decode", "is_compiled", "open_file", "read_size"]
 
-_ORIENTATION = 0x0112
+_HINT = "save it as an ordinary JPEG picture, or use an 8-bit PNG, BMP or TIFF file"
+_HEADER_BYTES = 1 << 18  # EXIF data and profiles come first
 
 
-@dataclass(frozen=True, eq=False)
 class JpegCover:
     """A cover or stego in the domain of JPEG.
 
     `elements` is (n,) int16: the coefficients of all components one after the other, of a
     component block by block in raster order, of a block row by row (vertical frequency first).
     Blocks that only fill up the last units of the file are none.
+
+    Parameters
+    ----------
+    coefficients : what `coder.decode` returned
     """
 
-    coefficients: Coefficients = field(repr=False)
-    elements: NDArray[np.int16] = field(repr=False)
+    element_name = "coefficients"
+
+    def __init__(self, coefficients: Coefficients) -> None:
+        self.coefficients = coefficients
+        self.elements: NDArray[np.int16] = coefficients.elements()
+        self._last: tuple[Elements, bytes] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -49,9 +61,24 @@ class JpegCover:
     def associated(self) -> bytes:
         """What the seal authenticates besides the body."""
         blocks = [(each.columns, each.rows) for each in self.coefficients.file.components]
-        return container.associated_jpeg(*self.shape[:2], blocks)
+        return layout.associated_jpeg(*self.shape[:2], blocks)
 
-    def squared_error(self, elements: NDArray[np.int16]) -> float:
+    def costs(self, name: str = "auto", payload_bits: int = 0) -> Costs:
+        """Return the costs of +1 and -1 for every coefficient, whatever the payload."""
+        del payload_bits
+        return jpeg_costs.costs(
+            self.coefficients, choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        )
+
+    def survey(self, costs: Costs) -> Prospect:
+        """Look at the costs and the noise of the coefficients."""
+        return jpeg_costs.survey(self.coefficients, costs)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say in words why the cover is a poor hiding place."""
+        return jpeg_costs.warnings(self.coefficients)
+
+    def squared_error(self, elements: Elements) -> float:
         """Return the squared difference that other elements make in samples, all summed up.
 
         The transform is orthonormal: what a coefficient changes by, in steps of its quantiser,
@@ -66,20 +93,92 @@ class JpegCover:
             at += plane.size
         return total
 
+    def render(self, elements: Elements) -> Image.Image:
+        """Return what the stego looks like, decoded by Pillow, not turned and not converted.
 
-def elements_of(raw: bytes) -> tuple[int, int, int]:
-    """Return width, height and elements of a JPEG file, by its header alone.
+        Raises
+        ------
+        InputImageError : Pillow cannot; there are rare files with sampling that only parsers know
+        """
+        try:
+            image = Image.open(io.BytesIO(self._written(elements)), formats=("JPEG", "MPO"))
+            image.load()
+        except DeephideError:
+            raise
+        except Exception as error:  # whatever its decoder met
+            raise damaged("carrier") from error
+        return image
+
+    def reopened(self, elements: Elements) -> JpegCover:
+        """Return the stego as it comes out of its file."""
+        return open_file(self._written(elements), "stego")
+
+    def check_suffix(self, suffix: str) -> None:
+        """Refuse nothing: every JPEG file can be written as one."""
+
+    def prepare_encoding(self, suffix: str | None) -> None:
+        """Prepare nothing: the file itself says how it was written."""
+
+    def encode(
+        self,
+        elements: Elements,
+        *,
+        suffix: str | None = None,
+        strip_metadata: bool = False,
+        preparation: None = None,
+    ) -> bytes:
+        """Return the cover's file with other coefficients and nothing else changed."""
+        del suffix, preparation
+        raw = self._written(elements)
+        return without_metadata(raw) if strip_metadata else raw
+
+    def _written(self, elements: Elements) -> bytes:
+        """Return the file with other coefficients; the last one is kept, as it is asked for again.
+
+        Raises
+        ------
+        DeephideError : the file that came out is not what it should be
+        """
+        if self._last is None or not np.array_equal(self._last[0], elements):
+            from deephide.formats.jpeg import coder
+
+            values = elements.astype(np.int16, copy=False)
+            try:
+                raw = coder.replace_coefficients(self.coefficients, values)
+            except JpegFormatError as error:
+                raise DeephideError(f"the stego cannot be written: {error}") from error
+            self._last = elements.copy(), raw
+        return self._last[1]
+
+
+def open_file(raw: bytes, role: str = "carrier") -> JpegCover:
+    """Read the coefficients of a file.
+
+    Parameters
+    ----------
+    raw : a JPEG file
+    role : "carrier" or "stego", as messages call it
 
     Raises
     ------
-    JpegFormatError, JpegUnsupportedError : as `segments.read_header`
+    InputImageError : damaged, arithmetically or losslessly coded, of 12 bits per sample, CMYK, one
+        of several images in one file, too large or too small
+    ExtractionError : a stego too small to hold anything
     """
-    file = read_header(raw)
-    return file.width, file.height, 64 * sum(each.columns * each.rows for each in file.components)
+    try:
+        header = read_header(raw)
+        images.check_pixels(header.width, header.height, role)
+        count = 64 * sum(each.columns * each.rows for each in header.components)
+        check_elements(role, (header.width, header.height), count, "coefficients")
+        return decode(raw)
+    except JpegUnsupportedError as error:
+        raise InputImageError(f"the {role} is {error}", hint=_HINT) from error
+    except JpegFormatError as error:
+        raise damaged(role) from error
 
 
 def decode(raw: bytes) -> JpegCover:
-    """Read a JPEG file.
+    """Read a file without a look at its size.
 
     Raises
     ------
@@ -88,92 +187,24 @@ def decode(raw: bytes) -> JpegCover:
     """
     from deephide.formats.jpeg import coder
 
-    coefficients = coder.decode(parse(raw))
-    return JpegCover(coefficients, coefficients.elements())
+    return JpegCover(coder.decode(parse(raw)))
 
 
-def encode(cover: JpegCover, elements: NDArray[np.int16]) -> bytes:
-    """Return the cover's file with other coefficients and nothing else changed.
-
-    Raises
-    ------
-    JpegFormatError : the file that came out is not what it should be
-    """
-    from deephide.formats.jpeg import coder
-
-    return coder.replace_coefficients(cover.coefficients, elements)
+def read_size(stream: BinaryIO) -> tuple[int, int] | None:
+    """Return width and height by the header of an open file; None where there is no such header."""
+    head = stream.read(_HEADER_BYTES)
+    try:
+        file = read_header(head) if is_jpeg(head) else None
+    except (JpegFormatError, JpegUnsupportedError):
+        return None
+    return None if file is None else (file.width, file.height)
 
 
 def is_compiled(raw: bytes) -> bool:
-    """Return whether the loops for this kind of file are on disk from an earlier process.
-
-    Raises
-    ------
-    JpegFormatError, JpegUnsupportedError : as `segments.read_header`
-    """
+    """Return whether the loops for a file are on disk from an earlier process."""
     from deephide.formats.jpeg import coder
 
-    return coder.is_compiled(read_header(raw).progressive)
-
-
-def picture(raw: bytes) -> Image.Image:
-    """Return what a file looks like, decoded by Pillow, not turned and not converted.
-
-    Raises
-    ------
-    JpegFormatError : Pillow cannot; there are rare files with sampling that only parsers know
-    """
     try:
-        image = Image.open(io.BytesIO(raw), formats=("JPEG", "MPO"))
-        image.load()
-    except Exception as error:  # whatever its decoder met
-        raise JpegFormatError("the picture cannot be decoded") from error
-    return image
-
-
-def without_metadata(raw: bytes) -> bytes:
-    """Return a file without EXIF data, texts, thumbnails, unknown segments and trailing bytes.
-
-    What the picture looks like stays: JFIF and Adobe segments, colour profile and orientation.
-    """
-    file = parse(raw)
-    out = bytearray(raw[:2])
-    turned = _orientation(raw)
-    at = 2
-    while True:
-        marker = raw[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xD9:
-            return bytes(out) + raw[at : at + 2]
-        end = at + 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
-        data = raw[at + 4 : end]
-        scan = next((scan for scan in file.scans if scan.start == end), None)
-        if marker == 0xE1 and turned != 1 and data.startswith(b"Exif\0\0"):
-            out += _exif(turned)
-            turned = 1
-        elif marker == 0xE0 and data.startswith(b"JFIF\0"):
-            # Without the thumbnail, which shows what the picture was before it was edited.
-            out += b"\xff\xe0\x00\x10" + data[:12] + b"\0\0"
-        elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or data.startswith(
-            (b"ICC_PROFILE\0", b"Adobe")
-        ):
-            out += raw[at : end if scan is None else scan.end]
-        at = end if scan is None else scan.end
-
-
-def _orientation(raw: bytes) -> int:
-    try:
-        with Image.open(io.BytesIO(raw), formats=("JPEG",)) as image:
-            found = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF data is common, and no reason to stop
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _exif(orientation: int) -> bytes:
-    """Return a segment that says the orientation alone."""
-    tag = struct.pack(">HHIHH", _ORIENTATION, 3, 1, orientation, 0)
-    tiff = b"MM\0*" + struct.pack(">IH", 8, 1) + tag + bytes(4)
-    return b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff
+        return coder.is_compiled(read_header(raw).progressive)
+    except (JpegFormatError, JpegUnsupportedError):
+        return True  # nothing will be compiled for it

@@ -1,4 +1,4 @@
-"""The prices of a JPEG cover's coefficients, what they hide safely, and poor carriers."""
+"""Costs of changing JPEG coefficients, what they hide safely, and signs of a poor hiding place."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.covers.detectability import Prospect
-from deephide.covers.jpeg import JpegCover
+from deephide.covers.base import Costs
+from deephide.covers.detectability import MOST_SEARCHED, Prospect
+from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["COSTS", "jpeg_costs", "jpeg_survey", "jpeg_warnings"]
+__all__ = ["COSTS", "LARGEST", "costs", "survey", "warnings"]
 
 COSTS = ("juniward", "uerd")
 
@@ -17,37 +18,36 @@ COSTS = ("juniward", "uerd")
 LARGEST = 1023
 
 _TINY = 20_000  # coefficients other than zero
-_EVEN_SHARE = 0.5
-_SEARCHED = 1 << 16
+_FLAT_SHARE = 0.5
 
 
-def jpeg_costs(cover: JpegCover, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the prices of +1 and -1 for every coefficient.
+def costs(coefficients: Coefficients, name: str) -> Costs:
+    """Return the costs of +1 and -1 for every coefficient.
 
-    DC coefficients and zeros have the prices that the cost functions give them: J-UNIWARD and UERD
+    DC coefficients and zeros have the costs that the cost functions give them: J-UNIWARD and UERD
     are defined for both, and a receiver who cannot tell which zeros were changed needs all of them
-    as elements.  Luma and chroma are priced alike.
+    as elements.  Luma and chroma are treated alike.
 
     Parameters
     ----------
-    cover : what `jpeg_cover.decode` returned
+    coefficients : of a `JpegCover`
     name : one of COSTS
 
     Returns
     -------
     cost_p1, cost_m1 : (n,) float64; inf where a change would leave -1023..1023, or where the block
-        has a DC coefficient alone: such a block is perfectly even
+        has a DC coefficient alone: such a block is perfectly flat
     """
     function = getattr(stc.costs, name)
-    n, at = cover.elements.size, 0
+    planes, tables = coefficients.planes(), coefficients.file.quantization
+    n, at = sum(plane.size for plane in planes), 0
     cost_p1, cost_m1 = np.empty(n), np.empty(n)
-    file = cover.coefficients.file
-    for plane, table in zip(cover.coefficients.planes(), file.quantization, strict=True):
-        price = function(plane, table)
-        price[~_rough(plane)] = np.inf
-        price[np.abs(plane.astype(np.int32)) > LARGEST] = np.inf
+    for plane, table in zip(planes, tables, strict=True):
+        cost = function(plane, table)
+        cost[~_rough(plane)] = np.inf
+        cost[np.abs(plane.astype(np.int32)) > LARGEST] = np.inf
         part = slice(at, at + plane.size)
-        up, down = stc.costs.wet(plane, price, low=-LARGEST, high=LARGEST)
+        up, down = stc.costs.wet(plane, cost, low=-LARGEST, high=LARGEST)
         cost_p1[part], cost_m1[part] = up.reshape(-1), down.reshape(-1)
         at += plane.size
     return cost_p1, cost_m1
@@ -59,31 +59,31 @@ def _rough(plane: NDArray[np.int16]) -> NDArray[np.bool_]:
     return np.asarray((blocks[:, :, 1:] != 0).any(axis=2))
 
 
-def _textured(cover: JpegCover) -> int:
+def _textured(coefficients: Coefficients) -> int:
     """Return the number of AC coefficients other than zero."""
     return sum(
         int(np.count_nonzero(plane)) - int(np.count_nonzero(plane[:, :, 0, 0]))
-        for plane in cover.coefficients.planes()
+        for plane in coefficients.planes()
     )
 
 
-def jpeg_warnings(cover: JpegCover) -> tuple[str, ...]:
-    """Say in words why a cover is a poor hiding place; empty for an ordinary photo."""
+def warnings(coefficients: Coefficients) -> tuple[str, ...]:
+    """Say in words why a JPEG file is a poor hiding place; empty for an ordinary photo."""
     found = []
-    count = _textured(cover)
+    count = _textured(coefficients)
     if count < _TINY:
         found.append(
             f"the carrier has few details ({count} coefficients other than zero): changes are a "
             "large part of them and easier to detect"
         )
-    luma = cover.coefficients.planes()[0]
-    even = 1 - float(_rough(luma).mean())
-    if even > _EVEN_SHARE:
+    luma = coefficients.planes()[0]
+    flat = 1 - float(_rough(luma).mean())
+    if flat > _FLAT_SHARE:
         found.append(
-            f"{100 * even:.0f} % of the carrier is perfectly even: drawings, screenshots and "
+            f"{100 * flat:.0f} % of the carrier is perfectly flat: drawings, screenshots and "
             "strongly compressed pictures are poor hiding places"
         )
-    file = cover.coefficients.file
+    file = coefficients.file
     if b"c2pa" in file.raw[: file.scans[0].start]:
         found.append(
             "the carrier has signed content credentials (C2PA), which no longer match once it is "
@@ -92,10 +92,8 @@ def jpeg_warnings(cover: JpegCover) -> tuple[str, ...]:
     return tuple(found)
 
 
-def jpeg_survey(
-    cover: JpegCover, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
-) -> Prospect:
-    """Look at the prices and the noise of a JPEG cover; see `detectability`.
+def survey(coefficients: Coefficients, costs: Costs) -> Prospect:
+    """Look at the costs and the noise of coefficients; see `detectability`.
 
     The variance of a coefficient, in steps of its quantiser, is that of the same mode in its own
     and the eight neighbouring blocks (of DC about its mean there, of the others about zero) and
@@ -104,18 +102,19 @@ def jpeg_survey(
 
     Parameters
     ----------
-    cover : what `jpeg_cover.decode` returned
-    cost_p1, cost_m1 : (n,) float64, inf marks a change that may not happen
+    coefficients : of a `JpegCover`
+    costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
 
     Returns
     -------
     Prospect
     """
+    cost_p1, cost_m1 = costs
     dry = np.flatnonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))
-    stride = (1 + dry.size // _SEARCHED) | 1  # odd, so that all modes are met
+    stride = (1 + dry.size // MOST_SEARCHED) | 1  # odd, so that all modes are met
     used = dry[::stride]
     information, at = [], 0
-    for plane in cover.coefficients.planes():
+    for plane in coefficients.planes():
         first, last = np.searchsorted(used, (at, at + plane.size))
         variance = _variance(plane, used[first:last] - at) + 1.0 / 12.0
         information.append(variance**-2)
@@ -125,7 +124,7 @@ def jpeg_survey(
         cost_m1[used],
         np.concatenate(information),
         dry.size / max(used.size, 1),
-        max(1, _textured(cover)),
+        max(1, _textured(coefficients)),
     )
 
 

@@ -1,133 +1,69 @@
-"""Which files can be carriers of samples, and what is said of those that cannot."""
+"""Kinds of covers: one line each, in the order in which they are tried."""
 
 from __future__ import annotations
 
-from PIL import Image
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
 
-from deephide.errors import InputImageError
-from deephide.formats import bmp_tiff as plain_files
+from deephide import output
+from deephide.covers import jpeg, samples
+from deephide.covers.base import Cover
+from deephide.formats import bmp_tiff
+from deephide.formats.jpeg.segments import is_jpeg
 from deephide.formats.png import file as png
-from deephide.formats.refusals import damaged
 
-__all__ = ["FORMATS", "HINT", "MODES", "FileParts", "check_file", "check_mode", "unreadable"]
+__all__ = ["FIRST_BYTES", "KINDS", "Kind", "find", "read_size"]
 
-FileParts = png.PngFile | plain_files.PlainFile
+FIRST_BYTES = 8  # which tell the kinds apart
 
-# Pillow knows many more formats; what they need of code, time and outside programs (Ghostscript
-# for EPS) is not put in the way of hostile files.  Some of these cannot be carriers: they are here
-# to be named.
-FORMATS = ("PNG", "BMP", "TIFF", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
-MODES = {"L": 1, "RGB": 3, "RGBA": 4}
-HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format, or a JPEG file"
-
-_CARRIERS = {"PNG", "BMP", "TIFF"}
-_LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp", "lerc", "jpeg2000"}
-_MODE_NAMES = {
-    "1": "a black-and-white picture",
-    "P": "a palette picture",
-    "PA": "a palette picture",
-    "LA": "a gray picture with transparency",
-    "CMYK": "a CMYK picture",
-    "I": "a picture with more than 8 bits per sample",
-    "I;16": "a 16-bit picture",
-    "I;16B": "a 16-bit picture",
-    "F": "a picture of floating-point samples",
-}
-# Files that Pillow does not open, or that are not to reach it, by what they begin with.
-_NAMES = (
-    (0, b"\x76\x2f\x31\x01", "an OpenEXR file, an HDR picture"),
-    (0, b"#?RADIANCE", "a Radiance file, an HDR picture"),
-    (0, b"#?RGBE", "a Radiance file, an HDR picture"),
-    (0, b"II\xbc\x01", "a JPEG XR file"),
-    (0, b"\xff\x0a", "a JPEG XL file"),
-    (4, b"JXL \r\n\x87\n", "a JPEG XL file"),
-    (4, b"ftyphei", "a HEIC file"),
-    (4, b"ftyphev", "a HEIC file"),
-    (4, b"ftypmif1", "a HEIF file"),
-)
-_BITS_PER_SAMPLE = 258
+Size: TypeAlias = "tuple[int, int]"
 
 
-def unreadable(raw: bytes, role: str) -> InputImageError:
-    """Return the error for a file that no decoder here takes."""
-    hint = HINT if role != "secret" else "use PNG, JPEG, WebP, BMP or TIFF"
-    for offset, start, name in _NAMES:
-        if raw.startswith(start, offset):
-            return InputImageError(f"the {role} is {name}", hint=hint)
-    if raw.startswith((b"II*\0", b"MM\0*")):
-        return InputImageError(
-            f"the {role} is a TIFF file that is damaged or has samples of an uncommon kind, "
-            "such as floating-point colours",
-            hint=hint,
-        )
-    return InputImageError(f"the {role} is not a picture in a format that can be read", hint=hint)
-
-
-def check_mode(mode: str, role: str) -> None:
-    """Refuse a picture in memory of a mode that is not 8-bit gray, RGB or RGBA."""
-    if mode not in MODES:
-        name = _MODE_NAMES.get(mode, f"of mode {mode}")
-        raise InputImageError(f"the {role} is {name}", hint=HINT)
-
-
-def check_file(image: Image.Image, several: bool, raw: bytes, role: str) -> FileParts | None:
-    """Refuse a file that cannot carry a message; return its parts, for writing it again.
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file that can be a cover.
 
     Parameters
     ----------
-    image : the file opened but not decoded
-    several : whether it holds several pictures
-    raw : the file
-    role : "carrier" or "stego", as messages call it
-
-    Returns
-    -------
-    What `png.parse` or `plain_files.locate` finds
-
-    Raises
-    ------
-    InputImageError : animated, of another format, lossy, or not of 8 bits per sample
+    recognise : whether a file is of this kind, by its first bytes
+    open : the cover that a file is, and "carrier" or "stego" for messages
+    suffixes : what the name of a stego may end in, the usual one first
+    named_alike : the carrier's own suffix comes first, where it is one of them
+    read_size : width and height of an open file by its header; None where it cannot be told
+    is_compiled : whether what reads and writes a file is compiled; None where nothing has to be
     """
-    kind = str(image.format)
-    parts = _png_parts(raw, role) if kind == "PNG" else None
-    if several or (parts is not None and parts.animated):
-        raise InputImageError(
-            f"the {role} is animated or has several pages", hint="use a picture with one frame"
-        )
-    if kind not in _CARRIERS:
-        raise InputImageError(f"the {role} is a {kind} file", hint=HINT)
-    compression = image.info.get("compression")
-    if kind == "TIFF" and compression in _LOSSY_TIFF:
-        raise InputImageError(
-            f"the {role} is a TIFF file with lossy compression ({compression})",
-            hint="use a JPEG file, or a picture that was never compressed with loss",
-        )
-    _check_depth(image, _depths(image, parts, raw), role)
-    return parts or plain_files.locate(image, raw)
+
+    recognise: Callable[[bytes], bool]
+    open: Callable[[bytes, str], Cover]
+    suffixes: tuple[str, ...]
+    named_alike: bool = False
+    read_size: Callable[[BinaryIO], Size | None] = lambda stream: None
+    is_compiled: Callable[[bytes], bool] | None = None
 
 
-def _png_parts(raw: bytes, role: str) -> png.PngFile:
-    try:
-        return png.parse(raw)
-    except png.PngFormatError as error:
-        raise damaged(role) from error
+def _starts(*starts: bytes) -> Callable[[bytes], bool]:
+    return lambda raw: raw.startswith(starts)
 
 
-def _depths(image: Image.Image, parts: png.PngFile | None, raw: bytes) -> set[int]:
-    """Return the bits per sample of a file, which Pillow's modes do not always tell."""
-    if parts is not None:
-        return {parts.bit_depth}
-    if image.format == "TIFF":
-        return set(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,)))
-    if raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in MODES:
-        return {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
-    return {8}
+_BMP, _TIFF = (*bmp_tiff.BMP, *output.PNG), (*bmp_tiff.TIFF, *output.PNG)
+
+KINDS = (
+    Kind(is_jpeg, jpeg.open_file, output.JPEG, False, jpeg.read_size, jpeg.is_compiled),
+    Kind(_starts(b"BM"), samples.open_file, _BMP),
+    Kind(_starts(b"II", b"MM"), samples.open_file, _TIFF, True),
+    # Of all others, `samples` says what they are.
+    Kind(_starts(b""), samples.open_file, output.PNG, False, png.read_size),
+)
 
 
-def _check_depth(image: Image.Image, depths: set[int], role: str) -> None:
-    if image.mode in MODES and depths == {8}:
-        return
-    name = f"a picture of {max(depths)} bits per sample"
-    if image.mode not in MODES:
-        name = _MODE_NAMES.get(image.mode, name)
-    raise InputImageError(f"the {role} is {name}", hint=HINT)
+def find(first: bytes) -> Kind:
+    """Return the kind of a file by its first bytes."""
+    return next(kind for kind in KINDS if kind.recognise(first))
+
+
+def read_size(stream: BinaryIO) -> Size | None:
+    """Return width and height of an open file by its header; None where it cannot be told."""
+    kind = find(stream.read(FIRST_BYTES))
+    stream.seek(0)
+    return kind.read_size(stream)

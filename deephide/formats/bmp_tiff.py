@@ -1,4 +1,4 @@
-"""BMP and TIFF files as carriers: other samples, and the rest of the file as it was.
+"""BMP and TIFF files with other samples, and the rest of the file as it was.
 
 Where samples lie in the file as they are, which is so in nearly all BMP files and in TIFF files
 without compression, they are changed in their places and no other byte is.  A TIFF file that is
@@ -17,9 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide.errors import InputImageError
-
-__all__ = ["BMP", "TIFF", "PlainFile", "locate", "replace_samples"]
+__all__ = ["BMP", "TIFF", "PlainFile", "UnwritableError", "locate", "replace_samples"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +47,10 @@ _LAYOUT_TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324,
 _NESTED_TAGS = (34665, 34853)  # tables of tags of their own: EXIF and GPS
 _ORIENTATION = 274
 _APPEARANCE = (282, 283, 296, 34675)  # resolution and colour profile
+
+
+class UnwritableError(ValueError):
+    """The file cannot be written with other samples."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def replace_samples(
 
     Raises
     ------
-    InputImageError : a TIFF file that libtiff cannot write again
+    UnwritableError : a TIFF file that libtiff cannot write again
     """
     if strip_metadata and file.kind == TIFF:
         return _written_again(file.raw, samples, strip=True)
@@ -153,10 +155,7 @@ def _written_again(raw: bytes, samples: NDArray[np.uint8], *, strip: bool) -> by
             warnings.simplefilter("ignore")  # remarks on odd tags; what counts is read back
             return _saved(raw, samples, strip)
     except (OSError, RuntimeError, ValueError, TypeError) as error:  # what Pillow says of odd tags
-        raise InputImageError(
-            "the carrier is a TIFF file that cannot be written with other samples",
-            hint="use an output that ends in .png",
-        ) from error
+        raise UnwritableError("a TIFF file that cannot be written with other samples") from error
 
 
 def _saved(raw: bytes, samples: NDArray[np.uint8], strip: bool) -> bytes:

@@ -1,10 +1,23 @@
-"""What is said of pictures that cannot be used, whatever their format."""
+"""Errors for files and images that cannot be used, whatever their format and role."""
 
 from __future__ import annotations
 
-from deephide.errors import DeephideError, ExtractionError, InputImageError
+from deephide.errors import InputImageError
 
-__all__ = ["damaged", "too_long", "too_many_pixels", "too_small"]
+__all__ = ["damaged", "too_long", "too_many_pixels", "unreadable"]
+
+# Files that Pillow does not open, or that are not to reach it, by what they begin with.
+_NAMES = (
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR file, an HDR picture"),
+    (0, b"#?RADIANCE", "a Radiance file, an HDR picture"),
+    (0, b"#?RGBE", "a Radiance file, an HDR picture"),
+    (0, b"II\xbc\x01", "a JPEG XR file"),
+    (0, b"\xff\x0a", "a JPEG XL file"),
+    (4, b"JXL \r\n\x87\n", "a JPEG XL file"),
+    (4, b"ftyphei", "a HEIC file"),
+    (4, b"ftyphev", "a HEIC file"),
+    (4, b"ftypmif1", "a HEIF file"),
+)
 
 
 def too_long(role: str, size: int, limit: int) -> InputImageError:
@@ -13,7 +26,7 @@ def too_long(role: str, size: int, limit: int) -> InputImageError:
 
 
 def too_many_pixels(role: str, size: str, limit: int) -> InputImageError:
-    """Return the error for a picture that would take too much memory."""
+    """Return the error for an image that would take too much memory."""
     return InputImageError(
         f"the {role} has too many pixels{size}, at most {limit} are allowed",
         hint="scale or crop it before use",
@@ -27,11 +40,15 @@ def damaged(role: str) -> InputImageError:
     )
 
 
-def too_small(role: str, width: int, height: int, count: str, limit: int) -> DeephideError:
-    """Return the error for too few elements."""
-    if role == "stego":
-        return ExtractionError()  # the format knows one error for whatever holds nothing
-    return InputImageError(
-        f"the {role} is too small ({width} x {height}): {count}, at least {limit} are needed",
-        hint="use an ordinary photo",
-    )
+def unreadable(raw: bytes, role: str, hint: str) -> InputImageError:
+    """Return the error for a file that no decoder here takes."""
+    for offset, start, name in _NAMES:
+        if raw.startswith(start, offset):
+            return InputImageError(f"the {role} is {name}", hint=hint)
+    if raw.startswith((b"II*\0", b"MM\0*")):
+        return InputImageError(
+            f"the {role} is a TIFF file that is damaged or has samples of an uncommon kind, "
+            "such as floating-point colours",
+            hint=hint,
+        )
+    return InputImageError(f"the {role} is not a picture in a format that can be read", hint=hint)

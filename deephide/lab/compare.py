@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import api, inference
-from deephide.covers import samples as image_io
-from deephide.covers.opening import is_jpeg_source
-from deephide.covers.samples import ImageSource
+from deephide.codecs.secrets import load_square
+from deephide.covers.opening import safe_suffixes
 from deephide.errors import DeephideError
+from deephide.formats.files import ImageSource
+from deephide.formats.images import load_picture
 from deephide.lab import deep_hiding
 from deephide.lab.attacks import ATTACKS
 from deephide.lab.quality import psnr, ssim
@@ -74,7 +75,7 @@ def compare(
     DeephideError : as `deephide.embed`, or networks that cannot be loaded
     """
     rivals = [deep_hiding.load(path) for path in networks]
-    face = image_io.load_secret(secret)
+    face = load_square(secret)
     cover = _pixels(carrier)
     ours = _ours(secret, face, carrier, cover, LazyModel.of(model), cost, codec)
     return [ours, *(_theirs(each, face, cover) for each in rivals)]
@@ -100,7 +101,7 @@ def _data_url(picture: Image.Image) -> str:
 
 
 def _pixels(source: ImageSource) -> Samples:
-    return np.asarray(image_io.load_picture(source))
+    return np.asarray(load_picture(source))
 
 
 def _ours(
@@ -114,7 +115,7 @@ def _ours(
 ) -> Comparison:
     key = secrets.token_hex()
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
-        path = Path(folder) / ("stego.jpg" if is_jpeg_source(carrier) else "stego.png")
+        path = Path(folder) / f"stego{safe_suffixes(carrier)[0]}"
         result = api.embed_file(secret, carrier, path, key, model, cost, codec)
         stego, recovered = _pixels(path), api.extract(path, key, model).image
     pictures = {"secret": face}

@@ -10,8 +10,8 @@ from deephide import inference, models, pipeline
 from deephide.codecs import latent as latent_codec
 from deephide.container import hiding
 from deephide.container import layout as container
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
+from deephide.covers.opening import open_cover
+from deephide.covers.samples import SampleCover
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
@@ -169,8 +169,8 @@ def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, mo
 
 
 def test_mipod_is_never_asked_for_more_than_it_prices(make_texture):
-    cover = image_io.load_cover(Image.fromarray(make_texture(38, 38, 3)))
-    assert np.isfinite(cover_costs.cover_costs(cover, "mipod", 10**6)[0]).any()
+    cover = open_cover(Image.fromarray(make_texture(38, 38, 3)))
+    assert np.isfinite(cover.costs("mipod", 10**6)[0]).any()
 
 
 def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
@@ -179,17 +179,17 @@ def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
     def fail(*_):
         raise stc.PayloadTooLargeError("too much", needed_bits=9, capacity_bits=7)
 
-    monkeypatch.setattr(pipeline.covers, "prices", fail)
+    monkeypatch.setattr(SampleCover, "costs", fail)
     with pytest.raises(deephide.CapacityError, match="too much"):
         deephide.embed(face, photo, None, model)
 
 
 def test_poor_covers_are_named():
-    cover = image_io.load_cover(Image.new("RGB", (100, 100), "white"))
-    assert len(cover_costs.cover_warnings(cover)) == 3
+    cover = open_cover(Image.new("RGB", (100, 100), "white"))
+    assert len(cover.warnings()) == 3
     rng = np.random.default_rng(0)
     good = rng.integers(1, 255, (300, 300, 3)).astype(np.uint8)
-    assert cover_costs.cover_warnings(image_io.load_cover(Image.fromarray(good))) == ()
+    assert open_cover(Image.fromarray(good)).warnings() == ()
 
 
 def test_warnings_reach_the_result_and_the_log(photo, face, model, caplog):
@@ -348,7 +348,7 @@ def test_only_mipod_looks_at_the_payload(photo, monkeypatch):
 
     seen = []
     monkeypatch.setattr(stc.costs, "mipod", lambda c, bits: seen.append(bits) or c + 1.0, False)
-    cover_costs.cover_costs(image_io.load_cover(photo), "mipod", 300)
+    open_cover(photo).costs("mipod", 300)
     assert seen == [300]
 
 

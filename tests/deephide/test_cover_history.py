@@ -8,10 +8,9 @@ import pytest
 from files import files_in
 from PIL import Image
 
-from deephide.covers import samples as image_io
-from deephide.covers.decompressed import looks_decompressed
-from deephide.covers.history import earlier_uses, looks_upscaled
-from deephide.covers.samples_costs import cover_warnings
+from deephide.covers.history import looks_decompressed, looks_upscaled
+from deephide.covers.opening import open_cover
+from deephide.covers.reuse import earlier_uses
 from deephide.errors import InputImageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -59,11 +58,11 @@ def test_neither_noise_nor_flat_nor_tiny_nor_reduced_pictures_are_accused():
 
 def test_the_sender_is_warned_of_one_thing_at_a_time():
     large = enlarged(scene(300, 300, 3), 2, RESAMPLING[2])
-    notes = cover_warnings(image_io.load_cover(Image.fromarray(large)))
+    notes = open_cover(Image.fromarray(large)).warnings()
     assert [note for note in notes if "enlarged" in note]
     buffer = io.BytesIO()
     Image.fromarray(large).save(buffer, "JPEG", quality=75)
-    notes = cover_warnings(image_io.load_cover(Image.open(buffer).convert("RGB")))
+    notes = open_cover(Image.open(buffer).convert("RGB")).warnings()
     assert sum("JPEG" in note for note in notes) == 1
     assert not any("enlarged" in note for note in notes)
 
@@ -109,7 +108,7 @@ def portraits():
 @pytest.mark.weights
 def test_reduced_photos_raise_no_false_alarm(portraits):
     assert not any(looks_upscaled(p) or looks_decompressed(p) for p in portraits)
-    assert not any(cover_warnings(image_io.load_cover(Image.fromarray(p))) for p in portraits)
+    assert not any(open_cover(Image.fromarray(p)).warnings() for p in portraits)
 
 
 @pytest.mark.weights

@@ -6,9 +6,8 @@ from PIL import Image
 
 import deephide
 from deephide.covers import detectability
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
 from deephide.covers.detectability import Prospect
+from deephide.covers.opening import open_cover
 
 
 def even(n, information, cost=1.0):
@@ -57,8 +56,8 @@ def test_the_forecast_of_a_payload_is_monotonic():
 def test_the_forecast_agrees_with_the_embedding(make_texture):
     carrier = Image.fromarray(make_texture(200, 220, 3))
     result = deephide.embed(bytes(range(256)) * 2, carrier, "p", codec="file")
-    cover = image_io.load_cover(carrier)
-    prospect = detectability.survey(cover, *cover_costs.cover_costs(cover))
+    cover = open_cover(carrier)
+    prospect = cover.survey(cover.costs())
     forecast = prospect.at(result.payload_bits)
     assert forecast.change_rate == pytest.approx(result.change_rate, rel=0.15)
     assert result.detector_error == forecast.detector_error
@@ -88,10 +87,10 @@ def test_texture_and_size_add_capacity_and_even_areas_take_it():
 
 
 def test_tiles_of_a_large_picture_stand_for_all_of_it(make_texture):
-    cover = image_io.load_cover(Image.fromarray(make_texture(700, 900, 1)[:, :, 0]))
-    prices = cover_costs.cover_costs(cover)
-    whole = detectability.survey(cover, *prices)
-    tiles = detectability.survey(cover, *prices, max_pixels=1 << 17)
+    cover = open_cover(Image.fromarray(make_texture(700, 900, 1)[:, :, 0]))
+    costs = cover.costs()
+    whole = cover.survey(costs)
+    tiles = cover.survey(costs, max_pixels=1 << 17)
     assert tiles.weight != whole.weight
     assert tiles.weight * tiles.cost_p1.size == pytest.approx(whole.elements, rel=0.02)
     assert tiles.safe().payload_bits == pytest.approx(whole.safe().payload_bits, rel=0.1)

@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deephide.covers import samples as image_io
+from deephide.codecs.secrets import load_square
+from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
+from deephide.formats import images
+from deephide.formats.images import load_picture
 from deephide.formats.png import file as png
 
 
@@ -103,13 +106,13 @@ def test_bad_covers_are_refused_in_one_sentence(tmp_path, photo, name):
     path = tmp_path / "cover.bin"
     path.write_bytes(make(photo))
     with pytest.raises(InputImageError, match=message) as caught:
-        image_io.load_cover(path)
+        open_cover(path)
     assert str(caught.value).startswith("the carrier ")
     assert caught.value.__suppress_context__ or caught.value.hint or "empty" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [b"IDAT", b"prIv", b"tEXt"])
-@pytest.mark.parametrize("read", [image_io.load_cover, image_io.load_picture])
+@pytest.mark.parametrize("read", [open_cover, load_picture])
 def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypatch, kind, read):
     data = zlib.compress(bytes((1 + 3 * 80) * 80))
     whole = chunk(b"IDAT", data) + chunk(b"IEND", b"")
@@ -124,16 +127,16 @@ def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypa
 
 def test_missing_files_and_directories_are_refused(tmp_path):
     with pytest.raises(InputImageError, match="does not exist"):
-        image_io.load_cover(tmp_path / "none.png")
+        open_cover(tmp_path / "none.png")
     with pytest.raises(InputImageError, match="is a directory"):
-        image_io.load_cover(tmp_path)
+        open_cover(tmp_path)
 
 
 def test_files_that_are_too_large_are_not_read(tmp_path, monkeypatch, photo):
-    monkeypatch.setattr(image_io, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("deephide.formats.files.MAX_FILE_BYTES", 100)
     photo.save(tmp_path / "a.png")
     with pytest.raises(InputImageError, match="at most 100 are allowed"):
-        image_io.load_cover(tmp_path / "a.png")
+        open_cover(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
@@ -144,26 +147,26 @@ def test_covers_are_read_without_loss(tmp_path, photo, kind, mode):
     picture = photo.convert(mode)
     path = tmp_path / f"cover.{kind.lower()}"
     picture.save(path, kind)
-    cover = image_io.load_cover(path)
+    cover = open_cover(path)
     assert cover.shape == (120, 96, 1 if mode == "L" else 3)
-    written = Image.open(io.BytesIO(image_io.encode_png(cover, cover.samples ^ 1)))
+    written = Image.open(io.BytesIO(cover.encode(cover.samples ^ 1)))
     expected = np.asarray(picture).copy().reshape(96, 120, -1)
     expected[:, :, : cover.shape[2]] ^= 1
     assert np.array_equal(np.asarray(written).reshape(96, 120, -1), expected)
-    assert np.array_equal(np.asarray(image_io.to_pil(cover)), np.asarray(picture))
+    assert np.array_equal(np.asarray(cover.render(cover.elements)), np.asarray(picture))
 
 
 def test_pictures_in_memory_are_taken_as_they_are(photo):
-    assert np.array_equal(image_io.load_cover(photo).samples, np.asarray(photo))
+    assert np.array_equal(open_cover(photo).samples, np.asarray(photo))
     with pytest.raises(InputImageError, match="palette"):
-        image_io.load_cover(photo.convert("P"))
+        open_cover(photo.convert("P"))
     with pytest.raises(InputImageError, match="of mode YCbCr"):
-        image_io.load_cover(photo.convert("YCbCr"))
+        open_cover(photo.convert("YCbCr"))
 
 
 def test_pixel_limit_holds_for_pictures_in_memory(monkeypatch, photo):
-    monkeypatch.setattr(image_io, "MAX_PIXELS", 100)
-    for load in (image_io.load_cover, image_io.load_secret):
+    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    for load in (open_cover, load_square):
         with pytest.raises(InputImageError, match="too many pixels"):
             load(photo)
 
@@ -171,7 +174,7 @@ def test_pixel_limit_holds_for_pictures_in_memory(monkeypatch, photo):
 def test_transparent_pixels_are_fixed(photo):
     picture = photo.convert("RGBA")
     picture.putalpha(Image.fromarray(np.tile(np.arange(120, dtype=np.uint8) % 2, (96, 1))))
-    cover = image_io.load_cover(picture)
+    cover = open_cover(picture)
     assert np.array_equal(cover.fixed, np.asarray(picture)[:, :, 3] == 0)
 
 
@@ -179,7 +182,7 @@ def test_a_transparent_colour_is_neither_reached_nor_left(tmp_path, photo):
     path = tmp_path / "key.png"
     key = photo.getpixel((5, 6))
     photo.save(path, transparency=key)
-    cover = image_io.load_cover(path)
+    cover = open_cover(path)
     near = np.abs(cover.samples.astype(int) - key).max(axis=2) <= 1
     assert cover.fixed[6, 5] and np.array_equal(cover.fixed, near)
 
@@ -191,37 +194,37 @@ def test_a_transparent_colour_out_of_range_fixes_nothing(tmp_path, photo, mode, 
     end = raw.index(b"IDAT") - 4
     key = chunk(b"tRNS", struct.pack(">H", value) * len(mode))
     (tmp_path / "key.png").write_bytes(raw[:end] + key + raw[end:])
-    cover = image_io.load_cover(tmp_path / "key.png")
+    cover = open_cover(tmp_path / "key.png")
     assert cover.fixed is not None and not cover.fixed.any()
-    assert key in image_io.encode_png(cover, cover.samples)
+    assert key in cover.encode(cover.samples)
 
 
 def test_colour_profiles_of_other_formats_are_kept(tmp_path, photo):
     photo.save(tmp_path / "a.tif", icc_profile=b"profile")
-    cover = image_io.load_cover(tmp_path / "a.tif")
-    written = Image.open(io.BytesIO(image_io.encode_png(cover, cover.samples)))
+    cover = open_cover(tmp_path / "a.tif")
+    written = Image.open(io.BytesIO(cover.encode(cover.samples)))
     assert written.info["icc_profile"] == b"profile"
-    assert image_io.to_pil(cover).info["icc_profile"] == b"profile"
+    assert cover.render(cover.elements).info["icc_profile"] == b"profile"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_secrets_may_have_any_common_format(tmp_path, face, kind):
     face.save(tmp_path / "secret", kind)
-    secret = image_io.load_secret(tmp_path / "secret")
+    secret = load_square(tmp_path / "secret")
     assert (secret.mode, secret.size) == ("RGB", (100, 100))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "I;16", "F"])
 def test_secrets_may_have_any_mode(face, mode):
     picture = face.convert("L").convert("I").convert(mode) if mode == "I;16" else face.convert(mode)
-    assert image_io.load_secret(picture).mode == "RGB"
+    assert load_square(picture).mode == "RGB"
 
 
 def test_secrets_are_turned_upright(tmp_path, face):
     exif = Image.Exif()
     exif[274] = 6
     face.save(tmp_path / "turned.png", exif=exif)
-    upright = image_io.load_secret(tmp_path / "turned.png")
+    upright = load_square(tmp_path / "turned.png")
     assert np.array_equal(np.asarray(upright), np.asarray(face.transpose(Image.ROTATE_270)))
 
 
@@ -229,14 +232,14 @@ def test_secrets_are_cropped_to_the_middle(caplog, face):
     wide = Image.new("RGB", (140, 100))
     wide.paste(face, (20, 0))
     with caplog.at_level("INFO", logger="deephide"):
-        assert np.array_equal(np.asarray(image_io.load_secret(wide)), np.asarray(face))
+        assert np.array_equal(np.asarray(load_square(wide)), np.asarray(face))
     assert "not square" in caplog.text
 
 
 def test_transparent_secrets_are_laid_on_white(face):
     picture = face.convert("RGBA")
     picture.putalpha(0)
-    assert np.asarray(image_io.load_secret(picture)).min() == 255
+    assert np.asarray(load_square(picture)).min() == 255
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_transparent_secrets_are_laid_on_white(face):
 def test_bad_secrets_are_refused(tmp_path, face, make, message):
     (tmp_path / "secret").write_bytes(make(face))
     with pytest.raises(InputImageError, match=message):
-        image_io.load_secret(tmp_path / "secret")
+        load_square(tmp_path / "secret")
 
 
 @settings(
@@ -269,12 +272,12 @@ def test_damaged_files_give_a_picture_or_one_error(tmp_path, photo, kind, damage
         raw[place % (200 if early else len(raw))] = value
     path = tmp_path / "damaged"
     path.write_bytes(raw)
-    for load in (image_io.load_cover, image_io.load_secret):
+    for load in (open_cover, load_square):
         with contextlib.suppress(InputImageError):
             load(path)
 
 
-@pytest.mark.parametrize("load", [image_io.load_secret, image_io.load_cover])
+@pytest.mark.parametrize("load", [load_square, open_cover])
 def test_formats_that_start_other_programs_are_not_opened(tmp_path, load):
     path = tmp_path / "picture.png"
     path.write_bytes(
@@ -295,6 +298,6 @@ def test_pages_are_not_counted(tmp_path, monkeypatch, photo):
     path = tmp_path / "pages.tif"
     path.write_bytes(frames(photo, "TIFF"))
     with pytest.raises(InputImageError, match="several pages"):
-        image_io.load_cover(path)
+        open_cover(path)
     path.write_bytes(encode(photo, "TIFF"))
-    assert image_io.load_cover(path).shape == (120, 96, 3)
+    assert open_cover(path).shape == (120, 96, 3)

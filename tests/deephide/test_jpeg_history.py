@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
-from deephide.covers.decompressed import looks_decompressed
+from deephide.covers.history import looks_decompressed
+from deephide.covers.opening import open_cover
 
 
 @pytest.fixture
@@ -43,5 +42,5 @@ def test_neither_noise_nor_flat_nor_tiny_pictures_are_accused(make_texture):
 
 
 def test_the_sender_is_warned(scene):
-    cover = image_io.load_cover(Image.fromarray(through_jpeg(scene, 75)))
-    assert any("JPEG picture before" in note for note in cover_costs.cover_warnings(cover))
+    cover = open_cover(Image.fromarray(through_jpeg(scene, 75)))
+    assert any("JPEG picture before" in note for note in cover.warnings())

@@ -8,8 +8,7 @@ import tifffile
 from PIL import Image
 
 import deephide
-from deephide.covers import opening as covers
-from deephide.covers import samples as image_io
+from deephide.covers.opening import open_cover, suffixes
 from deephide.formats import bmp_tiff as plain_files
 
 SECRET = bytes(range(30))
@@ -50,12 +49,12 @@ def by_tifffile(picture, planar=False, **options):
 
 def changed(raw, **options):
     """Change the lowest bit of every sample; return the new file and the cover."""
-    cover = image_io.load_cover(raw)
+    cover = open_cover(raw)
     return plain_files.replace_samples(cover.source, cover.samples ^ 1, **options), cover
 
 
 def check(raw, stego, cover):
-    again = image_io.load_cover(stego)
+    again = open_cover(stego)
     assert np.array_equal(again.samples, cover.samples ^ 1)
     assert (again.alpha is None) == (cover.alpha is None)
     assert cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
@@ -145,7 +144,7 @@ def few_grays(photo):
 
 def test_a_palette_of_few_grays_cannot_take_others(tmp_path, photo, cheap_kdf):
     (tmp_path / "a.bmp").write_bytes(few_grays(photo))
-    assert image_io.load_cover(tmp_path / "a.bmp").samples.max() < 100
+    assert open_cover(tmp_path / "a.bmp").samples.max() < 100
     options = {"passphrase": "p", "codec": "file"}
     with pytest.raises(deephide.OutputError, match="rare kind") as caught:
         deephide.embed_file(SECRET, tmp_path / "a.bmp", tmp_path / "b.bmp", **options)
@@ -158,7 +157,7 @@ def test_a_palette_of_few_grays_cannot_take_others(tmp_path, photo, cheap_kdf):
 def test_round_trips(tmp_path, photo, name, cheap_kdf):
     carrier, stego = tmp_path / name, tmp_path / f"stego{(tmp_path / name).suffix}"
     photo.save(carrier)
-    assert covers.suffixes(carrier)[0] == carrier.suffix
+    assert suffixes(carrier)[0] == carrier.suffix
     result = deephide.embed_file(SECRET, carrier, stego, "p", codec="file")
     assert deephide.extract(stego, "p").data == SECRET
     assert apart(carrier.read_bytes(), stego.read_bytes()) == result.changes > 0
@@ -186,11 +185,11 @@ def test_what_a_stego_may_be_called(tmp_path, photo, jpegs):
     for name in ("a.bmp", "a.tiff", "a.png"):
         photo.save(tmp_path / name)
     (tmp_path / "a.jpeg").write_bytes(jpegs.encoded(jpegs.photo(64, 64)))
-    found = {path.name: covers.suffixes(path) for path in tmp_path.iterdir()}
+    found = {path.name: suffixes(path) for path in tmp_path.iterdir()}
     assert found == {
         "a.bmp": (".bmp", ".png"),
         "a.tiff": (".tiff", ".tif", ".png"),
         "a.png": (".png",),
         "a.jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     }
-    assert covers.suffixes(photo) == covers.suffixes(tmp_path / "none.bmp") == (".png",)
+    assert suffixes(photo) == suffixes(tmp_path / "none.bmp") == (".png",)

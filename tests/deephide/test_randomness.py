@@ -9,8 +9,7 @@ from PIL import Image
 
 from deephide.container import hiding, keys
 from deephide.container import layout as container
-from deephide.covers import samples as image_io
-from deephide.covers import samples_costs as cover_costs
+from deephide.covers.opening import open_cover
 
 nist = load_script("benchmarks/nist.py")
 
@@ -118,13 +117,13 @@ def streams():
         soft = rng.normal(110, 50, (13, 17, 3)).repeat(24, 0).repeat(24, 1)
         soft += rng.normal(0, rng.uniform(1, 3), soft.shape)
         soft[:60, :90] = 255
-        cover = image_io.load_cover(Image.fromarray(soft.clip(0, 255).astype(np.uint8)))
+        cover = open_cover(Image.fromarray(soft.clip(0, 255).astype(np.uint8)))
         elements = cover.samples.reshape(-1)
         associated = container.associated_data(*cover.shape)
         zones = container.Zones(elements.size)
         size = zones.max_body_bytes - container.MIN_BODY_BYTES
         plaintext = container.pack(container.Header(1, bytes(8)), bytes(size))
-        p1, m1 = cover_costs.cover_costs(cover, "hill")
+        p1, m1 = cover.costs("hill")
         key = keys.SharedKey(b"right %d" % seed)
         stego = hiding.hide(elements, p1, m1, key, plaintext, associated, random=rng.bytes).elements
         for which, samples, secret in (

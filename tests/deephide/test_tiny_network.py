@@ -45,10 +45,10 @@ def test_threads_do_not_decide_integers(model_file, face):
     import torch
 
     from deephide import inference, models
-    from deephide.covers import samples as image_io
+    from deephide.codecs.secrets import load_square
 
     model = models.load_model(model_file)
-    secret = image_io.load_secret(face)
+    secret = load_square(face)
     before = torch.get_num_threads()
     try:
         found = []
@@ -69,9 +69,9 @@ def test_processes_agree_on_integers(model_file, face, tmp_path):
         "import hashlib, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from deephide import inference, models\n"
-        "from deephide.covers import samples\n"
+        "from deephide.codecs.secrets import load_square\n"
         f"model = models.load_model({str(model_file)!r})\n"
-        f"secret = samples.load_secret({str(tmp_path / 'face.png')!r})\n"
+        f"secret = load_square({str(tmp_path / 'face.png')!r})\n"
         "code = inference.invert(model, secret)\n"
         "integers = models.round_code(models.quantizer_of(model), code)\n"
         "print(hashlib.sha256(integers.tobytes()).hexdigest())\n"

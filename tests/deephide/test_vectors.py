@@ -16,7 +16,7 @@ import deephide
 from deephide.codecs import latent as latent_codec
 from deephide.container import crypto, elligator, hiding, key_files, keys, keystream
 from deephide.container import layout as container
-from deephide.covers import opening as covers
+from deephide.covers.opening import open_cover
 from e2style.quantizer import Quantizer
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "container"
@@ -46,7 +46,7 @@ def secret(entry, name):
 
 
 def our_reader(entry):
-    stego = covers.load(base64.b64decode(entry["picture"]), "stego")
+    stego = open_cover(base64.b64decode(entry["picture"]), "stego")
     identity = secret(entry, "identity")
     key_input = crypto.key_input(
         entry["passphrase"], secret(entry, "fingerprint"), secret(entry, "key_file")
@@ -183,7 +183,7 @@ def test_the_second_reader_reads_jpeg_files_of_every_kind(second_receiver, jpegs
         raw = jpegs.encoded(jpegs.photo(61, 85), **jpegs.KINDS[kind])
         result = deephide.embed(b"any bytes", raw, "p", codec="file")
         path = tmp_path / "stego.jpg"
-        path.write_bytes(result.jpeg)
+        path.write_bytes(result.file)
         plaintext = second_receiver.receive(
             *second_receiver.coefficients(path), "p", None, SPECIFICATION
         )

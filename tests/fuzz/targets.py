@@ -118,7 +118,7 @@ class Unlimited:
 
 
 class ImageTarget(Target):
-    """`image_io`: covers, stegos and secrets; a cover that loads must survive being written.
+    """Covers of samples, their stegos, and secrets; a cover that loads must survive being written.
 
     The bound on pixels is lowered to 2**20, or most of the time would go into filling memory; the
     real bound is measured by `benchmarks/memory.py`.
@@ -129,12 +129,18 @@ class ImageTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide.covers import samples as image_io
-        from deephide.formats import bmp_tiff as plain_files
+        from deephide.codecs.secrets import load_square
+        from deephide.covers import samples
+        from deephide.formats import bmp_tiff, files, images
 
-        image_io.MAX_PIXELS = 1 << 20
-        self.plain_files = plain_files
-        self.image_io = image_io
+        images.MAX_PIXELS = 1 << 20
+        self.bmp_tiff = bmp_tiff
+        self.load_square = load_square
+
+        def open_file(path, role):
+            return samples.open_file(files.read_source(path, role), role)
+
+        self.open_file = open_file
 
     def seeds(self):
         rgb, gray, rgba = picture(40, 36, 3), picture(64, 70, 1), picture(40, 36, 4)
@@ -175,25 +181,25 @@ class ImageTarget(Target):
         path = self.file(raw)
         try:
             if role == "secret":
-                side = self.image_io.load_secret(path)
+                side = self.load_square(path)
                 if side.mode != "RGB" or side.width != side.height:
                     raise WrongSuccessError(f"a secret of mode {side.mode} and size {side.size}")
                 return
-            cover = self.image_io.load_cover(path, role)
+            cover = self.open_file(path, role)
         except (InputImageError, ExtractionError):
             return
         changed = cover.samples ^ 1
         if cover.fixed is not None:
             changed[cover.fixed] = cover.samples[cover.fixed]
-        if isinstance(cover.source, self.plain_files.PlainFile):
+        if isinstance(cover.source, self.bmp_tiff.PlainFile):
             # Of a crafted file parts may overlap; the sender sees that when it extracts.
-            with contextlib.suppress(InputImageError):
-                self.plain_files.replace_samples(cover.source, changed)
+            with contextlib.suppress(self.bmp_tiff.UnwritableError):
+                self.bmp_tiff.replace_samples(cover.source, changed)
         try:
-            written = self.image_io.encode_png(cover, changed)
+            written = cover.encode(changed)
         except InputImageError:  # promised for image data whose damage the decoder overlooked
             return
-        again = self.image_io.load_cover(self.file(written, ".png"), role)
+        again = self.open_file(self.file(written, ".png"), role)
         same_alpha = (again.alpha is None) == (cover.alpha is None) and (
             cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
         )
@@ -208,11 +214,11 @@ class JpegTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide.covers import opening as covers
-        from deephide.covers import samples as image_io
+        from deephide.covers.opening import open_cover
+        from deephide.formats import images
 
-        image_io.MAX_PIXELS = 1 << 20
-        self.covers = covers
+        images.MAX_PIXELS = 1 << 20
+        self.open_cover = open_cover
 
     def seeds(self):
         samples, options = picture(70, 66, 3), {"quality": 85}
@@ -231,12 +237,12 @@ class JpegTarget(Target):
         from deephide.errors import ExtractionError, InputImageError
 
         try:
-            cover = self.covers.load(b"\xff\xd8\xff" + data[3:], "stego")
+            cover = self.open_cover(b"\xff\xd8\xff" + data[3:], "stego")
         except (InputImageError, ExtractionError):
             return
         free = np.abs(cover.elements.astype(np.int32)) < 1023
         changed = np.where(free, cover.elements ^ 1, cover.elements)
-        again = self.covers.load(self.covers.encode(cover, changed), "stego")
+        again = self.open_cover(cover.encode(changed), "stego")
         if not np.array_equal(again.elements, changed) or again.associated != cover.associated:
             raise WrongSuccessError("the written file is not the one that was to be written")
 
@@ -538,10 +544,10 @@ class ExtractTarget(Target):
         from deephide.codecs import latent as latent_codec
         from deephide.container import hiding
         from deephide.container import layout as container
-        from deephide.covers import samples as image_io
+        from deephide.formats import images
 
         torch.set_num_threads(1)
-        image_io.MAX_PIXELS = 1 << 20
+        images.MAX_PIXELS = 1 << 20
         self.deephide, self.container = deephide, container
         self.codecs, self.latent = base, base.NUMBERS["latent"]
         self.hiding = hiding

@@ -126,13 +126,12 @@ def test_mipod_gives_all_channels_one_multiplier(rng):
 def test_covers_have_synchronised_channels_on_request():
     from PIL import Image
 
-    from deephide.covers import samples as image_io
-    from deephide.covers import samples_costs as cover_costs
+    from deephide.covers.opening import open_cover
 
     picture = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    cover = image_io.load_cover(Image.fromarray(picture))
-    plain = cover_costs.cover_costs(cover)
-    up, down = cover_costs.cover_costs(cover, "hill", 500, sync=True)
+    cover = open_cover(Image.fromarray(picture))
+    plain = cover.costs()
+    up, down = cover.costs("hill", 500, sync=True)
     kept = np.stack([up == plain[0], down == plain[1]]).reshape(2, -1, 3)
     assert kept.any(axis=0).all()
     dry = np.isfinite(plain).all(axis=0).reshape(-1, 3).all(axis=-1)

@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ __all__ = [
     "count_chunks",
     "new_file",
     "parse",
+    "read_size",
     "replace_samples",
     "study",
     "without_metadata",
@@ -103,6 +105,15 @@ def count_chunks(raw: bytes) -> int:
             break
         position += 12 + int.from_bytes(raw[position : position + 4], "big")
     return found
+
+
+def read_size(stream: BinaryIO) -> tuple[int, int] | None:
+    """Return width and height by the header of an open file; None where there is no such header."""
+    head = stream.read(24)
+    if not head.startswith(SIGNATURE) or len(head) < 24:
+        return None
+    width, height = struct.unpack_from(">II", head, 16)
+    return width, height
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -223,8 +234,8 @@ def replace_samples(
     encoder = study(file, original) if encoder is None else encoder
     if not encoder.exact:
         _log.warning(
-            "the program that wrote the carrier cannot be imitated: who compares its compressed "
-            "data with that program's can tell that the file was written again"
+            "the program that wrote the carrier cannot be imitated: comparing the compressed data "
+            "with that program's own shows that the file was written again"
         )
     stream = _encode(file, list(_passes(file, samples)), encoder)
     return file.before + _idat(stream, file.sizes) + file.after

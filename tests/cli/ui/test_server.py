@@ -16,8 +16,8 @@ from cli.ui import work
 from cli.ui.files import Files
 from cli.ui.guard import Address
 from cli.ui.jobs import MAX_JOBS
-from deephide.covers import samples as image_io
 from deephide.errors import DeephideError
+from deephide.formats import files as file_reading
 
 SECONDS = 120  # the machine may be busy with something else
 
@@ -214,8 +214,8 @@ def test_without_a_passphrase_there_is_a_warning(ask, order):
     ("role", "word"), [("secret", "secret"), ("carrier", "carrier"), ("file", "secret")]
 )
 def test_uploads_have_the_limits_of_the_commands(ask, monkeypatch, role, word):
-    assert work.limit_of("carrier") == image_io.MAX_FILE_BYTES
-    monkeypatch.setattr("deephide.covers.samples.MAX_FILE_BYTES", 1000)
+    assert work.limit_of("carrier") == file_reading.MAX_FILE_BYTES
+    monkeypatch.setattr("deephide.formats.files.MAX_FILE_BYTES", 1000)
     monkeypatch.setattr("deephide.codecs.file.MAX_FILE_BYTES", 1000)
     error = ask(f"look/{role}", bytes(1001)).lines[-1]["error"]
     assert error["message"] == f"the {word} is a file of 1001 bytes, at most 1000 are allowed"

@@ -25,8 +25,7 @@ from deephide.container import crypto, elligator, hiding, key_files, keys
 from deephide.container import layout as container
 from deephide.container.canvas import Canvas, ChangeCosts
 from deephide.container.keystream import keyed_order, public_order
-from deephide.covers import jpeg as jpeg_cover
-from deephide.covers import opening as covers
+from deephide.covers.opening import open_cover
 from deephide.formats import still as bitstreams
 from e2style.quantizer import Quantizer
 
@@ -195,7 +194,7 @@ def jpeg_cases(cases):
     for name, options in (("jpeg", {}), ("jpeg-progressive", {"progressive": True})):
         buffer = io.BytesIO()
         Image.fromarray(samples).save(buffer, "JPEG", quality=85, subsampling=2, **options)
-        cover = covers.load(buffer.getvalue())
+        cover = open_cover(buffer.getvalue())
         n = cover.elements.size
         key = keys.SharedKey(crypto.key_input(text, FINGERPRINT, None))
         opening = key.begin(stream(name))
@@ -203,10 +202,10 @@ def jpeg_cases(cases):
         sealed = hiding.lock(plain(data), opening.keys, zones, cover.associated)
         stego = Stego(opening, *sealed, cover.shape)
         elements = stego.write_into(cover.elements, -1023, 1023)
-        cases.add_file(name, "ok", jpeg_cover.encode(cover, elements), data, passphrase=text)
+        cases.add_file(name, "ok", cover.encode(elements), data, passphrase=text)
     sealed = hiding.lock(plain(data), opening.keys, zones, container.associated_data(*cover.shape))
     elements = Stego(opening, *sealed, cover.shape).write_into(cover.elements, -1023, 1023)
-    raw = jpeg_cover.encode(cover, elements)
+    raw = cover.encode(elements)
     cases.add_file("jpeg-sealed-as-samples", "ExtractionError", raw, passphrase=text)
 
 

@@ -1,0 +1,96 @@
+"""Room in a cover: its costs, what they hide safely, and how much payload that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deephide.container import hiding, keys, layout
+from deephide.covers.base import Costs, Cover
+from deephide.covers.detectability import Prospect
+
+__all__ = ["CoverCosts", "Room"]
+
+# An image gets what is safe, within these bounds.
+MAX_DEFAULT_BUDGET = 4096
+MIN_DEFAULT_BUDGET = 200
+# MiPOD's costs depend on the payload; before that is known, they are those of this one.
+_GUESSED_RATE = 0.01
+
+
+class CoverCosts:
+    """The costs of a cover and what follows from them, each computed once.
+
+    Parameters
+    ----------
+    cover : what `open_cover` returned
+    name : a cost function, or "auto"
+    """
+
+    def __init__(self, cover: Cover, name: str) -> None:
+        self._cover = cover
+        self._name = name
+        self._known: Costs | None = None
+        self._prospect: Prospect | None = None
+
+    def of_message(self, bits: int) -> Costs:
+        """Return the costs for a message of so many bits."""
+        if self._known is None or self._name == "mipod":
+            self._known = self._cover.costs(self._name, bits)
+        return self._known
+
+    def take(self, bits: int) -> Costs:
+        """Return the costs and forget them: of a large cover they are hundreds of megabytes."""
+        known, self._known = self.of_message(bits), None
+        return known
+
+    def prospect(self) -> Prospect:
+        """Return what the costs and the noise of the cover promise."""
+        if self._prospect is None:
+            guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))
+            known = self._known if self._known is not None else self.of_message(guess)
+            self._prospect = self._cover.survey(known)
+        return self._prospect
+
+    def safe_bits(self) -> int:
+        """Return the size of the largest message that is safe."""
+        return int(self.prospect().safe().payload_bits)
+
+
+@dataclass(frozen=True)
+class Room:
+    """The bytes of payload that a cover has room for, keys and framing taken off.
+
+    Parameters
+    ----------
+    cover, costs : where to hide
+    key : who is to read
+    padded : whether the payload is filled up to a size class
+    """
+
+    cover: Cover
+    costs: CoverCosts
+    key: keys.Sealer
+    padded: bool
+
+    @property
+    def limit(self) -> int:
+        """The most that the format allows in this cover."""
+        return layout.Zones(self.cover.elements.size, self.key.public_bytes).max_body_bytes
+
+    def safe(self) -> int:
+        """Return what is safe in this cover."""
+        return max(0, self._payload_bytes(self.costs.safe_bits()))
+
+    def for_image(self) -> int:
+        """Return what an image may take where no budget was given."""
+        safe_bits = self.costs.safe_bits()
+        costs = self.costs.of_message(safe_bits)
+        hard = hiding.limit_bits(self.cover.elements, *costs, self.key)
+        least = min(MIN_DEFAULT_BUDGET, self._payload_bytes(hard, share=2))
+        return max(0, min(max(self.safe(), least), MAX_DEFAULT_BUDGET))
+
+    def _payload_bytes(self, message_bits: int, share: int = 1) -> int:
+        """Return the payload of a message, or of half of it for a share of 2, and so on."""
+        empty = hiding.message_bits(layout.HEADER_BYTES, self.key)
+        size = (message_bits - empty) // (8 * share)
+        return size * 8 // 9 - 1 if self.padded else size  # a size class is at most 12 % longer

@@ -1,0 +1,182 @@
+"""Costs of changing samples, what they hide safely, and signs of a poor hiding place."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide.covers.base import Costs
+from deephide.covers.detectability import MOST_SEARCHED, Prospect
+from deephide.covers.history import looks_decompressed, looks_upscaled
+
+__all__ = ["COSTS", "costs", "flat_samples", "survey", "warnings"]
+
+COSTS = ("hill", "suniward", "wow", "mipod")
+
+_TINY_ELEMENTS = 200_000
+_FLAT_SHARE = 0.5
+_SATURATED_SHARE = 0.25
+
+SURVEYED_PIXELS = 1 << 20
+# Rounding to whole levels alone has a variance of 1/12.
+_MOST_INFORMATION = 144.0
+_TILE, _MARGIN = 128, 8  # MiPOD's estimate looks 8 pixels far
+
+
+def flat_samples(channel: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark the samples of one channel that equal all their neighbours.
+
+    A change there stands alone in a perfectly flat area, where any program can see it.
+    """
+    height, width = channel.shape
+    padded = np.pad(channel, 1, mode="edge")
+    flat = np.ones(channel.shape, dtype=bool)
+    for dy in range(3):
+        for dx in range(3):
+            flat &= padded[dy : dy + height, dx : dx + width] == channel
+    return flat
+
+
+def costs(
+    samples: NDArray[np.uint8],
+    fixed: NDArray[np.bool_] | None,
+    name: str,
+    payload_bits: int = 0,
+    *,
+    sync: bool = False,
+) -> Costs:
+    """Return the costs of +1 and -1 for every sample, in raster order.
+
+    Parameters
+    ----------
+    samples, fixed : of a `SampleCover`
+    name : one of COSTS
+    payload_bits : what is to be hidden; `mipod` and `sync` depend on it
+    sync : make the channels of a pixel change in the same direction, which the receiver need not
+        know of; `docs/stc.md` says what that costs
+
+    Returns
+    -------
+    cost_p1, cost_m1 : (n,) float64; inf where a change would leave 0..255, touch a pixel whose
+        colour nobody sees, or disturb a perfectly flat area
+    """
+    function = getattr(stc.costs, name)
+    rho = None
+    if name == "mipod":
+        # Nothing above one bit per element fits the format; `hiding` says so in its own words.
+        rho = function(samples, max(1, min(payload_bits, samples.size)))
+    cost_p1, cost_m1 = np.empty(samples.shape), np.empty(samples.shape)
+    for index in range(samples.shape[2]):
+        # One channel at a time: the costs of a large photo take several hundred megabytes.
+        channel = np.ascontiguousarray(samples[:, :, index])
+        cost = function(channel) if rho is None else rho[:, :, index]
+        cost[flat_samples(channel)] = np.inf
+        if fixed is not None:
+            cost[fixed] = np.inf
+        cost_p1[:, :, index], cost_m1[:, :, index] = stc.costs.wet(channel, cost)
+    if sync:
+        # Secret directions: seeded by the operating system.
+        rng = np.random.default_rng()
+        cost_p1, cost_m1 = stc.costs.sync_channels(cost_p1, cost_m1, payload_bits, rng)
+    return cost_p1.reshape(-1), cost_m1.reshape(-1)
+
+
+def warnings(samples: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Say in words why samples are a poor hiding place; empty for an ordinary photo."""
+    height, width, channels = samples.shape
+    found = []
+    if samples.size < _TINY_ELEMENTS:
+        found.append(
+            f"the carrier is tiny ({width} x {height}): changes are a large "
+            "part of it and easier to detect"
+        )
+    flat = np.mean([flat_samples(samples[:, :, c]).mean() for c in range(channels)])
+    if flat > _FLAT_SHARE:
+        found.append(
+            f"{100 * flat:.0f} % of the carrier is perfectly flat: drawings and screenshots are "
+            "poor hiding places, photos are good ones"
+        )
+    saturated = float(np.mean((samples == 0) | (samples == 255)))
+    if saturated > _SATURATED_SHARE:
+        found.append(
+            f"{100 * saturated:.0f} % of the carrier's samples are fully black or fully white"
+        )
+    if looks_decompressed(samples):
+        found.append(
+            "the carrier was a JPEG picture before: changes of single samples stand out against "
+            "its quantisation; scale it down to half its size, or take a photo that never was one"
+        )
+    elif looks_upscaled(samples):
+        found.append(
+            "the carrier was enlarged, or compressed with loss: changes of single samples stand "
+            "out against the pattern that this leaves; take a photo as the camera made it, or "
+            "scale it down to half its size"
+        )
+    return tuple(found)
+
+
+def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_PIXELS) -> Prospect:
+    """Look at the costs and the noise of samples, at evenly spread tiles of a large image.
+
+    Parameters
+    ----------
+    samples : (H, W, 1 or 3) uint8
+    costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
+    max_pixels : whose noise is looked at; of their elements some 65,536 are searched
+
+    Returns
+    -------
+    Prospect
+    """
+    from stc.costs.mipod import fisher_information
+
+    height, width, channels = samples.shape
+    up, down = (each.reshape(samples.shape) for each in costs)
+    if height * width <= max_pixels or min(height, width) < _TILE + 2 * _MARGIN:
+        picked, seen = (up, down), samples
+    else:
+        tops, lefts = _grid(height, width, max_pixels // _TILE**2)
+        inner = [
+            np.concatenate([a[y : y + _TILE, x : x + _TILE] for y in tops for x in lefts])
+            for a in (up, down)
+        ]
+        outer = _TILE + 2 * _MARGIN
+        seen = np.concatenate(
+            [
+                samples[y - _MARGIN : y - _MARGIN + outer, x - _MARGIN : x - _MARGIN + outer]
+                for y in tops
+                for x in lefts
+            ]
+        )
+        picked = (inner[0], inner[1])
+    information = np.stack(
+        [fisher_information(np.ascontiguousarray(seen[:, :, c])) for c in range(channels)], axis=2
+    )
+    if seen is not samples:
+        tiles = information.reshape(-1, outer, outer, channels)
+        information = tiles[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(picked[0].shape)
+    dry = np.flatnonzero(np.isfinite(picked[0]) | np.isfinite(picked[1]))
+    # A stride that shares no factor with the three channels.
+    stride = 1 + (dry.size // MOST_SEARCHED) // 3 * 3 + (1 if dry.size > MOST_SEARCHED else 0)
+    used = dry[::stride]
+    return Prospect(
+        picked[0].reshape(-1)[used],
+        picked[1].reshape(-1)[used],
+        np.minimum(information.reshape(-1)[used], _MOST_INFORMATION),
+        samples.size / picked[0].size * dry.size / max(used.size, 1),
+        samples.size,
+    )
+
+
+def _grid(height: int, width: int, tiles: int) -> tuple[list[int], list[int]]:
+    """Return the first rows and columns of about so many tiles, evenly spread."""
+    rows = max(1, round((tiles * height / width) ** 0.5))
+    columns = max(1, tiles // rows)
+
+    def spread(size: int, count: int) -> list[int]:
+        room = size - _TILE - 2 * _MARGIN
+        count = min(count, 1 + room // _TILE)
+        return [_MARGIN + int((k + 0.5) * room / count) for k in range(count)]
+
+    return spread(height, rows), spread(width, columns)

@@ -1,0 +1,145 @@
+"""Images opened by Pillow within limits, and images as people see them.
+
+Headers are judged before pixels are decoded, so a file cannot claim more memory than its size
+limits allow.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from deephide.errors import InputImageError
+from deephide.formats.files import ImageSource, read_source
+from deephide.formats.png import file as png
+from deephide.formats.refusals import damaged, too_many_pixels, unreadable
+
+__all__ = ["check_pixels", "decode", "load_picture", "open_file"]
+
+MAX_PIXELS = 1 << 26
+
+_log = logging.getLogger(__name__)
+
+_SEEN_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
+_SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
+
+
+def check_pixels(width: int, height: int, role: str) -> None:
+    """Refuse an image of more than MAX_PIXELS pixels."""
+    if width * height > MAX_PIXELS:
+        raise too_many_pixels(role, f" ({width} x {height})", MAX_PIXELS)
+
+
+def open_file(
+    raw: bytes, role: str, formats: tuple[str, ...], hint: str
+) -> tuple[Image.Image, bool]:
+    """Read the headers of a file only.
+
+    Parameters
+    ----------
+    raw : the file
+    role : what the image is, as messages call it
+    formats : Pillow's names of those that are tried
+    hint : of the error for any other
+
+    Returns
+    -------
+    the image, not decoded, and whether there are more in the file
+
+    Raises
+    ------
+    InputImageError : unreadable, damaged or too large
+    """
+    try:
+        with _no_warnings():
+            if raw.startswith(png.SIGNATURE):
+                png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
+            image = Image.open(io.BytesIO(raw), formats=formats)
+            # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
+            several = bool(getattr(image, "is_animated", False))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_many_pixels(role, "", MAX_PIXELS) from None
+    except png.TooManyChunksError as error:
+        raise InputImageError(f"the {role} has {error}, an ordinary one a few") from error
+    except UnidentifiedImageError:
+        raise unreadable(raw, role, hint) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder met bytes its authors did not think of
+        raise damaged(role) from error
+    check_pixels(image.width, image.height, role)
+    return image, several
+
+
+def decode(image: Image.Image, role: str) -> None:
+    """Decode the pixels of an image that was opened.
+
+    Raises
+    ------
+    InputImageError : truncated or damaged
+    """
+    try:
+        with _no_warnings():
+            image.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `open_file`
+        raise damaged(role) from error
+
+
+def load_picture(
+    source: ImageSource | bytes, role: str = "secret", hint: str = _SEEN_HINT
+) -> Image.Image:
+    """Read an image as people see it: turned upright, RGB, transparency laid on white.
+
+    Parameters
+    ----------
+    source : PIL image, path or bytes of any common format
+    role : what the image is, as messages call it
+    hint : of the error for a file of another format
+
+    Raises
+    ------
+    InputImageError : unreadable or too large
+    """
+    if isinstance(source, Image.Image):
+        image = source
+        check_pixels(image.width, image.height, role)
+    else:
+        image, _ = open_file(read_source(source, role), role, _SEEN_FORMATS, hint)
+    decode(image, role)
+    if not image.width * image.height:
+        raise InputImageError(f"the {role} has no pixels")
+    try:
+        with _no_warnings():
+            image = ImageOps.exif_transpose(image)
+    except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
+        _log.info("the %s's orientation cannot be read: %s", role, error)
+    return _to_rgb(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode; 16-bit gray is scaled, transparency laid on white."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        wide = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray((wide // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        colour = image.convert("RGBA")
+        white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, colour)
+    return image.convert("RGB")
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep a decoder's remarks off the screen; too many pixels become an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
