@@ -27,7 +27,7 @@ def weighted_stego(plane: Plane) -> float:
     """Weighted-stego estimate of the share of replaced lowest bits.
 
     Ker and Böhme 2008, Sec. 3: a sample is predicted from its neighbours, and what the prediction
-    misses is compared with the direction that replacement would have taken; even areas count most.
+    misses is compared with the direction that replacement would have taken; flat areas count most.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ def weighted_stego(plane: Plane) -> float:
 def sample_pairs(plane: Plane) -> float:
     """Sample-pair estimate of the share of replaced lowest bits.
 
-    Dumitrescu, Wu and Wang 2003, Sec. IV, with the pairs of rows and columns together.
+    Dumitrescu, Wu and Memon 2002, by the primary sets of pairs, those of rows and of columns
+    together.
 
     Parameters
     ----------
