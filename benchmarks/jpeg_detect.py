@@ -30,7 +30,7 @@ from stc_common import machine
 import deephide
 from deephide.container import crypto
 from deephide.covers.opening import open_cover
-from deephide.lab.covers import PictureSet, groups_of
+from deephide.lab.covers import ImageSet, groups_of
 from deephide.lab.protocol import judge_features, judge_nothing
 from stc.jit import jit
 
@@ -108,7 +108,7 @@ def stego_of(raw, payload, seed):
 
 def measure(options):
     """Return the report."""
-    pictures = PictureSet(Path(options.zip))
+    pictures = ImageSet(Path(options.zip))
     chosen = names_in_turns(pictures.names, options.covers)
     used, plain, differences = [], [], []
     hidden, rates, safe = collections.defaultdict(list), collections.defaultdict(list), []

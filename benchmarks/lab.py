@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from deephide.lab import Condition, Experiment, Payload, deep_hiding, run
 from deephide.lab import compare as comparing
-from deephide.lab.covers import PictureSet
+from deephide.lab.covers import ImageSet
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 FACE = Path(__file__).resolve().parent / "demo_faces" / "face1.png"
@@ -53,14 +53,14 @@ def draw_comparison(scene, files, path):
         carrier = Path(folder) / "carrier.png"
         scene.save(carrier)
         rows = comparing.compare(FACE, carrier, codec="latent", networks=tuple(files.values()))
-    titles = [title for title in rows[0].pictures if title != "inversion"]
+    titles = [title for title in rows[0].images if title != "inversion"]
     size = (MARGIN + len(titles) * (SIDE + MARGIN), MARGIN + len(rows) * (SIDE + HEAD))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     for row, found in enumerate(rows):
         for column, title in enumerate(titles):
             left, top = MARGIN + column * (SIDE + MARGIN), MARGIN + row * (SIDE + HEAD)
-            tile = found.pictures[title].convert("RGB").resize((SIDE, SIDE))
+            tile = found.images[title].convert("RGB").resize((SIDE, SIDE))
             canvas.paste(tile, (left, top))
             text = f"{found.method}: {title}" if column == 0 else title
             draw.text((left, top + SIDE + 2), text, fill="black")
@@ -83,7 +83,7 @@ def main():
         Condition(scheme, Payload.parse(payload) if payload else None)
         for scheme, payload in ROWS[: arguments.rows]
     )
-    covers = PictureSet(arguments.covers)
+    covers = ImageSet(arguments.covers)
     files = networks(covers, arguments.output)
     experiment = Experiment(
         arguments.covers,

@@ -9,7 +9,7 @@ __all__ = ["spread"]
 def spread(n: int, count: int) -> npt.NDArray[np.int64] | slice:
     """Return indices of about `count` elements, one from each of as many equal stretches.
 
-    A fixed step would see one channel alone of a image whose channels take turns, or one
+    A fixed step would see one channel alone of an image whose channels take turns, or one
     column; within its stretch each element is therefore drawn at random, the same in every call.
     Only the sender samples.
 

@@ -1,4 +1,4 @@
-"""How easily stegos are told from covers: schemes, detectors and the protocol that compares them.
+"""Laboratory of detectability: schemes, detectors and the protocol that compares them.
 
 ::
 

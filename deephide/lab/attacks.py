@@ -122,10 +122,10 @@ def _smaller_root(a: float, b: float, c: float) -> float:
 
 
 def chi_square(plane: Plane) -> float:
-    """How even the pairs of values are that replacement of lowest bits makes even.
+    """Balance of the pairs of values that replacement of lowest bits makes equally frequent.
 
     Westfeld and Pfitzmann 1999, Sec. 3.1; the statistic per degree of freedom with the sign turned,
-    since its probability is 0 or 1 for most pictures.
+    since its probability is 0 or 1 for most images.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def chi_square(plane: Plane) -> float:
 
     Returns
     -------
-    evenness : float <= 0, about -1 where all lowest bits are random
+    balance : float <= 0, about -1 where all lowest bits are random
     """
     pairs = np.bincount(plane.reshape(-1), minlength=256).reshape(128, 2)
     expected = pairs.mean(axis=1)

@@ -1,4 +1,4 @@
-"""The paper's Figures 10 and 11 for any secret and carrier, as one self-contained page."""
+"""Figures 10 and 11 of the paper for any secret and carrier, as one self-contained page."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Samples = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What one method makes of the secret and the cover: pictures and figures by title."""
+    """What one method makes of the secret and the cover: images and figures by title."""
 
     method: str
-    pictures: dict[str, Image.Image]
+    images: dict[str, Image.Image]
     figures: dict[str, str]
 
 
@@ -82,7 +82,7 @@ def compare(
 
 
 def page(comparisons: list[Comparison]) -> str:
-    """Return the HTML page, pictures included.
+    """Return the HTML page, images included.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def page(comparisons: list[Comparison]) -> str:
     return environment.from_string(template).render(comparisons=comparisons, amplified=AMPLIFIED)
 
 
-def _data_url(picture: Image.Image) -> str:
-    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()
+def _data_url(image: Image.Image) -> str:
+    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def _pixels(source: ImageSource) -> Samples:
@@ -118,10 +118,10 @@ def _ours(
         path = Path(folder) / f"stego{safe_suffixes(carrier)[0]}"
         result = api.embed_file(secret, carrier, path, key, model, cost, codec)
         stego, recovered = _pixels(path), api.extract(path, key, model).image
-    pictures = {"secret": face}
+    images = {"secret": face}
     if result.model is not None:
         loaded = model.load()
-        pictures["inversion"] = inference.generate(loaded, inference.invert(loaded, face))
+        images["inversion"] = inference.generate(loaded, inference.invert(loaded, face))
     facts = {
         "codec": result.codec,
         "hidden, everything included": f"{result.payload_bits} bits",
@@ -129,7 +129,7 @@ def _ours(
         "changed samples": f"{result.changes} ({100 * result.change_rate:.3f} %)",
         "this cover holds safely": f"{result.safe_bits} bits",
     }
-    return _comparison("deephide", pictures, cover, stego, recovered, facts)
+    return _comparison("deephide", images, cover, stego, recovered, facts)
 
 
 def _theirs(networks: deep_hiding.DeepHider, face: Image.Image, cover: Samples) -> Comparison:
@@ -149,14 +149,14 @@ def _theirs(networks: deep_hiding.DeepHider, face: Image.Image, cover: Samples) 
 
 def _comparison(
     method: str,
-    pictures: dict[str, Image.Image],
+    images: dict[str, Image.Image],
     cover: Samples,
     stego: Samples,
     recovered: Image.Image | None,
     facts: dict[str, str],
 ) -> Comparison:
     difference = AMPLIFIED * (stego.astype(np.int16) - cover) + 128
-    shown = pictures | {
+    shown = images | {
         "cover": Image.fromarray(cover),
         "stego": Image.fromarray(stego),
         f"stego - cover, x{AMPLIFIED}": Image.fromarray(difference.clip(0, 255).astype(np.uint8)),
@@ -164,7 +164,7 @@ def _comparison(
     likeness = {"stego and cover": _likeness(cover, stego)}
     if recovered is not None:
         shown["recovered"] = recovered
-        secret = pictures["secret"].resize(recovered.size, Image.Resampling.LANCZOS)
+        secret = images["secret"].resize(recovered.size, Image.Resampling.LANCZOS)
         likeness["recovered and secret"] = _likeness(np.asarray(secret), np.asarray(recovered))
     green = [np.ascontiguousarray(side[:, :, 1]) for side in (cover, stego)]
     estimates = {

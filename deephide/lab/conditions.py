@@ -1,4 +1,4 @@
-"""One row of a table of detectability: a scheme, a payload, and how it turns covers to stegos."""
+"""Conditions of an experiment: a scheme, a payload, and the stegos that they make of covers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide.lab import deep_hiding
-from deephide.lab.covers import PictureSet
+from deephide.lab.covers import ImageSet
 from deephide.lab.schemes import PLANE_SCHEMES
 
 __all__ = [
@@ -33,7 +33,7 @@ Samples: TypeAlias = NDArray[np.uint8]
 
 COVER, FACE = "cover", "embed-face"
 NETWORKS = deep_hiding.KINDS
-# `embed` hides bytes, `embed-face` a face, the networks a picture as large as the cover.
+# `embed` hides bytes, `embed-face` a face, the networks an image as large as the cover.
 SCHEMES = (*PLANE_SCHEMES, "embed", FACE, *NETWORKS)
 _PASSPHRASE = "lab"
 
@@ -116,8 +116,8 @@ class Scene:
     """What schemes may use: the name of the cover, the covers, the secrets, and the networks."""
 
     name: str
-    covers: PictureSet
-    secrets: PictureSet | None
+    covers: ImageSet
+    secrets: ImageSet | None
     networks: dict[str, Path]
     mode: str
 
@@ -131,8 +131,8 @@ class Scene:
         return source.read(source.names[int(rng.integers(len(source.names)))])
 
 
-def _samples(picture: Image.Image) -> Samples:
-    array = np.asarray(picture)
+def _samples(image: Image.Image) -> Samples:
+    array = np.asarray(image)
     return array[:, :, None] if array.ndim == 2 else array
 
 

@@ -1,4 +1,4 @@
-"""A set of covers: picture files of a folder or zip, and which of them show the same photo."""
+"""Sets of covers: image files of a folder or zip, in groups that show the same photo."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image
 
 from deephide.errors import InputImageError
 
-__all__ = ["PictureSet", "groups_of"]
+__all__ = ["ImageSet", "groups_of"]
 
 
-class PictureSet:
-    """Picture files of a folder or zip, read by name.
+class ImageSet:
+    """Image files of a folder or zip, read by name.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class PictureSet:
 
     Raises
     ------
-    e2style.DataError : neither, or without a picture
+    e2style.DataError : neither, or without an image
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,19 +33,19 @@ class PictureSet:
         self.names: list[str] = self._archive.names
 
     def read(self, name: str, mode: str = "RGB") -> Image.Image:
-        """Return a picture in RGB, or with mode "L" its luma.
+        """Return an image in RGB, or with mode "L" its luma.
 
         Raises
         ------
-        InputImageError : the file holds no readable picture
+        InputImageError : the file holds no readable image
         """
         from e2style.data.archive import UNREADABLE, why
 
         try:
-            with Image.open(io.BytesIO(self._archive.read(name))) as picture:
-                return picture.convert(mode)
+            with Image.open(io.BytesIO(self._archive.read(name))) as image:
+                return image.convert(mode)
         except UNREADABLE as error:
-            raise InputImageError(f"the picture {name} cannot be read: {why(error)}") from error
+            raise InputImageError(f"the image {name} cannot be read: {why(error)}") from error
 
 
 def groups_of(names: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

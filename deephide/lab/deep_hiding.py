@@ -1,4 +1,4 @@
-"""Deep hiding, the rival: one network hides a picture in another, and one finds it again.
+"""Deep hiding, the rival: one network hides an image in another, and one finds it again.
 
 ::
 
@@ -39,7 +39,7 @@ _SECRET_WEIGHT = 0.75  # of Baluja 2017, against the cover's error
 
 @dataclass(frozen=True, eq=False)
 class DeepHider:
-    """A trained pair: pictures (H, W, 3) uint8 of one size, H and W even."""
+    """A trained pair: images (H, W, 3) uint8 of one size, H and W even."""
 
     kind: str
     hider: nn.Module
@@ -50,23 +50,23 @@ class DeepHider:
         import torch
 
         with torch.inference_mode():
-            return _to_picture(_stego(self.kind, self.hider, *map(_to_tensor, (cover, secret))))
+            return _to_image(_stego(self.kind, self.hider, *map(_to_tensor, (cover, secret))))
 
     def reveal(self, stego: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the secret as far as the revealer sees it."""
         import torch
 
         with torch.inference_mode():
-            return _to_picture(self.revealer(_to_tensor(stego)) + 0.5)
+            return _to_image(self.revealer(_to_tensor(stego)) + 0.5)
 
 
-def _to_tensor(picture: NDArray[np.uint8]) -> Tensor:
+def _to_tensor(image: NDArray[np.uint8]) -> Tensor:
     import torch
 
-    return torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    return torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None]
 
 
-def _to_picture(tensor: Tensor) -> NDArray[np.uint8]:
+def _to_image(tensor: Tensor) -> NDArray[np.uint8]:
     levels = (tensor[0].clamp(0, 1) * 255).round().permute(1, 2, 0)
     return levels.numpy().astype(np.uint8)
 
@@ -96,17 +96,17 @@ def _stego(kind: str, hider: nn.Module, cover: Tensor, secret: Tensor) -> Tensor
 
 def train(
     kind: str,
-    pictures: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]],
     steps: int,
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> DeepHider:
-    """Train a hider and a revealer together; pictures hide one another.
+    """Train a hider and a revealer together; images hide one another.
 
     Parameters
     ----------
     kind : one of KINDS
-    pictures : (H, W, 3) uint8, at least 64 x 64
+    images : (H, W, 3) uint8, at least 64 x 64
     steps : of eight pairs of crops each
     seed : of weights and crops
     progress : called with (steps done, steps in all)
@@ -125,7 +125,7 @@ def train(
         hider, revealer = _build(kind)
     optimizer = torch.optim.Adam([*hider.parameters(), *revealer.parameters()], lr=_RATE)
     for step in range(steps):
-        cover, secret = (_crops(pictures, rng) for _ in range(2))
+        cover, secret = (_crops(images, rng) for _ in range(2))
         stego = _stego(kind, hider, cover, secret)
         # The file holds whole levels; rounding has no slope, so the step goes around it.
         stego = stego + ((stego.clamp(0, 1) * 255).round() / 255 - stego).detach()
@@ -139,14 +139,14 @@ def train(
     return DeepHider(kind, hider.eval(), revealer.eval())
 
 
-def _crops(pictures: Sequence[NDArray[np.uint8]], rng: np.random.Generator) -> Tensor:
+def _crops(images: Sequence[NDArray[np.uint8]], rng: np.random.Generator) -> Tensor:
     import torch
 
     crops = []
-    for picture in rng.integers(len(pictures), size=_BATCH):
-        height, width, _ = pictures[picture].shape
+    for image in rng.integers(len(images), size=_BATCH):
+        height, width, _ = images[image].shape
         top, left = rng.integers(height - _CROP + 1), rng.integers(width - _CROP + 1)
-        crops.append(_to_tensor(pictures[picture][top : top + _CROP, left : left + _CROP]))
+        crops.append(_to_tensor(images[image][top : top + _CROP, left : left + _CROP]))
     return torch.cat(crops)
 
 

@@ -1,4 +1,4 @@
-"""The customary classifier of steganalysis: an ensemble of Fisher linear discriminants."""
+"""Ensemble of Fisher linear discriminants, the customary classifier of steganalysis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ensemble:
     """Trained learners, each with its own features.
 
     `subspaces` is (L, d) integers, `directions` (L, d) and `thresholds` (L,) float64: a learner
-    calls a picture a stego if its d features along the direction exceed the threshold.
+    calls an image a stego if its d features along the direction exceed the threshold.
     """
 
     subspaces: NDArray[np.intp]
@@ -49,7 +49,7 @@ def train(
     """Train on as many covers as stegos; if they are pairs, row by row, none is torn apart.
 
     Kodovský, Fridrich and Holub 2012, Sec. III: every learner sees a random part of the features
-    and a bootstrap sample of the pictures, and its threshold makes the fewest errors on these.
+    and a bootstrap sample of the images, and its threshold makes the fewest errors on these.
 
     Parameters
     ----------

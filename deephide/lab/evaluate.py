@@ -1,4 +1,4 @@
-"""From kept features to verdicts, and from these to tables."""
+"""Verdicts from kept features, and tables of verdicts."""
 
 from __future__ import annotations
 

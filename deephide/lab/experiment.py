@@ -1,4 +1,4 @@
-"""An experiment from covers to files: features, verdicts, table, plots."""
+"""Experiments from covers to files: features, verdicts, table, plots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 
-from deephide.lab.covers import PictureSet
+from deephide.lab.covers import ImageSet
 from deephide.lab.evaluate import DETECTORS, Row, as_fields, as_table, evaluate
 from deephide.lab.journal import Experiment, collect
 from deephide.lab.plots import check_plots, draw_errors, draw_roc
@@ -51,7 +51,7 @@ def run(
     """
     if plots:
         check_plots()
-    names = list(PictureSet(experiment.covers).names)
+    names = list(ImageSet(experiment.covers).names)
     if limit is not None and limit < len(names):
         random.Random(experiment.seed).shuffle(names)
         names = sorted(names[:limit])

@@ -1,6 +1,6 @@
 """Features of the learned detectors: SPAM and a subset of the spatial rich model.
 
-Both describe the noise of a picture by how often short runs of neighbouring residuals occur.
+Both describe the noise of an image by how often short runs of neighbouring residuals occur.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def rich(plane: Plane) -> Vector:
         ]
         for step in _RICH_STEPS:
             levels = [quantised(residual, order * step, _RICH_LIMIT) for residual in residuals]
-            # A transposed picture makes a column's kernel look like a row's.
+            # A transposed image makes a column's kernel look like a row's.
             found += [_frequencies(levels, ((0, 1),)), _frequencies(levels, ((1, 0),))]
     for kernel, order in _ROUND:
         residual = filtered(image, np.array(kernel, np.int32))

@@ -1,4 +1,4 @@
-"""Features of every picture under every condition, kept in files so that a run can go on."""
+"""Features of every image under every condition, kept in files so that a run can go on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import stc
 from deephide.errors import DeephideError, OutputError
 from deephide.lab.attacks import ATTACKS
 from deephide.lab.conditions import FACE, NETWORKS, Condition, Scene, hide
-from deephide.lab.covers import PictureSet
+from deephide.lab.covers import ImageSet
 from deephide.lab.features import RICH_SIZE, SPAM_SIZE, rich, spam
 from deephide.output import write_atomically
 
@@ -29,7 +29,7 @@ __all__ = ["COLUMNS", "Experiment", "collect", "load"]
 
 _VERSION = 1  # raised when features change
 _FACTS = ("samples", "bits", "change_rate", "squared_error")
-# Where each number or block of numbers stands in the vector of a picture.
+# Where each number or block of numbers stands in the vector of an image.
 COLUMNS = {name: slice(k, k + 1) for k, name in enumerate((*_FACTS, *ATTACKS))}
 COLUMNS["spam"] = slice(len(COLUMNS), len(COLUMNS) + SPAM_SIZE)
 COLUMNS["rich"] = slice(COLUMNS["spam"].stop, COLUMNS["spam"].stop + RICH_SIZE)
@@ -43,12 +43,12 @@ class Experiment:
 
     Parameters
     ----------
-    covers : folder or zip of pictures
+    covers : folder or zip of images
     folder : where the features go, and where a stopped run left them
     conditions : rows
     seed : of everything random
     colour : use all channels; otherwise the luma alone
-    secrets : folder or zip of faces, for the schemes that hide pictures
+    secrets : folder or zip of faces, for the schemes that hide images
     networks : files of "udh" and "ddh"
     """
 
@@ -169,16 +169,16 @@ def _claim(experiment: Experiment, condition: Condition) -> None:
 
 
 @functools.cache
-def _pictures(path: Path) -> PictureSet:
-    return PictureSet(path)
+def _images(path: Path) -> ImageSet:
+    return ImageSet(path)
 
 
 def _measure(experiment: Experiment, name: str) -> None:
     """Make what is missing of one cover; the unit of work of a process."""
     scene = Scene(
         name,
-        _pictures(experiment.covers),
-        _pictures(experiment.secrets) if experiment.secrets else None,
+        _images(experiment.covers),
+        _images(experiment.secrets) if experiment.secrets else None,
         experiment.networks,
         "RGB" if experiment.colour else "L",
     )

@@ -1,4 +1,4 @@
-"""Pictures of the results: errors against payload, and ROC curves."""
+"""Plots of the results: errors against payload, and ROC curves."""
 
 from __future__ import annotations
 

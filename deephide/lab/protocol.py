@@ -1,4 +1,4 @@
-"""How detectability is judged: errors at equal priors over repeated splits, beside pure chance."""
+"""Protocol of detectability: errors at equal priors over repeated splits, beside pure chance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Verdict:
     """What one detector achieves.
 
     `errors` has P_E of each split: the least mean of false alarms and misses over all thresholds on
-    pictures that were not trained on; 0.5 means undetectable, and picking the best threshold makes
+    images that were not trained on; 0.5 means undetectable, and picking the best threshold makes
     chance look a little better than that.  `chance` has the same where cover and stego of each pair
     changed places at random, so that nothing can be learnt: what lies within its spread is not
     detected.  `trained_errors` has the unbiased errors at the threshold that was trained, empty for
@@ -84,11 +84,11 @@ def _swapped(covers: Matrix, stegos: Matrix, rng: np.random.Generator) -> tuple[
 
 
 def judge_attack(covers: Scores, stegos: Scores, seed: int) -> Verdict:
-    """Judge an attack that needs no training, on all pictures.
+    """Judge an attack that needs no training, on all images.
 
     Parameters
     ----------
-    covers, stegos : (n,) scores of the same pictures before and after
+    covers, stegos : (n,) scores of the same images before and after
     seed : of what is random
 
     Returns
@@ -107,7 +107,7 @@ def judge_features(
 
     Parameters
     ----------
-    covers, stegos : (n, D) features of the same pictures before and after
+    covers, stegos : (n, D) features of the same images before and after
     groups : (n,) number of the photo that each comes from
     seed : of splits, learners and swaps
     dimension : features per learner

@@ -1,4 +1,4 @@
-"""What is to be detected: ways to hide bits in one plane of samples, and our `embed` as it is.
+"""Schemes to be detected: ways to hide bits in one plane of samples, and our `embed` as it is.
 
 Each function takes a plane (H, W) uint8, a number of bits and a random generator, and returns the
 stego plane.  The coders hide random bits, since what is hidden should look random anyway.

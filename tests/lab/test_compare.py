@@ -44,13 +44,13 @@ def test_the_page_holds_everything_itself(secret, carrier, tmp_path):
     deep_hiding.save(deep_hiding.train("udh", pictures, 2), path)
     found = compare.compare(secret, carrier, codec="image", networks=(path,))
     ours, theirs = found
-    assert list(ours.pictures) == ["secret", "cover", "stego", "stego - cover, x10", "recovered"]
-    assert list(theirs.pictures) == list(ours.pictures)
-    difference = np.asarray(ours.pictures["stego - cover, x10"])
+    assert list(ours.images) == ["secret", "cover", "stego", "stego - cover, x10", "recovered"]
+    assert list(theirs.images) == list(ours.images)
+    difference = np.asarray(ours.images["stego - cover, x10"])
     assert set(np.unique(difference)) == {118, 128, 138}
     changed = int(ours.figures["changed samples"].split()[0])
     assert changed == np.count_nonzero(difference != 128)
-    assert theirs.pictures["stego"].size == (300, 256)
+    assert theirs.images["stego"].size == (300, 256)
     text = compare.page(found)
     assert text.count("data:image/png;base64,") == 10
     assert not re.search(r"(?:src|href)=\"(?!data:)", text)
@@ -60,5 +60,5 @@ def test_the_page_holds_everything_itself(secret, carrier, tmp_path):
 @pytest.mark.slow
 def test_a_face_shows_its_inversion(carrier, secret):
     (found,) = compare.compare(secret, carrier, codec="latent")
-    assert list(found.pictures)[:2] == ["secret", "inversion"]
-    assert found.pictures["inversion"].size == found.pictures["recovered"].size
+    assert list(found.images)[:2] == ["secret", "inversion"]
+    assert found.images["inversion"].size == found.images["recovered"].size

@@ -8,7 +8,7 @@ from PIL import Image
 
 from deephide.errors import DeephideError, InputImageError, OutputError
 from deephide.lab import Condition, Experiment, Payload, conditions_of, deep_hiding, run
-from deephide.lab.covers import PictureSet, groups_of
+from deephide.lab.covers import ImageSet, groups_of
 from deephide.lab.journal import COLUMNS, collect, load
 
 PAYLOAD = Payload.parse("0.3")
@@ -29,7 +29,7 @@ def _kept(experiment):
 
 def _collect(experiment, jobs=1, cluster=False):
     seen = []
-    names = PictureSet(experiment.covers).names
+    names = ImageSet(experiment.covers).names
     collect(
         experiment, names, jobs, lambda done, total: seen.append((done, total)), cluster=cluster
     )
@@ -80,7 +80,7 @@ def test_another_experiment_does_not_mix(experiment):
 
 def test_facts_are_kept_with_the_features(experiment):
     _collect(experiment)
-    names = PictureSet(experiment.covers).names
+    names = ImageSet(experiment.covers).names
     kept = load(experiment, Condition("lsb", PAYLOAD), names)
     assert kept.shape == (12, COLUMNS["rich"].stop)
     assert (kept[:, COLUMNS["samples"]] == 4096).all()
@@ -93,7 +93,7 @@ def test_facts_are_kept_with_the_features(experiment):
 def test_colour_uses_every_channel(experiment, tmp_path):
     colour = Experiment(experiment.covers, tmp_path / "colour", experiment.conditions, colour=True)
     _collect(colour)
-    kept = load(colour, Condition("lsb", PAYLOAD), PictureSet(colour.covers).names)
+    kept = load(colour, Condition("lsb", PAYLOAD), ImageSet(colour.covers).names)
     assert (kept[:, COLUMNS["samples"]] == 3 * 4096).all()
 
 
@@ -141,7 +141,7 @@ def test_parts_of_a_photo_are_one_group():
 def test_a_broken_picture_is_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(InputImageError, match=r"broken\.png"):
-        PictureSet(tmp_path).read("broken.png")
+        ImageSet(tmp_path).read("broken.png")
 
 
 @pytest.mark.parametrize("kind", deep_hiding.KINDS)
@@ -154,6 +154,6 @@ def test_networks_hide_their_picture_in_every_cover(kind, experiment, tmp_path):
         networks={kind: path},
     )  # fmt: skip
     _collect(with_networks)
-    kept = load(with_networks, Condition(kind), PictureSet(experiment.covers).names)
+    kept = load(with_networks, Condition(kind), ImageSet(experiment.covers).names)
     assert (kept[:, COLUMNS["bits"]] == 8 * 3 * 4096).all()
     assert (kept[:, COLUMNS["change_rate"]] > 0.1).all()
