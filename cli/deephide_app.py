@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models, deephide_ui
 from cli.completion import add_completion
 from cli.deephide_group import app
-from cli.encoding import encoding_options
+from cli.encoding import arguments, encoding_options, keyed
 from cli.options import (
     command,
     exit_on_termination,
@@ -36,6 +36,9 @@ from cli.reports import (
     open_to_all,
 )
 from deephide.errors import OutputError
+
+if TYPE_CHECKING:
+    from deephide.options import EmbedOptions
 
 __all__ = [
     "app",
@@ -86,7 +89,7 @@ def embed(
     force: bool,
     sources: Sources,
     model: str | None,
-    encoding: dict[str, Any],
+    options: EmbedOptions,
     preview: str | None,
     dry_run: bool,
     hygiene: dict[str, Any],
@@ -98,7 +101,7 @@ def embed(
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
-    codec = encoding["codec"]
+    codec = options.codec
     if preview and codec == "file":
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
@@ -135,15 +138,11 @@ def embed(
             secret,
             carrier,
             path,
-            secrets.passphrase,
-            model,
             progress=advance,
             preview=preview,
             force=force,
-            key_file=secrets.key_file,
-            recipients=secrets.recipients,
             dry_run=dry_run,
-            **encoding,
+            **arguments(keyed(options, secrets, model)),
             **hygiene,
         )
         data = path.read_bytes() if output == "-" else b""

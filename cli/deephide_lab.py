@@ -12,6 +12,7 @@ import click
 from cli.deephide_group import app
 from cli.options import command, model_option, output_options
 from cli.render import Terminal
+from deephide.codecs.base import CHOICES
 
 __all__ = ["compare", "lab"]
 
@@ -172,7 +173,7 @@ def lab(
 )
 @click.option(
     "--codec",
-    type=click.Choice(["auto", "latent", "image", "paper"]),
+    type=click.Choice([name for name in CHOICES if name != "file"]),
     default="auto",
     show_default=True,
     help="Input: how the secret travels, as in embed.",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.deephide_group import app
-from cli.encoding import encoding_options
+from cli.encoding import arguments, encoding_options, keyed
 from cli.exit_codes import ExitCode
 from cli.journal import Journal, digest, state
 from cli.manifest import EMBED, EXTRACT, read_manifest
@@ -20,6 +20,9 @@ from cli.render import Problem, Terminal
 from cli.reports import announce_compilation, open_to_all
 from cli.rows import LOST, Outcome, Task, extract_row, hide_row
 from cli.workers import work_off
+
+if TYPE_CHECKING:
+    from deephide.options import EmbedOptions
 
 __all__ = ["embed_many", "extract_many"]
 
@@ -60,7 +63,7 @@ def embed_many(
     force: bool,
     sources: Sources,
     model: str | None,
-    encoding: dict[str, Any],
+    options: EmbedOptions,
     jobs: int,
     hygiene: dict[str, Any],
 ) -> ExitCode:
@@ -76,11 +79,12 @@ def embed_many(
     rows = read_manifest(manifest, EMBED)
     secrets = read_secrets(sources, confirm=True)
     if secrets.missing and not all(row.has_keys for row in rows):
-        terminal.warning(open_to_all(encoding["codec"]))
-    settings = encoding | hygiene
-    common = {**settings, "model": model, "key_file": secrets.key_file}
-    journal = Journal(manifest, {**common, "to": secrets.recipients}, digest, forget=force)
-    tasks = [Task(row, secrets, model, force, settings) for row in rows]
+        terminal.warning(open_to_all(options.codec))
+    settings = arguments(keyed(options, secrets, model)) | hygiene
+    del settings["passphrase"]  # which no journal may hold
+    settings["to"] = settings.pop("recipients")
+    journal = Journal(manifest, settings, digest, forget=force)
+    tasks = [Task(row, secrets, model, force, options, hygiene) for row in rows]
     announce_compilation(terminal, [row.files["carrier"] for row in rows])
     outcomes, skipped = _work_off(terminal, "hiding", tasks, hide_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)
@@ -115,8 +119,8 @@ def extract_many(
     start = time.monotonic()
     rows = read_manifest(manifest, EXTRACT)
     secrets = read_secrets(sources, confirm=False)
-    common = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
-    journal = Journal(manifest, common, state, forget=force)
+    settings = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
+    journal = Journal(manifest, settings, state, forget=force)
     tasks = [Task(row, secrets, model, force) for row in rows]
     outcomes, skipped = _work_off(terminal, "extracting", tasks, extract_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import FaceType
+from cli.passphrase import Secrets
+from deephide.codecs.base import CHOICES
 
-__all__ = ["encoding_options"]
+if TYPE_CHECKING:
+    from deephide.models import ModelSource
+    from deephide.options import EmbedOptions
+
+__all__ = ["arguments", "encoding_options", "keyed"]
 
 Function = Callable[..., Any]
 
 
 def encoding_options(function: Function) -> Function:
-    """Add how a secret travels; the function gets a dict of arguments of `deephide.embed_file`."""
+    """Add the options of encoding; the function gets them as `options`, an `EmbedOptions`."""
 
     @functools.wraps(function)
     def run(
@@ -31,21 +38,39 @@ def encoding_options(function: Function) -> Function:
         **kwargs: Any,
     ) -> Any:
         _refuse_unused(codec, budget, quality, rounding, face)
-        encoding = {
-            "pad": pad,
-            "codec": codec,
-            "budget": budget,
-            "quality": quality,
-            "rounding": rounding or "nearest",
-            "face": None if face == "none" else face,
-            "cost": cost,
-        }
-        return function(*args, encoding=encoding, **kwargs)
+        from deephide.options import EmbedOptions
+
+        options = EmbedOptions(
+            pad=pad,
+            codec=codec,
+            budget=budget,
+            quality=quality,
+            rounding=rounding or "nearest",
+            face=None if face == "none" else face,
+            cost=cost,
+        )
+        return function(*args, options=options, **kwargs)
 
     wrapped: Function = run
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def keyed(options: EmbedOptions, secrets: Secrets, model: ModelSource) -> EmbedOptions:
+    """Return options with the keys and the model that a command was given."""
+    return replace(
+        options,
+        passphrase=secrets.passphrase,
+        key_file=secrets.key_file,
+        recipients=secrets.recipients,
+        model=model,
+    )
+
+
+def arguments(options: EmbedOptions) -> dict[str, Any]:
+    """Return options as arguments of `deephide.embed_file`."""
+    return {each.name: getattr(options, each.name) for each in fields(options)}
 
 
 _OPTIONS = (
@@ -57,7 +82,7 @@ _OPTIONS = (
     ),
     click.option(
         "--codec",
-        type=click.Choice(["auto", "latent", "image", "file", "paper"]),
+        type=click.Choice(CHOICES),
         default="auto",
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "

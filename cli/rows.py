@@ -6,13 +6,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cli.encoding import arguments, keyed
 from cli.exit_codes import ExitCode
 from cli.manifest import Row
 from cli.passphrase import Secrets, read_passphrase_file
 from cli.render import LOGGERS, Problem, problem
 from deephide.errors import DeephideError
+
+if TYPE_CHECKING:
+    from deephide.options import EmbedOptions
 
 __all__ = ["LOST", "Outcome", "Task", "extract_row", "hide_row"]
 
@@ -24,14 +28,16 @@ _models: dict[str | None, Any] = {}
 class Task:
     """A row, and what is the same for all rows.
 
-    `settings` are arguments of `deephide.embed_file` besides keys, model and files.
+    `options` have neither keys nor model; `hygiene` are arguments of `deephide.embed_file` about
+    the file of the stego.  Both are for embedding alone.
     """
 
     row: Row
     secrets: Secrets
     model: str | None
     force: bool
-    settings: dict[str, Any] = field(default_factory=dict)
+    options: EmbedOptions | None = None
+    hygiene: dict[str, Any] = field(default_factory=dict)
 
     def keys(self) -> Secrets:
         """Return the keys of the row, or if it has none those of all."""
@@ -58,19 +64,16 @@ def hide_row(task: Task) -> Outcome:
     """Embed what a row says; the report is a part of what `embed --json` says."""
     import deephide
 
+    options = task.options or deephide.EmbedOptions()
     with _caught() as warnings:
         try:
-            keys = task.keys()
             result = deephide.embed_file(
                 task.row.files["secret"],
                 task.row.files["carrier"],
                 task.row.output,
-                keys.passphrase,
-                _model(task.model),
                 force=task.force,
-                key_file=keys.key_file,
-                recipients=keys.recipients,
-                **task.settings,
+                **arguments(keyed(options, task.keys(), _model(task.model))),
+                **task.hygiene,
             )
         except Exception as error:
             return Outcome(None, _problem_of(error), tuple(warnings))

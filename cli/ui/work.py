@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.encoding import arguments
 from cli.reports import element_name, open_to_all
 from cli.ui.files import Files
 from cli.ui.jobs import Event, Tell
@@ -132,16 +133,19 @@ class Desk:
         # The one thing that touches a disk is what may be seen by everybody.
         with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
             destination = Path(folder) / f"stego{suffix}"
+            options = deephide.EmbedOptions(
+                passphrase=order.passphrase or None,
+                model=self._model,
+                codec=order.codec,
+                pad=order.pad,
+            )
             result = deephide.embed_file(
                 secret,
                 cover,
                 destination,
-                order.passphrase or None,
-                self._model,
-                codec=order.codec,
                 progress=progress,
-                pad=order.pad,
                 strip_metadata=order.strip_metadata,
+                **arguments(options),
             )
             stego = destination.read_bytes()
         open_doors = () if order.passphrase else (open_to_all(order.codec),)
