@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -195,9 +194,7 @@ def _measure(experiment: Experiment, name: str) -> None:
             vector = np.full(COLUMNS["rich"].stop, np.nan)
         buffer = io.BytesIO()
         np.save(buffer, vector.astype(np.float32))
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(path)
+        write_atomically(path, buffer.getvalue(), force=True)
 
 
 def _vector(cover: NDArray[np.uint8], stego: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:

@@ -5,23 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deephide.container import crypto, hiding
-from deephide.container import layout as container
+from deephide.container import crypto, hiding, layout
 from deephide.errors import ExtractionError, FormatVersionError
 
 PREFIX = b"\x01\x02\x03\x04\x05\x06\x07\x08"
-HEADER = container.Header(container.CODEC_LATENT, PREFIX)
-SHAPE = container.associated_data(64, 64, 1)
-ZONES = container.Zones(4096)
+HEADER = layout.Header(layout.CODEC_LATENT, PREFIX)
+SHAPE = layout.associated_data(64, 64, 1)
+ZONES = layout.Zones(4096)
 
 
 @given(st.integers(4096, 1 << 28))
 def test_zones_fill_the_picture_exactly(n):
-    for public_bytes in (container.SALT_BYTES, container.EPHEMERAL_BYTES):
-        zones = container.Zones(n, public_bytes)
+    for public_bytes in (layout.SALT_BYTES, layout.EPHEMERAL_BYTES):
+        zones = layout.Zones(n, public_bytes)
         assert zones.public + zones.length + zones.body == n
         assert min(zones.public, zones.length, zones.body) > 0
-        assert container.MIN_BODY_BYTES < zones.max_body_bytes
+        assert layout.MIN_BODY_BYTES < zones.max_body_bytes
         # The low rates: at most an eighth of a bit per element, and less as pictures grow.
         assert zones.public >= 64 * public_bytes and zones.length >= 256
         assert 1024 <= zones.stanza <= n - zones.public
@@ -29,28 +28,28 @@ def test_zones_fill_the_picture_exactly(n):
 
 def test_too_few_elements_are_refused():
     with pytest.raises(ValueError, match="4095 elements"):
-        container.Zones(4095)
+        layout.Zones(4095)
 
 
 def test_the_overhead_is_46_bytes():
-    assert container.OVERHEAD_BYTES == 46
-    assert len(container.pack(HEADER, b"")) == container.HEADER_BYTES == 10
+    assert layout.OVERHEAD_BYTES == 46
+    assert len(layout.pack(HEADER, b"")) == layout.HEADER_BYTES == 10
 
 
 @given(st.binary(max_size=40), st.integers(0, 127), st.booleans())
 def test_pack_and_unpack_agree(payload, codec, padded):
-    header = container.Header(codec, PREFIX, padded=padded)
-    assert container.unpack(container.pack(header, payload)) == (header, payload)
+    header = layout.Header(codec, PREFIX, padded=padded)
+    assert layout.unpack(layout.pack(header, payload)) == (header, payload)
 
 
 def test_pack_needs_a_whole_prefix():
     with pytest.raises(ValueError, match="parameters: got 7 bytes"):
-        container.pack(container.Header(1, PREFIX[1:]), b"")
+        layout.pack(layout.Header(1, PREFIX[1:]), b"")
 
 
 def test_codecs_from_128_are_refused():
     with pytest.raises(ValueError, match="codec: got 128"):
-        container.pack(container.Header(128, PREFIX), b"")
+        layout.pack(layout.Header(128, PREFIX), b"")
 
 
 @given(st.integers(1, 1 << 40))
@@ -59,15 +58,15 @@ def test_size_classes_are_those_of_padme(length):
     exponent = length.bit_length() - 1
     size = (exponent.bit_length() - 1) + 1 if exponent else 0
     mask = (1 << max(exponent - size, 0)) - 1
-    padded = container.padded_bytes(length)
+    padded = layout.padded_bytes(length)
     assert padded == (length + mask) & ~mask
     assert length <= padded <= 1.12 * length + 1
-    assert container.padded_bytes(padded) == padded
+    assert layout.padded_bytes(padded) == padded
 
 
 def test_padding_hides_the_length_within_a_class():
-    header = container.Header(1, PREFIX, padded=True)
-    assert {len(container.pack(header, bytes(n))) for n in range(288, 303)} == {10 + 304}
+    header = layout.Header(1, PREFIX, padded=True)
+    assert {len(layout.pack(header, bytes(n))) for n in range(288, 303)} == {10 + 304}
 
 
 @pytest.mark.parametrize(
@@ -82,44 +81,44 @@ def test_padding_hides_the_length_within_a_class():
 )
 def test_wrong_padding_is_rejected(tail):
     with pytest.raises(ExtractionError):
-        container.unpack(bytes((1, 0x81)) + PREFIX + tail)
+        layout.unpack(bytes((1, 0x81)) + PREFIX + tail)
 
 
 def test_unpack_rejects_other_versions_and_short_plaintexts():
     with pytest.raises(FormatVersionError, match="version 2"):
-        container.unpack(container.pack(container.Header(1, PREFIX, version=2), b""))
+        layout.unpack(layout.pack(layout.Header(1, PREFIX, version=2), b""))
     with pytest.raises(ExtractionError):
-        container.unpack(bytes(9))
+        layout.unpack(bytes(9))
 
 
 @given(st.integers(26, ZONES.max_body_bytes), st.binary(min_size=4, max_size=4))
 def test_lengths_survive_masking(length, pad):
-    masked = container.mask_length(length, pad, ZONES)
-    assert container.unmask_length(masked, pad, ZONES) == (length, True)
+    masked = layout.mask_length(length, pad, ZONES)
+    assert layout.unmask_length(masked, pad, ZONES) == (length, True)
 
 
 @given(st.binary(min_size=4, max_size=4), st.binary(min_size=4, max_size=4))
 def test_any_pad_gives_a_possible_length(masked, pad):
-    length, _ = container.unmask_length(masked, pad, ZONES)
-    assert container.MIN_BODY_BYTES <= length <= ZONES.max_body_bytes
+    length, _ = layout.unmask_length(masked, pad, ZONES)
+    assert layout.MIN_BODY_BYTES <= length <= ZONES.max_body_bytes
 
 
 @pytest.mark.parametrize("length", [25, ZONES.max_body_bytes + 1])
 def test_impossible_lengths_are_refused(length):
     with pytest.raises(ValueError, match="body_bytes: got"):
-        container.mask_length(length, bytes(4), ZONES)
+        layout.mask_length(length, bytes(4), ZONES)
 
 
 @given(st.binary(max_size=20))
 def test_bits_and_bytes_agree(data):
-    bits = container.to_bits(data)
-    assert container.to_bytes(bits) == data
+    bits = layout.to_bits(data)
+    assert layout.to_bytes(bits) == data
     assert all(int(bit) == data[i // 8] >> i % 8 & 1 for i, bit in enumerate(bits))
 
 
 def test_a_broken_byte_is_refused():
     with pytest.raises(ExtractionError):
-        container.to_bytes(np.zeros(7, np.uint8))
+        layout.to_bytes(np.zeros(7, np.uint8))
 
 
 def read_back(salt, length, body, key_input):
@@ -136,7 +135,7 @@ def lock(plaintext, key_input, salt=bytes(16)):
 @given(payload=st.binary(max_size=20), salt=st.binary(min_size=16, max_size=16))
 def test_locked_bytes_unlock(payload, salt):
     key_input = crypto.key_input(None, bytes(32))
-    plaintext = container.pack(HEADER, payload)
+    plaintext = layout.pack(HEADER, payload)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
         locked = lock(plaintext, key_input, salt)
@@ -146,7 +145,7 @@ def test_locked_bytes_unlock(payload, salt):
 
 def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):
     key_input = crypto.key_input("correct horse", bytes(32))
-    whole = b"".join(lock(container.pack(HEADER, b"face"), key_input))
+    whole = b"".join(lock(layout.pack(HEADER, b"face"), key_input))
     messages = set()
     for bit in range(8 * len(whole)):
         damaged = bytearray(whole)
@@ -164,9 +163,9 @@ def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):
 def test_a_length_in_another_form_is_rejected(cheap_kdf):
     # The same length plus the number of possible lengths: right bytes, but not canonical.
     key_input = crypto.key_input(None, bytes(32))
-    salt, _, body = lock(container.pack(HEADER, b""), key_input)
+    salt, _, body = lock(layout.pack(HEADER, b""), key_input)
     keys = crypto.derive_keys(key_input, salt)
-    choices = ZONES.max_body_bytes - container.MIN_BODY_BYTES + 1
+    choices = ZONES.max_body_bytes - layout.MIN_BODY_BYTES + 1
     value = choices ^ int.from_bytes(keys.length_pad, "little")
     with pytest.raises(ExtractionError):
         read_back(salt, value.to_bytes(4, "little"), body, key_input)
@@ -174,7 +173,7 @@ def test_a_length_in_another_form_is_rejected(cheap_kdf):
 
 def test_unusable_keys_open_nothing(cheap_kdf):
     keys = crypto.derive_keys(crypto.key_input(None, bytes(32)), bytes(16))
-    length, body = hiding.lock(container.pack(HEADER, b""), keys, ZONES, SHAPE)
+    length, body = hiding.lock(layout.pack(HEADER, b""), keys, ZONES, SHAPE)
     assert hiding.unlock(keys, length, lambda n: body, ZONES, SHAPE)
     keys = dataclasses.replace(keys, usable=False)
     with pytest.raises(ExtractionError):

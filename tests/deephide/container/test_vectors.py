@@ -13,13 +13,12 @@ from files import files_in
 from PIL import Image
 
 import deephide
-from deephide.codecs import latent as latent_codec
-from deephide.container import crypto, elligator, hiding, key_files, keys, keystream
-from deephide.container import layout as container
+from deephide.codecs import latent
+from deephide.container import crypto, elligator, hiding, key_files, keys, keystream, layout
 from deephide.covers.opening import open_cover
 from e2style.quantizer import Quantizer
 
-FOLDER = Path(__file__).parents[1] / "vectors" / "container"
+FOLDER = Path(__file__).parents[2] / "vectors" / "container"
 CASES = {path.stem: json.loads(path.read_text()) for path in files_in(FOLDER / "cases", "*.json")}
 LATENT = json.loads((FOLDER / "latent.json").read_text())
 ORDERS = json.loads((FOLDER / "order.json").read_text())
@@ -53,7 +52,7 @@ def our_reader(entry):
     )
     key = keys.Identity(identity) if identity else keys.SharedKey(key_input)
     plaintext = hiding.reveal(stego.elements, key, stego.associated)
-    header, payload = container.unpack(plaintext)
+    header, payload = layout.unpack(plaintext)
     return header.codec, header.parameters, payload
 
 
@@ -115,12 +114,12 @@ def test_compressed_codes(entry):
     )
     data = bytes.fromhex(entry["data"])
     if entry["expect"] == "ok":
-        integers = latent_codec.decompress(data, quantizer)
+        integers = latent.decompress(data, quantizer)
         assert integers.ravel().tolist() == LATENT["integers"]
-        assert latent_codec.compress(integers, quantizer) == data
+        assert latent.compress(integers, quantizer) == data
         return
-    with pytest.raises(latent_codec.LatentFormatError):
-        latent_codec.decompress(data, quantizer)
+    with pytest.raises(latent.LatentFormatError):
+        latent.decompress(data, quantizer)
 
 
 def test_orders(second_receiver):
@@ -174,7 +173,7 @@ def test_the_second_reader_reads_what_the_program_hides(second_receiver, face, p
         samples = np.asarray(result.stego).ravel().tolist()
         secrets = {"passphrase": None, "fingerprint": model.fingerprint} | received
         plaintext = second_receiver.receive(samples, (120, 96, 3), text=SPECIFICATION, **secrets)
-        payload = latent_codec.compress(result.integers, model.quantizer)
+        payload = latent.compress(result.integers, model.quantizer)
         assert second_receiver.unpack(plaintext) == (1, model.fingerprint[:8], payload)
 
 

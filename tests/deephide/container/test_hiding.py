@@ -4,12 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from deephide.container import crypto, hiding, keys
-from deephide.container import layout as container
+from deephide.container import crypto, hiding, keys, layout
 from deephide.errors import CapacityError, ExtractionError
 
 KEY = keys.SharedKey(b"key input")
-SHAPE = container.associated_data(64, 64, 1)
+SHAPE = layout.associated_data(64, 64, 1)
 N = 4096
 
 
@@ -27,7 +26,7 @@ def costs(n=N, wet=0.0, seed=1):
 def hide(payload=b"payload", n=N, wet=0.0, **options):
     cover, cost = elements(n), costs(n, wet)
     p1, m1 = stc.costs.wet(cover, cost)
-    plaintext = container.pack(container.Header(1, bytes(8)), payload)
+    plaintext = layout.pack(layout.Header(1, bytes(8)), payload)
     return cover, hiding.hide(cover, p1, m1, KEY, plaintext, SHAPE, **options), plaintext
 
 
@@ -75,7 +74,7 @@ class TestRoundTrip:
         _, hidden, _ = hide()
         cases = [
             (hidden.elements, keys.SharedKey(b"another key"), SHAPE),
-            (hidden.elements, KEY, container.associated_data(32, 128, 1)),
+            (hidden.elements, KEY, layout.associated_data(32, 128, 1)),
             (elements(), KEY, SHAPE),
             (elements(100), KEY, SHAPE),
             (np.zeros(N, np.uint8), KEY, SHAPE),
@@ -136,7 +135,7 @@ class TestRoundTrip:
             hiding.reveal(hidden.elements, KEY, SHAPE)
 
     def test_the_full_hard_capacity_can_be_used(self):
-        size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES
+        size = layout.Zones(N).max_body_bytes - layout.MIN_BODY_BYTES
         _, hidden, plaintext = hide(bytes(size))
         assert hiding.reveal(hidden.elements, KEY, SHAPE) == plaintext
 
@@ -146,7 +145,7 @@ class TestRoundTrip:
         cheap = rng.random(cover.size) + 0.05
         p1, m1 = np.where(up, cheap, 8 * cheap), np.where(up, 8 * cheap, cheap)
         p1[cover == 255], m1[cover == 0] = np.inf, np.inf
-        plaintext = container.pack(container.Header(1, bytes(8)), bytes(300))
+        plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(300))
         hidden = hiding.hide(cover, p1, m1, KEY, plaintext, SHAPE)
         delta = hidden.elements.astype(int) - cover
         assert set(np.unique(delta)) == {-1, 0, 1}
@@ -159,7 +158,7 @@ class TestRoundTrip:
 
 class TestCapacity:
     def test_too_long_a_payload_is_refused_before_any_work(self):
-        size = container.Zones(N).max_body_bytes - container.MIN_BODY_BYTES + 1
+        size = layout.Zones(N).max_body_bytes - layout.MIN_BODY_BYTES + 1
         with pytest.raises(CapacityError, match="too small or too flat") as caught:
             hide(bytes(size))
         assert caught.value.needed_bits == caught.value.capacity_bits + 8

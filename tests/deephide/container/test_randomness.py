@@ -7,8 +7,7 @@ import pytest
 from loading import load_script
 from PIL import Image
 
-from deephide.container import hiding, keys
-from deephide.container import layout as container
+from deephide.container import hiding, keys, layout
 from deephide.covers.opening import open_cover
 
 nist = load_script("benchmarks/nist.py")
@@ -119,10 +118,10 @@ def streams():
         soft[:60, :90] = 255
         cover = open_cover(Image.fromarray(soft.clip(0, 255).astype(np.uint8)))
         elements = cover.samples.reshape(-1)
-        associated = container.associated_data(*cover.shape)
-        zones = container.Zones(elements.size)
-        size = zones.max_body_bytes - container.MIN_BODY_BYTES
-        plaintext = container.pack(container.Header(1, bytes(8)), bytes(size))
+        associated = layout.associated_data(*cover.shape)
+        zones = layout.Zones(elements.size)
+        size = zones.max_body_bytes - layout.MIN_BODY_BYTES
+        plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(size))
         p1, m1 = cover.costs("hill")
         key = keys.SharedKey(b"right %d" % seed)
         stego = hiding.hide(elements, p1, m1, key, plaintext, associated, random=rng.bytes).elements
@@ -131,7 +130,7 @@ def streams():
             (wrong, stego, keys.SharedKey(b"wrong %d" % seed)),
             (clean, elements, key),
         ):
-            which.append(container.to_bits(hiding.read_zones(samples, secret)))
+            which.append(layout.to_bits(hiding.read_zones(samples, secret)))
     return {
         "right": np.concatenate(right),
         "wrong": np.concatenate(wrong),

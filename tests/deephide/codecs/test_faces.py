@@ -1,4 +1,4 @@
-"""Which part of a secret is hidden, and what is said of it."""
+"""Face of a secret: the part that is hidden, and the decision whether it is one."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ import pytest
 from PIL import Image
 
 import deephide
+from deephide import inference, models
 from deephide.codecs import faces
 from deephide.errors import CheckpointError, InputImageError
 from e2style.data import detect
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 
 
 @pytest.fixture
@@ -48,6 +49,61 @@ def test_without_a_detector_the_middle_travels_and_a_wish_is_refused(face):
 def test_other_choices_of_a_face_are_refused(face, photo, model):
     with pytest.raises(ValueError, match="face: got"):
         deephide.embed(photo, photo, model=model, face=face)
+
+
+@pytest.fixture
+def square(face):
+    return face.resize((64, 64))
+
+
+def test_every_criterion_states_its_value_and_limit(square, model):
+    code = inference.invert(model, square)
+    integers = models.round_code(model.quantizer, code)
+    shown = inference.generate(model, models.dequantise(model, integers))
+    found = list(faces.criteria(model, square, shown, integers))
+    assert [each.name for each in found] == ["agreement", "likeness", "bits", "identity"]
+    assert all(each.passed for each in found)
+    assert found[0].value == models.agreement(square, shown) >= found[0].limit == 24.0
+    assert found[1].value == models.likeness(square, shown) >= found[1].limit == 0.4
+    assert 0 < found[2].value <= found[2].limit == float("inf")
+    assert faces.failed_criterion(model, square, code) is None
+    assert faces.failed_criterion(model, square, code, shown) is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "limit", "name", "words"),
+    [
+        ("accept_psnr", 99.0, "agreement", "dB, at least 99.0 dB are expected"),
+        ("accept_likeness", 1.5, "likeness", "its edges agree to"),
+        ("accept_bits", 1.0, "bits", "bits, at most 1 are expected"),
+    ],
+)
+def test_the_criterion_that_fails_says_why(square, model, attribute, limit, name, words):
+    setattr(model, attribute, limit)
+    failed = faces.failed_criterion(model, square, inference.invert(model, square))
+    assert failed.name == name and failed.limit == limit and not failed.passed
+    assert words in failed.reason
+
+
+def test_the_recogniser_has_the_last_word(square, model, monkeypatch):
+    monkeypatch.setattr(models, "similarity", lambda *_: 0.25)
+    failed = faces.failed_criterion(model, square, inference.invert(model, square))
+    assert failed.name == "identity" and failed.value == 0.25 < failed.limit
+    assert "somebody else" in failed.reason
+    assert not faces.shows_same_person(square, square)
+    model.accept_psnr = 99.0
+    monkeypatch.setattr(models, "similarity", lambda *_: pytest.fail("measured in vain"))
+    code = inference.invert(model, square)
+    assert faces.failed_criterion(model, square, code).name == "agreement"
+
+
+def test_a_shape_is_judged_before_any_model(square):
+    assert faces.unfit_shape(square, whole=True) is None
+    small = faces.unfit_shape(square.resize((63, 80)), whole=True)
+    assert (small.name, small.value, small.limit) == ("size", 63, 64)
+    wide = faces.unfit_shape(square.resize((120, 100)), whole=True)
+    assert (wide.name, wide.value, wide.limit) == ("aspect", 1.2, 1.1)
+    assert faces.unfit_shape(square.resize((120, 100)), whole=False) is None
 
 
 @pytest.mark.weights

@@ -10,15 +10,14 @@ from PIL import Image
 
 import deephide
 import stc
-from deephide.container import crypto, elligator, hiding, key_files, keys
-from deephide.container import layout as container
+from deephide.container import crypto, elligator, hiding, key_files, keys, layout
 from deephide.errors import CapacityError, ExtractionError, OutputError, PassphraseError
 
 PRIVATES = [bytes([k]) * 32 for k in range(1, 20)]
 PUBLICS = [crypto.x25519_public(each) for each in PRIVATES]
-SHAPE = container.associated_data(160, 120, 1)
+SHAPE = layout.associated_data(160, 120, 1)
 N = 160 * 120
-PLAINTEXT = container.pack(container.Header(1, bytes(8)), b"payload")
+PLAINTEXT = layout.pack(layout.Header(1, bytes(8)), b"payload")
 KEY_FILE = bytes(range(64))
 
 
@@ -151,7 +150,7 @@ def test_a_kept_derivation_is_for_one_salt_only(cheap_kdf):
 def test_the_whole_program_with_every_kind_of_key(
     sent, received, overhead, pad, face, photo, model, tmp_path, cheap_kdf
 ):
-    from deephide.codecs import latent as latent_codec
+    from deephide.codecs import latent
 
     sent, received = dict(sent), dict(received)
     if "recipients" in sent:
@@ -162,9 +161,9 @@ def test_the_whole_program_with_every_kind_of_key(
     result = deephide.embed(face, photo, model=model, pad=pad, **sent)
     found = deephide.extract(result.stego, model=model, **received)
     assert np.array_equal(np.asarray(found.image), np.asarray(result.preview))
-    payload = len(latent_codec.compress(result.integers, model.quantizer))
+    payload = len(latent.compress(result.integers, model.quantizer))
     if pad:
-        payload = container.padded_bytes(payload + 1)
+        payload = layout.padded_bytes(payload + 1)
     assert result.payload_bits == 8 * (overhead + payload)
     # A recipient knows of no stanza but the own one.
     known = 16 * (len(sent.get("recipients", [0])) - 1)
@@ -339,7 +338,7 @@ def test_failures_do_the_same_work_call_by_call(kind, monkeypatch):
         sealer = keys.Recipients(PUBLICS[:2])
         right, wrong = (lambda k=k: keys.Identity(PRIVATES[k]) for k in (1, 2))
     cover, hidden = hide(sealer)
-    zones = container.Zones(N, sealer.public_bytes)
+    zones = layout.Zones(N, sealer.public_bytes)
     public_places, others = hiding._split(zones)
     altered = []
     for place in (public_places[0], public_places[-1], others[0], others[-1]):

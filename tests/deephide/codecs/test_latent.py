@@ -3,7 +3,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deephide.codecs import latent as latent_codec
+from deephide.codecs import latent
 from deephide.codecs.latent import LatentFormatError
 from e2style.quantizer import Quantizer
 
@@ -55,9 +55,9 @@ def draw(quantizer, seed, likely=True):
 def test_coding_follows_the_specification(rans, seed, tables, radius, concentration, likely):
     quantizer = random_quantizer(seed, tables, radius, concentration)
     integers = draw(quantizer, seed + 1, likely)
-    data = latent_codec.compress(integers, quantizer)
+    data = latent.compress(integers, quantizer)
     assert data == rans.encode(integers, quantizer)
-    assert np.array_equal(latent_codec.decompress(data, quantizer), integers)
+    assert np.array_equal(latent.decompress(data, quantizer), integers)
     assert rans.decode(data, quantizer) == (integers.ravel().tolist(), True)
 
 
@@ -66,18 +66,18 @@ def test_the_size_is_the_information_content(quantizer):
     radius = (quantizer.tables.shape[1] - 1) // 2
     shares = quantizer.tables[quantizer.table_index, integers + radius] / 2**24
     ideal = -np.log2(shares).sum() / 8
-    assert len(latent_codec.compress(integers, quantizer)) <= ideal + 4
+    assert len(latent.compress(integers, quantizer)) <= ideal + 4
 
 
 def test_the_mean_face_costs_one_byte(quantizer):
     zeros = np.zeros((2, 512), np.int32)
-    assert latent_codec.compress(zeros, quantizer) == b"\x01"
-    assert not latent_codec.decompress(b"\x01", quantizer).any()
+    assert latent.compress(zeros, quantizer) == b"\x01"
+    assert not latent.decompress(b"\x01", quantizer).any()
 
 
 @pytest.mark.parametrize("change", ["empty", "shorter", "longer", "zero", "long"])
 def test_other_lengths_are_rejected(quantizer, change):
-    data = latent_codec.compress(draw(quantizer, 2), quantizer)
+    data = latent.compress(draw(quantizer, 2), quantizer)
     damaged = {
         "empty": b"",
         "shorter": data[:-1],
@@ -86,17 +86,17 @@ def test_other_lengths_are_rejected(quantizer, change):
         "long": b"\x01" * 4000,
     }[change]
     with pytest.raises(LatentFormatError):
-        latent_codec.decompress(damaged, quantizer)
+        latent.decompress(damaged, quantizer)
 
 
 @RELAXED
 @given(st.binary(max_size=300))
 def test_any_bytes_are_rejected_or_are_a_code_of_their_own(quantizer, data):
     try:
-        integers = latent_codec.decompress(data, quantizer)
+        integers = latent.decompress(data, quantizer)
     except LatentFormatError:
         return
-    assert latent_codec.compress(integers, quantizer) == data
+    assert latent.compress(integers, quantizer) == data
 
 
 def test_quantising_rounds_clips_and_comes_back(quantizer):
@@ -126,6 +126,6 @@ def test_wrong_shapes_and_ranges_are_refused(quantizer):
     with pytest.raises(ValueError, match="codes: got shape"):
         quantizer.quantise(np.zeros((3, 512), np.float32))
     with pytest.raises(ValueError, match="integers: got shape"):
-        latent_codec.compress(np.zeros((3, 512), np.int32), quantizer)
+        latent.compress(np.zeros((3, 512), np.int32), quantizer)
     with pytest.raises(ValueError, match=r"allowed -40\.\.40"):
-        latent_codec.compress(np.full((2, 512), 41, np.int32), quantizer)
+        latent.compress(np.full((2, 512), 41, np.int32), quantizer)

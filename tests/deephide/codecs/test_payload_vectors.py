@@ -11,15 +11,15 @@ from PIL import Image, features
 
 from deephide.codecs import file as file_codec
 from deephide.codecs import image as image_codec
-from deephide.codecs import paper as paper_codec
+from deephide.codecs import paper
 from deephide.formats import still as bitstreams
 
-FOLDER = Path(__file__).parents[1] / "vectors" / "container"
+FOLDER = Path(__file__).parents[2] / "vectors" / "container"
 CASES = json.loads((FOLDER / "payloads.json").read_text())
 ERRORS = (
     file_codec.FileFormatError,
     image_codec.ImageFormatError,
-    paper_codec.PaperFormatError,
+    paper.PaperFormatError,
     bitstreams.BitstreamError,
 )
 
@@ -35,7 +35,7 @@ def ours(codec, parameters, payload):
     if codec == "file":
         return file_codec.decompress(parameters, payload).hex()
     if codec == "paper":
-        return paper_codec.unpack(payload, 1).ravel().tolist()
+        return paper.unpack(payload, 1).ravel().tolist()
     shown = image_codec.expand(parameters, payload).size
     width = int.from_bytes(parameters[5:7], "little")
     coded = (width, max(1, (2 * width * shown[1] + shown[0]) // (2 * shown[0])))

@@ -5,8 +5,7 @@ import pytest
 
 import deephide
 from deephide import inference, models
-from deephide.codecs import fingerprints
-from deephide.codecs import latent as latent_codec
+from deephide.codecs import fingerprints, latent
 from deephide.models import LazyModel
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
@@ -45,11 +44,11 @@ def test_the_usual_quality_is_taken_where_nothing_is_said(graded, photo, face):
 def test_a_budget_takes_the_finest_code_that_fits(graded, face):
     code = inference.invert(graded, face.resize((64, 64)))
     sizes = [
-        len(latent_codec.compress(models.round_code(q, code), q)) for q in graded.quantizers
+        len(latent.compress(models.round_code(q, code), q)) for q in graded.quantizers
     ]  # fmt: skip
     assert sizes == sorted(set(sizes))
     for ceiling, wanted in ((sizes[3], 4), (sizes[3] - 1, 3), (sizes[1], 2), (1, 1)):
-        quality, integers, payload = latent_codec.fit_quality(
+        quality, integers, payload = latent.fit_quality(
             graded, code, wanted=None, ceiling=ceiling, most=ceiling
         )
         assert quality == wanted and len(payload) == sizes[wanted - 1]
@@ -58,9 +57,9 @@ def test_a_budget_takes_the_finest_code_that_fits(graded, face):
 
 def test_auto_takes_less_where_less_is_safe(graded, face, make_texture):
     code = inference.invert(graded, face.resize((64, 64)))
-    quality, _, payload = latent_codec.fit_quality(graded, code, wanted=None, ceiling=None, most=10)
+    quality, _, payload = latent.fit_quality(graded, code, wanted=None, ceiling=None, most=10)
     assert quality == 1 and len(payload) > 10
-    quality, _, _ = latent_codec.fit_quality(graded, code, wanted=None, ceiling=None, most=1 << 20)
+    quality, _, _ = latent.fit_quality(graded, code, wanted=None, ceiling=None, most=1 << 20)
     assert quality == 3  # more than usual is never taken unasked
 
 
