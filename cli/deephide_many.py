@@ -19,7 +19,7 @@ from cli.passphrase import Sources, read_secrets
 from cli.render import Problem, Terminal
 from cli.reports import announce_compilation, open_to_all
 from cli.rows import LOST, Outcome, Task, extract_row, hide_row
-from cli.workers import work_off
+from cli.workers import run_tasks
 
 if TYPE_CHECKING:
     from deephide.options import EmbedOptions
@@ -86,7 +86,7 @@ def embed_many(
     journal = Journal(manifest, settings, digest, forget=force)
     tasks = [Task(row, secrets, model, force, options, hygiene) for row in rows]
     announce_compilation(terminal, [row.files["carrier"] for row in rows])
-    outcomes, skipped = _work_off(terminal, "hiding", tasks, hide_row, journal, jobs)
+    outcomes, skipped = _run_rows(terminal, "hiding", tasks, hide_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)
 
 
@@ -122,11 +122,11 @@ def extract_many(
     settings = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
     journal = Journal(manifest, settings, state, forget=force)
     tasks = [Task(row, secrets, model, force) for row in rows]
-    outcomes, skipped = _work_off(terminal, "extracting", tasks, extract_row, journal, jobs)
+    outcomes, skipped = _run_rows(terminal, "extracting", tasks, extract_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)
 
 
-def _work_off(
+def _run_rows(
     terminal: Terminal,
     label: str,
     tasks: Sequence[Task],
@@ -154,7 +154,7 @@ def _work_off(
                 journal.end(task.row, outcome.report)
             progress(len(outcomes), len(tasks))
 
-        work_off(left, begin, work, LOST, settle, jobs)
+        run_tasks(left, begin, work, LOST, settle, jobs)
     return outcomes, skipped
 
 

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import FrameType
 from typing import TypeVar
 
-__all__ = ["work_off"]
+__all__ = ["run_tasks"]
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -19,7 +19,7 @@ Outcome = TypeVar("Outcome")
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
-def work_off(
+def run_tasks(
     tasks: Sequence[Task],
     begin: Callable[[Task], Task],
     work: Callable[[Task], Outcome],

@@ -7,12 +7,12 @@ import time
 import pytest
 from worker_tasks import LOST, hold, square, square_or_die
 
-from cli.workers import work_off
+from cli.workers import run_tasks
 
 
 def collect(tasks, work, jobs, begin=lambda task: task):
     found = {}
-    work_off(tasks, begin, work, LOST, found.__setitem__, jobs)
+    run_tasks(tasks, begin, work, LOST, found.__setitem__, jobs)
     return found
 
 
@@ -43,5 +43,5 @@ def test_an_error_here_ends_the_workers_and_their_temporary_files(tmp_path, monk
     monkeypatch.setattr("cli.workers.wait", lambda *_, **__: threading.Event().wait())
     tasks = [str(tmp_path), str(tmp_path), "third"]
     with pytest.raises(KeyboardInterrupt):
-        work_off(tasks, begin, hold, LOST, lambda *_: None, 3)
+        run_tasks(tasks, begin, hold, LOST, lambda *_: None, 3)
     assert list(tmp_path.iterdir()) == [] and multiprocessing.active_children() == []
