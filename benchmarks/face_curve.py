@@ -1,4 +1,4 @@
-"""What a face costs and what comes back: the default model beside eigenfaces, WebP and JPEG XL.
+"""Size and quality of a face: the default model beside eigenfaces, WebP and JPEG XL.
 
     python benchmarks/face_curve.py --plot docs/pictures/model-curve.svg --pairs pairs.png
 

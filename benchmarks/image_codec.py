@@ -1,4 +1,4 @@
-"""What pictures come to in few bytes, and which secrets count as faces.
+"""Quality of images in few bytes, and the share of secrets that count as faces.
 
     PYTHONPATH=. python benchmarks/image_codec.py squeeze
     PYTHONPATH=. python benchmarks/image_codec.py faces VAL.zip [--limit 272]

@@ -142,12 +142,12 @@ class Faces:
         from e2style.images import side_by_side
         from e2style.inference.interface import generate
 
-        painted = generate(self.model, codes)
+        generated = generate(self.model, codes)
         if paste_back:
             if found.photo is None:
                 raise click.UsageError("--paste-back needs a photo, and codes come without one")
-            painted = [paste(found.photo, found.placement, face) for face in painted]
-        return side_by_side(painted)
+            generated = [paste(found.photo, found.placement, face) for face in generated]
+        return side_by_side(generated)
 
 
 face_option = click.option(

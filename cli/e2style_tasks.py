@@ -112,17 +112,17 @@ def restore(
         if damage:
             start = restoration.damaged(truth, task, side, len(rows), int(factor or 0) or None)
         found = restoration.restore(faces.model, start, task, holes)
-        painted = found.generated
+        generated = found.generated
         if holes is not None:
-            painted = restoration.keep_known(painted, start, holes)
+            generated = restoration.keep_known(generated, start, holes)
         if keep_light:
-            painted = restoration.keep_light(painted, start)
+            generated = restoration.keep_light(generated, start)
         if damage:
-            rows.append(restoration.gain(truth, found.shown, painted))
+            rows.append(restoration.gain(truth, found.shown, generated))
         if compare:
-            shown = [found.shown, painted, truth] if damage else [found.shown, painted]
-            painted = side_by_side([each.resize((side, side)) for each in shown])
-        return png_bytes(paste(photo, placement, painted) if paste_back else painted)
+            shown = [found.shown, generated, truth] if damage else [found.shown, generated]
+            generated = side_by_side([each.resize((side, side)) for each in shown])
+        return png_bytes(paste(photo, placement, generated) if paste_back else generated)
 
     def measured() -> dict[str, float]:
         return restoration.summary(rows) if rows else {}

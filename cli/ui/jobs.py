@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 from deephide.errors import DeephideError
 
-__all__ = ["MAX_JOBS", "Event", "Jobs", "StoppedError", "Tell", "Work"]
+__all__ = ["MAX_JOBS", "Event", "Jobs", "Send", "StoppedError", "Work"]
 
 MAX_JOBS = 4  # one at work, the others waiting
 
 Event: TypeAlias = dict[str, Any]
-Tell: TypeAlias = Callable[[Event], None]
-Work: TypeAlias = Callable[[Tell], Event]
+Send: TypeAlias = Callable[[Event], None]
+Work: TypeAlias = Callable[[Send], Event]
 
 
 class StoppedError(Exception):
@@ -45,7 +45,7 @@ class Jobs:
         if self._open >= MAX_JOBS:
             raise DeephideError("too much is waiting already", hint="try again in a moment")
         loop = asyncio.get_running_loop()
-        told: asyncio.Queue[Event | None] = asyncio.Queue()
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
         gone = threading.Event()
 
         def call(function: Callable[..., None], *args: Any) -> None:
@@ -54,26 +54,26 @@ class Jobs:
             except RuntimeError:  # the loop is closed: the server has ended
                 gone.set()
 
-        def tell(event: Event) -> None:
-            call(told.put_nowait, event)
+        def send(event: Event) -> None:
+            call(events.put_nowait, event)
             if gone.is_set():
                 raise StoppedError
 
         def begin() -> Event:
-            tell({"stage": "starting"})
-            return work(tell)
+            send({"stage": "starting"})
+            return work(send)
 
         def end() -> None:
             self._open -= 1
-            told.put_nowait(None)
+            events.put_nowait(None)
 
         self._open += 1
         if self._open > 1:
-            told.put_nowait({"stage": "waiting"})
+            events.put_nowait({"stage": "waiting"})
         job: Future[Event] = self._worker.submit(begin)
         job.add_done_callback(lambda _: call(end))
         try:
-            while (event := await told.get()) is not None:
+            while (event := await events.get()) is not None:
                 yield event
             yield {"result": job.result()}
         finally:

@@ -128,15 +128,15 @@ class _Page:
         if role not in ROLES:
             raise HTTPException(404)
         data, size = await _body(request, limit_of(role))
-        return self._stream(lambda _tell: self._desk.look_at(role, data, size))
+        return self._stream(lambda _send: self._desk.look_at(role, data, size))
 
     async def embed(self, request: Request) -> Response:
         order = await _order(request, EmbedOrder)
-        return self._stream(lambda tell: self._desk.embed(order, tell))
+        return self._stream(lambda send: self._desk.embed(order, send))
 
     async def extract(self, request: Request) -> Response:
         order = await _order(request, ExtractOrder)
-        return self._stream(lambda tell: self._desk.extract(order, tell))
+        return self._stream(lambda send: self._desk.extract(order, send))
 
     async def file(self, request: Request) -> Response:
         try:

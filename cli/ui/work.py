@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cli.encoding import arguments
 from cli.reports import element_name, open_to_all
 from cli.ui.files import Files
-from cli.ui.jobs import Event, Tell
+from cli.ui.jobs import Event, Send
 from deephide.errors import InputImageError, PassphraseError
 from deephide.formats.refusals import too_long
 
@@ -109,7 +109,7 @@ class Desk:
     def _look_at_file(self, data: bytes) -> Event:
         return {"bytes": len(data)}
 
-    def embed(self, order: EmbedOrder, tell: Tell) -> Event:
+    def embed(self, order: EmbedOrder, send: Send) -> Event:
         """Hide something, and keep the stego and pictures of what happened.
 
         Raises
@@ -125,9 +125,9 @@ class Desk:
 
         def progress(done: int, total: int) -> None:
             if done < total:
-                tell({"stage": deephide.STAGES[done], "done": done, "total": total})
+                send({"stage": deephide.STAGES[done], "done": done, "total": total})
             if done == 0 and not deephide.is_compiled():
-                tell({"note": "compiling the coder, once on this machine: this takes some seconds"})
+                send({"note": "compiling the coder, once on this machine: this takes some seconds"})
 
         suffix = safe_suffixes(cover)[0]
         # The one thing that touches a disk is what may be seen by everybody.
@@ -170,7 +170,7 @@ class Desk:
             "preview": self._view(result.preview) if result.preview is not None else None,
         }
 
-    def extract(self, order: ExtractOrder, tell: Tell) -> Event:
+    def extract(self, order: ExtractOrder, send: Send) -> Event:
         """Get back what is hidden in a stego.
 
         Raises
@@ -180,7 +180,7 @@ class Desk:
         data = self._files.get(order.stego).data
         import deephide
 
-        tell({"stage": "extracting"})
+        send({"stage": "extracting"})
         found = deephide.extract(data, order.passphrase or None, self._model)
         shown = self._view(found.image) if found.image is not None else None
         return {

@@ -1,4 +1,4 @@
-"""What the shells complete, asked of the shells themselves."""
+"""Completions, asked of the shells themselves."""
 
 import os
 import shutil

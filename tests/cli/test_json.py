@@ -1,4 +1,4 @@
-"""What --json prints is what docs/json.schema.json says; see also the fixture `published_json`."""
+"""Output of --json against docs/json.schema.json; see also the fixture `published_json`."""
 
 import json
 from pathlib import Path

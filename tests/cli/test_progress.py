@@ -1,4 +1,4 @@
-"""What is foretold while somebody waits, with a clock of the test's own."""
+"""Forecast of the time left, with a clock of the test's own."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the server of the page answers, and to whom, without a browser."""
+"""Answers of the server of the page, and to whom, without a browser."""
 
 import io
 import logging

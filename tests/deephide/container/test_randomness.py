@@ -1,4 +1,4 @@
-"""What a reader without the key sees passes as random, and so does what one with the key sees."""
+"""Randomness of the zones, as they are read without the key and with it."""
 
 import math
 
