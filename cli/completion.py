@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.options import command
+from cli.program import command
 from cli.render import Terminal
 
 __all__ = ["add_completion"]

@@ -16,15 +16,9 @@ from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models, d
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
-from cli.options import (
-    command,
-    exit_on_termination,
-    hygiene_options,
-    key_options,
-    model_option,
-    output_options,
-)
+from cli.options import hygiene_options, key_options, model_option, output_options
 from cli.passphrase import Sources, read_secrets
+from cli.program import command, exit_on_termination
 from cli.progress import stage_weights
 from cli.render import Terminal
 from cli.reports import (

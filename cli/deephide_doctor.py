@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cli.deephide_group import app
 from cli.exit_codes import ExitCode
-from cli.options import command
+from cli.program import command
 from cli.render import Terminal, problem
 
 __all__ = ["doctor"]

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from cli.deephide_group import app
-from cli.options import command, model_option, output_options
+from cli.options import model_option, output_options
+from cli.program import command
 from cli.render import Terminal
 from deephide.codecs.base import CHOICES
 

@@ -14,8 +14,9 @@ from cli.encoding import arguments, encoding_options, keyed
 from cli.exit_codes import ExitCode
 from cli.journal import Journal, digest, state
 from cli.manifest import EMBED, EXTRACT, read_manifest
-from cli.options import command, hygiene_options, key_options, model_option
+from cli.options import hygiene_options, key_options, model_option
 from cli.passphrase import Sources, read_secrets
+from cli.program import command
 from cli.render import Problem, Terminal
 from cli.reports import announce_compilation, open_to_all
 from cli.rows import LOST, Outcome, Task, extract_row, hide_row

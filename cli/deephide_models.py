@@ -10,7 +10,7 @@ import click
 
 from cli.deephide_group import app
 from cli.exit_codes import ExitCode
-from cli.options import Family, command
+from cli.program import Family, command
 from cli.render import Terminal, problem
 from e2style.errors import E2StyleError
 

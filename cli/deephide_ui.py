@@ -11,7 +11,8 @@ from contextlib import suppress
 import click
 
 from cli.deephide_group import app
-from cli.options import command, model_option
+from cli.options import model_option
+from cli.program import command
 from cli.render import Terminal
 
 __all__ = ["ui"]

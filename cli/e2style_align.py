@@ -6,7 +6,8 @@ import click
 
 from cli.batch import Item, batch_options, items, run
 from cli.e2style_group import app
-from cli.options import FaceType, command
+from cli.options import FaceType
+from cli.program import command
 from cli.render import Terminal
 
 __all__ = ["align"]

@@ -20,7 +20,8 @@ from cli import (
 )
 from cli.completion import add_completion
 from cli.e2style_group import app
-from cli.options import check_output, command, exit_on_termination
+from cli.options import check_output
+from cli.program import command, exit_on_termination
 from cli.render import Terminal
 from e2style.errors import ConfigError
 

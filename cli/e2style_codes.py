@@ -11,7 +11,8 @@ import click
 from cli.batch import CODES, Item, batch_options, items, run
 from cli.e2style_faces import Faces, device_option, face_options
 from cli.e2style_group import app
-from cli.options import command, model_option
+from cli.options import model_option
+from cli.program import command
 from cli.render import Terminal
 from deephide.errors import OutputError
 

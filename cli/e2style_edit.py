@@ -9,7 +9,7 @@ import click
 from cli.batch import CODES, Item, batch_options, run
 from cli.e2style_faces import Faces, Found, face_options, one, paste_option
 from cli.e2style_group import app
-from cli.options import command
+from cli.program import command
 from cli.render import Terminal
 from deephide.errors import OutputError
 

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from cli.e2style_group import app
-from cli.options import command, model_option
+from cli.options import model_option
+from cli.program import command
 from cli.render import Terminal
 from deephide.errors import OutputError
 

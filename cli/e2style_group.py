@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.options import App
+from cli.program import App
 from deephide import __version__
 
 __all__ = ["app"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.e2style_group import app
-from cli.options import check_output, command
+from cli.options import check_output
+from cli.program import command
 from cli.render import Terminal
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import click
 from cli.batch import Item, batch_options, run
 from cli.e2style_faces import Faces, device_option, face_option, one, paste_option
 from cli.e2style_group import app
-from cli.options import command
+from cli.program import command
 from cli.render import Terminal
 from e2style.checkpoints.shipped import RESTORER
 

@@ -1,32 +1,20 @@
-"""Decorators shared by the commands: common options, and one way to fail."""
+"""Options shared by the commands: keys, model, output, and what becomes of metadata."""
 
 from __future__ import annotations
 
 import functools
-import io
-import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
-from cli.exit_codes import ExitCode
-from cli.file_types import of_metavar
 from cli.passphrase import VARIABLE, Sources
-from cli.render import Problem, Terminal
 from deephide.errors import OutputError
 
 __all__ = [
-    "App",
     "FaceType",
-    "Family",
-    "Grouped",
     "check_output",
-    "command",
-    "exit_on_termination",
     "hygiene_options",
     "key_options",
     "model_option",
@@ -55,186 +43,6 @@ class FaceType(click.ParamType[int | str]):
             return int(text)
         words = ", ".join(self._words)
         self.fail(f"{text!r} is neither a number from 1 nor one of {words}", param, ctx)
-
-
-class _WithExamples(click.Command):
-    """A command or group that ends its help with lines to paste."""
-
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._examples = examples
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        if self._examples:
-            with formatter.section("Examples"):
-                for line in self._examples:
-                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
-
-
-class App(_WithExamples, click.Group):
-    """A group whose usage errors look like every other error and exit with status 2."""
-
-    def main(  # type: ignore[override]
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        **extra: Any,
-    ) -> Any:
-        """Run the command and leave through `sys.exit`."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                # A name that the terminal's encoding does not know must not fail what is done.
-                stream.reconfigure(errors="backslashreplace")
-        given = list(sys.argv[1:] if args is None else args)
-        name = prog_name or self.name or "deephide"
-        terminal = Terminal(name, as_json="--json" in given, debug="--debug" in given)
-        extra["standalone_mode"] = False
-        try:
-            code = super().main(given, prog_name=name, **extra)
-        except click.exceptions.NoArgsIsHelpError as error:
-            terminal.help(error.ctx.get_help())
-            code = ExitCode.USAGE
-        except click.ClickException as error:
-            message = _plain(error.format_message())
-            found = Problem(ExitCode.USAGE, "UsageError", message, _help_of(error, name))
-            terminal.report(found)
-            code = ExitCode.USAGE
-        except (click.Abort, KeyboardInterrupt):
-            code = terminal.failure(KeyboardInterrupt())
-        except Exception as error:
-            code = terminal.failure(error)
-        sys.exit(int(code or 0) if isinstance(code, int) else 0)
-
-
-class Family(_WithExamples, click.Group):
-    """A group inside a program; called without one of its words, it does what `default` does."""
-
-    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._default = default
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default word in front of options that no word precedes."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = [self._default, *args]
-        return super().parse_args(ctx, args)
-
-
-class Grouped(_WithExamples):
-    """A command whose options are listed by the word their help starts with.
-
-    What a shell completes in the place of a text follows from its metavar.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for parameter in self.params:
-            if parameter.type is click.STRING:
-                parameter.type = of_metavar(parameter.metavar) or click.STRING
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section per group, in a fixed order."""
-        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _GROUPS}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                group, separator, text = record[1].partition(": ")
-                known = separator and group in groups
-                if known:
-                    groups[group].append((record[0], text[:1].upper() + text[1:]))
-                else:
-                    groups[_GROUPS[-1]].append(record)
-        for name, rows in groups.items():
-            if rows:
-                with formatter.section(name):
-                    formatter.write_dl(rows)
-
-
-_GROUPS = ("Input", "Output", "Security", "Advanced", "General")
-
-
-def _plain(message: str) -> str:
-    text = " ".join(message.split()).rstrip(".")
-    return text[:1].lower() + text[1:]
-
-
-def _help_of(error: click.ClickException, name: str) -> str | None:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else name
-    return f"see {path} --help"
-
-
-_ENDINGS = {
-    "SIGTERM": ExitCode.TERMINATED,
-    "SIGHUP": ExitCode.HANGUP,
-    "SIGQUIT": ExitCode.QUIT,
-}
-
-
-def exit_on_termination() -> None:
-    """Let SIGTERM, SIGHUP and SIGQUIT unwind the stack, so that temporary files are removed.
-
-    What is ignored stays so: nohup asks for that.
-    """
-    for name in _ENDINGS:
-        number = getattr(signal, name, None)  # Windows knows SIGTERM alone
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminated)
-
-
-def _terminated(number: int, _frame: FrameType | None) -> None:
-    for name in _ENDINGS:  # a second one must not stop the cleaning up
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    raise SystemExit(int(_ENDINGS[signal.Signals(number).name]))
-
-
-def command(
-    app: click.Group,
-    program: str = "deephide",
-    examples: Sequence[str] = (),
-    name: str | None = None,
-) -> Callable[[Function], click.Command]:
-    """Register a function as a command with the common options and one way to fail.
-
-    The function gets a `Terminal` as its first argument, then its own options.  It returns None, or
-    an exit code where something failed that it has reported itself.
-    """
-
-    def decorate(function: Function) -> click.Command:
-        @functools.wraps(function)
-        def run(quiet: bool, verbose: bool, debug: bool, as_json: bool, **kwargs: Any) -> int:
-            if quiet and (verbose or debug):
-                raise click.UsageError("--quiet cannot be used with --verbose or --debug")
-            terminal = Terminal(program, quiet=quiet, verbose=verbose, debug=debug, as_json=as_json)
-            with terminal.logging():
-                try:
-                    code = function(terminal, **kwargs)
-                except (click.ClickException, click.exceptions.Exit):
-                    raise
-                except BrokenPipeError:
-                    return int(terminal.hung_up())
-                except (Exception, KeyboardInterrupt) as error:
-                    return int(terminal.failure(error))
-            return int(code or ExitCode.OK)
-
-        wrapped: Function = run
-        for option in (
-            click.option("--debug", is_flag=True, help="Add tracebacks and versions to errors."),
-            click.option("-v", "--verbose", is_flag=True, help="Log what is being done."),
-            click.option(
-                "-q",
-                "--quiet",
-                is_flag=True,
-                help="Output: no messages but errors; the result still goes to stdout.",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
-        ):
-            wrapped = option(wrapped)
-        return app.command(name, cls=Grouped, examples=examples)(wrapped)
-
-    return decorate
 
 
 def key_options(*, sending: bool) -> Callable[[Function], Function]:
