@@ -218,7 +218,7 @@ def extract(
 @click.argument("carrier", metavar="CARRIER")
 @model_option
 def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
-    """Report how much a photo holds safely, what fits in that, and its limit.
+    """Report what a photo holds safely, what fits in that, and its limit.
 
     All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
     the costs and the noise of this very photo, not a promise: see docs/capacity.md.

@@ -146,7 +146,7 @@ def remove(terminal: Terminal, name: str) -> None:
 @command(models, examples=("deephide models verify", "deephide models verify face256 --json"))
 @click.argument("model", metavar="[NAME|PATH]...", nargs=-1)
 def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
-    """Check models: file hash, strict reading, fingerprint, one generated image.
+    """Check models: file hash, strict reading, fingerprint, one image.
 
     Without a name all that are here are checked. The image that the model generates of its mean
     code is compared with the one that is known of it.
