@@ -18,6 +18,7 @@ from PIL import Image
 
 from deephide.errors import CheckpointError
 from deephide.models import Model, translated
+from deephide.views import to_uint8
 
 __all__ = ["describe_devices", "generate", "invert"]
 
@@ -54,13 +55,7 @@ def generate(model: Model, code: NDArray[np.float32]) -> Image.Image:
         faces = backend_of(model).synthesize(np.ascontiguousarray(code)[None])
     if not np.isfinite(faces).all():
         raise CheckpointError("the model cannot be used: it generates values that are not finite")
-    return _to_image(faces[0])
-
-
-def _to_image(pixels: NDArray[np.float32]) -> Image.Image:
-    """Return the image of (3, R, R) values, [-1, 1] nominal, rounded to levels."""
-    levels = np.rint((pixels.transpose(1, 2, 0) + 1.0) * 127.5)
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+    return Image.fromarray(to_uint8((faces[0].transpose(1, 2, 0) + 1.0) * 127.5))
 
 
 def describe_devices() -> tuple[int, list[str]]:

@@ -1,10 +1,26 @@
-"""Images for people to look at: small copies, and the differences between stego and cover."""
+"""Images for people to look at: 8-bit levels, small copies, and differences of stego and cover."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-__all__ = ["differences", "small_copy"]
+__all__ = ["differences", "small_copy", "to_uint8"]
+
+
+def to_uint8(levels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return values on the scale of 8-bit samples as such samples: rounded, then clipped.
+
+    Examples
+    --------
+    >>> to_uint8(np.array([-3.0, 0.5, 1.5, 254.6, 300.0])).tolist()
+    [0, 0, 2, 255, 255]
+    """
+    rounded: NDArray[np.uint8] = np.rint(levels).clip(0, 255).astype(np.uint8)
+    return rounded
 
 
 def small_copy(image: Image.Image, side: int) -> Image.Image:

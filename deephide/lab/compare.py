@@ -25,6 +25,7 @@ from deephide.lab.attacks import ATTACKS
 from deephide.lab.quality import psnr, ssim
 from deephide.models import LazyModel, ModelSource
 from deephide.output import png_bytes
+from deephide.views import to_uint8
 
 __all__ = ["AMPLIFIED", "Comparison", "check_page", "compare", "page"]
 
@@ -159,7 +160,7 @@ def _comparison(
     shown = images | {
         "cover": Image.fromarray(cover),
         "stego": Image.fromarray(stego),
-        f"stego - cover, x{AMPLIFIED}": Image.fromarray(difference.clip(0, 255).astype(np.uint8)),
+        f"stego - cover, x{AMPLIFIED}": Image.fromarray(to_uint8(difference)),
     }
     likeness = {"stego and cover": _likeness(cover, stego)}
     if recovered is not None:

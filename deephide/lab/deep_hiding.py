@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from deephide.errors import CheckpointError
 from deephide.output import write_atomically
+from deephide.views import to_uint8
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,8 +68,7 @@ def _to_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 
 def _to_image(tensor: Tensor) -> NDArray[np.uint8]:
-    levels = (tensor[0].clamp(0, 1) * 255).round().permute(1, 2, 0)
-    return levels.numpy().astype(np.uint8)
+    return to_uint8((tensor[0] * 255).permute(1, 2, 0).numpy())
 
 
 def _network(channels: int) -> nn.Module:
