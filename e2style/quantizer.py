@@ -1,4 +1,4 @@
-"""How a W+ code becomes integers, and how probable each integer is; numpy only.
+"""Quantizer of W+ codes: integers, and how probable each of them is; numpy only.
 
 A quantizer belongs to one model and travels in its file. Integers are
 `round((w - w_avg) / step)`, cut to -r..r; every coefficient points to one of k tables of

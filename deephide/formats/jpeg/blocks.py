@@ -1,4 +1,4 @@
-"""Where the coefficients of a JPEG file lie: in one flat array, in its components, in its scans."""
+"""Places of the coefficients of a JPEG file: in one flat array, its components, its scans."""
 
 from __future__ import annotations
 

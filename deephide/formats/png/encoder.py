@@ -1,4 +1,4 @@
-"""Which program wrote this image data?  Find its settings, and write other samples the same way.
+"""Encoders of PNG files: the settings that an image was written with, for other samples.
 
 A PNG encoder shows in three ways: in the rule by which it picks a filter for each row, in the
 settings of its deflate compressor, and in the compressor itself.  All three are tried out on the
