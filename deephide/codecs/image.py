@@ -23,6 +23,7 @@ from deephide.errors import CapacityError, ExtractionError, FormatVersionError
 from deephide.formats.images import load_picture
 from deephide.formats.still import AVIF, WEBP, WEBP_LOSSLESS, build, strip
 from deephide.models import LazyModel
+from deephide.psnr import psnr
 
 __all__ = [
     "CODEC",
@@ -258,11 +259,11 @@ class _Search:
         preview = expand(parameters, payload)
         difference = np.asarray(preview, dtype=np.int32) - self._levels
         error = int(np.square(difference).sum(dtype=np.int64)) / difference.size
-        psnr = float("inf") if error == 0 else 10.0 * float(np.log10(255.0**2 / error))
-        if self.best is None or psnr > self.best.psnr:
+        decibels = psnr(error)
+        if self.best is None or decibels > self.best.psnr:
             size = (coded, _coded_height(coded, width, height))
-            self.best = Squeezed(parameters, payload, preview, kind, size, quality, psnr)
-        return psnr
+            self.best = Squeezed(parameters, payload, preview, kind, size, quality, decibels)
+        return decibels
 
 
 def _payload(picture: Image.Image, kind: int, quality: int) -> bytes:

@@ -49,11 +49,17 @@ def _starts(*starts: bytes) -> Callable[[bytes], bool]:
 _BMP, _TIFF = (*bmp_tiff.BMP, *output.PNG), (*bmp_tiff.TIFF, *output.PNG)
 
 KINDS = (
-    Kind(is_jpeg, jpeg.open_file, output.JPEG, False, jpeg.read_size, jpeg.is_compiled),
+    Kind(
+        is_jpeg,
+        jpeg.open_file,
+        output.JPEG,
+        read_size=jpeg.read_size,
+        is_compiled=jpeg.is_compiled,
+    ),
     Kind(_starts(b"BM"), samples.open_file, _BMP),
-    Kind(_starts(b"II", b"MM"), samples.open_file, _TIFF, True),
+    Kind(_starts(b"II", b"MM"), samples.open_file, _TIFF, named_alike=True),
     # Of all others, `samples` says what they are.
-    Kind(_starts(b""), samples.open_file, output.PNG, False, png.read_size),
+    Kind(_starts(b""), samples.open_file, output.PNG, read_size=png.read_size),
 )
 
 

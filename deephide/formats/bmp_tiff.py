@@ -171,7 +171,7 @@ def _saved(raw: bytes, samples: NDArray[np.uint8], strip: bool) -> bytes:
                 tags[tag] = image.getexif().get_ifd(tag)
             elif tag in _NESTED_TAGS:  # libtiff does not write them
                 del tags[tag]
-                _log.warning("the carrier's EXIF data is left out of the stego")
+                _log.warning("the EXIF data of the TIFF file is left out of the new one")
         array[:, :, : samples.shape[2]] = samples
         new = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
         new.save(buffer, "TIFF", compression=compression, tiffinfo=tags)

@@ -1,7 +1,7 @@
 """Coefficients out of a JPEG file and into it again, with nothing else in the file changed.
 
 libjpeg and its bindings write coefficients with scans, restart markers and Huffman tables of their
-own choice.  Here the scans of the cover are written again as they were: same order, same bands,
+own choice.  Here the scans of the file are written again as they were: same order, same bands,
 same restart intervals, and the same tables where they were not made for this very picture.
 """
 
@@ -212,11 +212,11 @@ def _table_frequencies(
     return found
 
 
-def _examine(cover: Coefficients) -> tuple[set[int], int]:
+def _examine(old: Coefficients) -> tuple[set[int], int]:
     """Return which tables were made for this picture, and the bit that fills last bytes."""
-    file = cover.file
+    file = old.file
     every, same = [], {0: True, 1: True}
-    for scan, symbols in zip(file.scans, _symbols(cover), strict=True):
+    for scan, symbols in zip(file.scans, _symbols(old), strict=True):
         every.append(symbols.frequencies())
         original = file.raw[scan.start : scan.end]
         for fill in (1, 0):
@@ -225,8 +225,8 @@ def _examine(cover: Coefficients) -> tuple[set[int], int]:
             )
     if not any(same.values()):
         _log.warning(
-            "the program that wrote the carrier cannot be imitated: who compares its compressed "
-            "data with that program's can tell that the file was written again"
+            "the program that wrote the JPEG file cannot be imitated: comparing its compressed "
+            "data with that program's own shows that the file was written again"
         )
     made = {
         place
@@ -236,31 +236,31 @@ def _examine(cover: Coefficients) -> tuple[set[int], int]:
     return made, 0 if same[0] and not same[1] else 1
 
 
-def replace_coefficients(cover: Coefficients, elements: NDArray[np.int16]) -> bytes:
-    """Return the cover's file with other coefficients and nothing else changed.
+def replace_coefficients(old: Coefficients, elements: NDArray[np.int16]) -> bytes:
+    """Return the file with other coefficients and nothing else changed.
 
-    Huffman tables that are the best ones for the cover are replaced by the best ones for the new
-    coefficients, and so are tables that lack a symbol that is now needed; all others stay.
+    Huffman tables that are the best ones for the old coefficients are replaced by the best ones for
+    the new, and so are tables that lack a symbol that is now needed; all others stay.
 
     Parameters
     ----------
-    cover : what `decode` returned
+    old : what `decode` returned
     elements : (n,) int16, as `Coefficients.elements` has them
 
     Raises
     ------
     JpegFormatError : the file that came out is not what it should be
     """
-    file = cover.file
-    made, fill = _examine(cover)
-    stego = cover.with_elements(elements)
-    scans = list(_symbols(stego))
+    file = old.file
+    made, fill = _examine(old)
+    new = old.with_elements(elements)
+    scans = list(_symbols(new))
     wanted = _table_frequencies(file, [scan.frequencies() for scan in scans])
     tables = list(file.tables)
     for place, frequencies in wanted.items():
         lacks = (huffman.codes(tables[place])[frequencies > 0, 1] == 0).any()
         if lacks and place not in made:
-            _log.warning("a Huffman table of the carrier lacks a symbol and had to be replaced")
+            _log.warning("a Huffman table of the JPEG file lacks a symbol and had to be replaced")
         if lacks or place in made:
             counts, symbols = huffman.optimal(frequencies)
             tables[place] = replace(tables[place], counts=counts, symbols=symbols)
@@ -272,7 +272,7 @@ def replace_coefficients(cover: Coefficients, elements: NDArray[np.int16]) -> by
     changed = {t for t, (a, b) in enumerate(zip(tables, file.tables, strict=True)) if a is not b}
     written = parse(raw)
     if outside(written, changed) != outside(file, changed) or not np.array_equal(
-        decode(written).values, stego.values
+        decode(written).values, new.values
     ):
         raise JpegFormatError("the file that was written differs from the one that was meant")
     return raw

@@ -1,4 +1,4 @@
-"""The loops from the bits of a JPEG file to its coefficients.
+"""Loops from the bits of a JPEG file to its coefficients.
 
 A scan is a list of blocks, each the place of its 64 coefficients in one flat array, cut into
 restart intervals of `per` blocks; `which` repeats along the blocks and says whose they are.  Each

@@ -1,4 +1,4 @@
-"""JPEG at the level of segments: what is where in a file, and what kinds of file can be carriers.
+"""Segments of a JPEG file: what is where in it, and which kinds of file can be read.
 
 Everything but the scans (and the Huffman tables of an optimised file) is later copied byte for
 byte, so nothing here interprets more than it must: ITU-T T.81, Annex B.
@@ -54,7 +54,7 @@ class JpegFormatError(ValueError):
 
 
 class JpegUnsupportedError(ValueError):
-    """A JPEG file of a kind that cannot be a carrier; the message completes "the carrier is"."""
+    """A JPEG file of a kind that is not supported; the message completes "the file is"."""
 
 
 @dataclass(frozen=True)

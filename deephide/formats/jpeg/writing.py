@@ -1,4 +1,4 @@
-"""The loops from the coefficients of a JPEG file to its bits.
+"""Loops from the coefficients of a JPEG file to its bits.
 
 Scans and names are those of `jpeg_reading`.  The symbols of a scan are written as one word each,
 so that they can be counted before their codes are known:

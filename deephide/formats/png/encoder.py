@@ -2,7 +2,7 @@
 
 A PNG encoder shows in three ways: in the rule by which it picks a filter for each row, in the
 settings of its deflate compressor, and in the compressor itself.  All three are tried out on the
-cover: whatever reproduces the cover's own data reproduces the encoder.
+old samples: whatever reproduces the data in the file reproduces the encoder.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Encoder:
 
     `rule` names the choice of filters, None keeps each row's own.  `pillow` is the level of
     Pillow's own compressor, or None for zlib with the settings that follow.  `exact` tells
-    whether all of the cover's stream came out the same.
+    whether all of the old stream came out the same.
     """
 
     rule: str | None = None
@@ -142,7 +142,7 @@ def identify(passes: list[Rows], types: list[Bytes], old: bytes, stream: bytes) 
     passes : the rows of the picture, or of each pass of an interlaced one
     types : the filter of each of these rows
     old : the filtered rows as the stream has them
-    stream : the cover's zlib stream
+    stream : the old zlib stream
 
     Returns
     -------

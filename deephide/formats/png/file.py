@@ -1,8 +1,8 @@
-"""PNG at the level of chunks: new samples inside the cover's own file.
+"""Chunks of a PNG file: new samples inside the file that held the old ones.
 
 Pillow would drop most ancillary chunks and write its own filter and IDAT pattern, which tells
 anyone that the file passed through Pillow.  Here every chunk but IDAT stays byte for byte, and
-`png_encoder` finds out how the cover's image data was written and writes the new data that way.
+`png_encoder` finds out how the old image data was written and writes the new data that way.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def replace_samples(
 ) -> bytes:
     """Return the file with new samples and nothing else changed.
 
-    The program that wrote the cover is imitated: filters by its rule where it follows one that
+    The program that wrote the file is imitated: filters by its rule where it follows one that
     is known, and each row's own otherwise; the compressor and its settings.
 
     Parameters
@@ -234,8 +234,8 @@ def replace_samples(
     encoder = study(file, original) if encoder is None else encoder
     if not encoder.exact:
         _log.warning(
-            "the program that wrote the carrier cannot be imitated: comparing the compressed data "
-            "with that program's own shows that the file was written again"
+            "the program that wrote the PNG file cannot be imitated: comparing the compressed "
+            "data with that program's own shows that the file was written again"
         )
     stream = _encode(file, list(_passes(file, samples)), encoder)
     return file.before + _idat(stream, file.sizes) + file.after
@@ -306,7 +306,7 @@ def _inflate(file: PngFile) -> bytes:
 
 
 def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:
-    """Cut the stream as the cover's was: its pieces had one size, but for the last."""
+    """Cut the stream as the old one was: its pieces had one size, but for the last."""
     piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
     out = bytearray()
     for start in range(0, len(stream), piece):

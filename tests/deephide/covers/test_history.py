@@ -13,7 +13,7 @@ from deephide.covers.opening import open_cover
 from deephide.covers.reuse import earlier_uses
 from deephide.errors import InputImageError
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 RESAMPLING = [
     Image.Resampling.NEAREST,
     Image.Resampling.BILINEAR,
