@@ -33,7 +33,7 @@ from scipy.linalg import sqrtm  # noqa: E402
 from scipy.stats import norm  # noqa: E402
 
 import e2style  # noqa: E402
-from deephide.codecs import latent as latent_codec  # noqa: E402
+from deephide.codecs import latent  # noqa: E402
 from deephide.container.layout import OVERHEAD_BYTES  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
 from e2style.evaluation.sets import encode_set  # noqa: E402
@@ -102,7 +102,7 @@ def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
             if quantizer is not None:
                 integers = quantizer.quantise(codes)
                 sent = quantizer.dequantise(integers)
-                payloads = [latent_codec.compress(each, quantizer) for each in integers]
+                payloads = [latent.compress(each, quantizer) for each in integers]
                 sizes = [OVERHEAD_BYTES + len(each) for each in payloads]
             parts = torch.from_numpy(sent).split(4)
             shown = np.concatenate([as_compared(model.network.synthesize(p), SIDE) for p in parts])

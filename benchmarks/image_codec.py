@@ -20,7 +20,7 @@ from PIL import Image
 from deephide import inference, models
 from deephide.codecs import faces as face_codec
 from deephide.codecs import image as image_codec
-from deephide.codecs.secrets import load_square
+from deephide.codecs.faces import load_square
 from deephide.formats.images import load_picture
 
 PHOTOS = Path(skimage.data.__file__).parent

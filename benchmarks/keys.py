@@ -29,8 +29,7 @@ from stc_common import machine, photo, report
 import deephide
 import stc
 from deephide import models
-from deephide.container import crypto, elligator, hiding, keys, keystream
-from deephide.container import layout as container
+from deephide.container import crypto, elligator, hiding, keys, keystream, layout
 from deephide.covers.opening import open_cover
 
 KEYS = 12
@@ -140,11 +139,11 @@ def decoy(repeats):
     cover = open_cover(Image.fromarray(photo(512)))
     p1, m1 = cover.costs("hill")
     elements = cover.samples.reshape(-1)
-    associated = container.associated_data(*cover.shape)
+    associated = layout.associated_data(*cover.shape)
     crypto.ARGON2_MEMORY_KIB = 32  # the changes do not depend on it
     rows = []
     for payload in (300, 2000):
-        plaintext = container.pack(container.Header(1, bytes(8)), bytes(payload))
+        plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(payload))
         one, two = [], []
         for _ in range(repeats):
             first = hiding.hide(elements, p1, m1, keys.SharedKey(b"decoy"), plaintext, associated)

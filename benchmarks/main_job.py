@@ -71,8 +71,8 @@ def quality(model: str | None) -> dict:
     from dlib_distance import embed
 
     import e2style
-    from deephide.codecs import latent as latent_codec
-    from deephide.container import layout as container
+    from deephide.codecs import latent
+    from deephide.container import layout
     from e2style.data.faces import FaceSet
     from e2style.evaluation.sets import order0_entropy, quantizer_of, reconstruct
     from e2style.metrics.agreement import agreement
@@ -88,10 +88,7 @@ def quality(model: str | None) -> dict:
         ]
     )
     sizes = np.array(
-        [
-            8 * (container.OVERHEAD_BYTES + len(latent_codec.compress(i, quantizer)))
-            for i in found.integers
-        ]
+        [8 * (layout.OVERHEAD_BYTES + len(latent.compress(i, quantizer))) for i in found.integers]
     )
     agreements = [agreement(a, b) for a, b in zip(faces.images, found.generated, strict=True)]
     groups = {

@@ -52,8 +52,7 @@ def make_bomb(path):
 
 def one_step(step, folder):
     """Do what comes before without measuring its time; report time and peak of all."""
-    from deephide.container import keys
-    from deephide.container import layout as container
+    from deephide.container import keys, layout
     from deephide.container.hiding import hide_computing_costs, reveal
     from deephide.covers.opening import open_cover
 
@@ -63,7 +62,7 @@ def one_step(step, folder):
         open_cover(folder / "bomb.png")
         return time.perf_counter() - start
     sealer = keys.SharedKey(b"benchmark")
-    associated = container.associated_data(1, 1, 1)
+    associated = layout.associated_data(1, 1, 1)
     if step == "extract":
         stego = open_cover(folder / "stego.png", "stego")
         found = reveal(stego.samples.reshape(-1), sealer, associated)

@@ -25,8 +25,7 @@ import scipy.stats
 from PIL import Image
 from stc_common import machine, report
 
-from deephide.container import crypto, hiding, keys
-from deephide.container import layout as container
+from deephide.container import crypto, hiding, keys, layout
 from deephide.covers.opening import open_cover
 
 PHOTOS = (
@@ -60,10 +59,10 @@ def streams(size):
             if count >= size:
                 break
             elements = cover.samples.reshape(-1)
-            zones = container.Zones(elements.size)
-            associated = container.associated_data(*cover.shape)
-            room = zones.max_body_bytes - container.MIN_BODY_BYTES
-            plaintext = container.pack(container.Header(1, bytes(8)), bytes(room))
+            zones = layout.Zones(elements.size)
+            associated = layout.associated_data(*cover.shape)
+            room = zones.max_body_bytes - layout.MIN_BODY_BYTES
+            plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(room))
             key = keys.SharedKey(os.urandom(16))
             p1, m1 = cover.costs("hill")
             try:
@@ -71,9 +70,9 @@ def streams(size):
             except hiding.CapacityError:
                 continue  # mostly black: no photo to hide anything in
             wrong = keys.SharedKey(os.urandom(16))
-            found["right key"].append(container.to_bits(hiding.read_zones(stego, key)))
-            found["wrong key"].append(container.to_bits(hiding.read_zones(stego, wrong)))
-            found["clean photos"].append(container.to_bits(hiding.read_zones(elements, wrong)))
+            found["right key"].append(layout.to_bits(hiding.read_zones(stego, key)))
+            found["wrong key"].append(layout.to_bits(hiding.read_zones(stego, wrong)))
+            found["clean photos"].append(layout.to_bits(hiding.read_zones(elements, wrong)))
             count += found["right key"][-1].size
     if count < size:
         raise SystemExit(f"the photos give {count} bits only")
@@ -88,7 +87,7 @@ def key_streams(size):
     hidden = b"".join(keys._draw_ephemeral(os.urandom)[1] for _ in range(count))
     plain = b"".join(crypto.x25519_public(os.urandom(32)) for _ in range(count))
     return {
-        name: container.to_bits(data)[:size]
+        name: layout.to_bits(data)[:size]
         for name, data in (("representative", hidden), ("plain X25519", plain))
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import e2style
-from deephide.codecs import latent as latent_codec
+from deephide.codecs import latent
 from deephide.container.layout import OVERHEAD_BYTES
 from e2style.applications import mixing
 from e2style.data.faces import FaceSet
@@ -56,7 +56,7 @@ def main() -> None:
     for quality in QUALITIES:
         quantizer = model.quantizers[quality - 1]
         integers = quantizer.quantise(codes)
-        sizes = [OVERHEAD_BYTES + len(latent_codec.compress(i, quantizer)) for i in integers]
+        sizes = [OVERHEAD_BYTES + len(latent.compress(i, quantizer)) for i in integers]
         titles.append(f"{quality}: {min(sizes)} to {max(sizes)} bytes")
         columns.append(painted(model, quantizer.dequantise(integers)))
     sheet([list(row) for row in zip(*columns, strict=True)], titles, "model-qualities.webp")

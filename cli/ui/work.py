@@ -210,10 +210,10 @@ ROLES: dict[str, Callable[[Desk, bytes], Event]] = {
 
 def limit_of(role: str) -> int:
     """Return the bytes that an upload may have, the same as for the commands."""
-    from deephide.codecs import file as file_codec
+    from deephide.codecs import file
     from deephide.formats import files
 
-    return file_codec.MAX_FILE_BYTES if role == "file" else files.MAX_FILE_BYTES
+    return file.MAX_FILE_BYTES if role == "file" else files.MAX_FILE_BYTES
 
 
 def _figures(result: EmbedResult) -> dict[str, Any]:

@@ -15,23 +15,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import inference, models
-from deephide.codecs import secrets
 from deephide.codecs.base import Request
 from deephide.errors import CheckpointError, InputImageError
+from deephide.formats.files import ImageSource
 from deephide.formats.images import load_picture
 from deephide.models import Model
 from deephide.options import FaceChoice
 
 __all__ = [
+    "MIN_SECRET_SIDE",
     "Criterion",
     "criteria",
     "failed_criterion",
+    "load_square",
     "of_request",
     "of_secret",
     "shows_same_person",
     "unfit_shape",
 ]
 
+MIN_SECRET_SIDE = 64
 # An image whose longer side is this much longer is taken for something else than a face.
 MAX_ASPECT = 1.1
 
@@ -63,9 +66,9 @@ def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
     """
     width, height = picture.size
     short, long = sorted(picture.size)
-    if short < secrets.MIN_SECRET_SIDE:
+    if short < MIN_SECRET_SIDE:
         reason = f"the secret has only {width} x {height} pixels, too few for a face"
-        return Criterion("size", short, secrets.MIN_SECRET_SIDE, False, reason)
+        return Criterion("size", short, MIN_SECRET_SIDE, False, reason)
     if whole and long > MAX_ASPECT * short:
         reason = (
             f"the secret is not square ({width} x {height}), and of a face only the central "
@@ -164,7 +167,7 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
     InputImageError : too small, or no such face
     CheckpointError : a face is insisted on, and no detector is installed
     """
-    if face is None or min(picture.size) < secrets.MIN_SECRET_SIDE:
+    if face is None or min(picture.size) < MIN_SECRET_SIDE:
         return _central_square(picture)
     try:
         return _found(picture, face, size)
@@ -196,10 +199,10 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
     if aligned.placement is None:
         return aligned.image, ""
     side = round(aligned.placement.side)
-    if side < secrets.MIN_SECRET_SIDE:
+    if side < MIN_SECRET_SIDE:
         raise InputImageError(
             f"the face in the secret is too small ({side} x {side} pixels), at least "
-            f"{secrets.MIN_SECRET_SIDE} x {secrets.MIN_SECRET_SIDE} are needed",
+            f"{MIN_SECRET_SIDE} x {MIN_SECRET_SIDE} are needed",
             hint="use a larger picture of the face",
         )
     which = "the face" if aligned.faces == 1 else f"face {number or 1} of {aligned.faces}"
@@ -207,7 +210,7 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
 
 
 def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:
-    square = secrets.load_square(picture)
+    square = load_square(picture)
     if square.size == picture.size:
         return square, ""
     return (
@@ -215,3 +218,27 @@ def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:
         f"; of the secret's {picture.width} x {picture.height} pixels only the central "
         f"{square.width} x {square.height} travel",
     )
+
+
+def load_square(source: ImageSource | bytes) -> Image.Image:
+    """Return a secret, whole as people see it, or its central square where it is not square.
+
+    Raises
+    ------
+    InputImageError : unreadable, too large, or a side below 64 pixels
+    """
+    image = load_picture(source)
+    side = min(image.size)
+    if side < MIN_SECRET_SIDE:
+        raise InputImageError(
+            f"the secret is too small ({image.width} x {image.height}), "
+            f"at least {MIN_SECRET_SIDE} x {MIN_SECRET_SIDE} pixels are needed",
+            hint="use a larger picture of the face",
+        )
+    if image.width != image.height:
+        _log.warning(
+            "the secret is not square: only its central %d x %d pixels are hidden", side, side
+        )
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    return image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deephide.codecs.image import typical_psnr, typical_side
-from deephide.container import layout as container
+from deephide.container import layout
 from deephide.container.hiding import limit_bits
 from deephide.covers.base import Cover
 from deephide.models import CodeSizes
@@ -95,7 +95,7 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
         hard_bits=hard,
         safe_change_rate=safe.change_rate,
         detector_error=safe.detector_error,
-        fit=_fit(safe_bits // 8 - container.OVERHEAD_BYTES, sizes),
+        fit=_fit(safe_bits // 8 - layout.OVERHEAD_BYTES, sizes),
         warnings=cover.warnings(),
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import api, inference
-from deephide.codecs.secrets import load_square
+from deephide.codecs.faces import load_square
 from deephide.covers.opening import safe_suffixes
 from deephide.errors import DeephideError
 from deephide.formats.files import ImageSource

@@ -7,9 +7,8 @@ from PIL import Image
 
 import deephide
 from deephide import inference, models, pipeline
-from deephide.codecs import latent as latent_codec
-from deephide.container import hiding
-from deephide.container import layout as container
+from deephide.codecs import latent
+from deephide.container import hiding, layout
 from deephide.covers.opening import open_cover
 from deephide.covers.samples import SampleCover
 
@@ -32,7 +31,7 @@ def test_a_face_comes_back_as_previewed(photo, face, model):
     found = deephide.extract(result.stego, "passphrase", model)
     assert np.array_equal(pixels(found.image), pixels(result.preview))
     assert found.info.model == "fake" and found.info.codec == "latent"
-    payload = latent_codec.compress(result.integers, models.quantizer_of(model))
+    payload = latent.compress(result.integers, models.quantizer_of(model))
     assert result.payload_bits == found.info.payload_bits == 8 * (46 + len(payload))
     difference = pixels(result.stego) - pixels(photo)
     assert np.abs(difference).max() == 1
@@ -157,7 +156,7 @@ def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
 
 @pytest.mark.parametrize("size", [(64, 64, 1), (38, 38, 3)])
 def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, monkeypatch, size):
-    monkeypatch.setattr(latent_codec, "compress", lambda *_: bytes(2000))
+    monkeypatch.setattr(latent, "compress", lambda *_: bytes(2000))
     texture = make_texture(*size)
     carrier = Image.fromarray(texture[:, :, 0] if size[2] == 1 else texture)
     said = set()
@@ -306,8 +305,8 @@ def test_altered_stegos_are_refused(photo, face, model, how):
 
 def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
     def plaintext(codec, payload):
-        header = container.Header(codec, model.fingerprint[:8])
-        return lambda *_: container.pack(header, payload)
+        header = layout.Header(codec, model.fingerprint[:8])
+        return lambda *_: layout.pack(header, payload)
 
     monkeypatch.setattr(pipeline, "reveal", plaintext(9, b""))
     with pytest.raises(deephide.FormatVersionError, match="codec 9"):

@@ -45,7 +45,7 @@ def test_threads_do_not_decide_integers(model_file, face):
     import torch
 
     from deephide import inference, models
-    from deephide.codecs.secrets import load_square
+    from deephide.codecs.faces import load_square
 
     model = models.load_model(model_file)
     secret = load_square(face)
@@ -69,7 +69,7 @@ def test_processes_agree_on_integers(model_file, face, tmp_path):
         "import hashlib, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from deephide import inference, models\n"
-        "from deephide.codecs.secrets import load_square\n"
+        "from deephide.codecs.faces import load_square\n"
         f"model = models.load_model({str(model_file)!r})\n"
         f"secret = load_square({str(tmp_path / 'face.png')!r})\n"
         "code = inference.invert(model, secret)\n"

@@ -129,7 +129,7 @@ class ImageTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide.codecs.secrets import load_square
+        from deephide.codecs.faces import load_square
         from deephide.covers import samples
         from deephide.formats import bmp_tiff, files, images
 
@@ -248,15 +248,15 @@ class JpegTarget(Target):
 
 
 class LatentTarget(Target):
-    """`latent_codec.decompress`: what it accepts must be what `encode` writes."""
+    """`latent.decompress`: what it accepts must be what `encode` writes."""
 
     executions = 80_000
 
     def __init__(self):
         super().__init__()
-        from deephide.codecs import latent as latent_codec
+        from deephide.codecs import latent
 
-        self.codec = latent_codec
+        self.codec = latent
         self.quantizers = (fake.make_quantizer(rows=1, radius=3), fake.make_quantizer(radius=200))
 
     def seeds(self):
@@ -429,17 +429,16 @@ class ContainerTarget(Target):
 
     def __init__(self):
         super().__init__()
-        from deephide.container import crypto, hiding, key_files
-        from deephide.container import layout as container
+        from deephide.container import crypto, hiding, key_files, layout
 
-        self.container, self.hiding, self.key_files = container, hiding, key_files
+        self.layout, self.hiding, self.key_files = layout, hiding, key_files
         cheap_kdf()
-        self.zones = container.Zones(20_000)
+        self.zones = layout.Zones(20_000)
         self.keys = crypto.derive_keys(b"fuzz", bytes(16))
-        self.associated = container.associated_data(100, 200, 1)
-        header = container.Header(1, bytes(range(8)))
-        self.plain = container.pack(header, b"a payload")
-        self.padded = container.pack(container.Header(1, bytes(8), padded=True), bytes(range(40)))
+        self.associated = layout.associated_data(100, 200, 1)
+        header = layout.Header(1, bytes(range(8)))
+        self.plain = layout.pack(header, b"a payload")
+        self.padded = layout.pack(layout.Header(1, bytes(8), padded=True), bytes(range(40)))
         self.locked = hiding.lock(self.plain, self.keys, self.zones, self.associated)
 
     def seeds(self):
@@ -471,8 +470,8 @@ class ContainerTarget(Target):
                 return
 
     def _unpack(self, data):
-        header, payload = self.container.unpack(data)
-        if self.container.pack(header, payload) != data:
+        header, payload = self.layout.unpack(data)
+        if self.layout.pack(header, payload) != data:
             raise WrongSuccessError("a plaintext was accepted that pack would not write")
 
     def _unlock(self, data):
@@ -484,7 +483,7 @@ class ContainerTarget(Target):
 
     def _sealed(self, data):
         data = data[: self.zones.max_body_bytes - 16]
-        if len(data) < self.container.HEADER_BYTES:
+        if len(data) < self.layout.HEADER_BYTES:
             return
         length, body = self.hiding.lock(data, self.keys, self.zones, self.associated)
         found = self.hiding.unlock(
@@ -497,12 +496,12 @@ class ContainerTarget(Target):
     def _zones(self, data):
         n = 4096 + int.from_bytes(data[:4], "little") % (1 << 28)
         public = 32 if data[4:5] > b"\x7f" else 16
-        zones = self.container.Zones(n, public)
+        zones = self.layout.Zones(n, public)
         if zones.public + zones.length + zones.body != n or zones.body < n // 4:
             raise WrongSuccessError(f"zones of {n} elements do not add up")
         masked, pad = data[5:9].ljust(4, b"\0"), data[9:13].ljust(4, b"\0")
-        size, canonical = self.container.unmask_length(masked, pad, zones)
-        again = self.container.mask_length(size, pad, zones)
+        size, canonical = self.layout.unmask_length(masked, pad, zones)
+        again = self.layout.mask_length(size, pad, zones)
         if not 26 <= size <= zones.max_body_bytes or canonical != (again == masked):
             raise WrongSuccessError(f"a length of {size}, canonical: {canonical}")
 
@@ -540,15 +539,13 @@ class ExtractTarget(Target):
 
         import deephide
         from deephide import models
-        from deephide.codecs import base
-        from deephide.codecs import latent as latent_codec
-        from deephide.container import hiding
-        from deephide.container import layout as container
+        from deephide.codecs import base, latent
+        from deephide.container import hiding, layout
         from deephide.formats import images
 
         torch.set_num_threads(1)
         images.MAX_PIXELS = 1 << 20
-        self.deephide, self.container = deephide, container
+        self.deephide, self.layout = deephide, layout
         self.codecs, self.latent = base, base.NUMBERS["latent"]
         self.hiding = hiding
         self.model = fake.FakeModel()
@@ -559,15 +556,13 @@ class ExtractTarget(Target):
         result = deephide.embed(self.secret, cover, "fuzz", self.model, codec="latent")
         self.samples, self.wanted = np.asarray(result.stego), result.preview.tobytes()
         self.stego = encoded(self.samples, "PNG")
-        self.code = latent_codec.compress(result.integers, self.model.quantizer)
+        self.code = latent.compress(result.integers, self.model.quantizer)
 
     def seeds(self):
-        prefix = self.model.fingerprint[: self.container.PARAMETER_BYTES]
-        header = self.container.Header(self.latent, prefix)
-        plain = self.container.pack(header, self.code)
-        padded = self.container.pack(
-            self.container.Header(self.latent, prefix, padded=True), self.code
-        )
+        prefix = self.model.fingerprint[: self.layout.PARAMETER_BYTES]
+        header = self.layout.Header(self.latent, prefix)
+        plain = self.layout.pack(header, self.code)
+        padded = self.layout.pack(self.layout.Header(self.latent, prefix, padded=True), self.code)
         out = [b"\0" + self.stego, b"\1" + self.stego, b"\2" + bytes(12), b"\2\1\0\1\x40\2\4"]
         out += [b"\3" + plain, b"\3" + padded, b"\4" + bytes([self.latent]) + self.code]
         secrets = [("file", b"some bytes " * 20), ("file", bytes(range(200)))]
@@ -577,8 +572,8 @@ class ExtractTarget(Target):
                 options = self.deephide.EmbedOptions(codec=codec, budget=budget)
                 request = self.codecs.Request(secret, self.lazy, options, Unlimited())
                 encoded = self.codecs.load_codec(codec).encode(request)
-                header = self.container.Header(self.codecs.NUMBERS[codec], encoded.parameters)
-                out.append(b"\3" + self.container.pack(header, encoded.payload))
+                header = self.layout.Header(self.codecs.NUMBERS[codec], encoded.parameters)
+                out.append(b"\3" + self.layout.pack(header, encoded.payload))
         return out
 
     def run(self, data):
@@ -591,7 +586,7 @@ class ExtractTarget(Target):
             elif kind == 2:
                 self._samples(rest)
             else:
-                prefix = self.model.fingerprint[: self.container.PARAMETER_BYTES]
+                prefix = self.model.fingerprint[: self.layout.PARAMETER_BYTES]
                 inside = rest if kind == 3 else b"\1" + rest[:1].ljust(1) + prefix + rest[1:]
                 self._plaintext(inside)
         except self.deephide.DeephideError as error:

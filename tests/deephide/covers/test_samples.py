@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deephide.codecs.secrets import load_square
+from deephide.codecs.faces import load_square
 from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
 from deephide.formats import images

@@ -19,10 +19,8 @@ from PIL import Image
 import stc
 from deephide.codecs import file as file_codec
 from deephide.codecs import image as image_codec
-from deephide.codecs import latent as latent_codec
-from deephide.codecs import paper as paper_codec
-from deephide.container import crypto, elligator, hiding, key_files, keys
-from deephide.container import layout as container
+from deephide.codecs import latent, paper
+from deephide.container import crypto, elligator, hiding, key_files, keys, layout
 from deephide.container.canvas import Canvas, ChangeCosts
 from deephide.container.keystream import keyed_order, public_order
 from deephide.covers.opening import open_cover
@@ -68,7 +66,7 @@ class Stego:
         return self.write_into(cover_of(self.size))
 
     def write_into(self, elements, low=0, high=255):
-        zones = container.Zones(elements.size, len(self.opening.public))
+        zones = layout.Zones(elements.size, len(self.opening.public))
         rng = np.random.Generator(np.random.PCG64(1))
         p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size), low, high)
         places, others = hiding._split(zones)
@@ -91,8 +89,8 @@ class Stego:
 
 
 def seal(opening, plaintext, size=GRAY):
-    zones = container.Zones(size[0] * size[1] * size[2], len(opening.public))
-    associated = container.associated_data(*size)
+    zones = layout.Zones(size[0] * size[1] * size[2], len(opening.public))
+    associated = layout.associated_data(*size)
     return Stego(opening, *hiding.lock(plaintext, opening.keys, zones, associated), size)
 
 
@@ -113,7 +111,7 @@ def flip(data, bit):
 
 
 def plain(payload, **header):
-    return container.pack(container.Header(1, FINGERPRINT[:8], **header), payload)
+    return layout.pack(layout.Header(1, FINGERPRINT[:8], **header), payload)
 
 
 class Cases:
@@ -150,8 +148,8 @@ class Cases:
 def shared_cases(cases):
     text, other, data = "correct horse", "correct hors", b"payload"
     good = shared("passphrase", text, plain(data))
-    zones = container.Zones(4096)
-    longest = bytes(range(zones.max_body_bytes - container.MIN_BODY_BYTES))
+    zones = layout.Zones(4096)
+    longest = bytes(range(zones.max_body_bytes - layout.MIN_BODY_BYTES))
     cases.add("passphrase", "ok", good, data, passphrase=text)
     cases.add("no-passphrase", "ok", shared("none", None, plain(data)), data)
     cases.add("empty-payload", "ok", shared("empty", "x", plain(b"")), b"", passphrase="x")
@@ -178,7 +176,7 @@ def shared_cases(cases):
     cases.reject("other-shape", good, size=(32, 128, 1), passphrase=text)
     small = cover_of((63, 65, 1))
     cases.reject("too-small", None, samples=small, size=(63, 65, 1), passphrase=text)
-    choices = zones.max_body_bytes - container.MIN_BODY_BYTES + 1
+    choices = zones.max_body_bytes - layout.MIN_BODY_BYTES + 1
     value = int.from_bytes(good.opening.keys.length_pad, "little") ^ (len(good.body) - 26 + choices)
     length = value.to_bytes(4, "little")
     cases.reject("length-not-canonical", good.but(length=length), passphrase=text)
@@ -198,12 +196,12 @@ def jpeg_cases(cases):
         n = cover.elements.size
         key = keys.SharedKey(crypto.key_input(text, FINGERPRINT, None))
         opening = key.begin(stream(name))
-        zones = container.Zones(n, len(opening.public))
+        zones = layout.Zones(n, len(opening.public))
         sealed = hiding.lock(plain(data), opening.keys, zones, cover.associated)
         stego = Stego(opening, *sealed, cover.shape)
         elements = stego.write_into(cover.elements, -1023, 1023)
         cases.add_file(name, "ok", cover.encode(elements), data, passphrase=text)
-    sealed = hiding.lock(plain(data), opening.keys, zones, container.associated_data(*cover.shape))
+    sealed = hiding.lock(plain(data), opening.keys, zones, layout.associated_data(*cover.shape))
     elements = Stego(opening, *sealed, cover.shape).write_into(cover.elements, -1023, 1023)
     raw = cover.encode(elements)
     cases.add_file("jpeg-sealed-as-samples", "ExtractionError", raw, passphrase=text)
@@ -283,7 +281,7 @@ def latents():
     model = quantizer()
     index = np.arange(512)
     values = np.where(index % 16 == 3, index // 16 % 5 - 2, (index == 200) * 2 - (index == 9))
-    data = latent_codec.compress(values.astype(np.int32).reshape(1, 512), model)
+    data = latent.compress(values.astype(np.int32).reshape(1, 512), model)
     base = {
         "tables": model.tables.tolist(),
         "table_index": model.table_index.ravel().tolist(),
@@ -346,9 +344,9 @@ def payloads():
     add("byte missing", "file", parameters, packed[:-1])
     add("byte left over", "file", parameters, packed + b"\0")
     integers = (np.arange(512) * 37 % 511 - 255).astype(np.int32)
-    paper = paper_codec.pack(integers)
-    add("paper", "paper", bytes(8), paper, integers.tolist())
-    add("paper, byte missing", "paper", bytes(8), paper[:-1])
+    nine_bits = paper.pack(integers)
+    add("paper", "paper", bytes(8), nine_bits, integers.tolist())
+    add("paper, byte missing", "paper", bytes(8), nine_bits[:-1])
     add("paper, zero with a sign", "paper", bytes(8), b"\x80" + bytes(575))
     return found
 
