@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 __all__ = ["psnr"]
 
 
@@ -22,6 +18,6 @@ def psnr(squared_error: float, samples: int = 1) -> float:
     >>> psnr(0.0), round(psnr(255.0**2 / 100), 6)
     (inf, 20.0)
     """
-    if not squared_error:
-        return math.inf
-    return float(10 * np.log10(255.0**2 * samples / squared_error))
+    from e2style.metrics.images import decibels
+
+    return float(decibels(squared_error, samples=samples))

@@ -14,6 +14,7 @@ from deephide.lab.conditions import COVER, Condition
 from deephide.lab.covers import groups_of
 from deephide.lab.journal import COLUMNS, Experiment, load
 from deephide.lab.protocol import Verdict, judge_attack, judge_features, judge_nothing
+from deephide.psnr import psnr
 
 __all__ = ["DETECTORS", "Row", "as_fields", "as_table", "evaluate"]
 
@@ -64,8 +65,6 @@ def evaluate(
     -------
     rows : the null row first
     """
-    from e2style.metrics.images import decibels
-
     covers = load(experiment, Condition(COVER), names)
     groups = groups_of(names)
     rows = []
@@ -91,9 +90,9 @@ def evaluate(
             float(pair[1][:, COLUMNS[name]].mean())
             for name in ("samples", "bits", "change_rate", "squared_error")
         )
-        psnr = float(decibels(error))
+        ratio = psnr(error)
         skipped = int(np.count_nonzero(~kept))
-        facts = (round(samples), bits, rate, psnr)
+        facts = (round(samples), bits, rate, ratio)
         rows.append(Row(condition, len(names) - skipped, skipped, *facts, verdicts))
     progress(len(experiment.conditions), len(experiment.conditions))
     return rows
@@ -108,9 +107,9 @@ def as_table(rows: Sequence[Row]) -> str:
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in rows:
         payload = "" if row.condition.payload is None else str(row.condition.payload)
-        psnr = f"{row.psnr:.1f}" if np.isfinite(row.psnr) else ""
+        decibels = f"{row.psnr:.1f}" if np.isfinite(row.psnr) else ""
         cells = [row.condition.scheme, payload, f"{row.covers}"]
-        cells += [f"{row.bits:.0f}", f"{row.change_rate:.4f}", psnr]
+        cells += [f"{row.bits:.0f}", f"{row.change_rate:.4f}", decibels]
         for detector, verdict in row.verdicts.items():
             cells.append(_spread(verdict.errors))
             if DETECTORS[detector] is not None:

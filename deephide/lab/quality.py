@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.psnr import psnr as ratio
+
 __all__ = ["psnr", "ssim"]
 
 _SIGMA, _REACH = 1.5, 5
@@ -13,9 +15,7 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 def psnr(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio in dB over all samples; inf for equal images."""
-    from e2style.metrics.images import decibels
-
-    return float(decibels(np.mean((one.astype(np.float64) - two) ** 2)))
+    return ratio(float(np.mean((one.astype(np.float64) - two) ** 2)))
 
 
 def ssim(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:

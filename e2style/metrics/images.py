@@ -17,18 +17,19 @@ Values = NDArray[np.float64]
 LEAST_ERROR = 1e-9  # squared levels; what PSNR takes equal images for
 
 
-def decibels(error: ArrayLike, peak: float = 255.0) -> Values:
-    """Peak signal-to-noise ratio of mean squared errors, in dB; infinite where there is none.
+def decibels(error: ArrayLike, peak: float = 255.0, samples: int = 1) -> Values:
+    """Peak signal-to-noise ratio of squared errors, in dB; infinite where there is none.
 
     The one definition of this project.
 
     Parameters
     ----------
-    error : mean squared errors, in the units of `peak`
+    error : squared errors in the units of `peak`: means, or sums over `samples`
     peak : largest difference that two samples may have
+    samples : how many an error is summed over
     """
     with np.errstate(divide="ignore"):
-        found: Values = 10.0 * np.log10(peak**2 / np.asarray(error, dtype=np.float64))
+        found: Values = 10.0 * np.log10(peak**2 * samples / np.asarray(error, dtype=np.float64))
     return found
 
 
