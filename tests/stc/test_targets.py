@@ -27,39 +27,9 @@ assembly = "".join(kernels.forward.inspect_asm().values())
 print(*sorted({name for name in ("xmm", "ymm", "zmm") if name in assembly}))
 """
 
-
-def embed_on(cpu, features, tmp_path):
-    """Return the digest of some stegos and the vector registers in use."""
-    chosen = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    if cpu:
-        chosen |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", EMBED],
-        cwd=ROOT, env=os.environ | chosen, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    digest, registers = done.stdout.splitlines()
-    return digest, registers.split()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not X86, reason="names x86 processors")
-def test_sse2_avx2_and_the_host_give_the_same_stego(tmp_path):
-    here = embed_on(None, "", tmp_path)
-    baseline = embed_on("x86-64", "", tmp_path / "sse2")
-    assert baseline == (here[0], ["xmm"])
-    if "avx2" in Path("/proc/cpuinfo").read_text():
-        middle = embed_on("haswell", "+avx2,+fma", tmp_path / "avx2")
-        assert middle == (here[0], ["xmm", "ymm"])
-
-
-@pytest.mark.slow
-def test_the_vectors_become_neon(tmp_path):
-    """Lower this machine's IR for 64-bit ARM: constant shuffles and compares, no calls."""
-    code = r"""
-import re, numpy as np, stc, llvmlite.binding as llvm
-from stc import kernels
-stc.embed(np.zeros(99, np.uint8), [1, 0, 1], np.ones(99), 10)
+# Lowers this machine's code for 64-bit ARM.
+LOWER = r"""
+import re, sys, llvmlite.binding as llvm
 (source,) = kernels.forward.inspect_llvm().values()
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
@@ -72,15 +42,60 @@ module.triple = machine.triple
 module.data_layout = str(machine.target_data)
 print(machine.emit_assembly(module))
 """
-    # What comes out of a cache cannot be inspected.
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+
+
+def embed_on(cpu, features, cache, more=""):
+    """Run EMBED, compiled for a processor or, without one, for this; return the process."""
+    # What comes out of a cache cannot be inspected: each run has an empty one.
+    chosen = {"NUMBA_CACHE_DIR": str(cache)}
+    if cpu:
+        chosen |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", EMBED + more],
+        cwd=ROOT, env=os.environ | chosen, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if "No available targets" in done.stderr or "No targets" in done.stderr:
-        pytest.skip("this LLVM has no ARM back end")
+
+
+def seen(done):
+    """Return the digest of some stegos and the vector registers in use."""
+    digest, registers = done.stdout.splitlines()[:2]
+    return digest, registers.split()
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """EMBED on this machine's own processor, with its code for ARM where LLVM has that."""
+    return embed_on(None, "", tmp_path_factory.mktemp("host"), LOWER)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("targets")
+@pytest.mark.skipif(not X86, reason="names x86 processors")
+@pytest.mark.parametrize(
+    ("cpu", "features", "needs", "registers"),
+    [
+        ("x86-64", "", None, ["xmm"]),
+        ("haswell", "+avx2,+fma", "avx2", ["xmm", "ymm"]),
+    ],
+)
+def test_sse2_avx2_and_the_host_give_the_same_stego(
+    here, tmp_path, cpu, features, needs, registers
+):
+    if needs and needs not in Path("/proc/cpuinfo").read_text():
+        pytest.skip(f"this processor has no {needs}")
+    done = embed_on(cpu, features, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"\bfadd\s+v\d+\.4s", done.stdout)) >= 64
-    assert re.search(r"\bfcmg[et]\s+v\d+\.4s", done.stdout)
-    assert re.search(r"\b(ext|rev64|tbl|zip1|uzp1|trn1|dup|mov)\s+v\d+", done.stdout)
+    assert seen(done) == (seen(here)[0], registers)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("targets")
+def test_the_vectors_become_neon(here):
+    """Constant shuffles and compares, no calls."""
+    if "No available targets" in here.stderr or "No targets" in here.stderr:
+        pytest.skip("this LLVM has no ARM back end")
+    assert here.returncode == 0, here.stderr
+    code = here.stdout
+    assert len(re.findall(r"\bfadd\s+v\d+\.4s", code)) >= 64
+    assert re.search(r"\bfcmg[et]\s+v\d+\.4s", code)
+    assert re.search(r"\b(ext|rev64|tbl|zip1|uzp1|trn1|dup|mov)\s+v\d+", code)
