@@ -24,6 +24,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from stc.gibbs import bisect, weights
+
 __all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
 
 # The best detector errs in 45 % of the cases instead of 50 %.
@@ -96,18 +98,15 @@ class Prospect:
         if not self.cost_p1.size:
             return Estimate(0.0, 0.0, 0.0)
         scale = float(np.median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
-        low, high = -12.0, 20.0  # of log(lam * scale): everything changes, and nothing
-        for _ in range(24):
-            middle = 0.5 * (low + high)
-            if allowed(self._estimate(np.exp(middle) / scale)):
-                high = middle
-            else:
-                low = middle
-        return self._estimate(np.exp(high) / scale)
+
+        def estimate(log: float) -> Estimate:
+            return self._estimate(np.exp(log) / scale)
+
+        # Of log(lam * scale): at -12 everything changes, and at 20 nothing.
+        return estimate(bisect(lambda log: allowed(estimate(log)), -12.0, 20.0, 2.0**-19))
 
     def _estimate(self, lam: float) -> Estimate:
-        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-            up, down = np.exp(-lam * self.cost_p1), np.exp(-lam * self.cost_m1)
+        up, down = weights(self.cost_p1, lam), weights(self.cost_m1, lam)
         total = 1.0 + up + down
         up, down = up / total, down / total
         # -p log2 p of all three, with log2 of `total` in closed form.
