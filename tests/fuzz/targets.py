@@ -248,7 +248,7 @@ class JpegTarget(Target):
 
 
 class LatentTarget(Target):
-    """`latent.decompress`: what it accepts must be what `encode` writes."""
+    """`latent.decompress`: what it accepts must be what `compress` writes."""
 
     executions = 80_000
 
@@ -282,7 +282,7 @@ class LatentTarget(Target):
         if integers.shape != quantizer.table_index.shape or np.abs(integers).max() > 200:
             raise WrongSuccessError(f"integers of shape {integers.shape}")
         if self.codec.compress(integers, quantizer) != code:
-            raise WrongSuccessError("a code was accepted that encode would not write")
+            raise WrongSuccessError("a code was accepted that compress would not write")
 
 
 class ModelTarget(Target):

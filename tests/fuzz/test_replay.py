@@ -79,7 +79,7 @@ def test_damage_is_the_same_every_time():
 def test_a_wrong_success_is_noticed(doors, monkeypatch):
     door = doors("latent")
     monkeypatch.setattr(
-        door.codec, "decode", lambda code, quantizer: quantizer.table_index.astype("int32") * 0
+        door.codec, "decompress", lambda code, quantizer: quantizer.table_index.astype("int32") * 0
     )
     with pytest.raises(targets.WrongSuccessError):
         door.run(b"\0garbage")
