@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stc.batch import embed_batch, extract_batch
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
     from stc.codec import cache_folder, embed, extract, is_compiled, path_bytes
-    from stc.multilayer import embed_ternary, extract_ternary
+    from stc.multilayer import embed_ternary, extract_ternary, extract_ternary_from
 
 __all__ = [
     "PayloadTooLargeError",
@@ -29,6 +29,7 @@ __all__ = [
     "extract",
     "extract_batch",
     "extract_ternary",
+    "extract_ternary_from",
     "is_compiled",
     "path_bytes",
     "simulate",
@@ -44,6 +45,7 @@ _HOME = {
     "extract": "stc.codec",
     "extract_batch": "stc.batch",
     "extract_ternary": "stc.multilayer",
+    "extract_ternary_from": "stc.multilayer",
     "is_compiled": "stc.codec",
     "path_bytes": "stc.codec",
     "simulate": "stc.bounds",

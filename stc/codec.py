@@ -9,7 +9,7 @@ from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.inputs import check_bits, check_cost, check_height, whole
 from stc.planning import Plan, plan_live
-from stc.search import PATH_LIMIT, Layout, search
+from stc.search import PATH_LIMIT, Layout, block_ends, search
 from stc.syndrome import syndrome
 
 __all__ = [
@@ -29,7 +29,7 @@ Columns = tuple[npt.ArrayLike, npt.ArrayLike]
 def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None = None) -> Layout:
     """Spread n elements over the message bits: block b ends at round((b + 1) n / m)."""
     index = np.arange(n_message + 1, dtype=np.int64)
-    ends = (2 * index * n + n_message) // (2 * n_message)
+    ends = block_ends(index, n, n_message)
     floor, ceil = n // n_message, -(-n // n_message)
     if submatrix is None:
         pair = (submatrices.columns(height, floor), submatrices.columns(height, ceil))

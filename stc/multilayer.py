@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stc import codec, gibbs
+from stc import codec, gibbs, submatrices
 from stc.errors import PayloadTooLargeError
 from stc.inputs import (
     check_bits,
@@ -19,8 +19,9 @@ from stc.inputs import (
 )
 from stc.layers import Layer, embed_layers
 from stc.splitting import best_share, nearest_shares, parts, put_share, read_share, share_places
+from stc.syndrome import ReadElements, syndrome_of_layers
 
-__all__ = ["embed_ternary", "extract_ternary"]
+__all__ = ["embed_ternary", "extract_ternary", "extract_ternary_from"]
 
 Split = Literal["entropy", "even"]
 
@@ -278,3 +279,48 @@ def extract_ternary(
     low = codec.extract((elements & 1).astype(np.uint8), n_low, height)
     high = codec.extract(((elements >> 1) & 1).astype(np.uint8), n_high, height)
     return np.concatenate([low, high])
+
+
+def extract_ternary_from(
+    read: ReadElements, n: int, n_message: int, height: int = 10
+) -> npt.NDArray[np.uint8]:
+    """Read what `embed_ternary` put in with split="even", from elements that come in pieces.
+
+    Takes memory for one piece and the message alone, and the same work whatever the elements are.
+
+    Parameters
+    ----------
+    read : callable
+        given start and stop, returns the elements start .. stop - 1, any integer dtype; each is
+        asked for once, in ascending order
+    n : int >= 1
+        elements
+    n_message : int in 0..2 * n
+        bits of message, an even number
+    height : int in 6..14
+        as at embedding
+
+    Returns
+    -------
+    message : (n_message,) uint8, values {0, 1}
+
+    Raises
+    ------
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> elements = np.zeros(8, np.int16)
+    >>> stc.extract_ternary_from(lambda start, stop: elements[start:stop], 8, 4)
+    array([0, 0, 0, 0], dtype=uint8)
+
+    """
+    height = check_height(height)
+    if not 0 <= whole("n_message", n_message) <= 2 * n or n_message % 2:
+        raise ValueError(f"n_message: got {n_message}; allowed: even numbers in 0..{2 * n}")
+    if n_message == 0:
+        return np.zeros(0, np.uint8)
+    half = int(n_message) // 2
+    pair = submatrices.columns(height, n // half), submatrices.columns(height, -(-n // half))
+    return syndrome_of_layers(read, n, half, pair, 2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "Trellis", "search"]
+__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "Trellis", "block_ends", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 1 << 24
@@ -23,6 +23,11 @@ class Layout:
     ends: npt.NDArray[np.int64]
     narrow: npt.NDArray[np.int64]
     wide: npt.NDArray[np.int64]
+
+
+def block_ends(index: npt.NDArray[np.int64], n: int, n_message: int) -> npt.NDArray[np.int64]:
+    """Return round(index · n / n_message): where the blocks before `index` end."""
+    return (2 * index * n + n_message) // (2 * n_message)
 
 
 def _metric_costs(cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -1,16 +1,23 @@
-"""Syndromes, the receiver's arithmetic: compiled, and in numpy for a process that only extracts."""
+"""Syndromes, the receiver's arithmetic: compiled, and in numpy piece by piece."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stc.search import Layout
+from stc.search import Layout, block_ends
 
-__all__ = ["syndrome", "syndrome_numpy"]
+__all__ = ["ReadElements", "syndrome", "syndrome_of_layers"]
 
-# Elements gathered at once: enough to amortise a numpy call, few enough to stay in cache.
-_CHUNK = 1 << 16
+# Elements looked at at once: enough to amortise a numpy call, few enough to stay in the cache.
+_PIECE = 1 << 14
+# Blocks up to this width are summed column by column, wider ones block by block.
+_NARROW = 64
+
+ReadElements = Callable[[int, int], npt.NDArray[Any]]
+Columns = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]
 
 
 def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> npt.NDArray[np.uint8]:
@@ -22,28 +29,114 @@ def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> np
     # Another thread may be in the middle of that import.
     compiled = getattr(sys.modules.get("stc.kernels"), "syndrome", None)
     if compiled is None:
-        return syndrome_numpy(stego, n_message, layout)
+        columns = layout.narrow, layout.wide
+        return syndrome_of_layers(lambda a, b: stego[a:b], stego.size, n_message, columns, 1)
     message = np.empty(n_message, np.uint8)
     compiled(stego, layout.ends, layout.narrow, layout.wide, message)
     return message
 
 
-def syndrome_numpy(
-    stego: npt.NDArray[np.uint8], n_message: int, layout: Layout
+def syndrome_of_layers(
+    read: ReadElements, n: int, n_message: int, columns: Columns, layers: int
 ) -> npt.NDArray[np.uint8]:
-    """Return what `syndrome` does, by whole blocks of equal width at a time."""
-    starts, widths = layout.ends[:-1], np.diff(layout.ends)
-    pending = np.empty(n_message, np.uint32)  # XOR of the columns where a block's stego is 1
-    for columns in {c.size: c for c in (layout.narrow, layout.wide)}.values():
+    """Return the syndromes of the lowest bits of elements, one after the other.
+
+    Parameters
+    ----------
+    read : callable
+        given start and stop, returns the elements start .. stop - 1; each is asked for once, in
+        ascending order
+    n : int >= 1
+        elements
+    n_message : int in 1..n
+        bits of one syndrome
+    columns : two (width,) integer arrays
+        of the two widths of blocks, n // n_message and the next one
+    layers : int
+        how many of the lowest bits, each with a syndrome of its own
+
+    Returns
+    -------
+    message : (layers * n_message,) uint8, values {0, 1}
+
+    """
+    rows = [_Rows(n_message) for _ in range(layers)]
+    narrow, wide = (each.astype(np.uint32) for each in columns)
+    step = max(1, _PIECE // wide.size)
+    for first in range(0, n_message, step):
+        index = np.arange(first, min(first + step, n_message) + 1, dtype=np.int64)
+        ends = block_ends(index, n, n_message)
+        elements = read(int(ends[0]), int(ends[-1]))
+        for layer in range(layers):
+            bits = ((elements >> layer) & 1).astype(np.uint32)
+            rows[layer].add(_pending(bits, ends, narrow, wide))
+    message = np.empty((layers, n_message), np.uint8)
+    for layer in range(layers):
+        message[layer] = rows[layer].bits()
+    return message.reshape(-1)
+
+
+class _Rows:
+    """Rows of a syndrome from what each block contributes to its own row and the next ones.
+
+    Row i of block b's columns is row b + i of the syndrome. Sixteen blocks are folded into one
+    word, which reaches into the rows of the next sixteen and no further, since a column has less
+    than sixteen bits.
+    """
+
+    def __init__(self, n_message: int) -> None:
+        self._message = np.zeros(-(-n_message // 16), np.uint16)
+        self._size = n_message
+        self._at = 0  # words that are closed
+        self._open = np.zeros(0, np.uint32)  # blocks of the word that is not
+        self._carried = np.uint32(0)
+
+    def add(self, pending: npt.NDArray[np.uint32]) -> None:
+        """Take the contributions of the blocks that come next."""
+        blocks = np.concatenate([self._open, pending])
+        whole = blocks.size // 16 * 16
+        self._open = blocks[whole:]
+        self._close(blocks[:whole])
+
+    def bits(self) -> npt.NDArray[np.uint8]:
+        """Return the rows, once all blocks were added."""
+        self._close(np.pad(self._open, (0, -self._open.size % 16)))
+        packed = self._message.astype("<u2").view(np.uint8)
+        return np.unpackbits(packed, bitorder="little")[: self._size]
+
+    def _close(self, words: npt.NDArray[np.uint32]) -> None:
+        if not words.size:
+            return
+        for blocks in (1, 2, 4, 8):
+            words = words[0::2] ^ (words[1::2] << np.uint32(blocks))
+        rows = words.astype(np.uint16)
+        beyond = words >> np.uint32(16)
+        rows[0] ^= np.uint16(self._carried)
+        rows[1:] ^= beyond[:-1].astype(np.uint16)
+        self._message[self._at : self._at + rows.size] = rows
+        self._at += rows.size
+        self._carried = beyond[-1]
+
+
+def _pending(
+    bits: npt.NDArray[np.uint32],
+    ends: npt.NDArray[np.int64],
+    narrow: npt.NDArray[np.uint32],
+    wide: npt.NDArray[np.uint32],
+) -> npt.NDArray[np.uint32]:
+    """Return the XOR of the columns where bits are 1, for each block of a run."""
+    starts, widths = ends[:-1] - ends[0], np.diff(ends)
+    pending = np.empty(starts.size, np.uint32)
+    for columns in {c.size: c for c in (narrow, wide)}.values():
         blocks = np.flatnonzero(widths == columns.size)
-        words, places = columns.astype(np.uint32), np.arange(columns.size)
-        step = max(1, _CHUNK // columns.size)
-        for first in range(0, blocks.size, step):
-            some = blocks[first : first + step]
-            bits = stego[starts[some, None] + places]
-            pending[some] = np.bitwise_xor.reduce(bits * words, axis=1)
-    # Row i of block b's columns is row b + i of the syndrome.
-    message = np.zeros(n_message, np.uint8)
-    for row in range(min(n_message, int(pending.max()).bit_length())):
-        message[row:] ^= ((pending[: n_message - row] >> np.uint32(row)) & 1).astype(np.uint8)
-    return message
+        places = starts[blocks]
+        if columns.size > _NARROW:
+            used = bits[places[:, None] + np.arange(columns.size)]
+            pending[blocks] = np.bitwise_xor.reduce(used * columns, axis=1)
+        else:
+            sums = np.zeros(blocks.size, np.uint32)
+            for column in columns:
+                sums ^= bits.take(places) * column
+                places += 1
+            pending[blocks] = sums
+    return pending

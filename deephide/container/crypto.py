@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from deephide.container.layout import SALT_BYTES, TAG_BYTES
+from deephide.container.layout import COMMITMENT_BYTES, SALT_BYTES, TAG_BYTES
 from deephide.errors import ExtractionError, PassphraseError
 
 __all__ = [
@@ -52,22 +52,24 @@ ARGON2_LANES = 4
 
 _CHUNK = 1 << 20  # bytes of keystream at a time; the result alone may be large
 
-_FROM_PASSPHRASE = b"deephide/1 passphrase\x00"
-_FROM_KEY_FILE = b"deephide/1 key file\x00"
-_FROM_BOTH = b"deephide/1 key file and passphrase\x00"
-_FROM_MODEL = b"deephide/1 model\x00"
+_FROM_PASSPHRASE = b"deephide/2 passphrase\x00"
+_FROM_KEY_FILE = b"deephide/2 key file\x00"
+_FROM_BOTH = b"deephide/2 key file and passphrase\x00"
+_FROM_MODEL = b"deephide/2 model\x00"
 
 
 @dataclass(frozen=True)
 class Keys:
     """Keys of one container, from one secret and one salt or ephemeral key; never shown.
 
-    `order` keys the order of the elements, `length_pad` masks the length field, `seal_key` and
-    `seal_nonce` seal the body.  The nonce is used once because the salt is fresh every time.
+    `order` keys the order of the elements, `commitment` stands in the public zone and ties it to
+    one root, `length_pad` masks the length field, `seal_key` and `seal_nonce` seal the body.  The
+    nonce is used once because the salt is fresh every time.
     Keys that are not `usable` MUST be rejected, but only after the work that usable keys take.
     """
 
     order: bytes = field(repr=False)
+    commitment: bytes = field(repr=False)
     length_pad: bytes = field(repr=False)
     seal_key: bytes = field(repr=False)
     seal_nonce: bytes = field(repr=False)
@@ -143,10 +145,11 @@ def derive_keys(key_input: bytes, salt: bytes) -> Keys:
 
 def _keys_of(root: bytes, usable: bool = True) -> Keys:
     return Keys(
-        order=_expand(root, b"deephide/1 order", 32),
-        length_pad=_expand(root, b"deephide/1 length", 4),
-        seal_key=_expand(root, b"deephide/1 seal key", 32),
-        seal_nonce=_expand(root, b"deephide/1 seal nonce", 12),
+        order=_expand(root, b"deephide/2 order", 32),
+        commitment=_expand(root, b"deephide/2 commitment", COMMITMENT_BYTES),
+        length_pad=_expand(root, b"deephide/2 length", 4),
+        seal_key=_expand(root, b"deephide/2 seal key", 32),
+        seal_nonce=_expand(root, b"deephide/2 seal nonce", 12),
         usable=usable,
     )
 
@@ -181,8 +184,8 @@ def derive_wrap(shared: bytes, ephemeral: bytes, recipient: bytes) -> Wrap:
     """
     root = hmac.digest(ephemeral + recipient, shared, "sha256")  # HKDF-Extract
     return Wrap(
-        order=_expand(root, b"deephide/1 stanza order", 32),
-        pad=_expand(root, b"deephide/1 stanza", FILE_KEY_BYTES),
+        order=_expand(root, b"deephide/2 stanza order", 32),
+        pad=_expand(root, b"deephide/2 stanza", FILE_KEY_BYTES),
     )
 
 

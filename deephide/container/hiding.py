@@ -6,11 +6,12 @@ elements and the key, and computes with integers only.
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ import stc
 from deephide.container import crypto, layout
 from deephide.container.canvas import HEIGHT, Canvas, ChangeCosts, Elements
 from deephide.container.keys import Opener, Opening, Sealer
-from deephide.container.keystream import keyed_order, public_order
 from deephide.container.layout import Zones
+from deephide.container.zones import Zone, keyed_zones, public_zone, stanza_zone
 from deephide.errors import CapacityError, ExtractionError
 
 __all__ = [
@@ -57,8 +58,13 @@ class Hidden:
 
 def message_bits(plaintext_bytes: int, key: Opener) -> int:
     """Return the size of everything that is hidden with a plaintext, as far as `key` knows."""
-    framing = key.public_bytes + key.stanza_count * layout.STANZA_BYTES + layout.LENGTH_BYTES
+    framing = _framing_bytes(key.public_bytes, key.stanza_count)
     return 8 * (framing + plaintext_bytes + layout.TAG_BYTES)
+
+
+def _framing_bytes(opening: int, stanzas: int) -> int:
+    """Return the bytes of all messages but the body."""
+    return opening + layout.COMMITMENT_BYTES + stanzas * layout.STANZA_BYTES + layout.LENGTH_BYTES
 
 
 def lock(
@@ -89,17 +95,6 @@ def unlock(
     return plaintext
 
 
-def _split(zones: Zones) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the places of the public zone, and all other places in raster order.
-
-    No picture has 2**31 elements, and half the memory is worth having.
-    """
-    public_places = public_order(zones.n, zones.public)
-    others = np.ones(zones.n, dtype=bool)
-    others[public_places] = False
-    return public_places, np.flatnonzero(others).astype(np.int32)
-
-
 def limit_bits(
     elements: Elements,
     cost_p1: NDArray[np.float64],
@@ -115,11 +110,11 @@ def limit_bits(
     """
     if elements.size < layout.MIN_ELEMENTS:
         return 0
-    public, stanzas = (
+    opening, stanzas = (
         (layout.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
     )
-    framing = public + stanzas * layout.STANZA_BYTES + layout.LENGTH_BYTES
-    room = 8 * (Zones(elements.size, public).max_body_bytes + framing)
+    body = Zones(elements.size, opening).max_body_bytes
+    room = 8 * (body + _framing_bytes(opening, stanzas))
     dry = crossing = 0
     for start in range(0, elements.size, _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -224,15 +219,13 @@ def hide_computing_costs(
         length, body = lock(plaintext, opening.keys, zones, associated)
         canvas = Canvas(elements, costs)
         try:
-            public_places, others = _split(zones)
-            canvas.write(public_places, opening.public)
+            canvas.write(public_zone(zones).places(), opening.public + opening.keys.commitment)
             for stanza in opening.stanzas:
-                places = others[keyed_order(stanza.order_key, others.size, zones.stanza)]
+                places = stanza_zone(zones, stanza.order_key).places()
                 canvas.write(places, stanza.data, freeze=True)
-            order = others[keyed_order(opening.keys.order, others.size)]
-            del others
-            canvas.write(order[: zones.length], length)
-            canvas.write(order[zones.length :], body)
+            length_zone, body_zone = keyed_zones(zones, opening.keys.order)
+            canvas.write(length_zone.places(), length)
+            canvas.write(body_zone.places(), body)
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
@@ -274,7 +267,7 @@ def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
     def read_body(n_bytes: int) -> bytes:
         # A short message takes less time than a long one.  A wrong key leads to any length, so that
         # a quick failure would say that there is a short container, which was altered.
-        reader.body(reader.zones.max_body_bytes + layout.MIN_BODY_BYTES - n_bytes)
+        reader.idle(reader.zones.max_body_bytes + layout.MIN_BODY_BYTES - n_bytes)
         return reader.body(n_bytes)
 
     return unlock(reader.keys, reader.length, read_body, reader.zones, associated)
@@ -298,27 +291,33 @@ class _Reader:
 
     def __init__(self, elements: Elements, key: Opener) -> None:
         self._elements = elements
-        self.zones = Zones(elements.size, key.public_bytes)
-        public_places, self._others = _split(self.zones)
-        self.public = self._extract(public_places, key.public_bytes)
-        self.keys = key.open(self.public, self._stanza)
-        order = self._others[keyed_order(self.keys.order, self._others.size)]
-        self.length = self._extract(order[: self.zones.length], layout.LENGTH_BYTES)
-        self._body_places = order[self.zones.length :]
+        self.zones = zones = Zones(elements.size, key.public_bytes)
+        self.public = self._extract(public_zone(zones), zones.public_bytes)
+        opening, found = self.public[: zones.opening_bytes], self.public[zones.opening_bytes :]
+        keys = key.open(opening, self._stanza)
+        committed = hmac.compare_digest(found, keys.commitment)
+        self.keys = replace(keys, usable=keys.usable and committed)
+        length_zone, self._body_zone = keyed_zones(zones, self.keys.order)
+        self.length = self._extract(length_zone, layout.LENGTH_BYTES)
 
     def body(self, n_bytes: int) -> bytes:
         """Return so many bytes of the sealed body."""
-        return self._extract(self._body_places, n_bytes)
+        return self._extract(self._body_zone, n_bytes)
+
+    def idle(self, n_bytes: int) -> None:
+        """Spend the time that the syndrome of so many bytes takes."""
+        n = self._body_zone.size
+        stc.extract_ternary_from(lambda a, b: np.zeros(b - a, np.uint8), n, 8 * n_bytes, HEIGHT)
 
     def _stanza(self, order_key: bytes) -> bytes:
-        first = keyed_order(order_key, self._others.size, self.zones.stanza)
-        return self._extract(self._others[first], layout.STANZA_BYTES)
+        return self._extract(stanza_zone(self.zones, order_key), layout.STANZA_BYTES)
 
-    def _extract(self, places: NDArray[np.integer[Any]], n_bytes: int) -> bytes:
+    def _extract(self, zone: Zone, n_bytes: int) -> bytes:
+        def read(start: int, stop: int) -> Elements:
+            return self._elements.take(zone.places(start, stop))
+
         try:
-            bits = stc.extract_ternary(
-                self._elements[places], 8 * n_bytes, height=HEIGHT, split="even"
-            )
+            bits = stc.extract_ternary_from(read, zone.size, 8 * n_bytes, HEIGHT)
         except stc.StcError:
             raise ExtractionError from None
         return layout.to_bytes(bits)

@@ -1,64 +1,94 @@
-"""Keyed order of the elements: an exact specification, not a library's shuffle.
+"""Orders of elements: permutations that a key gives, computed piece by piece.
 
-Element i of n gets the i-th 64-bit little-endian word of the ChaCha20 keystream, whose low
-28 bits are replaced by i.  Sorting the words and keeping their low 28 bits gives the order.
-Ties of the 36 random bits fall back to the index, so the result is unique on every machine.
+A permutation of n numbers is a Feistel network on pairs (l, r) with l below a and r below b, where
+a · b just reaches n (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002, Sec. 5).
+The round functions are tables of ChaCha20 keystream, and a result beyond n goes through it again.
+Any piece of an order takes time and memory for that piece alone, so a picture of any size can be
+read in a few megabytes.  docs/format.md, section 5.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deephide.container.crypto import keystream_bytes
 
-__all__ = ["MAX_ELEMENTS", "keyed_order", "public_order"]
+__all__ = ["MAX_ELEMENTS", "PIECE", "Order", "public_order"]
 
-INDEX_BITS = 28
-MAX_ELEMENTS = 1 << INDEX_BITS
-_CHUNK = 1 << 17
+MAX_ELEMENTS = 1 << 28
+ROUNDS = 8
 
-_PUBLIC_DOMAIN = b"deephide/1 public order\x00"
+PIECE = 1 << 14  # numbers permuted at once: their intermediate values stay in the cache
+_PUBLIC_DOMAIN = b"deephide/2 public order\x00"
+
+Places = NDArray[np.uint32]
 
 
-def keyed_order(key: bytes, n: int, first: int | None = None) -> NDArray[np.int64]:
-    """Return a permutation of 0..n-1 that only the key gives, or its beginning.
+class Order:
+    """A permutation of 0..n-1 that only its key gives.
 
     Parameters
     ----------
     key : 32 bytes, used for nothing else
-    n : number of elements, 0 <= n <= 2**28
-    first : how many entries are wanted, 0 <= first <= n; None means all, which takes longer
-
-    Returns
-    -------
-    order : (first,) or (n,) int64, no index twice
+    n : how many numbers are permuted, 1 <= n <= 2**28
 
     Examples
     --------
-    >>> keyed_order(bytes(32), 8).tolist()
-    [2, 6, 1, 5, 7, 4, 0, 3]
+    >>> Order(bytes(32), 8).places(0, 8).tolist()
+    [0, 4, 5, 1, 3, 7, 2, 6]
     """
-    if not 0 <= n <= MAX_ELEMENTS:
-        raise ValueError(f"n: got {n}, allowed 0..{MAX_ELEMENTS}")
-    mask = np.uint64(MAX_ELEMENTS - 1)
-    # All in one buffer: of the largest pictures it takes 2 GiB.
-    words = np.frombuffer(keystream_bytes(key, 8 * n), dtype="<u8").astype(np.uint64, copy=False)
-    words &= ~mask
-    for start in range(0, n, _CHUNK):
-        part = words[start : start + _CHUNK]
-        part |= np.arange(start, start + part.size, dtype=np.uint64)
-    if first is not None and first < n:
-        words.partition(first)
-        words = words[:first].copy()
-    words.sort()
-    words &= mask
-    return words.view(np.int64)
+
+    def __init__(self, key: bytes, n: int) -> None:
+        if not 1 <= n <= MAX_ELEMENTS:
+            raise ValueError(f"n: got {n}, allowed 1..{MAX_ELEMENTS}")
+        self.n = n
+        self._a = math.isqrt(n - 1) + 1
+        self._b = -(-n // self._a)
+        self._tables = _round_tables(key, self._a, self._b)
+
+    def places(self, start: int, stop: int) -> Places:
+        """Return the numbers that come `start`-th to before `stop`-th, (stop - start,) uint32."""
+        out = np.empty(stop - start, np.uint32)
+        for first in range(start, stop, PIECE):
+            last = min(first + PIECE, stop)
+            piece = self._apply(np.arange(first, last, dtype=np.uint32))
+            beyond = np.flatnonzero(piece >= self.n)
+            while beyond.size:
+                piece[beyond] = self._apply(piece[beyond])
+                beyond = beyond[piece[beyond] >= self.n]
+            out[first - start : last - start] = piece
+        return out
+
+    def _apply(self, numbers: Places) -> Places:
+        a, b = np.uint32(self._a), np.uint32(self._b)
+        right, left = np.divmod(numbers, a)
+        for even, odd in self._tables:
+            # Below zero wraps to a large number: the smaller one is the remainder.
+            left += even.take(right)
+            np.minimum(left, left - a, out=left)
+            right += odd.take(left)
+            np.minimum(right, right - b, out=right)
+        out: Places = right * a + left
+        return out
 
 
-def public_order(n: int, first: int | None = None) -> NDArray[np.int64]:
-    """Return the permutation of 0..n-1 that anyone can compute, or its beginning."""
-    key = hashlib.sha256(_PUBLIC_DOMAIN + n.to_bytes(8, "little")).digest()
-    return keyed_order(key, n, first)
+def _round_tables(key: bytes, a: int, b: int) -> list[tuple[Places, Places]]:
+    """Return the functions of all rounds, two by two: of r, below a, and of l, below b."""
+    words = np.frombuffer(keystream_bytes(key, 8 * (ROUNDS // 2) * (a + b)), dtype="<u8")
+
+    def pairs() -> Iterator[tuple[Places, Places]]:
+        for at in range(0, words.size, a + b):
+            even, odd = words[at : at + b] % np.uint64(a), words[at + b : at + b + a] % np.uint64(b)
+            yield even.astype(np.uint32), odd.astype(np.uint32)
+
+    return list(pairs())
+
+
+def public_order(n: int) -> Order:
+    """Return the order of n numbers that anyone can compute."""
+    return Order(hashlib.sha256(_PUBLIC_DOMAIN + n.to_bytes(8, "little")).digest(), n)

@@ -2,17 +2,19 @@
 
 ::
 
-    all n elements ─┬─ public zone   public order, fixed size      16 or 32 bytes, random
+    all n elements ─┬─ public zone   every few elements            24 or 40 bytes, random
                     └─ the rest, in the keyed order
                          ├─ length zone   fixed size                4 bytes, masked
                          └─ body zone     everything else           sealed( header | payload )
 
     header: version (1) | codec (1) | parameters of the codec (8)
 
-The public zone carries the salt of a shared secret or, for recipients, the ephemeral key.  Each
-recipient's stanza (16 bytes) lies in the first elements of an order of its own, across the rest.
+The public zone carries the salt of a shared secret or, for recipients, the ephemeral key, and
+beside it a commitment to the key that follows from it, so that no second key opens the same
+elements.  Each recipient's stanza (16 bytes) lies in the first elements of an order of its own,
+across the rest.
 
-Overhead: 16 + 4 + 10 + 16 (the seal's tag) = 46 bytes, or 62 + 16 for each recipient.
+Overhead: 24 + 4 + 10 + 16 (the seal's tag) = 54 bytes, or 70 + 16 for each recipient.
 """
 
 from __future__ import annotations
@@ -39,19 +41,20 @@ __all__ = [
     "unpack",
 ]
 
-VERSION = 1
+VERSION = 2
 CODEC_LATENT = 1
 PADDED = 0x80  # flag in the byte of the codec
 
 SALT_BYTES = 16
 EPHEMERAL_BYTES = 32
 STANZA_BYTES = 16
+COMMITMENT_BYTES = 8
 LENGTH_BYTES = 4
 PARAMETER_BYTES = 8
 HEADER_BYTES = 2 + PARAMETER_BYTES
 TAG_BYTES = 16
 MIN_BODY_BYTES = HEADER_BYTES + TAG_BYTES
-OVERHEAD_BYTES = SALT_BYTES + LENGTH_BYTES + MIN_BODY_BYTES
+OVERHEAD_BYTES = SALT_BYTES + COMMITMENT_BYTES + LENGTH_BYTES + MIN_BODY_BYTES
 
 MIN_ELEMENTS = 4096
 
@@ -60,44 +63,86 @@ MIN_ELEMENTS = 4096
 class Zones:
     """How many of the n elements belong to each zone; a function of n and of the kind of key.
 
-    The small zones get a share that keeps their rate (2048 / n bits per element, 4096 / n for a
-    stanza) near the rate of a typical body, so that no zone stands out by its density of changes.
+    The small zones get elements by the byte of their messages, so that their rate, 2048 / n bits
+    per element (4096 / n for a stanza), is that of a body of about 230 bytes.  The format cannot
+    follow longer and shorter ones: docs/format.md says by how much their density of changes
+    differs.
 
-    `public_bytes` is 16 for a shared secret and 32 for recipients.
+    `opening_bytes` is 16, the salt of a shared secret, or 32, the ephemeral key for recipients.
     """
 
     n: int
-    public_bytes: int = SALT_BYTES
+    opening_bytes: int = SALT_BYTES
 
     def __post_init__(self) -> None:
         if self.n < MIN_ELEMENTS:
             raise ValueError(f"n: got {self.n} elements, at least {MIN_ELEMENTS} are needed")
 
     @property
+    def public_bytes(self) -> int:
+        """Bytes of the message in the public zone: the opening, and the commitment to the key."""
+        return self.opening_bytes + COMMITMENT_BYTES
+
+    @property
     def public(self) -> int:
         """Elements of the public zone."""
-        times = self.public_bytes // SALT_BYTES
-        return times * min(max(self.n // 16, 1024), 1 << 18)
+        return self.public_bytes * max(self.n // 256, 32)
+
+    @property
+    def others(self) -> int:
+        """Elements outside the public zone."""
+        return self.n - self.public
 
     @property
     def stanza(self) -> int:
         """Elements of one recipient's stanza; they are elements of the other zones too."""
-        return min(max(self.n // 32, 1024), 1 << 17)
+        return STANZA_BYTES * max(self.n // 512, 32)
 
     @property
     def length(self) -> int:
         """Elements of the length zone."""
-        return min(max(self.n // 64, 256), 1 << 16)
+        return LENGTH_BYTES * max(self.n // 256, 32)
 
     @property
     def body(self) -> int:
         """Elements of the body zone."""
-        return self.n - self.public - self.length
+        return self.others - self.length
 
     @property
     def max_body_bytes(self) -> int:
         """Longest sealed body: half a bit per element of its zone."""
         return self.body // 16
+
+    def public_places(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the elements of the public zone, numbered from 0 by ascending index.
+
+        One element of each of as many equal stretches, at an offset that takes turns: a fixed one
+        would see a few columns or a few modes of the transform alone.
+        """
+        stretches = numbers.astype(np.int64)
+        starts = self._start(stretches)
+        return starts + self._offset(stretches, starts)
+
+    def other_places(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the elements outside the public zone, numbered from 0 by ascending index."""
+        places = numbers.astype(np.int64)
+        products = (places * self.public).view(np.uint64)
+        stretches = (products // np.uint64(self.others)).view(np.int64)
+        starts = self._start(stretches)
+        places += stretches
+        places += places >= starts + self._offset(stretches, starts)
+        return places
+
+    def _start(self, stretches: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return ceil(stretch · n / public)."""
+        products = stretches * self.n + (self.public - 1)
+        # Unsigned division is vectorised, and below 2**53 nothing differs.
+        return (products.view(np.uint64) // np.uint64(self.public)).view(np.int64)
+
+    def _offset(self, stretches: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        # Multiples of the golden ratio modulo 1 are spread evenly (Knuth, TAOCP 3, Sec. 6.4).
+        length = self._start(stretches + 1) - starts
+        return ((stretches * 2654435769) & 0xFFFFFFFF) * length >> 32
 
 
 @dataclass(frozen=True)
@@ -192,7 +237,7 @@ def unmask_length(masked: bytes, pad: bytes, zones: Zones) -> tuple[int, bool]:
 
 def associated_data(width: int, height: int, channels: int) -> bytes:
     """Return what the seal authenticates besides the body: the shape of the image."""
-    return b"deephide/1 picture\x00" + b"".join(
+    return b"deephide/2 picture\x00" + b"".join(
         value.to_bytes(4, "little") for value in (width, height, channels)
     )
 
@@ -200,7 +245,7 @@ def associated_data(width: int, height: int, channels: int) -> bytes:
 def associated_jpeg(width: int, height: int, blocks: Sequence[tuple[int, int]]) -> bytes:
     """Return the same for a JPEG file; `blocks` are columns and rows of each component."""
     values = (width, height, len(blocks), *(value for pair in blocks for value in pair))
-    return b"deephide/1 JPEG\x00" + b"".join(value.to_bytes(4, "little") for value in values)
+    return b"deephide/2 JPEG\x00" + b"".join(value.to_bytes(4, "little") for value in values)
 
 
 def to_bits(data: bytes) -> NDArray[np.uint8]:

@@ -40,7 +40,7 @@ class Capacity:
     """What a cover can take, in bits and bytes of everything that is hidden.
 
     The container counts, so both compare with `EmbedResult.payload_bits` and with the numbers of
-    a `CapacityError`; the smallest container takes 8 * 46 bits.
+    a `CapacityError`; the smallest container takes 8 * 54 bits.
 
     `hard` is the most that the format and the elements that may change allow; such a stego is
     easy to detect.  `safe` is what the optimal use of the cover's own costs hides at

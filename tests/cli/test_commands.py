@@ -76,7 +76,7 @@ def test_json_reports_what_was_done(run_json):
     assert done.exit_code == 0 and done.stderr == ""
     assert found["schema"] == 1 and found["ok"] is True and found["output"] == "stego.png"
     hidden = found["payload_bits"]
-    assert hidden > 8 * 46
+    assert hidden > 8 * 54
     assert 0 < found["change_rate"] < found["alpha"] < 0.5
     assert found["elapsed_s"] > 0
     assert any("no passphrase" in note for note in found["warnings"])

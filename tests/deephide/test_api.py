@@ -32,7 +32,7 @@ def test_a_face_comes_back_as_previewed(photo, face, model):
     assert np.array_equal(pixels(found.image), pixels(result.preview))
     assert found.info.model == "fake" and found.info.codec == "latent"
     payload = latent.compress(result.integers, models.quantizer_of(model))
-    assert result.payload_bits == found.info.payload_bits == 8 * (46 + len(payload))
+    assert result.payload_bits == found.info.payload_bits == 8 * (54 + len(payload))
     difference = pixels(result.stego) - pixels(photo)
     assert np.abs(difference).max() == 1
     assert result.changes == np.count_nonzero(difference)
@@ -44,7 +44,7 @@ def test_a_face_comes_back_as_previewed(photo, face, model):
 
 def test_without_a_passphrase_the_model_is_the_key(photo, face, model):
     result = deephide.embed(face, photo, model=model)
-    assert deephide.extract(result.stego, model=model).info.version == 1
+    assert deephide.extract(result.stego, model=model).info.version == 2
     model.fingerprint = bytes(32)
     with pytest.raises(deephide.ExtractionError):
         deephide.extract(result.stego, model=model)
@@ -146,7 +146,8 @@ def test_even_carriers_are_refused(face, model):
         assert (found.safe_bits, found.hard_bits) == (0, 0)
 
 
-def test_carriers_that_are_too_small_are_refused(face, model, make_texture):
+def test_carriers_that_are_too_small_are_refused(face, model, make_texture, monkeypatch):
+    monkeypatch.setattr(latent, "compress", lambda *_: bytes(400))
     carrier = Image.fromarray(make_texture(38, 38, 3))
     with pytest.raises(deephide.CapacityError) as caught:
         deephide.embed(face, carrier, None, model, codec="latent")

@@ -63,11 +63,33 @@ def message(elements, n_bytes, table):
 
 
 def order(key, n):
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(8 * n))
-    words = sorted(
-        int.from_bytes(stream[8 * i : 8 * i + 8], "little") >> 28 << 28 | i for i in range(n)
-    )
-    return [word & (1 << 28) - 1 for word in words]
+    """Section 5, number by number."""
+    a = math.isqrt(n - 1) + 1
+    b = (n + a - 1) // a
+    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor()
+    tables = []
+    for size, modulus in [(b, a), (a, b)] * 4:
+        words = stream.update(bytes(8 * size))
+        tables.append(
+            [int.from_bytes(words[8 * i : 8 * i + 8], "little") % modulus for i in range(size)]
+        )
+
+    def once(number):
+        r, left = divmod(number, a)
+        for k, table in enumerate(tables):
+            if k % 2:
+                r = (r + table[left]) % b
+            else:
+                left = (left + table[r]) % a
+        return r * a + left
+
+    found = []
+    for number in range(n):
+        number = once(number)  # noqa: PLW2901
+        while number >= n:
+            number = once(number)  # noqa: PLW2901
+        found.append(number)
+    return found
 
 
 def expand(root, info, length):
@@ -132,13 +154,13 @@ def shared_root(salt, passphrase, key_file, fingerprint):
     text = None if passphrase is None else unicodedata.normalize("NFC", passphrase).encode()
     digest = None if key_file is None else hashlib.sha256(key_file).digest()
     if text is not None and digest is not None:
-        key_input = b"deephide/1 key file and passphrase\0" + digest + text
+        key_input = b"deephide/2 key file and passphrase\0" + digest + text
     elif digest is not None:
-        key_input = b"deephide/1 key file\0" + digest
+        key_input = b"deephide/2 key file\0" + digest
     elif text is not None:
-        key_input = b"deephide/1 passphrase\0" + text
+        key_input = b"deephide/2 passphrase\0" + text
     else:
-        key_input = b"deephide/1 model\0" + fingerprint
+        key_input = b"deephide/2 model\0" + fingerprint
     return Argon2id(salt=salt, length=32, iterations=3, lanes=4, memory_cost=65536).derive(
         key_input
     )
@@ -165,41 +187,52 @@ def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identi
     table, n = read_appendix(text), len(samples)
     if n < 4096:
         raise RejectedError
-    size_public = min(max(n // 16, 1024), 1 << 18) * (1 if identity is None else 2)
-    size_length = min(max(n // 64, 256), 1 << 16)
-    public_key = hashlib.sha256(b"deephide/1 public order\0" + n.to_bytes(8, "little")).digest()
-    public_places = order(public_key, n)[:size_public]
+    unit = max(n // 256, 32)
+    size_public = unit * (24 if identity is None else 40)
+    size_length = unit * 4
+    public_key = hashlib.sha256(
+        b"deephide/2 public order\0" + size_public.to_bytes(8, "little")
+    ).digest()
+    starts = [-(-k * n // size_public) for k in range(size_public + 1)]
+    public_places = [
+        first + (k * 2654435769 % 2**32) * (last - first) // 2**32
+        for k, (first, last) in enumerate(itertools.pairwise(starts))
+    ]
     taken = set(public_places)
     rest = [i for i in range(n) if i not in taken]
-    zone = [samples[i] for i in public_places]
+    zone = [samples[public_places[k]] for k in order(public_key, size_public)]
     zero = False
     if identity is None:
-        root = shared_root(message(zone, 16, table), passphrase, key_file, fingerprint)
+        opening = message(zone, 24, table)
+        root = shared_root(opening[:16], passphrase, key_file, fingerprint)
     else:
-        ephemeral = message(zone, 32, table)
+        opening = message(zone, 40, table)
+        ephemeral = opening[:32]
         shared = x25519(identity, elligator(ephemeral))
         zero = shared == bytes(32)
         own = x25519(identity, 9)
         wrap = hmac.digest(ephemeral + own, shared, "sha256")
-        stanza_order = order(expand(wrap, b"deephide/1 stanza order", 32), len(rest))
-        size_stanza = min(max(n // 32, 1024), 1 << 17)
+        stanza_order = order(expand(wrap, b"deephide/2 stanza order", 32), len(rest))
+        size_stanza = 16 * max(n // 512, 32)
         stanza = message([samples[rest[j]] for j in stanza_order[:size_stanza]], 16, table)
-        file_key = xor(stanza, expand(wrap, b"deephide/1 stanza", 16))
+        file_key = xor(stanza, expand(wrap, b"deephide/2 stanza", 16))
         root = hmac.digest(ephemeral, file_key, "sha256")
-    places = [rest[j] for j in order(expand(root, b"deephide/1 order", 32), len(rest))]
+    places = [rest[j] for j in order(expand(root, b"deephide/2 order", 32), len(rest))]
     masked = message([samples[i] for i in places[:size_length]], 4, table)
-    pad = expand(root, b"deephide/1 length", 4)
+    pad = expand(root, b"deephide/2 length", 4)
     value = int.from_bytes(masked, "little") ^ int.from_bytes(pad, "little")
     choices = (n - size_public - size_length) // 16 - 25
     body = message([samples[i] for i in places[size_length:]], 26 + value % choices, table)
     kind = b"picture" if len(shape) == 3 else b"JPEG"
-    associated = b"deephide/1 " + kind + b"\0" + b"".join(x.to_bytes(4, "little") for x in shape)
-    key = expand(root, b"deephide/1 seal key", 32)
-    nonce = expand(root, b"deephide/1 seal nonce", 12)
+    associated = b"deephide/2 " + kind + b"\0" + b"".join(x.to_bytes(4, "little") for x in shape)
+    key = expand(root, b"deephide/2 seal key", 32)
+    nonce = expand(root, b"deephide/2 seal nonce", 12)
     try:
         plaintext = ChaCha20Poly1305(key).decrypt(nonce, body, associated)
     except InvalidTag:
         raise RejectedError from None
+    if opening[-8:] != expand(root, b"deephide/2 commitment", 8):
+        raise RejectedError
     if zero or value >= choices:
         raise RejectedError
     return plaintext
@@ -207,7 +240,7 @@ def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identi
 
 def unpack(plaintext):
     """Return codec, fingerprint prefix and payload."""
-    if plaintext[0] != 1:
+    if plaintext[0] != 2:
         raise NewerVersionError
     codec, payload = plaintext[1], plaintext[10:]
     if codec >= 128:

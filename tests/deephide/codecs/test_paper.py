@@ -35,7 +35,7 @@ def test_the_paper_codec_end_to_end(face, model, make_texture, rounding):
     model.quantizer = None
     carrier = Image.fromarray(make_texture(250, 300, 3))
     result = deephide.embed(face, carrier, "p", model, codec="paper", rounding=rounding)
-    assert result.payload_bits == 8 * (46 + 2 * 576)
+    assert result.payload_bits == 8 * (54 + 2 * 576)
     found = deephide.extract(result.stego, "p", model)
     assert found.info.codec == "paper"
     assert found.image.tobytes() == result.preview.tobytes()

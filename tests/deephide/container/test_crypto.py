@@ -8,8 +8,8 @@ PRINT = bytes(32)
 
 
 def test_key_input_separates_passphrases_from_models():
-    assert crypto.key_input(None, PRINT) == b"deephide/1 model\x00" + PRINT
-    assert crypto.key_input("a", PRINT) == b"deephide/1 passphrase\x00a"
+    assert crypto.key_input(None, PRINT) == b"deephide/2 model\x00" + PRINT
+    assert crypto.key_input("a", PRINT) == b"deephide/2 passphrase\x00a"
 
 
 def test_key_input_does_not_depend_on_how_accents_are_typed():
@@ -32,7 +32,7 @@ def test_the_root_key_is_what_another_argon2_computes():
     root = argon2.low_level.hash_secret_raw(
         b"secret", SALT, 3, 65536, 4, 32, argon2.low_level.Type.ID, 19
     )
-    expected = crypto._expand(root, b"deephide/1 order", 32)
+    expected = crypto._expand(root, b"deephide/2 order", 32)
     assert crypto.derive_keys(b"secret", SALT).order == expected
 
 

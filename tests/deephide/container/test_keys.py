@@ -11,6 +11,7 @@ from PIL import Image
 import deephide
 import stc
 from deephide.container import crypto, elligator, hiding, key_files, keys, layout
+from deephide.container.zones import public_zone
 from deephide.errors import CapacityError, ExtractionError, OutputError, PassphraseError
 
 PRIVATES = [bytes([k]) * 32 for k in range(1, 20)]
@@ -33,7 +34,7 @@ def test_each_recipient_and_nobody_else_can_open(count):
     key = keys.Recipients(PUBLICS[:count])
     cover, hidden = hide(key)
     assert np.abs(hidden.elements.astype(int) - cover).max() == 1
-    assert hidden.message_bits == 8 * (62 + 16 * count + 7)
+    assert hidden.message_bits == 8 * (70 + 16 * count + 7)
     for private in PRIVATES[:count]:
         assert hiding.reveal(hidden.elements, keys.Identity(private), SHAPE) == PLAINTEXT
     for other in (keys.Identity(PRIVATES[count]), keys.SharedKey(b"x")):
@@ -135,15 +136,15 @@ def test_a_kept_derivation_is_for_one_salt_only(cheap_kdf):
 @pytest.mark.parametrize(
     ("sent", "received", "overhead"),
     [
-        ({"passphrase": "p"}, {"passphrase": "p"}, 46),
-        ({"key_file": KEY_FILE}, {"key_file": KEY_FILE}, 46),
+        ({"passphrase": "p"}, {"passphrase": "p"}, 54),
+        ({"key_file": KEY_FILE}, {"key_file": KEY_FILE}, 54),
         (
             {"passphrase": "p", "key_file": KEY_FILE},
             {"passphrase": "p", "key_file": KEY_FILE},
-            46,
+            54,
         ),
-        ({"recipients": PUBLICS[:1]}, {"identity": PRIVATES[0]}, 78),
-        ({"recipients": PUBLICS[:3]}, {"identity": PRIVATES[2]}, 110),
+        ({"recipients": PUBLICS[:1]}, {"identity": PRIVATES[0]}, 86),
+        ({"recipients": PUBLICS[:3]}, {"identity": PRIVATES[2]}, 118),
     ],
 )
 @pytest.mark.parametrize("pad", [False, True])
@@ -319,9 +320,10 @@ def work_of(monkeypatch, elements, key):
     watch(crypto, "derive_keys", lambda *_: ())
     watch(crypto, "x25519", lambda *_: ())
     watch(crypto, "open_sealed", lambda *_: ())
-    watch(hiding, "keyed_order", lambda _, *sizes: sizes)
-    watch(hiding, "public_order", lambda *sizes: sizes)
-    watch(stc, "extract_ternary", lambda each, bits: message_bits.append(bits) or (each.size,))
+    watch(hiding, "keyed_zones", lambda zones, _: (zones,))
+    watch(hiding, "stanza_zone", lambda zones, _: (zones,))
+    watch(hiding, "public_zone", lambda zones: (zones,))
+    watch(stc, "extract_ternary_from", lambda _, n, bits, __: message_bits.append(bits) or (n,))
     with pytest.raises(ExtractionError):
         hiding.reveal(elements, key, SHAPE)
     monkeypatch.undo()
@@ -339,7 +341,8 @@ def test_failures_do_the_same_work_call_by_call(kind, monkeypatch):
         right, wrong = (lambda k=k: keys.Identity(PRIVATES[k]) for k in (1, 2))
     cover, hidden = hide(sealer)
     zones = layout.Zones(N, sealer.public_bytes)
-    public_places, others = hiding._split(zones)
+    public_places = np.sort(public_zone(zones).places())
+    others = np.setdiff1d(np.arange(N), public_places)
     altered = []
     for place in (public_places[0], public_places[-1], others[0], others[-1]):
         damaged = hidden.elements.copy()

@@ -21,9 +21,9 @@ def test_zones_fill_the_picture_exactly(n):
         assert zones.public + zones.length + zones.body == n
         assert min(zones.public, zones.length, zones.body) > 0
         assert layout.MIN_BODY_BYTES < zones.max_body_bytes
-        # The low rates: at most an eighth of a bit per element, and less as pictures grow.
-        assert zones.public >= 64 * public_bytes and zones.length >= 256
-        assert 1024 <= zones.stanza <= n - zones.public
+        # The low rates: at most a quarter of a bit per element, and less as pictures grow.
+        assert zones.public >= 32 * (public_bytes + 8) and zones.length >= 128
+        assert 512 <= zones.stanza <= n - zones.public
 
 
 def test_too_few_elements_are_refused():
@@ -31,8 +31,8 @@ def test_too_few_elements_are_refused():
         layout.Zones(4095)
 
 
-def test_the_overhead_is_46_bytes():
-    assert layout.OVERHEAD_BYTES == 46
+def test_the_overhead_is_54_bytes():
+    assert layout.OVERHEAD_BYTES == 54
     assert len(layout.pack(HEADER, b"")) == layout.HEADER_BYTES == 10
 
 
@@ -81,12 +81,13 @@ def test_padding_hides_the_length_within_a_class():
 )
 def test_wrong_padding_is_rejected(tail):
     with pytest.raises(ExtractionError):
-        layout.unpack(bytes((1, 0x81)) + PREFIX + tail)
+        layout.unpack(bytes((layout.VERSION, 0x81)) + PREFIX + tail)
 
 
 def test_unpack_rejects_other_versions_and_short_plaintexts():
-    with pytest.raises(FormatVersionError, match="version 2"):
-        layout.unpack(layout.pack(layout.Header(1, PREFIX, version=2), b""))
+    for version in (1, 3):
+        with pytest.raises(FormatVersionError, match=f"version {version}"):
+            layout.unpack(layout.pack(layout.Header(1, PREFIX, version=version), b""))
     with pytest.raises(ExtractionError):
         layout.unpack(bytes(9))
 
@@ -140,7 +141,8 @@ def test_locked_bytes_unlock(payload, salt):
         patch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
         locked = lock(plaintext, key_input, salt)
         assert read_back(*locked, key_input) == plaintext
-    assert len(b"".join(locked)) == 46 + len(payload)
+    without_commitment = layout.OVERHEAD_BYTES - layout.COMMITMENT_BYTES
+    assert len(b"".join(locked)) == without_commitment + len(payload)
 
 
 def test_every_single_flipped_bit_is_one_and_the_same_error(cheap_kdf):

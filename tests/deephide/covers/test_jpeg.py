@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide.container.keystream import public_order
 from deephide.container.layout import Zones
+from deephide.container.zones import public_zone
 from deephide.covers.opening import open_cover
 from deephide.covers.samples import SampleCover
 from deephide.formats.jpeg import coder, segments
@@ -90,7 +90,7 @@ def test_all_metadata_stays(tmp_path, jpegs, cheap_kdf):
 def places_of_every_kind(cover):
     """Return places of coefficients: in each zone, in each component, DC, AC and zeros."""
     zones = Zones(cover.elements.size)
-    public = public_order(cover.elements.size, zones.public)
+    public = public_zone(zones).places()
     rng, ends = np.random.default_rng(4), np.cumsum([p.size for p in cover.coefficients.planes()])
     others = np.setdiff1d(np.arange(cover.elements.size), public)
     kinds = [

@@ -22,7 +22,8 @@ from deephide.codecs import image as image_codec
 from deephide.codecs import latent, paper
 from deephide.container import crypto, elligator, hiding, key_files, keys, layout
 from deephide.container.canvas import Canvas, ChangeCosts
-from deephide.container.keystream import keyed_order, public_order
+from deephide.container.keystream import Order, public_order
+from deephide.container.zones import keyed_zones, public_zone, stanza_zone
 from deephide.covers.opening import open_cover
 from deephide.formats import still as bitstreams
 from e2style.quantizer import Quantizer
@@ -69,23 +70,23 @@ class Stego:
         zones = layout.Zones(elements.size, len(self.opening.public))
         rng = np.random.Generator(np.random.PCG64(1))
         p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size), low, high)
-        places, others = hiding._split(zones)
+        keys = self.opening.keys
         canvas = Canvas(elements, ChangeCosts(p1, m1, elements.size))
-        canvas.write(places, self.opening.public)
+        canvas.write(public_zone(zones).places(), self.opening.public + keys.commitment)
         for stanza in self.opening.stanzas:
-            order = keyed_order(stanza.order_key, others.size, zones.stanza)
-            canvas.write(others[order], stanza.data, freeze=True)
-        order = others[keyed_order(self.opening.keys.order, others.size)]
-        canvas.write(order[: zones.length], self.length)
-        canvas.write(order[zones.length :], self.body)
+            places = stanza_zone(zones, stanza.order_key).places()
+            canvas.write(places, stanza.data, freeze=True)
+        length_zone, body_zone = keyed_zones(zones, keys.order)
+        canvas.write(length_zone.places(), self.length)
+        canvas.write(body_zone.places(), self.body)
         return canvas.stego
 
     def but(self, **changes):
-        public = changes.pop("public", None)
-        stego = dataclasses.replace(self, **changes)
-        if public is not None:
-            stego.opening = dataclasses.replace(stego.opening, public=public)
-        return stego
+        public = changes.pop("public", self.opening.public)
+        commitment = changes.pop("commitment", self.opening.keys.commitment)
+        opened = dataclasses.replace(self.opening.keys, commitment=commitment)
+        opening = dataclasses.replace(self.opening, public=public, keys=opened)
+        return dataclasses.replace(self, **{"opening": opening} | changes)
 
 
 def seal(opening, plaintext, size=GRAY):
@@ -170,6 +171,8 @@ def shared_cases(cases):
     cases.reject("nothing-hidden", None, samples=cover_of(GRAY), passphrase=text)
     cases.reject("other-model", shared("none", None, plain(data)), fingerprint=bytes(32))
     cases.reject("salt-bit", good.but(public=flip(good.opening.public, 77)), passphrase=text)
+    commitment = flip(good.opening.keys.commitment, 63)
+    cases.reject("commitment-bit", good.but(commitment=commitment), passphrase=text)
     cases.reject("length-bit", good.but(length=flip(good.length, 0)), passphrase=text)
     cases.reject("body-bit", good.but(body=flip(good.body, 3)), passphrase=text)
     cases.reject("tag-bit", good.but(body=flip(good.body, 8 * 32)), passphrase=text)
@@ -180,7 +183,7 @@ def shared_cases(cases):
     value = int.from_bytes(good.opening.keys.length_pad, "little") ^ (len(good.body) - 26 + choices)
     length = value.to_bytes(4, "little")
     cases.reject("length-not-canonical", good.but(length=length), passphrase=text)
-    newer = shared("newer", "x", plain(b"", version=2))
+    newer = shared("newer", "x", plain(b"", version=3))
     cases.add("newer-version", "FormatVersionError", newer, passphrase="x")
 
 
@@ -234,7 +237,7 @@ def padding_cases(cases):
         ("padding-too-long", b"payload\x01\0"),
         ("padding-too-short", bytes(range(100, 116)) + b"\x01"),
     ):
-        stego = shared(name, "x", bytes((1, 0x81)) + FINGERPRINT[:8] + tail)
+        stego = shared(name, "x", bytes((layout.VERSION, 0x81)) + FINGERPRINT[:8] + tail)
         cases.reject(name, stego, passphrase="x")
 
 
@@ -252,6 +255,8 @@ def recipient_cases(cases):
     cases.reject("wrong-identity", three, identity=privates[3])
     cases.reject("ephemeral-bit", one.but(public=flip(ephemeral, 9)), identity=privates[0])
     cases.reject("ephemeral-high-bit", one.but(public=flip(ephemeral, 255)), identity=privates[0])
+    commitment = flip(one.opening.keys.commitment, 0)
+    cases.reject("recipient-commitment-bit", one.but(commitment=commitment), identity=privates[0])
     stanza = one.opening.stanzas[0]
     damaged = dataclasses.replace(stanza, data=flip(stanza.data, 0))
     opening = dataclasses.replace(one.opening, stanzas=(damaged,))
@@ -355,9 +360,10 @@ def orders():
     keys = [bytes(32), bytes(range(32))]
     return {
         "keyed": [
-            {"key": key.hex(), "n": 20, "order": keyed_order(key, 20).tolist()} for key in keys
+            {"key": key.hex(), "n": 20, "order": Order(key, 20).places(0, 20).tolist()}
+            for key in keys
         ],
-        "public": [{"n": 4096, "first": public_order(4096)[:20].tolist()}],
+        "public": [{"n": 768, "first": public_order(768).places(0, 20).tolist()}],
     }
 
 
