@@ -105,7 +105,7 @@ def embed(
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
     if hygiene["keep_times"] and output == "-":
         raise click.UsageError("--keep-times has no effect on stdout")
-    _refuse_terminal(terminal, output)
+    _reject_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
     from deephide.covers.opening import is_read_by_compiled_code, suffixes
@@ -181,7 +181,7 @@ def extract(
     Nothing hidden, a wrong passphrase and an altered picture give the same error and no file.
     """
     start = time.monotonic()
-    _refuse_terminal(terminal, output)
+    _reject_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=False)
     import deephide
 
@@ -261,7 +261,7 @@ def keygen(terminal: Terminal, output: str) -> None:
     terminal.result(public, {"output": output, "public_key": public})
 
 
-def _refuse_terminal(terminal: Terminal, output: str | None) -> None:
+def _reject_terminal(terminal: Terminal, output: str | None) -> None:
     if output != "-":
         return
     if terminal.as_json:

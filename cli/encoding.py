@@ -37,7 +37,7 @@ def encoding_options(function: Function) -> Function:
         cost: str,
         **kwargs: Any,
     ) -> Any:
-        _refuse_unused(codec, budget, quality, rounding, face)
+        _reject_unused(codec, budget, quality, rounding, face)
         from deephide.options import EmbedOptions
 
         options = EmbedOptions(
@@ -132,7 +132,7 @@ _OPTIONS = (
 )
 
 
-def _refuse_unused(
+def _reject_unused(
     codec: str, budget: int | None, quality: int | None, rounding: str | None, face: int | str
 ) -> None:
     if budget is not None and codec not in ("auto", "image", "latent"):

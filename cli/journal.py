@@ -50,7 +50,7 @@ class Journal:
             with open(os.open(self.path, flags, 0o600), encoding="utf-8", errors="replace") as file:
                 lines = file.read().split("\n")
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._unwritable(error) from error
         self._torn = lines[-1] != ""
         self._begun: set[str] = set()
         self._done: dict[str, dict[str, Any]] = {}
@@ -102,7 +102,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._unwritable(error) from error
         self._torn = False
 
     def _recall(self, line: str) -> None:
@@ -124,7 +124,7 @@ class Journal:
         parts = [row.files, row.recipients, inputs, self._settings]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def _refused(self, error: OSError) -> OutputError:
+    def _unwritable(self, error: OSError) -> OutputError:
         reason = (error.strerror or "unknown reason").lower()
         return OutputError(
             f"the journal {self.path} cannot be written: {reason}",

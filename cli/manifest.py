@@ -167,7 +167,7 @@ def _row(path: str, number: int, raw: dict[str, Any], columns: Columns) -> Row:
 
 
 def _check_files(path: str, rows: list[Row], columns: Columns) -> None:
-    """Refuse a list in which one row writes what another one reads or writes."""
+    """Reject a list in which one row writes what another one reads or writes."""
     read = {_same(path): "the list itself"}
     for row in rows:
         for name, file in row.files.items():

@@ -50,7 +50,7 @@ def check_output(
     any_kind: bool = False,
     suffixes: tuple[str, ...] = PNG,
 ) -> None:
-    """Refuse an output that could not or should not be written, before any work is done.
+    """Reject an output that could not or should not be written, before any work is done.
 
     Parameters
     ----------

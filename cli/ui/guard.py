@@ -90,24 +90,24 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        answer = self._refusal(Headers(scope=scope), scope["method"]) or self._wrong_path(scope)
+        answer = self._rejection(Headers(scope=scope), scope["method"]) or self._wrong_path(scope)
         if answer is not None:
             await answer(scope, receive, send_with_headers)
             return
         path = scope["path"][1 + len(self._address.token) :]
         await self._app({**scope, "path": path}, receive, send_with_headers)
 
-    def _refusal(self, headers: Headers, method: str) -> Response | None:
+    def _rejection(self, headers: Headers, method: str) -> Response | None:
         host = headers.get("host", "")
         if host not in self._hosts:
-            return _refuse(403, "This server answers to its own address alone.")
+            return _reject(403, "This server answers to its own address alone.")
         reading = method in ("GET", "HEAD")
         if not reading and headers.get("origin") != f"http://{host}":
-            return _refuse(403, "Only the page of this server may send something to it.")
+            return _reject(403, "Only the page of this server may send something to it.")
         # Browsers tell who made the request; none is a person who typed or opened the address.
         allowed = ("same-origin", "none") if reading else ("same-origin",)
         if headers.get("sec-fetch-site", "same-origin") not in allowed:
-            return _refuse(403, "Other pages may not ask this server.")
+            return _reject(403, "Other pages may not ask this server.")
         return None
 
     def _wrong_path(self, scope: Scope) -> Response | None:
@@ -116,10 +116,10 @@ class Guard:
             return None
         if scope["method"] == "GET" and not slash and self._address.punch(first):
             return RedirectResponse(urllib.parse.urlsplit(self._address.url).path, status_code=303)
-        return _refuse(404, "There is nothing here: open the address that deephide ui printed.")
+        return _reject(404, "There is nothing here: open the address that deephide ui printed.")
 
 
-def _refuse(status: int, text: str) -> Response:
+def _reject(status: int, text: str) -> Response:
     return PlainTextResponse(f"{text}\n", status_code=status)
 
 

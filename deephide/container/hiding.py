@@ -131,7 +131,7 @@ def check_capacity(
     cost_m1: NDArray[np.float64],
     key: Opener,
 ) -> int:
-    """Refuse a message that cannot fit, before any expensive work; return `limit_bits`.
+    """Reject a message that cannot fit, before any expensive work; return `limit_bits`.
 
     Parameters
     ----------

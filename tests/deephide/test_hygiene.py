@@ -1,4 +1,4 @@
-"""What the file of the stego says besides its samples, and what other files say about it."""
+"""Metadata of the stego's file, and what other files say about it."""
 
 import os
 

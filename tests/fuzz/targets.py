@@ -1,4 +1,4 @@
-"""What the fuzzer feeds: one class per door through which hostile bytes come in.
+"""Doors of the fuzzer: one class for each through which hostile bytes come in.
 
 `run` takes any bytes and returns, or raises what the fuzzer calls a finding.  The errors that the
 package documents are no findings; every other exception is, and so is a wrong success, which each

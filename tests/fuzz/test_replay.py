@@ -1,4 +1,4 @@
-"""What the fuzzer runs for hours, for seconds: seeds, seeded damage to them, and old findings."""
+"""Short runs of the fuzzers: seeds, seeded damage to them, and old findings."""
 
 import warnings
 from pathlib import Path
