@@ -6,8 +6,8 @@
     image ◄─ rounded to levels ── Backend.synthesize ◄── code
 
 Both sides of a hidden face need these two functions and no more.  What computes them is a
-`Backend` of `e2style.inference`; torch is the only one so far, and no other module of this package
-touches it.
+`Backend` of `e2style.inference`; torch is the only one so far, and nothing else outside the
+laboratory touches it.
 """
 
 from __future__ import annotations
