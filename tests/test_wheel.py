@@ -46,7 +46,7 @@ def find(stego: Image.Image) -> Image.Image | None:
         return None
 
 
-def price(gray: NDArray[np.uint8]) -> float:
+def cost(gray: NDArray[np.uint8]) -> float:
     """Sum a cost map."""
     return float(stc.costs.hill(gray).sum())
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import click
 import fake_model
+import image_samples
 import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 import e2style
 from cli import render
@@ -48,14 +48,9 @@ def published_json(monkeypatch):
 def folder(tmp_path, monkeypatch):
     """A working folder with a photo and a face."""
     rng = np.random.default_rng(11)
-    coarse = rng.normal(128, 25, (30, 40, 3)).repeat(4, 0).repeat(4, 1)
-    photo = np.clip(coarse + rng.normal(0, 8, coarse.shape), 1, 254).astype(np.uint8)
-    Image.fromarray(photo).save(tmp_path / "photo.png")
-    y, x = np.mgrid[0:100, 0:100] / 100
-    face = np.stack((200 * x, 200 * y, 120 + 60 * np.sin(3 * (x + y))), axis=2)
-    Image.fromarray(face.clip(0, 255).astype(np.uint8)).save(tmp_path / "face.png")
-    noise = rng.integers(0, 2, (100, 100, 3)) * 255
-    Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "noise.png")
+    image_samples.blocky_photo(rng, 30, 40).save(tmp_path / "photo.png")
+    image_samples.smooth_face().save(tmp_path / "face.png")
+    image_samples.checks(rng, 100, 1).save(tmp_path / "noise.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEEPHIDE_PASSPHRASE", raising=False)
     monkeypatch.setenv("DEEPHIDE_MODEL_DIR", str(tmp_path.parent / "models"))

@@ -55,10 +55,10 @@ def cheapest_by_trellis(n, m, columns_for_width, cover, message, cost):
             following = {}
             for state, paid in states.items():
                 for bit in (0, 1):
-                    price = paid + (cost[i] if bit != cover[i] else 0.0)
+                    total = paid + (cost[i] if bit != cover[i] else 0.0)
                     goal = state ^ (column if bit else 0)
-                    if np.isfinite(price) and price < following.get(goal, np.inf):
-                        following[goal] = price
+                    if np.isfinite(total) and total < following.get(goal, np.inf):
+                        following[goal] = total
             states = following
         states = {s >> 1: paid for s, paid in states.items() if s & 1 == message[b]}
         if not states:

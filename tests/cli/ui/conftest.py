@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import fake_model
+import image_samples
 import numpy as np
 import pytest
-from PIL import Image
 
 from deephide.container import crypto
 
@@ -19,14 +19,10 @@ SECONDS = 120  # the machine may be busy with something else
 def pictures(tmp_path_factory):
     """A folder with a face that the fake model paints well, photos, and what is no picture."""
     folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(11)
-    coarse = rng.normal(128, 25, (45, 60, 3)).repeat(4, 0).repeat(4, 1)
-    photo = np.clip(coarse + rng.normal(0, 8, coarse.shape), 1, 254).astype(np.uint8)
-    Image.fromarray(photo).save(folder / "holiday.png")
-    Image.fromarray(photo).save(folder / "beach.jpeg", quality=90)
-    y, x = np.mgrid[0:100, 0:100] / 100
-    face = np.stack((200 * x, 200 * y, 120 + 60 * np.sin(3 * (x + y))), axis=2)
-    Image.fromarray(face.clip(0, 255).astype(np.uint8)).save(folder / "face.png")
+    photo = image_samples.blocky_photo(np.random.default_rng(11), 45, 60)
+    photo.save(folder / "holiday.png")
+    photo.save(folder / "beach.jpeg", quality=90)
+    image_samples.smooth_face().save(folder / "face.png")
     (folder / "letter.txt").write_text("meet me at the usual place\n")
     return folder
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from e2style_vectors import SHARED, empty, needs_vectors
+from loading import load_module
 
 from e2style.checkpoints.networks import load_state
 from e2style.checkpoints.official import generator_config, read_generator
@@ -41,14 +42,11 @@ def test_feature_networks_name_what_is_missing(tmp_path):
 @pytest.mark.weights
 @pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no weights")
 def test_the_recogniser_tells_people_apart():
-    import sys
-
-    sys.path.insert(0, str(SHARED / "tools"))
-    try:
-        from dlib_distance import read
-    finally:
-        sys.path.pop(0)
-    faces = list(read(SHARED / "data" / "faces" / "val.zip").values())[:6]
+    faces = list(
+        load_module(SHARED / "tools" / "dlib_distance.py")
+        .read(SHARED / "data" / "faces" / "val.zip")
+        .values()
+    )[:6]
     network = load_state(MobileFaceNet(), SHARED / "weights" / "mobilefacenet.npz")
     x = torch.stack([torch.from_numpy(np.asarray(f).copy()) for f in faces]).permute(0, 3, 1, 2)
     x = x.float() / 127.5 - 1

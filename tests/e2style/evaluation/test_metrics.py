@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from e2style_vectors import SHARED
+from loading import load_module
 
 from e2style.checkpoints.kinds import KINDS, read_feature_network
 from e2style.checkpoints.networks import load_network
@@ -190,17 +191,11 @@ def test_similarity_is_one_for_equal_faces_only():
 @pytest.mark.weights
 @pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no weights")
 def test_dlib_embeds_faces_as_the_tool_of_reference():
-    import sys
-
-    sys.path.insert(0, str(SHARED / "tools"))
-    try:
-        from dlib_distance import embed, read
-    finally:
-        sys.path.pop(0)
-    faces = list(read(SHARED / "data" / "faces" / "val.zip").values())[:3]
+    tool = load_module(SHARED / "tools" / "dlib_distance.py")
+    faces = list(tool.read(SHARED / "data" / "faces" / "val.zip").values())[:3]
     network = load_network(SHARED / "weights" / "dlib_resnet.npz")
     x = torch.stack([torch.from_numpy(np.asarray(f).copy()) for f in faces]).permute(0, 3, 1, 2)
-    wanted = F.normalize(torch.stack([embed(f) for f in faces]))
+    wanted = F.normalize(torch.stack([tool.embed(f) for f in faces]))
     assert ((network(x.float() / 127.5 - 1) * wanted).sum(1) > 0.999).all()
 
 
