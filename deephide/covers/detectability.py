@@ -9,8 +9,8 @@ deviations higher for the stego, so that its error at equal priors is Q(deflecti
 
     deflection**2 = sum of (p + q)**2 / (2 var**2) + (p - q)**2 / var     p, q: rates of +1, -1
 
-At the same rates the sum grows with the number of elements: the square root law.  On rough pictures
-the model praises itself too much, because no detector has to know every pixel's variance; there the
+At the same rates the sum grows with the number of elements: the square root law.  On rough images
+the model is too optimistic, because no detector has to know the variance of every pixel; there the
 change rate decides, see `SAFE_RATE`.
 """
 

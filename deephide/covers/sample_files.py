@@ -19,8 +19,8 @@ __all__ = [
     "CHANNELS",
     "HINT",
     "FileParts",
-    "check_mode",
     "check_suffix",
+    "decode_checked",
     "encode_png",
     "is_plain",
     "open_checked",
@@ -55,15 +55,23 @@ _BITS_PER_SAMPLE = 258
 Samples = NDArray[np.uint8]
 
 
-def check_mode(mode: str, role: str) -> None:
-    """Refuse an image in memory of a mode that is not 8-bit gray, RGB or RGBA."""
-    if mode not in CHANNELS:
-        name = _MODE_NAMES.get(mode, f"of mode {mode}")
+def decode_checked(image: Image.Image, role: str) -> Image.Image:
+    """Decode an image in memory that can carry a message.
+
+    Raises
+    ------
+    InputImageError : not 8-bit gray, RGB or RGBA, too large, or damaged
+    """
+    if image.mode not in CHANNELS:
+        name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
         raise InputImageError(f"the {role} is {name}", hint=HINT)
+    images.check_pixels(image.width, image.height, role)
+    images.decode(image, role)
+    return image
 
 
 def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
-    """Open a file that can carry a message.
+    """Open and decode a file that can carry a message.
 
     Parameters
     ----------
@@ -72,12 +80,12 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
 
     Returns
     -------
-    the image, not decoded, and the parts that `png.parse` or `bmp_tiff.locate` finds
+    the image, and the parts that `png.parse` or `bmp_tiff.locate` finds
 
     Raises
     ------
-    InputImageError : unreadable, too large, animated, of another format, lossy, or not of 8 bits
-        per sample
+    InputImageError : unreadable, damaged, too large, animated, of another format, lossy, or not of
+        8 bits per sample
     """
     image, several = images.open_file(raw, role, _NAMED, HINT)
     kind = str(image.format)
@@ -95,7 +103,9 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
             hint="use a JPEG file, or a picture that was never compressed with loss",
         )
     _check_depth(image, _depths(image, parts, raw), role)
-    return image, parts or bmp_tiff.locate(image, raw)
+    found = parts or bmp_tiff.locate(image, raw)  # which looks at what decoding takes away
+    images.decode(image, role)
+    return image, found
 
 
 def _png_parts(raw: bytes, role: str) -> png.PngFile:

@@ -12,8 +12,7 @@ from deephide.container import hiding, layout
 from deephide.covers import sample_costs, sample_files
 from deephide.covers.base import Costs, Elements, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
-from deephide.covers.sample_files import CHANNELS, FileParts, check_mode
-from deephide.formats import images
+from deephide.covers.sample_files import CHANNELS, FileParts
 from deephide.formats.png.encoder import Encoder
 
 __all__ = ["SampleCover", "from_image", "open_file"]
@@ -139,9 +138,7 @@ def from_image(image: Image.Image, role: str = "carrier") -> SampleCover:
     InputImageError : of another mode, too large or too small
     ExtractionError : a stego too small to hold anything
     """
-    check_mode(image.mode, role)
-    images.check_pixels(image.width, image.height, role)
-    return _decoded(image, None, role)
+    return _of_decoded(sample_files.decode_checked(image, role), None, role)
 
 
 def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
@@ -158,11 +155,10 @@ def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
     ExtractionError : a stego too small to hold anything
     """
     image, parts = sample_files.open_checked(raw, role)
-    return _decoded(image, parts, role)
+    return _of_decoded(image, parts, role)
 
 
-def _decoded(image: Image.Image, parts: FileParts | None, role: str) -> SampleCover:
-    images.decode(image, role)
+def _of_decoded(image: Image.Image, parts: FileParts | None, role: str) -> SampleCover:
     channels = min(CHANNELS[image.mode], 3)
     check_elements(role, image.size, image.width * image.height * channels, "samples")
     array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)

@@ -10,14 +10,14 @@ from deephide.covers.detectability import Prospect
 from deephide.covers.opening import open_cover
 
 
-def even(n, information, cost=1.0):
+def uniform(n, information, cost=1.0):
     return Prospect(np.full(n, cost), np.full(n, cost), np.full(n, information), 1.0, n)
 
 
 @pytest.mark.parametrize("cost", [1e-3, 1.0, 50.0])
 def test_the_rate_limit_in_closed_form(cost):
     n = 1 << 18
-    found = even(n, 1e-9, cost).safe()
+    found = uniform(n, 1e-9, cost).safe()
     rate = detectability.SAFE_RATE / 2  # four times the reference's elements
     entropy = -(1 - rate) * math.log2(1 - rate) - rate * math.log2(rate / 2)
     assert found.change_rate == pytest.approx(rate, rel=1e-4)
@@ -27,7 +27,7 @@ def test_the_rate_limit_in_closed_form(cost):
 
 def test_the_deflection_limit_in_closed_form():
     n, information = 10_000, 50.0
-    found = even(n, information).safe()
+    found = uniform(n, information).safe()
     # deflection**2 = n * rate**2 * information / 2
     rate = detectability.SAFE_DEFLECTION / math.sqrt(n * information / 2)
     assert found.change_rate == pytest.approx(rate, rel=1e-4)
@@ -41,11 +41,11 @@ def test_one_sided_changes_shift_the_mean_and_are_easier_to_see():
     square = n * found.change_rate**2 * (0.5 * information + math.sqrt(information))
     assert found.deflection == pytest.approx(math.sqrt(square), rel=1e-6)
     assert found.payload_bits == pytest.approx(500, rel=1e-3)
-    assert even(n, information).at(500.0).deflection < found.deflection
+    assert uniform(n, information).at(500.0).deflection < found.deflection
 
 
 def test_the_forecast_of_a_payload_is_monotonic():
-    prospect = even(1 << 16, 0.01)
+    prospect = uniform(1 << 16, 0.01)
     found = [prospect.at(bits) for bits in (100, 1000, 10_000)]
     assert [each.payload_bits for each in found] == pytest.approx([100, 1000, 10_000], rel=1e-3)
     assert found[0].change_rate < found[1].change_rate < found[2].change_rate
@@ -67,7 +67,7 @@ def capacity(array):
     return deephide.capacity(Image.fromarray(array))
 
 
-def test_texture_and_size_add_capacity_and_even_areas_take_it():
+def test_texture_and_size_add_capacity_and_flat_areas_take_it():
     rng = np.random.default_rng(5)
     noise = rng.normal(0, 1, (400, 400, 3))
 
