@@ -146,7 +146,7 @@ if sys.argv[4] == "embed":
         job = pipeline.hide(Image.open(secret), folder / "carrier.png", options,
                             random=lambda n: b"0123456789abcdef"[:n])
         found[secret.stem] = [exact(job.result.integers),
-                              sha(job.encode())]
+                              sha(job.result.file)]
 else:
     dequantise, seen = models.dequantise, []
     models.dequantise = lambda m, i, q: (seen.append(i), dequantise(m, i, q))[1]
