@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.formats.exif import orientation, orientation_alone
 from deephide.formats.png import encoder as png_encoder
 from deephide.formats.png.encoder import Rows
 
@@ -28,6 +29,7 @@ __all__ = [
     "new_file",
     "parse",
     "read_size",
+    "repaired",
     "replace_samples",
     "study",
     "without_metadata",
@@ -53,6 +55,7 @@ _LOOKS |= {b"bKGD", b"pHYs", b"IEND"}
 # Every chunk costs some time and memory in each program that reads the file.  A file of 192 MiB in
 # pieces of 8 KiB has 24,576.
 MAX_CHUNKS = 1 << 16
+_ANCILLARY = 0x20  # the bit in the first letter of a chunk that decoders need not know
 _LIBPNG_PIECE = 8192  # bytes in each of libpng's IDAT chunks but the last
 
 
@@ -69,7 +72,8 @@ class PngFile:
     """A PNG file taken apart.
 
     `before` and `after` are the raw bytes on either side of the IDAT chunks, `data` the zlib
-    stream they carry and `sizes` how it was cut.
+    stream they carry and `sizes` how it was cut.  `flawed` are the names of ancillary chunks with
+    a wrong checksum.
     """
 
     width: int
@@ -82,6 +86,7 @@ class PngFile:
     data: bytes
     sizes: tuple[int, ...]
     after: bytes
+    flawed: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -126,13 +131,35 @@ def _chunks(raw: bytes) -> Iterator[tuple[int, bytes, int]]:
         end = position + 12 + length
         if end > len(raw):
             raise PngFormatError("the file ends in the middle")
-        (crc,) = struct.unpack_from(">I", raw, end - 4)
-        if zlib.crc32(raw[position + 4 : end - 4]) != crc:
+        if kind[0] & _ANCILLARY == 0 and not _is_sound(raw, position, end):
             raise PngFormatError("a checksum is wrong")
         yield position, kind, length
         if kind == b"IEND":
             return
         position = end
+
+
+def _is_sound(raw: bytes, start: int, end: int) -> bool:
+    """Tell whether the checksum of a chunk is right."""
+    return zlib.crc32(raw[start + 4 : end - 4]) == int.from_bytes(raw[end - 4 : end], "big")
+
+
+def repaired(raw: bytes) -> bytes:
+    """Return a file with right checksums in its ancillary chunks.
+
+    Decoders that people look at images with do without these chunks where something is wrong with
+    them; Pillow gives up.
+    """
+    out: bytearray | None = None
+    try:
+        for start, kind, length in _chunks(raw):
+            end = start + 12 + length
+            if kind[0] & _ANCILLARY and not _is_sound(raw, start, end):
+                out = bytearray(raw) if out is None else out
+                struct.pack_into(">I", out, end - 4, zlib.crc32(raw[start + 4 : end - 4]))
+    except PngFormatError:  # the decoder will say so
+        pass
+    return raw if out is None else bytes(out)
 
 
 def parse(raw: bytes) -> PngFile:
@@ -149,12 +176,15 @@ def parse(raw: bytes) -> PngFile:
     view = memoryview(raw)
     first = last = 0
     animated = False
+    flawed = []
     for start, kind, length in _chunks(raw):
         if header is None:
             if kind != b"IHDR" or length != 13:
                 raise PngFormatError("the first chunk is not a header")
             header = struct.unpack_from(">IIBBBBB", raw, start + 8)
         animated |= kind == b"acTL"
+        if kind[0] & _ANCILLARY and not _is_sound(raw, start, start + 12 + length):
+            flawed.append(kind.decode("latin-1"))
         if kind == b"IDAT":
             if data and start != last:
                 raise PngFormatError("the image data is not in one piece")
@@ -175,11 +205,15 @@ def parse(raw: bytes) -> PngFile:
         b"".join(data),
         tuple(len(piece) for piece in data),
         raw[last:],
+        tuple(flawed),
     )
 
 
 def without_metadata(file: PngFile) -> PngFile:
-    """Return the file without texts, times, EXIF data, unknown chunks and trailing bytes."""
+    """Return the file without texts, times, EXIF data, unknown chunks and trailing bytes.
+
+    Of EXIF data the orientation stays, without which the image would be shown turned.
+    """
     kept = {b"before": bytearray(SIGNATURE), b"after": bytearray()}
     raw = file.before + file.after
     side = b"before"
@@ -188,6 +222,9 @@ def without_metadata(file: PngFile) -> PngFile:
             side = b"after"
         if kind in _LOOKS:
             kept[side] += raw[start : start + 12 + length]
+        elif kind == b"eXIf":
+            turned = orientation(raw[start + 8 : start + 8 + length])
+            kept[side] += _chunk(b"eXIf", orientation_alone(turned)) if turned != 1 else b""
     return replace(file, before=bytes(kept[b"before"]), after=bytes(kept[b"after"]))
 
 
@@ -258,7 +295,7 @@ def _encode(file: PngFile, passes: list[Rows], encoder: png_encoder.Encoder) -> 
         png_encoder.apply_filters(rows, used, pixel)
         for (rows, pixel), used in zip(passes, types, strict=True)
     )
-    return encoder.compress(filtered, file.data[:2])
+    return encoder.compressor.compress(filtered)
 
 
 def _filter_types(file: PngFile, old: bytes) -> list[NDArray[np.uint8]]:
@@ -307,8 +344,14 @@ def _inflate(file: PngFile) -> bytes:
 
 def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:
     """Cut the stream as the old one was: its pieces had one size, but for the last."""
-    piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
     out = bytearray()
+    if len(stream) == sum(sizes):
+        at = 0
+        for size in sizes:
+            out += _chunk(b"IDAT", stream[at : at + size])
+            at += size
+        return bytes(out)
+    piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
     for start in range(0, len(stream), piece):
         out += _chunk(b"IDAT", stream[start : start + piece])
     return bytes(out)
@@ -330,7 +373,7 @@ def new_file(samples: NDArray[np.uint8], icc_profile: bytes | None = None) -> by
         parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
     rows, encoder = samples.reshape(height, -1), png_encoder.LIBPNG
     types = png_encoder.choose_filters(rows, channels, "libpng")
-    stream = encoder.compress(png_encoder.apply_filters(rows, types, channels))
+    stream = encoder.compressor.compress(png_encoder.apply_filters(rows, types, channels))
     return b"".join((*parts, _idat(stream, (_LIBPNG_PIECE, 0)), _chunk(b"IEND", b"")))
 
 

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from deephide.covers.opening import open_cover
+from deephide.errors import InputImageError
 from deephide.formats.png import encoder as png_encoder
 from deephide.formats.png import file as png
+from deephide.formats.png import filters
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 
@@ -230,3 +233,93 @@ def test_metadata_is_left_out_on_request(make_texture):
     assert {b"pHYs", b"iCCP"} <= set(kinds(bare))
     for text in (b"somebody", b"a camera", b"after the image", b"trailing"):
         assert text in raw + b"trailing" and text not in bare
+
+
+def large_photo(height=300, width=400, channels=3):
+    """Return samples of which less than half of the stream is in the first block."""
+    rng = np.random.default_rng(2)
+    walk = rng.normal(0, 3, (height, width, channels)).cumsum(1) + 128
+    return np.clip(walk, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 1}])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_large_files_of_pillow_are_recognised(options, channels):
+    samples = large_photo(channels=channels)
+    raw = save(samples, **options)
+    file = png.parse(raw)
+    assert png.study(file, samples).exact
+    assert png.replace_samples(file, samples, samples) == raw
+
+
+SETTINGS = [
+    *((level, 15, 8, zlib.Z_DEFAULT_STRATEGY) for level in (0, 1, 3, 6, 9)),
+    (6, 15, 9, zlib.Z_FILTERED), (6, 15, 4, zlib.Z_DEFAULT_STRATEGY), (1, 15, 8, zlib.Z_RLE),
+    (9, 13, 8, zlib.Z_FILTERED), (6, 15, 8, zlib.Z_HUFFMAN_ONLY), (6, 15, 8, zlib.Z_FIXED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("cut", [4096, 8192, 32768, 1 << 20])
+def test_zlib_with_all_its_settings_is_recognised(settings, cut):
+    samples = large_photo(120, 200)
+    types = np.full(120, 4, np.uint8)
+    rows = filters.apply_filters(samples.reshape(120, -1), types, 3)
+    level, window, memory, strategy = settings
+    coder = zlib.compressobj(level, zlib.DEFLATED, window, memory, strategy)
+    stream = coder.compress(rows) + coder.flush()
+    header = struct.pack(">IIBBBBB", 200, 120, 8, 2, 0, 0, 0)
+    pieces = [chunk(b"IDAT", stream[i : i + cut]) for i in range(0, len(stream), cut)]
+    raw = png.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
+    file = png.parse(raw)
+    encoder = png.study(file, samples)
+    assert encoder.exact
+    assert png.replace_samples(file, samples, samples, encoder) == raw
+    assert np.array_equal(reread(png.replace_samples(file, samples, samples ^ 1)), samples ^ 1)
+
+
+def test_foreign_rules_of_filters_are_known():
+    """Go, Java and pngjs, image-rs and LodePNG pick filters by rules of their own."""
+    samples = large_photo(60, 100)
+    rows = samples.reshape(60, -1)
+    found = {rule: filters.choose_filters(rows, 3, rule) for rule in filters.RULES}
+    for types in found.values():
+        assert any(filters.follows([(rows, 3)], [types], rule) for rule in filters.RULES)
+    slow = []
+    for y, row in enumerate(rows.astype(int)):
+        above = rows[y - 1].astype(int) if y else np.zeros_like(row)
+        left, corner = (np.concatenate((np.zeros(3, int), each[:-3])) for each in (row, above))
+        p = left + above - corner
+        near = np.abs(np.stack((p - left, p - above, p - corner))).argmin(0)
+        paeth = np.choose(near, (left, above, corner))
+        guesses = (0 * row, left, above, (left + above) // 2, paeth)
+        slow.append(int(np.argmin([np.abs(row - guess).sum() for guess in guesses])))
+    assert found["java"].tolist() == slow
+
+
+def test_a_wrong_checksum_of_an_ancillary_chunk_stays(photo, caplog):
+    raw = save(np.asarray(photo))
+    odd = bytearray(chunk(b"prVt", b"private data"))
+    odd[-1] ^= 1
+    raw = raw[:33] + bytes(odd) + raw[33:]
+    cover = open_cover(raw)
+    assert "checksum" in caplog.text and "prVt" in caplog.text
+    stego = cover.encode(cover.elements ^ 1)
+    assert bytes(odd) in stego
+    assert np.array_equal(open_cover(stego, "stego").elements, cover.elements ^ 1)
+    broken = bytearray(raw)
+    broken[-20] ^= 1  # in the image data
+    with pytest.raises(InputImageError, match="truncated or damaged"):
+        open_cover(bytes(broken))
+
+
+@pytest.mark.parametrize("turned", [1, 6, 8])
+def test_orientation_outlives_metadata(photo, turned):
+    exif = Image.Exif()
+    exif[270], exif[274] = "a description", turned
+    raw = save(np.asarray(photo), exif=exif.tobytes())
+    cover = open_cover(raw)
+    bare = cover.encode(cover.elements, strip_metadata=True)
+    assert b"a description" in raw and b"a description" not in bare
+    assert Image.open(io.BytesIO(bare)).getexif().get(274, 1) == turned
+    assert (b"eXIf" in bare) == (turned != 1)
