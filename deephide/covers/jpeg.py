@@ -24,7 +24,7 @@ from deephide.formats.jpeg.segments import (
     parse,
     read_header,
 )
-from deephide.formats.refusals import damaged
+from deephide.formats.refusals import damaged, hint_for
 
 __all__ = ["JpegCover", "decode", "is_compiled", "open_file", "read_size"]
 
@@ -101,7 +101,9 @@ class JpegCover:
         InputImageError : Pillow cannot; there are rare files with sampling that only parsers know
         """
         try:
-            image = Image.open(io.BytesIO(self._written(elements)), formats=("JPEG", "MPO"))
+            # Pillow is stricter than others about end markers and bytes between segments.
+            plain = parse(self._written(elements)).plain()
+            image = Image.open(io.BytesIO(plain), formats=("JPEG",))
             image.load()
         except DeephideError:
             raise
@@ -161,8 +163,8 @@ def open_file(raw: bytes, role: str = "carrier") -> JpegCover:
 
     Raises
     ------
-    InputImageError : damaged, arithmetically or losslessly coded, of 12 bits per sample, CMYK, one
-        of several images in one file, too large or too small
+    InputImageError : damaged, losslessly coded, of 12 bits per sample, CMYK, too large or too
+        small; a carrier that is arithmetically coded
     ExtractionError : a stego too small to hold anything
     """
     try:
@@ -170,9 +172,11 @@ def open_file(raw: bytes, role: str = "carrier") -> JpegCover:
         images.check_pixels(header.width, header.height, role)
         count = 64 * sum(each.columns * each.rows for each in header.components)
         check_elements(role, (header.width, header.height), count, "coefficients")
+        if header.arithmetic and role != "stego":
+            raise JpegUnsupportedError("a JPEG file that is arithmetically coded")
         return decode(raw)
     except JpegUnsupportedError as error:
-        raise InputImageError(f"the {role} is {error}", hint=_HINT) from error
+        raise InputImageError(f"the {role} is {error}", hint=hint_for(str(error), _HINT)) from error
     except JpegFormatError as error:
         raise damaged(role) from error
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.formats.jpeg import huffman, reading, writing
+from deephide.formats.jpeg import arithmetic, huffman, multipicture, reading, writing
 from deephide.formats.jpeg.blocks import Coefficients, Order, extents, scan_order
 from deephide.formats.jpeg.segments import (
     ZIGZAG,
@@ -107,6 +107,11 @@ def decode(file: JpegFile) -> Coefficients:
 
     for scan in file.scans:
         order = scan_order(file, scan)
+        if file.arithmetic:
+            bits, ends = _unstuffed(file.raw, scan, order.parts)
+            if not arithmetic.read_scan(file, scan, order, bits, ends, out):
+                raise JpegFormatError("the image data is damaged")
+            continue
         # Every block takes a bit at least, except in the bands of progressive files.
         if scan.first == 0 and 8 * (scan.end - scan.start) < order.blocks.size:
             raise JpegFormatError("the image data ends in the middle")
@@ -212,17 +217,21 @@ def _table_frequencies(
     return found
 
 
-def _examine(old: Coefficients) -> tuple[set[int], int]:
-    """Return which tables were made for this picture, and the bit that fills last bytes."""
+def _examine(old: Coefficients) -> tuple[set[int], int, list[bytes]]:
+    """Return which tables were made for this picture, the bit that fills last bytes, and the rest.
+
+    The rest is what each scan has behind its last block: nothing, or bytes out of place.
+    """
     file = old.file
     every, same = [], {0: True, 1: True}
+    rests: dict[int, list[bytes]] = {0: [], 1: []}
     for scan, symbols in zip(file.scans, _symbols(old), strict=True):
         every.append(symbols.frequencies())
         original = file.raw[scan.start : scan.end]
         for fill in (1, 0):
-            same[fill] = same[fill] and (
-                symbols.pack(_scan_codes(scan, file.tables), fill) == original
-            )
+            packed = symbols.pack(_scan_codes(scan, file.tables), fill)
+            same[fill] = same[fill] and original.startswith(packed)
+            rests[fill].append(original[len(packed) :] if original.startswith(packed) else b"")
     if not any(same.values()):
         _log.warning(
             "the program that wrote the JPEG file cannot be imitated: comparing its compressed "
@@ -233,7 +242,8 @@ def _examine(old: Coefficients) -> tuple[set[int], int]:
         for place, frequencies in _table_frequencies(file, every).items()
         if huffman.optimal(frequencies) == (file.tables[place].counts, file.tables[place].symbols)
     }
-    return made, 0 if same[0] and not same[1] else 1
+    fill = 0 if same[0] and not same[1] else 1
+    return made, fill, rests[fill]
 
 
 def replace_coefficients(old: Coefficients, elements: NDArray[np.int16]) -> bytes:
@@ -252,7 +262,7 @@ def replace_coefficients(old: Coefficients, elements: NDArray[np.int16]) -> byte
     JpegFormatError : the file that came out is not what it should be
     """
     file = old.file
-    made, fill = _examine(old)
+    made, fill, rests = _examine(old)
     new = old.with_elements(elements)
     scans = list(_symbols(new))
     wanted = _table_frequencies(file, [scan.frequencies() for scan in scans])
@@ -265,10 +275,10 @@ def replace_coefficients(old: Coefficients, elements: NDArray[np.int16]) -> byte
             counts, symbols = huffman.optimal(frequencies)
             tables[place] = replace(tables[place], counts=counts, symbols=symbols)
     data = [
-        each.pack(_scan_codes(scan, tuple(tables)), fill)
-        for scan, each in zip(file.scans, scans, strict=True)
+        each.pack(_scan_codes(scan, tuple(tables)), fill) + rest
+        for scan, each, rest in zip(file.scans, scans, rests, strict=True)
     ]
-    raw = _assemble(file, tables, data)
+    raw = multipicture.with_index_moved(file, _assemble(file, tables, data))
     changed = {t for t, (a, b) in enumerate(zip(tables, file.tables, strict=True)) if a is not b}
     written = parse(raw)
     if outside(written, changed) != outside(file, changed) or not np.array_equal(
@@ -299,6 +309,8 @@ def _assemble(file: JpegFile, tables: list[HuffmanTable], data: list[bytes]) -> 
 def outside(file: JpegFile, tables: set[int] | None = None) -> list[bytes]:
     """Return all bytes of a file that embedding must not change, piece by piece.
 
+    The sizes and places of further pictures are not among them: they follow the first one's size.
+
     Parameters
     ----------
     file : what `parse` returned
@@ -306,6 +318,7 @@ def outside(file: JpegFile, tables: set[int] | None = None) -> list[bytes]:
         segments may differ too
     """
     skipped = [(scan.start, scan.end) for scan in file.scans]
+    skipped += multipicture.numbers(file)
     for place in tables or ():
         table = file.tables[place]
         skipped += [(table.start + 1, table.end), (table.segment, table.segment + 2)]

@@ -7,32 +7,21 @@ import struct
 
 from PIL import Image
 
+from deephide.formats.exif import ORIENTATION, orientation_alone
 from deephide.formats.jpeg.segments import parse
 
 __all__ = ["without_metadata"]
 
-_ORIENTATION = 0x0112
-
 
 def without_metadata(raw: bytes) -> bytes:
-    """Return a file without EXIF data, texts, thumbnails, unknown segments and trailing bytes.
+    """Return a file without EXIF data, texts, thumbnails, further images and unknown segments.
 
-    What the picture looks like stays: JFIF and Adobe segments, colour profile and orientation.
+    What the image looks like stays: JFIF and Adobe segments, colour profile and orientation.
     """
-    file = parse(raw)
     out = bytearray(raw[:2])
     turned = _orientation(raw)
-    at = 2
-    while True:
-        marker = raw[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xD9:
-            return bytes(out) + raw[at : at + 2]
-        end = at + 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
-        data = raw[at + 4 : end]
-        scan = next((scan for scan in file.scans if scan.start == end), None)
+    for start, end in parse(raw).pieces:
+        marker, data = raw[start + 1], raw[start + 4 : end]
         if marker == 0xE1 and turned != 1 and data.startswith(b"Exif\0\0"):
             out += _exif(turned)
             turned = 1
@@ -42,14 +31,14 @@ def without_metadata(raw: bytes) -> bytes:
         elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or data.startswith(
             (b"ICC_PROFILE\0", b"Adobe")
         ):
-            out += raw[at : end if scan is None else scan.end]
-        at = end if scan is None else scan.end
+            out += raw[start:end]
+    return bytes(out) + b"\xff\xd9"
 
 
 def _orientation(raw: bytes) -> int:
     try:
         with Image.open(io.BytesIO(raw), formats=("JPEG",)) as image:
-            found = image.getexif().get(_ORIENTATION, 1)
+            found = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF data is common, and no reason to stop
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
@@ -57,6 +46,5 @@ def _orientation(raw: bytes) -> int:
 
 def _exif(orientation: int) -> bytes:
     """Return a segment that says the orientation alone."""
-    tag = struct.pack(">HHIHH", _ORIENTATION, 3, 1, orientation, 0)
-    tiff = b"MM\0*" + struct.pack(">IH", 8, 1) + tag + bytes(4)
+    tiff = orientation_alone(orientation)
     return b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff

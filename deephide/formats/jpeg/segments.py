@@ -12,6 +12,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.formats.jpeg.markers import (
+    JpegFormatError,
+    JpegUnsupportedError,
+    next_marker,
+    scan_ends,
+    segment_end,
+)
+
 __all__ = [
     "Component",
     "HuffmanTable",
@@ -35,26 +43,18 @@ ZIGZAG = np.array(
 )
 
 _SOI, _EOI, _SOS, _DHT, _DQT, _DRI, _DAC, _DNL = 0xD8, 0xD9, 0xDA, 0xC4, 0xDB, 0xDD, 0xCC, 0xDC
-_FRAMES = {0xC0, 0xC1, 0xC2}
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+_PROGRESSIVE, _ARITHMETIC = {0xC2, 0xCA}, {0xC9, 0xCA}
 _REFUSED_FRAMES = {
     0xC3: "losslessly coded",
     0xC5: "hierarchical",
     0xC6: "hierarchical",
     0xC7: "hierarchical",
-    **dict.fromkeys((0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF), "arithmetically coded"),
+    0xCB: "losslessly coded",
+    **dict.fromkeys((0xCD, 0xCE, 0xCF), "hierarchical"),
 }
 MAX_SCANS = 1000
-# How files say that a second picture makes the first one HDR: Ultra HDR, and ISO 21496-1.
-_GAIN_MAP_XMP = b"http://ns.adobe.com/hdr-gain-map/"
-_GAIN_MAP_ISO = b"urn:iso:std:iso:ts:21496:"
-
-
-class JpegFormatError(ValueError):
-    """The bytes are not a complete, sound JPEG file; the message says what is wrong."""
-
-
-class JpegUnsupportedError(ValueError):
-    """A JPEG file of a kind that is not supported; the message completes "the file is"."""
+_LATE_HEIGHT = "a JPEG file whose height is defined late"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Scan:
     """One scan: its components (place in the frame, DC slot, AC slot) and band.
 
     `tables` are those in force, by slot (0..3 for DC, 4..7 for AC), as places in the file's list;
-    `start` and `end` enclose the entropy-coded data.
+    `start` and `end` enclose the entropy-coded data; `conditioning` is that of arithmetic coding.
     """
 
     components: tuple[tuple[int, int, int], ...]
@@ -105,11 +105,17 @@ class Scan:
     tables: dict[int, int]
     start: int
     end: int
+    conditioning: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class JpegFile:
-    """A JPEG file taken apart; `quantization` has the (8, 8) table of each component."""
+    """A JPEG file taken apart; `quantization` has the (8, 8) table of each component.
+
+    `end` is the byte after its end marker, or of the whole file where it has none; what follows
+    may be further pictures, which the index of a multi-picture file (`index`, begin and end in
+    the file) tells of.  `pieces` has begin and end of each segment, with the scan that follows it.
+    """
 
     raw: bytes = field(repr=False)
     width: int
@@ -119,6 +125,15 @@ class JpegFile:
     quantization: tuple[NDArray[np.int64], ...] = ()
     tables: tuple[HuffmanTable, ...] = ()
     scans: tuple[Scan, ...] = ()
+    end: int = 0
+    index: tuple[int, int] | None = None
+    pieces: tuple[tuple[int, int], ...] = ()
+    arithmetic: bool = False
+
+    def plain(self) -> bytes:
+        """Return the first image alone, with an end marker and without bytes out of place."""
+        parts = [self.raw[start:end] for start, end in self.pieces]
+        return b"".join((b"\xff\xd8", *parts, b"\xff\xd9"))
 
     @property
     def across(self) -> int:
@@ -148,30 +163,33 @@ class _Reader:
         self.tables: list[HuffmanTable] = []
         self.slots: dict[int, int] = {}
         self.scans: list[Scan] = []
-        self.several = self.gain_map = False
+        self.index: tuple[int, int] | None = None
+        # T.81, F.1.4.4.1.4 and F.1.4.4.2: L, U and Kx of each table.
+        self.conditions = [(0, 1, 5)] * 4
+        self.pieces: list[tuple[int, int]] = []
 
     def segment(self, marker: int, start: int, end: int) -> None:
         data = self.raw[start:end]
-        if marker in _REFUSED_FRAMES or marker == _DAC:
-            raise JpegUnsupportedError(
-                f"a JPEG file that is {_REFUSED_FRAMES.get(marker, 'arithmetically coded')}"
-            )
+        if marker in _REFUSED_FRAMES:
+            raise JpegUnsupportedError(f"a JPEG file that is {_REFUSED_FRAMES[marker]}")
         if marker in _FRAMES:
             self._frame(marker, data)
         elif marker == _DQT:
             self._quantizer(data)
         elif marker == _DHT:
             self._huffman(start, end)
+        elif marker == _DAC:
+            self._conditioning(data)
         elif marker == _DRI:
             if len(data) != 2:
                 raise JpegFormatError("a restart interval has a wrong size")
             self.restart = int.from_bytes(data, "big")
-        elif marker == _DNL:
-            raise JpegUnsupportedError("a JPEG file whose height is defined late")
-        elif marker == 0xE2 and data.startswith(b"MPF\0"):
-            self.several = True
-        elif marker in (0xE1, 0xE2) and (data.startswith(_GAIN_MAP_ISO) or _GAIN_MAP_XMP in data):
-            self.gain_map = True
+        elif marker == _DNL and (
+            self.frame is None or data != self.frame.height.to_bytes(2, "big")
+        ):
+            raise JpegUnsupportedError(_LATE_HEIGHT)
+        elif marker == 0xE2 and data.startswith(b"MPF\0") and not self.index:
+            self.index = (start + 4, end)
 
     def _frame(self, marker: int, data: bytes) -> None:
         if self.frame is not None:
@@ -186,7 +204,7 @@ class _Reader:
         if count not in (1, 3):
             raise JpegUnsupportedError(f"a JPEG file of {count} components")
         if not height:
-            raise JpegUnsupportedError("a JPEG file whose height is defined late")
+            raise JpegUnsupportedError(_LATE_HEIGHT)
         if not width:
             raise JpegFormatError("the width is zero")
         fields = [tuple(data[6 + 3 * j : 9 + 3 * j]) for j in range(count)]
@@ -206,7 +224,24 @@ class _Reader:
             )
             for (name, _, table), (h, v) in zip(fields, factors, strict=True)
         )
-        self.frame = JpegFile(self.raw, width, height, marker == 0xC2, components)
+        self.frame = JpegFile(
+            self.raw,
+            width,
+            height,
+            marker in _PROGRESSIVE,
+            components,
+            arithmetic=marker in _ARITHMETIC,
+        )
+
+    def _conditioning(self, data: bytes) -> None:
+        if len(data) % 2:
+            raise JpegFormatError("the conditioning of arithmetic coding has a wrong size")
+        for slot, value in zip(data[::2], data[1::2], strict=True):
+            kind, which = slot >> 4, slot & 15
+            if kind > 1 or which > 3 or (not kind and value & 15 > value >> 4):
+                raise JpegFormatError("the conditioning of arithmetic coding makes no sense")
+            low, high, most = self.conditions[which]
+            self.conditions[which] = (low, high, value) if kind else (value & 15, value >> 4, most)
 
     def _quantizer(self, data: bytes) -> None:
         at = 0
@@ -272,42 +307,22 @@ class _Reader:
                 dict(self.slots),
                 end,
                 data_end,
+                tuple(self.conditions),
             )
         )
 
     def finish(self, trailer: int) -> JpegFile:
         if self.frame is None or len(self.used) != len(self.frame.components):
             raise JpegFormatError("a component is missing")
-        if self.several and self.raw.find(b"\xff\xd8\xff", trailer) >= 0:
-            raise JpegUnsupportedError(
-                "an HDR picture, a JPEG file with a gain map"
-                if self.gain_map
-                else "a file of several pictures (a multi-picture JPEG: depth or preview)"
-            )
         return replace(
             self.frame,
             quantization=tuple(self.used[j] for j in range(len(self.frame.components))),
             tables=tuple(self.tables),
             scans=tuple(self.scans),
+            end=trailer,
+            index=self.index,
+            pieces=tuple(self.pieces),
         )
-
-
-def _next_marker(raw: bytes, at: int) -> tuple[int, int]:
-    """Return the marker at `at`, which fill bytes may precede, and the place after it."""
-    if raw[at : at + 1] != b"\xff":
-        raise JpegFormatError("there is no marker where one must be")
-    while raw[at : at + 1] == b"\xff":
-        at += 1
-    if at >= len(raw):
-        raise JpegFormatError("the file ends in the middle")
-    return raw[at], at + 1
-
-
-def _segment_end(raw: bytes, at: int) -> int:
-    length = int.from_bytes(raw[at : at + 2], "big")
-    if at + 2 > len(raw) or length < 2 or at + length > len(raw):
-        raise JpegFormatError("the file ends in the middle")
-    return at + length
 
 
 def read_header(raw: bytes) -> JpegFile:
@@ -316,15 +331,15 @@ def read_header(raw: bytes) -> JpegFile:
     Raises
     ------
     JpegFormatError : damaged
-    JpegUnsupportedError : arithmetically or losslessly coded, 12 bits, CMYK, hierarchical
+    JpegUnsupportedError : losslessly coded, 12 bits, CMYK, hierarchical
     """
     reader, at = _Reader(raw), 2
     while reader.frame is None:
-        marker, at = _next_marker(raw, at)
+        marker, at = next_marker(raw, at)
         if marker in (0, _SOI, _EOI, _SOS, 0x01) or 0xD0 <= marker <= 0xD7:
             raise JpegFormatError("there is no frame header")
-        end = _segment_end(raw, at)
-        if marker in _FRAMES or marker in _REFUSED_FRAMES or marker == _DAC:
+        end = segment_end(raw, at)
+        if marker in _FRAMES or marker in _REFUSED_FRAMES:
             reader.segment(marker, at + 2, end)
         at = end
     return reader.frame
@@ -336,34 +351,28 @@ def parse(raw: bytes) -> JpegFile:
     Raises
     ------
     JpegFormatError : damaged or incomplete
-    JpegUnsupportedError : as `read_header`, or several pictures in one file
+    JpegUnsupportedError : as `read_header`
     """
     read_header(raw)
     reader, at = _Reader(raw), 2
     ends: NDArray[np.int64] | None = None
     while True:
-        marker, at = _next_marker(raw, at)
+        if reader.scans and raw.find(b"\xff", at, len(raw) - 1) < 0:
+            return reader.finish(len(raw))  # decoders do without the end marker
+        marker, at = next_marker(raw, at)
         if marker == _EOI:
             return reader.finish(at)
-        if marker in (0, _SOI, 0x01) or 0xD0 <= marker <= 0xD7:
+        if marker in (_SOI, 0x01) or 0xD0 <= marker <= 0xD7:
             raise JpegFormatError("there is a marker out of place")
-        end = _segment_end(raw, at)
+        start, end = at - 2, segment_end(raw, at)
         if marker == _SOS:
             if ends is None:
-                ends = _markers(raw)
+                ends = scan_ends(raw)
             which = int(np.searchsorted(ends, end))
-            if which == ends.size:
-                raise JpegFormatError("the file ends in the middle")
-            reader.scan(at + 2, end, int(ends[which]))
-            end = int(ends[which])
+            stop = int(ends[which]) if which < ends.size else len(raw)
+            reader.scan(at + 2, end, stop)
+            end = stop
         else:
             reader.segment(marker, at + 2, end)
+        reader.pieces.append((start, end))
         at = end
-
-
-def _markers(raw: bytes) -> NDArray[np.int64]:
-    """Return all places where entropy-coded data would end: FF before anything but 00 and RST."""
-    data = np.frombuffer(raw, np.uint8)
-    places = np.flatnonzero(data[:-1] == 0xFF)
-    following = data[places + 1]
-    return np.asarray(places[(following != 0) & ((following < 0xD0) | (following > 0xD7))])

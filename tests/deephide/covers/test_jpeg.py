@@ -134,14 +134,6 @@ def test_what_keeps_coefficients_keeps_the_message(carrier, jpegs, cheap_kdf):
     assert deephide.extract(jpegs.with_metadata(result.file), "p").data == SECRET
 
 
-GAIN = b'<x:xmpmeta xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'
-
-
-def several(jpegs, raw, more=b""):
-    """Return a file of two pictures."""
-    return raw[:2] + more + jpegs.segment(0xE2, b"MPF\0" + bytes(60)) + raw[2:] + raw
-
-
 REFUSED = {
     "arithmetic": (lambda j, raw: j.patched(raw, 0, 0xC9), "arithmetically coded"),
     "lossless": (lambda j, raw: j.patched(raw, 0, 0xC3), "losslessly coded"),
@@ -154,18 +146,6 @@ REFUSED = {
         r"too many pixels \(65",
     ),
     "tiny": (lambda j, raw: j.encoded(j.photo(16, 16), quality=90), "too small"),
-    "several pictures": (
-        several,
-        "several pictures",
-    ),
-    "Ultra HDR": (
-        lambda j, raw: several(j, raw, j.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + GAIN)),
-        "an HDR picture, a JPEG file with a gain map",
-    ),
-    "ISO 21496-1": (
-        lambda j, raw: several(j, raw, j.segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
-        "an HDR picture, a JPEG file with a gain map",
-    ),
     "truncated": (lambda j, raw: raw[: len(raw) // 2], "truncated or damaged"),
     "no frame": (lambda j, raw: raw[:2] + b"\xff\xd9", "truncated or damaged"),
     "damaged": (lambda j, raw: raw[:-200] + b"\xff\xd0" + raw[-198:], "truncated or damaged"),

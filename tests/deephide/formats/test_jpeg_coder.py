@@ -1,6 +1,7 @@
 """Coefficients out of files and into them, against libjpeg and byte by byte."""
 
 import io
+import struct
 
 import jpeglib
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from deephide.covers import jpeg as jpeg_cover
+from deephide.errors import InputImageError
 from deephide.formats.jpeg import coder, huffman, segments
 from deephide.formats.jpeg.blocks import Coefficients
 from deephide.formats.jpeg.metadata import without_metadata
@@ -75,7 +77,7 @@ def test_optimised_files_get_the_tables_that_libjpeg_would_make(jpegs, kind, tmp
     raw = jpegs.encoded(jpegs.photo(72, 96), **jpegs.KINDS[kind])
     cover = jpeg_cover.decode(raw)
     stego = segments.parse(cover.encode(changed(cover.elements)))
-    made, fill = coder._examine(coder.decode(stego))
+    made, fill, _ = coder._examine(coder.decode(stego))
     assert made == set(range(len(stego.tables))) and fill == 1
 
 
@@ -221,7 +223,7 @@ def test_damage_is_refused_or_read_but_never_crashes(jpegs, kind):
 
 def test_every_truncation_is_refused(jpegs):
     raw = jpegs.encoded(jpegs.photo(40, 40), quality=80, progressive=True)
-    for end in (*range(3, 700, 7), *range(700, len(raw), 31), len(raw) - 1):
+    for end in (*range(3, 700, 7), *range(700, len(raw) - 8, 31)):
         with pytest.raises(segments.JpegFormatError):
             jpeg_cover.decode(raw[:end])
 
@@ -231,3 +233,109 @@ def test_a_progressive_file_without_its_last_scan_is_refused(jpegs):
     scans = segments.parse(raw).scans
     with pytest.raises(segments.JpegFormatError, match="incomplete"):
         jpeg_cover.decode(raw[: scans[-2].end] + b"\xff\xd9")
+
+
+def of_several(jpegs, order=">"):
+    """Return a file of three images as phones write it, and the two that follow the first."""
+    first = jpegs.encoded(jpegs.photo(72, 96), quality=85)
+    others = [jpegs.encoded(jpegs.photo(32, 40, seed=k), "L", quality=60) for k in (1, 2)]
+    entries = struct.pack(order + "H", 3)
+    entries += struct.pack(order + "HHI4s", 0xB000, 7, 4, b"0100")
+    entries += struct.pack(order + "HHII", 0xB001, 4, 1, 3)
+    entries += struct.pack(order + "HHII", 0xB002, 7, 48, 50) + bytes(4)
+    start = b"MM\0*" if order == ">" else b"II*\0"
+    head = b"MPF\0" + start + struct.pack(order + "I", 8)
+    gain = jpegs.segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0")
+    size = len(first) + len(gain) + 4 + len(head) + len(entries) + 48
+    base = 2 + len(gain) + 8  # the index counts from its own byte order mark
+    places = [size, size + len(others[0])]
+    table = struct.pack(order + "IIIHH", 0x20030000, size, 0, 0, 0)
+    for place, other in zip(places, others, strict=True):
+        table += struct.pack(order + "IIIHH", 0, len(other), place - base, 0, 0)
+    raw = first[:2] + gain + jpegs.segment(0xE2, head + entries + table) + first[2:]
+    assert len(raw) == size
+    return raw + b"".join(others) + b"a trailer", others
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_further_images_stay_and_are_found(jpegs, order):
+    raw, others = of_several(jpegs, order)
+    cover = jpeg_cover.open_file(raw)
+    elements = changed(cover.elements)
+    elements[cover.elements > 8] -= 4  # so that the file gets another size
+    stego = cover.encode(elements)
+    assert len(stego) != len(raw) and stego.endswith(b"".join(others) + b"a trailer")
+    for file in (raw, stego):
+        with Image.open(io.BytesIO(file)) as shown:
+            assert shown.n_frames == 3
+            for place, other in enumerate(others, 1):
+                shown.seek(place)
+                assert np.array_equal(np.asarray(shown), np.asarray(Image.open(io.BytesIO(other))))
+    assert cover.encode(cover.elements) == raw
+    bare = cover.encode(elements, strip_metadata=True)
+    assert b"MPF" not in bare and others[0] not in bare
+    assert np.array_equal(jpeg_cover.open_file(bare).elements, elements)
+
+
+def test_an_index_that_makes_no_sense_stays_as_it_is(jpegs):
+    raw, _ = of_several(jpegs)
+    at = raw.index(b"MPF\0") + 4
+    for damage in (b"XX*\0", b"MM\0*\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff"):
+        odd = raw[:at] + damage + raw[at + len(damage) :]
+        cover = jpeg_cover.open_file(odd)
+        stego = cover.encode(changed(cover.elements))
+        assert stego[at : at + 60] == odd[at : at + 60]
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_files_that_viewers_open_although_something_is_amiss(jpegs, progressive):
+    """No end marker, half of one, bytes between segments and behind the last block."""
+    raw = jpegs.encoded(jpegs.photo(72, 96), quality=85, progressive=progressive)
+    first = 2 + 2 + int.from_bytes(raw[4:6], "big")
+    cases = (
+        raw[:-2],
+        raw[:-1],
+        raw[:first] + b"\0\x11stray" + raw[first:],
+        raw[:-2] + b"\0\0\0" + raw[-2:],
+        raw[:-2] + b"\x55" + raw[-2:] + b"behind it",
+        raw[:first] + b"\xff\xff\xff" + raw[first:],
+    )
+    want = jpeg_cover.decode(raw).elements
+    for case in cases:
+        cover = jpeg_cover.open_file(case)
+        assert np.array_equal(cover.elements, want)
+        assert cover.encode(cover.elements) == case
+        elements = changed(cover.elements)
+        stego = cover.encode(elements)
+        assert np.array_equal(jpeg_cover.open_file(stego, "stego").elements, elements)
+        assert cover.render(elements).size == (96, 72)
+
+
+def test_a_height_that_is_said_again_is_no_obstacle(jpegs):
+    raw = jpegs.encoded(jpegs.photo(72, 96), quality=85)
+    cover = jpeg_cover.open_file(raw[:-2] + b"\xff\xdc\0\4\0\x48\xff\xd9")
+    assert np.array_equal(cover.elements, jpeg_cover.decode(raw).elements)
+    with pytest.raises(InputImageError, match="defined late"):
+        jpeg_cover.open_file(raw[:-2] + b"\xff\xdc\0\4\0\x49\xff\xd9")
+
+
+@pytest.mark.parametrize("kind", ["4:2:0 q90", "4:4:4 q75", "gray", "restarts"])
+def test_arithmetic_copies_of_a_stego_have_its_elements(jpegs, kind, tmp_path):
+    """Made by libjpeg 9; as carriers they are refused, with the way to convert them."""
+    raw = jpegs.encoded(jpegs.photo(72, 96), **jpegs.KINDS[kind])
+    want = jpeg_cover.decode(raw).elements
+    (tmp_path / "a.jpg").write_bytes(raw)
+    before = jpeglib.version.get()
+    jpeglib.version.set("9d")
+    try:
+        jpeglib.read_dct(str(tmp_path / "a.jpg")).write_dct(
+            str(tmp_path / "b.jpg"), flags=["+ARITH_CODE"]
+        )
+    finally:
+        jpeglib.version.set(before)
+    copy = (tmp_path / "b.jpg").read_bytes()
+    assert segments.parse(copy).arithmetic
+    assert np.array_equal(jpeg_cover.open_file(copy, "stego").elements, want)
+    with pytest.raises(InputImageError, match="arithmetically coded") as caught:
+        jpeg_cover.open_file(copy)
+    assert "jpegtran" in caught.value.hint
