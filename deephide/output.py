@@ -17,8 +17,11 @@ from deephide.errors import OutputError
 from deephide.formats.names import refusal
 
 __all__ = [
+    "BMP",
     "JPEG",
     "PNG",
+    "TIFF",
+    "WEBP",
     "File",
     "check_output",
     "copy_times",
@@ -28,6 +31,9 @@ __all__ = [
 ]
 
 PNG = (".png",)
+BMP = (".bmp",)
+TIFF = (".tif", ".tiff")
+WEBP = (".webp",)
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _LOSSY_SUFFIXES = {*JPEG, ".webp", ".avif", ".heic", ".jp2", ".gif"}
 

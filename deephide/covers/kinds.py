@@ -9,13 +9,13 @@ from typing import BinaryIO, TypeAlias
 from deephide import output
 from deephide.covers import jpeg, samples
 from deephide.covers.base import Cover
-from deephide.formats import bmp_tiff
 from deephide.formats.jpeg.segments import is_jpeg
 from deephide.formats.png import file as png
+from deephide.formats.webp import is_webp
 
 __all__ = ["FIRST_BYTES", "KINDS", "Kind", "find", "read_size"]
 
-FIRST_BYTES = 8  # which tell the kinds apart
+FIRST_BYTES = 12  # which tell the kinds apart
 
 Size: TypeAlias = "tuple[int, int]"
 
@@ -46,7 +46,7 @@ def _starts(*starts: bytes) -> Callable[[bytes], bool]:
     return lambda raw: raw.startswith(starts)
 
 
-_BMP, _TIFF = (*bmp_tiff.BMP, *output.PNG), (*bmp_tiff.TIFF, *output.PNG)
+_BMP, _TIFF, _WEBP = ((*own, *output.PNG) for own in (output.BMP, output.TIFF, output.WEBP))
 
 KINDS = (
     Kind(
@@ -58,6 +58,7 @@ KINDS = (
     ),
     Kind(_starts(b"BM"), samples.open_file, _BMP),
     Kind(_starts(b"II", b"MM"), samples.open_file, _TIFF, named_alike=True),
+    Kind(is_webp, samples.open_file, _WEBP),
     # Of all others, `samples` says what they are.
     Kind(_starts(b""), samples.open_file, output.PNG, read_size=png.read_size),
 )

@@ -1,7 +1,8 @@
-"""Accepted files of samples (PNG, BMP, TIFF), errors for the rest, and writing them again."""
+"""Accepted files of samples (PNG, BMP, TIFF, WebP), errors for the rest, and writing them again."""
 
 from __future__ import annotations
 
+import logging
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
@@ -10,10 +11,12 @@ from PIL import Image
 
 from deephide import output
 from deephide.errors import InputImageError, OutputError
-from deephide.formats import bmp_tiff, images
+from deephide.formats import bmp, images, webp
 from deephide.formats.png import file as png
 from deephide.formats.png.encoder import Encoder
-from deephide.formats.refusals import damaged
+from deephide.formats.refusals import damaged, hint_for
+from deephide.formats.tiff import file as tiff
+from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
 
 __all__ = [
     "CHANNELS",
@@ -24,21 +27,23 @@ __all__ = [
     "encode_png",
     "is_plain",
     "open_checked",
+    "own_suffixes",
     "replace_plain",
     "study",
 ]
 
-FileParts: TypeAlias = "png.PngFile | bmp_tiff.PlainFile"
+PlainFile: TypeAlias = "bmp.BmpFile | tiff.TiffFile | webp.WebpFile"
+FileParts: TypeAlias = "png.PngFile | PlainFile"
 
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}  # of each mode
-HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP or TIFF format, or a JPEG file"
+HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP, TIFF or lossless WebP format, or a JPEG"
 
 # Pillow knows many more formats; what they need of code, time and outside programs (Ghostscript
 # for EPS) is not put in the way of hostile files.  Some of these cannot be carriers: they are here
 # to be named.
-_NAMED = ("PNG", "BMP", "TIFF", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
-_CARRIERS = {"PNG", "BMP", "TIFF"}
-_LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp", "lerc", "jpeg2000"}
+_NAMED = ("PNG", "BMP", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
+_CARRIERS = {"PNG", "BMP", "WEBP"}
+_SUFFIXES = {bmp.BmpFile: output.BMP, tiff.TiffFile: output.TIFF, webp.WebpFile: output.WEBP}
 _MODE_NAMES = {
     "1": "a black-and-white picture",
     "P": "a palette picture",
@@ -50,9 +55,11 @@ _MODE_NAMES = {
     "I;16B": "a 16-bit picture",
     "F": "a picture of floating-point samples",
 }
-_BITS_PER_SAMPLE = 258
+_MAX_SAMPLES = 4 * images.MAX_PIXELS
 
 Samples = NDArray[np.uint8]
+
+_log = logging.getLogger(__name__)
 
 
 def decode_checked(image: Image.Image, role: str) -> Image.Image:
@@ -64,7 +71,7 @@ def decode_checked(image: Image.Image, role: str) -> Image.Image:
     """
     if image.mode not in CHANNELS:
         name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
-        raise InputImageError(f"the {role} is {name}", hint=HINT)
+        raise InputImageError(f"the {role} is {name}", hint=hint_for(name, HINT))
     images.check_pixels(image.width, image.height, role)
     images.decode(image, role)
     return image
@@ -80,32 +87,71 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
 
     Returns
     -------
-    the image, and the parts that `png.parse` or `bmp_tiff.locate` finds
+    the image, and the parts of its file
 
     Raises
     ------
     InputImageError : unreadable, damaged, too large, animated, of another format, lossy, or not of
         8 bits per sample
     """
+    if is_tiff(raw):
+        return _open_tiff(raw, role)
     image, several = images.open_file(raw, role, _NAMED, HINT)
     kind = str(image.format)
     parts = _png_parts(raw, role) if kind == "PNG" else None
     if several or (parts is not None and parts.animated):
-        raise InputImageError(
-            f"the {role} is animated or has several pages", hint="use a picture with one frame"
-        )
+        raise _several(role)
     if kind not in _CARRIERS:
         raise InputImageError(f"the {role} is a {kind} file", hint=HINT)
-    compression = image.info.get("compression")
-    if kind == "TIFF" and compression in _LOSSY_TIFF:
-        raise InputImageError(
-            f"the {role} is a TIFF file with lossy compression ({compression})",
-            hint="use a JPEG file, or a picture that was never compressed with loss",
-        )
+    if kind == "WEBP":
+        webp_file = _webp_parts(raw, role)
+        images.decode(image, role)
+        return image, webp_file
     _check_depth(image, _depths(image, parts, raw), role)
-    found = parts or bmp_tiff.locate(image, raw)  # which looks at what decoding takes away
+    if parts is not None and parts.flawed and role == "carrier":
+        _log.warning(
+            "a checksum in the carrier is wrong (chunk %s); it stays as it is",
+            ", ".join(parts.flawed),
+        )
+    found = parts or bmp.locate(image, raw)  # which looks at what decoding takes away
     images.decode(image, role)
     return image, found
+
+
+def _several(role: str) -> InputImageError:
+    return InputImageError(
+        f"the {role} is animated or has several pages", hint="use a picture with one frame"
+    )
+
+
+def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts]:
+    try:
+        file = tiff.parse(raw)
+        images.check_pixels(file.width, file.height, role)
+        if file.width * file.height * file.samples > _MAX_SAMPLES:
+            raise TiffUnsupportedError("a TIFF file of too many samples")
+        if file.several:
+            raise _several(role)
+        array = tiff.decode(file)
+    except TiffUnsupportedError as error:
+        raise InputImageError(f"the {role} is {error}", hint=hint_for(str(error), HINT)) from error
+    except TiffFormatError as error:
+        raise damaged(role) from error
+    shown = file.channels + file.alpha
+    image = Image.fromarray(array[:, :, 0] if shown == 1 else array[:, :, :shown])
+    decode_checked(image, role)
+    if file.profile is not None:
+        image.info["icc_profile"] = file.profile
+    return image, file
+
+
+def _webp_parts(raw: bytes, role: str) -> webp.WebpFile:
+    try:
+        return webp.parse(raw)
+    except webp.WebpUnsupportedError as error:
+        raise InputImageError(f"the {role} is {error}", hint=HINT) from error
+    except webp.WebpFormatError as error:
+        raise damaged(role) from error
 
 
 def _png_parts(raw: bytes, role: str) -> png.PngFile:
@@ -119,8 +165,6 @@ def _depths(image: Image.Image, parts: png.PngFile | None, raw: bytes) -> set[in
     """Return the bits per sample of a file, which Pillow's modes do not always tell."""
     if parts is not None:
         return {parts.bit_depth}
-    if image.format == "TIFF":
-        return set(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,)))
     if raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in CHANNELS:
         return {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
     return {8}
@@ -132,40 +176,52 @@ def _check_depth(image: Image.Image, depths: set[int], role: str) -> None:
     name = f"a picture of {max(depths)} bits per sample"
     if image.mode not in CHANNELS:
         name = _MODE_NAMES.get(image.mode, name)
-    raise InputImageError(f"the {role} is {name}", hint=HINT)
+    raise InputImageError(f"the {role} is {name}", hint=hint_for(name, HINT))
 
 
 def check_suffix(parts: FileParts | None, suffix: str) -> None:
-    """Refuse a name other than that of a PNG file for a file that `bmp_tiff` cannot write.
+    """Refuse a name other than that of a PNG file for a file that cannot be written again.
 
     Raises
     ------
     OutputError : a BMP file whose samples are compressed
     """
-    if suffix not in output.PNG and not isinstance(parts, bmp_tiff.PlainFile):
+    if suffix not in output.PNG and not is_plain(parts, suffix):
         raise OutputError(
             f"the carrier is of a rare kind that cannot be written as {suffix}",
             hint="use an output that ends in .png",
         )
 
 
-def is_plain(parts: FileParts | None, suffix: str | None) -> TypeGuard[bmp_tiff.PlainFile]:
-    """Tell whether a stego is to be a BMP or TIFF file as its cover was."""
-    return isinstance(parts, bmp_tiff.PlainFile) and suffix in parts.kind
+def own_suffixes(parts: FileParts | None) -> tuple[str, ...]:
+    """Return the suffixes of a file that is not written as PNG; none for others."""
+    return _SUFFIXES.get(type(parts), ())
 
 
-def replace_plain(file: bmp_tiff.PlainFile, samples: Samples, *, strip_metadata: bool) -> bytes:
-    """Return a BMP or TIFF file with other samples.
+def is_plain(parts: FileParts | None, suffix: str | None) -> TypeGuard[PlainFile]:
+    """Tell whether a stego is to be a BMP, TIFF or WebP file as its cover was."""
+    return suffix in own_suffixes(parts)
+
+
+def replace_plain(file: PlainFile, samples: Samples, *, strip_metadata: bool) -> bytes:
+    """Return a BMP, TIFF or WebP file with other samples.
 
     Raises
     ------
-    InputImageError : a TIFF file that libtiff cannot write again
+    InputImageError : a file that cannot be written again as it was
     """
     try:
-        return bmp_tiff.replace_samples(file, samples, strip_metadata=strip_metadata)
-    except bmp_tiff.UnwritableError as error:
+        if isinstance(file, bmp.BmpFile):  # which has no metadata
+            return bmp.replace_samples(file, samples)
+        if isinstance(file, tiff.TiffFile):
+            raw = tiff.replace_samples(file, samples[:, :, : file.channels])
+            return tiff.without_metadata(tiff.parse(raw)) if strip_metadata else raw
+        raw = webp.replace_samples(file, samples[:, :, :3])
+        return webp.without_metadata(webp.parse(raw)) if strip_metadata else raw
+    except (TiffUnsupportedError, TiffFormatError, webp.WebpFormatError) as error:
         raise InputImageError(
-            f"the carrier is {error}", hint="use an output that ends in .png"
+            f"the carrier cannot be written with other samples: {error}",
+            hint="use an output that ends in .png",
         ) from error
 
 

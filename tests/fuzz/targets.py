@@ -10,7 +10,6 @@ Nothing here needs the fuzzer: the tests replay the seeds, and whatever was ever
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -130,11 +129,11 @@ class ImageTarget(Target):
     def __init__(self):
         super().__init__()
         from deephide.codecs.faces import load_square
-        from deephide.covers import samples
-        from deephide.formats import bmp_tiff, files, images
+        from deephide.covers import sample_files, samples
+        from deephide.formats import files, images
 
         images.MAX_PIXELS = 1 << 20
-        self.bmp_tiff = bmp_tiff
+        self.sample_files = sample_files
         self.load_square = load_square
 
         def open_file(path, role):
@@ -155,6 +154,12 @@ class ImageTarget(Target):
             encoded(rgb, "TIFF"),
             encoded(rgb, "TIFF", compression="tiff_lzw"),
             encoded(gray, "TIFF", compression="tiff_adobe_deflate"),
+            encoded(gray, "TIFF", compression="packbits", tiffinfo={274: 6, 266: 2}),
+            encoded(rgba, "TIFF", compression="tiff_lzw", tiffinfo={317: 2, 270: "text"}),
+            encoded(rgba, "TIFF", big_tiff=True),
+            encoded(rgba, "WEBP", lossless=True, exact=True, method=0),
+            encoded(rgb, "WEBP", lossless=True, method=0, exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0"),
+            encoded(gray.astype(np.float32), "TIFF"),
             encoded(picture(70, 66, 3), "JPEG", quality=80),
             encoded(picture(70, 66, 3), "WEBP", quality=60),
             encoded(rgb, "GIF"),
@@ -191,20 +196,17 @@ class ImageTarget(Target):
         changed = cover.samples ^ 1
         if cover.fixed is not None:
             changed[cover.fixed] = cover.samples[cover.fixed]
-        if isinstance(cover.source, self.bmp_tiff.PlainFile):
-            # Of a crafted file parts may overlap; the sender sees that when it extracts.
-            with contextlib.suppress(self.bmp_tiff.UnwritableError):
-                self.bmp_tiff.replace_samples(cover.source, changed)
-        try:
-            written = cover.encode(changed)
-        except InputImageError:  # promised for image data whose damage the decoder overlooked
-            return
-        again = self.open_file(self.file(written, ".png"), role)
-        same_alpha = (again.alpha is None) == (cover.alpha is None) and (
-            cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
-        )
-        if not np.array_equal(again.samples, changed) or not same_alpha:
-            raise WrongSuccessError("the written picture is not the one that was to be written")
+        for suffix in (".png", *self.sample_files.own_suffixes(cover.source)[:1]):
+            try:
+                written = cover.encode(changed, suffix=suffix)
+            except InputImageError:  # promised for damage that the decoder overlooked
+                continue
+            again = self.open_file(self.file(written, suffix), role)
+            same_alpha = (again.alpha is None) == (cover.alpha is None) and (
+                cover.alpha is None or np.array_equal(again.alpha, cover.alpha)
+            )
+            if not np.array_equal(again.samples, changed) or not same_alpha:
+                raise WrongSuccessError("the written image is not the one that was to be written")
 
 
 class JpegTarget(Target):

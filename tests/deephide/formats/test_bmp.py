@@ -1,0 +1,96 @@
+"""BMP carriers: what stays of the file, and what their stegos may be called."""
+
+import io
+
+import numpy as np
+import pytest
+
+import deephide
+from deephide.covers.opening import open_cover, suffixes
+
+SECRET = bytes(range(30))
+
+
+def pillow(picture, kind="BMP", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def apart(one, other):
+    """Return how many bytes differ between files of one length."""
+    assert len(one) == len(other)
+    return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def version_5(picture):
+    """Return a BMP file with the longest header, masks, and a gap before the pixels."""
+    raw = pillow(picture.convert("RGBA"))
+    info = int.from_bytes(raw[14:18], "little")
+    old, pixels = raw[14 : 14 + info], raw[int.from_bytes(raw[10:14], "little") :]
+    masks = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF, 0xFF000000))
+    header = (124).to_bytes(4, "little") + old[4:16] + (3).to_bytes(4, "little") + old[20:40]
+    header = (header + masks + b"BGRs").ljust(124, b"\0") + b"gap!"
+    start = 14 + len(header)
+    head = b"BM" + (start + len(pixels)).to_bytes(4, "little") + raw[6:10]
+    return head + start.to_bytes(4, "little") + header + pixels
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "V5"])
+def test_samples_alone_change(photo, mode):
+    raw = version_5(photo) if mode == "V5" else pillow(photo.convert(mode)) + b"what follows"
+    cover = open_cover(raw)
+    stego = cover.encode(cover.elements ^ 1, suffix=".bmp")
+    again = open_cover(stego)
+    assert np.array_equal(again.elements, cover.elements ^ 1)
+    assert (again.alpha is None) == (cover.alpha is None)
+    assert apart(raw, stego) == cover.elements.size
+    assert cover.encode(cover.elements, suffix=".bmp") == raw
+
+
+def few_grays(photo):
+    """A BMP file whose palette has 100 grays only."""
+    raw = bytearray(pillow(photo.convert("L").point(lambda value: value * 99 // 255)))
+    raw[46:50] = (100).to_bytes(4, "little")
+    del raw[54 + 400 : 54 + 1024]
+    raw[10:14] = (54 + 400).to_bytes(4, "little")
+    return bytes(raw)
+
+
+def test_a_palette_of_few_grays_cannot_take_others(tmp_path, photo, cheap_kdf):
+    (tmp_path / "a.bmp").write_bytes(few_grays(photo))
+    assert open_cover(tmp_path / "a.bmp").samples.max() < 100
+    options = {"passphrase": "p", "codec": "file"}
+    with pytest.raises(deephide.OutputError, match="rare kind") as caught:
+        deephide.embed_file(SECRET, tmp_path / "a.bmp", tmp_path / "b.bmp", **options)
+    assert "ends in .png" in caught.value.hint and not (tmp_path / "b.bmp").exists()
+    deephide.embed_file(SECRET, tmp_path / "a.bmp", tmp_path / "b.png", **options)
+    assert deephide.extract(tmp_path / "b.png", "p").data == SECRET
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.tif", "a.tiff"])
+def test_round_trips(tmp_path, photo, name, cheap_kdf):
+    carrier, stego = tmp_path / name, tmp_path / f"stego{(tmp_path / name).suffix}"
+    photo.save(carrier)
+    assert suffixes(carrier)[0] == carrier.suffix
+    result = deephide.embed_file(SECRET, carrier, stego, "p", codec="file")
+    assert deephide.extract(stego, "p").data == SECRET
+    assert apart(carrier.read_bytes(), stego.read_bytes()) == result.changes > 0
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(carrier, "p")
+
+
+def test_what_a_stego_may_be_called(tmp_path, photo, jpegs):
+    for name in ("a.bmp", "a.tiff", "a.png"):
+        photo.save(tmp_path / name)
+    photo.save(tmp_path / "a.webp", lossless=True)
+    (tmp_path / "a.jpeg").write_bytes(jpegs.encoded(jpegs.photo(64, 64)))
+    found = {path.name: suffixes(path) for path in tmp_path.iterdir()}
+    assert found == {
+        "a.bmp": (".bmp", ".png"),
+        "a.tiff": (".tiff", ".tif", ".png"),
+        "a.png": (".png",),
+        "a.webp": (".webp", ".png"),
+        "a.jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    }
+    assert suffixes(photo) == suffixes(tmp_path / "none.bmp") == (".png",)
