@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from deephide.errors import InputImageError
 from deephide.formats.files import ImageSource, read_source
 from deephide.formats.png import file as png
 from deephide.formats.refusals import damaged, too_many_pixels, unreadable
+from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
+from deephide.formats.tiff.wide import open_wide
 
 __all__ = ["check_pixels", "decode", "load_picture", "open_file"]
 
@@ -27,6 +29,8 @@ MAX_PIXELS = 1 << 26
 _log = logging.getLogger(__name__)
 
 _SEEN_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
+_MAX_PROFILE_BYTES = 1 << 22
+_SAME_LEVELS = 3
 _SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
 
 
@@ -60,6 +64,7 @@ def open_file(
         with _no_warnings():
             if raw.startswith(png.SIGNATURE):
                 png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
+                raw = png.repaired(raw)
             image = Image.open(io.BytesIO(raw), formats=formats)
             # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
             several = bool(getattr(image, "is_animated", False))
@@ -112,7 +117,8 @@ def load_picture(
         image = source
         check_pixels(image.width, image.height, role)
     else:
-        image, _ = open_file(read_source(source, role), role, _SEEN_FORMATS, hint)
+        raw = read_source(source, role)
+        image = _opened(raw, role, hint)
     decode(image, role)
     if not image.width * image.height:
         raise InputImageError(f"the {role} has no pixels")
@@ -121,19 +127,82 @@ def load_picture(
             image = ImageOps.exif_transpose(image)
     except Exception as error:  # the orientation is a courtesy; damaged EXIF data is common
         _log.info("the %s's orientation cannot be read: %s", role, error)
-    return _to_rgb(image)
+    return _to_rgb(image, role)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode; 16-bit gray is scaled, transparency laid on white."""
+def _opened(raw: bytes, role: str, hint: str) -> Image.Image:
+    """Open a file that Pillow reads, or a TIFF file of wide samples, of which it knows few."""
+    wide = open_wide(raw) if is_tiff(raw) else None
+    if wide is not None and (wide.width_of_samples > 1 or not _is_known_to_pillow(raw)):
+        check_pixels(wide.width, wide.height, role)
+        try:
+            samples = wide.decode().clip(0, 255).round().astype(np.uint8)
+        except (TiffFormatError, TiffUnsupportedError) as error:
+            raise damaged(role) from error
+        colours = 1 if samples.shape[2] < 3 else 3
+        return Image.fromarray(samples[:, :, 0] if colours == 1 else samples[:, :, :3])
+    image, several = open_file(raw, role, _SEEN_FORMATS, hint)
+    # The further images of a phone's JPEG are no frames.
+    if several and role == "secret" and image.format not in ("JPEG", "MPO"):
+        _log.warning("the secret has several frames or pages: the first alone is hidden")
+    return image
+
+
+def _is_known_to_pillow(raw: bytes) -> bool:
+    try:
+        with _no_warnings(), Image.open(io.BytesIO(raw), formats=("TIFF",)):
+            return True
+    except Exception:  # such as the little that Pillow knows of BigTIFF
+        return False
+
+
+def _in_srgb(image: Image.Image, profile: object, role: str) -> Image.Image:
+    """Convert colours from an embedded profile to sRGB, which is what everyone else assumes."""
+    if not isinstance(profile, bytes) or len(profile) > _MAX_PROFILE_BYTES:
+        return image
+    if image.mode not in ("RGB", "L", "CMYK"):
+        return image
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            image.mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if image.mode == "RGB" and _changes_little(transform):
+            return image
+        found = ImageCms.applyTransform(image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        _log.info("the %s's colour profile cannot be used: %s", role, error)
+        return image
+    return image if found is None else found
+
+
+def _changes_little(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Tell whether a profile is sRGB, whatever it calls itself: only rounding would be added."""
+    levels = np.linspace(0, 255, 9).round().astype(np.uint8)
+    probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    found = ImageCms.applyTransform(Image.fromarray(probe), transform)
+    if found is None:
+        return True
+    return bool(np.abs(np.asarray(found).astype(np.int16) - probe).max() <= _SAME_LEVELS)
+
+
+def _to_rgb(image: Image.Image, role: str) -> Image.Image:
+    """Convert any mode; 16-bit gray is scaled, transparency laid on white, a profile applied."""
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode == "I":
         wide = np.asarray(image).astype(np.int64).clip(0, 65535)
         image = Image.fromarray((wide // 257).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         colour = image.convert("RGBA")
         white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, colour)
-    return image.convert("RGB")
+        image = Image.alpha_composite(white, colour).convert("RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    return _in_srgb(image, profile, role).convert("RGB")
 
 
 @contextmanager
