@@ -62,7 +62,7 @@ __all__ = [
     "--carrier",
     required=True,
     metavar="PATH",
-    help="Input: the photo, as PNG, BMP, TIFF or JPEG.",
+    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG.",
 )
 @output_options(None, "stego.png, or the like with the suffix of the carrier's format")
 @key_options(sending=True)
@@ -90,7 +90,8 @@ def embed(
 ) -> None:
     """Hide a face, picture or file in a photo and write the stego.
 
-    The stego is a file of the carrier's format; of a BMP or TIFF it is a PNG if its name says so.
+    The stego is a file of the carrier's format; of a BMP, TIFF or WebP it is a PNG if its name
+    says so.
 
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """

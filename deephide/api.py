@@ -57,8 +57,8 @@ def embed(
     Parameters
     ----------
     secret : PIL image or path; for the codec "file" a path or bytes
-    carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF or JPEG file, or its
-        bytes; a JPEG file gives a JPEG stego, all others a PNG
+    carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF, lossless WebP or JPEG
+        file, or its bytes; a JPEG file gives a JPEG stego, all others a PNG
     passphrase, model, cost, codec : as in `EmbedOptions`
     progress : called with (stages done, stages in all); STAGES names them
     options : any others of `EmbedOptions`
@@ -100,7 +100,7 @@ def embed_file(
     """Hide a face, another picture or a file in a photo and write the stego.
 
     The stego is a file of the carrier's format, with the rest of the carrier's file around it; of a
-    BMP or TIFF carrier it may be a PNG file too.
+    BMP, TIFF or WebP carrier it may be a PNG file too.
 
     No file appears under its name before the secret was extracted from the stego; any
     failure leaves no file.
@@ -108,7 +108,7 @@ def embed_file(
     Parameters
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
-    destination : path of the file to write; its suffix says PNG, BMP, TIFF or JPEG
+    destination : path of the file to write; its suffix says PNG, BMP, TIFF, WebP or JPEG
     preview : path of a second PNG file, for the picture as the receiver will see it
     force : replace existing files
     dry_run : do everything but write the stego; a preview is written
