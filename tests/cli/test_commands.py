@@ -259,7 +259,7 @@ def test_a_secret_without_a_face(run):
         (lambda: Image.new("RGB", (1, 1)).save("bad.png"), 3, "too small"),
         (lambda: Image.new("P", (90, 90)).save("bad.png"), 3, "palette"),
         (lambda: Image.new("RGB", (90, 90), "white").save("bad.png"), 4, "too small or too flat"),
-        (lambda: Image.new("RGB", (90, 90)).save("bad.png", "WEBP"), 3, "is a WEBP file"),
+        (lambda: Image.new("RGB", (90, 90)).save("bad.png", "WEBP"), 3, "is a lossy WebP file"),
     ],
 )
 def test_bad_carriers_give_one_sentence_and_no_file(run, make, code, message):
