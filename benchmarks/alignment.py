@@ -1,4 +1,4 @@
-"""How often faces are found, and how far off the eyes are: `python benchmarks/alignment.py`.
+"""Alignment of faces: share of faces found, error of the eyes, time per image.
 
 Three questions, on the held-out faces, which are aligned already, and on portraits, which are not:
 where the detector sees the eyes of an aligned face; where they lie after a face that was shrunk,
@@ -28,7 +28,7 @@ TURNS = (0, 15, 30, 45)  # degrees, at most
 
 
 def summary(errors, total, seconds):
-    """Detection rate, error of the eyes and time per picture."""
+    """Detection rate, error of the eyes and time per image."""
     errors = np.array(errors)
     return {
         "pictures": total,
@@ -56,7 +56,7 @@ def on_aligned(detector, faces):
 
 
 def on_moved(detector, faces, turn, rng):
-    """Errors in pictures whose true eyes are known, because we put them there."""
+    """Errors in images whose true eyes are known, because we put them there."""
     errors, start = [], time.process_time()
     for face in faces:
         angle = np.deg2rad(rng.uniform(-turn, turn))

@@ -1,4 +1,4 @@
-"""Flip every single bit of a small stego, and count what extraction says.
+"""Bit flips: every single bit of a small stego, and what extraction gives after each flip.
 
 Three sorts of flips in a PNG: of the bits of the file, where checksums catch nearly all; of the
 bits of the file with its checksums corrected, so that the decoder and what follows see them; and of
@@ -34,7 +34,7 @@ SORTS = ("file", "repaired", "samples", "jpeg", "coefficients")
 
 
 def encoded(picture, kind, **options):
-    """Return a picture as a file."""
+    """Return an image as a file."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -73,7 +73,7 @@ class Stego:
 
 
 def flips(stego, sort, every):
-    """Yield what extraction is to read, a picture in memory or the bytes of a file."""
+    """Yield what extraction is to read, an image in memory or the bytes of a file."""
     if sort == "coefficients":
         yield from changed_coefficients(stego.jpeg, every)
         return

@@ -1,4 +1,4 @@
-"""Count false alarms and misses of the warnings about covers, on the portraits of `../shared`.
+"""False alarms and misses of the warnings about covers, on the portraits of `../shared`.
 
     python benchmarks/cover_warnings.py --json cover_warnings.json
 

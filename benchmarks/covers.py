@@ -1,4 +1,4 @@
-"""Cut a set of covers from the photos of the distribution's wallpaper packages.
+"""Covers for the laboratory, cut from the photos of the distribution's wallpaper packages.
 
 `python benchmarks/covers.py covers.zip` downloads three Debian packages with `apt-get` (nothing is
 installed), takes the photos among their wallpapers, and cuts them into scenes of 512 x 512 RGB
@@ -61,7 +61,7 @@ def unpack(package, folder):
 
 
 def find(folder, photo):
-    """Return the largest picture file of a wallpaper; they are named by photo or by size."""
+    """Return the largest image file of a wallpaper; they are named by photo or by size."""
     named = [*folder.rglob(f"{photo}.jpg"), *folder.rglob(f"{photo}/contents/images/*.jpg")]
     return max((path for path in named if not path.is_symlink()), key=lambda p: p.stat().st_size)
 
@@ -78,7 +78,7 @@ def scale_of(width, height):
 
 
 def scenes(path):
-    """Yield (row, column, picture) of a photo."""
+    """Yield (row, column, image) of a photo."""
     photo = Image.open(path).convert("RGB")
     scale = scale_of(*photo.size)
     size = (round(scale * photo.width), round(scale * photo.height))

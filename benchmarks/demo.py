@@ -1,4 +1,4 @@
-"""Run the main job on bundled inputs and show what happened.
+"""Demonstration of the main job on bundled inputs, with its files and figures.
 
 `python benchmarks/demo.py --output demo` hides each face of benchmarks/demo_faces in a photo of
 scikit-image with the two commands that a user types, and writes the stegos, the recovered faces
@@ -36,7 +36,7 @@ def command(*arguments: object) -> dict:
 
 
 def tile(image: Image.Image) -> Image.Image:
-    """Fit a picture into a square tile."""
+    """Fit an image into a square tile."""
     image = image.convert("RGB")
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     if max(image.size) < SIDE:

@@ -1,4 +1,4 @@
-"""Measure one stage and its picture against the straightforward implementation, in one run.
+"""Speed of one stage and synthesis against the straightforward implementation, in one run.
 
     PYTHONPATH=. python benchmarks/e2style_inference_speed.py [--threads 2] [--json PATH]
 

@@ -1,4 +1,4 @@
-"""Measure a training step of stage 1 against the straightforward implementation, in one run.
+"""Speed of a training step of stage 1 against the straightforward implementation, in one run.
 
     PYTHONPATH=. python benchmarks/e2style_training_speed.py [--size 1024] [--batch 1] [--json PATH]
 

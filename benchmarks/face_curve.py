@@ -91,7 +91,7 @@ def figures(faces, known, shown, sizes) -> dict:
 
 
 def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
-    """The model at each quality, and not rounded at all; the pictures of its usual quality."""
+    """The model at each quality, and not rounded at all; the images of its usual quality."""
     rows = []
     with torch.inference_mode():
         start = time.process_time()
@@ -114,7 +114,7 @@ def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
 
 
 def of_eigenfaces(faces, known, usual_bytes, say) -> tuple[list[dict], np.ndarray]:
-    """As `../shared/tools/eigenface_anchor.py`; also the pictures nearest to `usual_bytes`."""
+    """As `../shared/tools/eigenface_anchor.py`; also the images nearest to `usual_bytes`."""
     lanczos = Image.Resampling.LANCZOS
 
     def small(pictures):
@@ -164,7 +164,7 @@ def of_codec(faces, known, name, say) -> list[dict]:
 
 
 def best_picture(face, name, budget):
-    """Picture as received, and bytes; None where nothing fits."""
+    """Image as received, and bytes; None where nothing fits."""
     found = None
     options = {"WEBP": {"method": 4}, "JXL": {"effort": 7}}[name]
     for side in SIDES:

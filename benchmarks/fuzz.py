@@ -1,4 +1,4 @@
-"""Fuzz one door with coverage feedback (atheris, the libFuzzer engine) and report what it did.
+"""Fuzzing of one parser with coverage feedback (atheris, the libFuzzer engine).
 
     python benchmarks/fuzz.py image --minutes 30 --json image.json
 

@@ -5,7 +5,7 @@
 
 The first prints, for four photos, format, size and PSNR per budget, and the means that
 `deephide.codecs.image` states as typical. The second says which share of faces `auto` takes as code
-and which share of scikit-image's pictures it does not.
+and which share of scikit-image's images it does not.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def _accepted(model: models.Model, face: Image.Image) -> bool:
 
 
 def faces(path: Path, limit: int) -> dict:
-    """Shares of faces and of other pictures that `auto` sends as codes."""
+    """Shares of faces and of other images that `auto` sends as codes."""
     model = models.load_model(None)
     with zipfile.ZipFile(path) as archive:
         names = [name for name in sorted(archive.namelist()) if name.endswith(".webp")][:limit]

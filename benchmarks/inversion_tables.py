@@ -1,8 +1,8 @@
-"""What the scripts of Tables I to IV share: rows as trainings, at full size or small.
+"""Shared parts of the scripts of Tables I to IV: rows as trainings, at full size or small.
 
 A row is an encoder, changes of the training, and what the paper prints. Every row of a table sees
-the same pictures, in the same order, for as many steps, under the same losses unless the row is
-about them. `full` has the paper's sizes and settings; `small` has a quarter of the widths, pictures
+the same images, in the same order, for as many steps, under the same losses unless the row is
+about them. `full` has the paper's sizes and settings; `small` has a quarter of the widths, images
 of side 64 and a few thousand steps, for one processor.
 """
 
@@ -42,8 +42,8 @@ from e2style.training.ranks import together
 from e2style.training.state import TrainingState
 
 RANK = os.environ.get("RANK", "0")  # set by torchrun; the first process prints
-LATENTS = 300  # pictures whose codes e4e's critic takes for real, where nothing maps z
-SMALL_SET = 2000  # training pictures of a small table
+LATENTS = 300  # images whose codes e4e's critic takes for real, where nothing maps z
+SMALL_SET = 2000  # training images of a small table
 PRESETS = Path(str(resources.files("e2style.presets")))
 COMMON = {"loss.identity": 0.0, "loss.parsing": 0.0}
 SINGLE = {"loss.identity_single": True, "loss.parsing": 0.0}
@@ -54,7 +54,7 @@ MULTI = {"loss.parsing": 0.0}
 class Scale:
     """Sizes of a whole table."""
 
-    side: int  # of the pictures that encoders see
+    side: int  # of the images that encoders see
     widths: tuple[int, ...]  # of the trunk's four groups; others are derived from them
     units: tuple[int, ...]
     training: dict[str, Any]  # changes of the paper's settings
@@ -176,7 +176,7 @@ def settings_of(row: Row, options: argparse.Namespace, generator: GeneratorConfi
 
 
 def data_of(options: argparse.Namespace) -> Path:
-    """The pictures; for `small` shrunk once, since decoding would take longer than training."""
+    """The images; for `small` shrunk once, since decoding would take longer than training."""
     if options.scale == "full":
         return Path(options.data)
     side = SCALES["small"].side
@@ -194,7 +194,7 @@ def data_of(options: argparse.Namespace) -> Path:
 
 
 def latents_of(options: argparse.Namespace) -> Path:
-    """Codes that the generator's own encoder finds for some training pictures."""
+    """Codes that the generator's own encoder finds for some training images."""
     path = options.runs / "latents.npy"
     if not path.exists():
         model = load_model(options.generator)
@@ -212,7 +212,7 @@ class Quarter(nn.Module):
         self.network = network
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Pictures B 3 S S -> levels of the first quarter."""
+        """Images B 3 S S -> levels of the first quarter."""
         levels: list[Tensor] = self.network(pictures[: max(len(pictures) // 4, 1)])
         return levels
 

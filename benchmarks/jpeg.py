@@ -1,9 +1,9 @@
-"""Time hiding in JPEG carriers in whole processes, and see what stays of their files.
+"""JPEG carriers in whole processes: time and memory, and the parts of the file that stay.
 
     python benchmarks/jpeg.py [--runs 3] [--json PATH]
 
 2,000 bytes go into a mosaic of scikit-image's photos, 1024 x 1024, quality 95, 4:4:4, and into the
-same picture as PNG; start of Python, key derivation, verification and writing included. Each
+same image as PNG; start of Python, key derivation, verification and writing included. Each
 command runs once to warm numba's cache and then some times on the clock; the ratio is that of the
 medians of one run of this script. Processor seconds are those of all threads together: on a busy
 machine they say more. (`stc_costs.py` times the cost functions.)

@@ -1,4 +1,4 @@
-"""Try to tell JPEG stegos from their covers with DCTR features and an ensemble of Fisher's rules.
+"""Detection of JPEG stegos with DCTR features and an ensemble of Fisher discriminants.
 
     python benchmarks/jpeg_detect.py covers.zip [--covers 300] [--quality 95]
                                      [--payloads 300,750] [--json PATH]
@@ -6,7 +6,7 @@
 The zip is what `covers.py` makes: scenes of 512 x 512, a folder for each photo, all of which take
 turns.  Each scene is compressed once, and random bytes of each length are embedded in it as
 `deephide.embed` does, with keys of their own; Argon2id runs with little memory, which changes
-nothing in the picture.
+nothing in the image.
 
 Features are those of Holub and Fridrich, "Low-Complexity Features for JPEG Steganalysis Using
 Undecimated DCT" (IEEE TIFS 10(2), 2015), of luma, 8,000 of them; `--check` compares those of the
@@ -58,7 +58,7 @@ def luma(raw):
 
 
 def dctr(samples, quality):
-    """Return the (8000,) features of Holub and Fridrich of a picture about zero."""
+    """Return the (8000,) features of Holub and Fridrich of an image about zero."""
     step = max(8 * (2 - quality / 50), 0.2) if quality >= 50 else min(400 / quality, 100)
     basis = fft.dct(np.eye(8), axis=0, norm="ortho")
     fold = np.minimum(np.arange(8), 8 - np.arange(8))

@@ -1,14 +1,14 @@
-"""Measure what the keys cost and whether failures can be told apart by time.
+"""Cost of keys, time of failures of different causes, and changes that a decoy would show.
 
     python benchmarks/keys.py speed     derivation, orders, ephemeral keys; seconds, medians
-    python benchmarks/keys.py failures  nothing hidden, wrong key, altered picture: whole extract
+    python benchmarks/keys.py failures  nothing hidden, wrong key, altered image: whole extract
     python benchmarks/keys.py decoy     changes with one container and with two
 
 `failures` takes the cases in random turns, with the model loaded before. It takes wall time and the
 time of the processor, which other work on the machine disturbs less, and compares every two cases
 with the Mann-Whitney test. There are twelve keys and stegos: how long it takes to sort an order
 differs by some percent from key to key, whether right or wrong. `decoy` is
-what docs/threat-model.md says about a second passphrase. All need scikit-image's pictures;
+what docs/threat-model.md says about a second passphrase. All need scikit-image's images;
 --json PATH also writes the tables, with commit, CPU and versions.
 """
 

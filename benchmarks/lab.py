@@ -1,7 +1,7 @@
-"""Measure how detectable our stegos are, beside the rivals: the table and plots of docs/lab.md.
+"""Detectability of our stegos beside other schemes: the table and plots of docs/lab.md.
 
 `python benchmarks/lab.py covers.zip --secrets faces.zip -o runs/lab` needs the covers that
-`benchmarks/covers.py` cuts and pictures of faces.  It trains the two deep-hiding networks on some
+`benchmarks/covers.py` cuts and images of faces.  It trains the two deep-hiding networks on some
 of the covers, runs every row of the table, and goes on where it was when it is called again.  All
 rows on all 502 covers take about an hour and a half of one core; `--limit` takes fewer covers.
 """

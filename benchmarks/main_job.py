@@ -1,11 +1,11 @@
-"""Measure the main job on faces that were never trained on.
+"""Main job on held-out faces: integers recovered, and quality of the reconstructions.
 
     python benchmarks/main_job.py quality    recovered against secret: PSNR, SSIM, identity, bits
     python benchmarks/main_job.py recover    50 secrets x 10 carriers: integers come back exactly
     python benchmarks/main_job.py cost       wall time and peak memory of both commands
 
-Needs ../shared (faces of val.zip, the dlib network) and scikit-image's pictures. Each prints a
-line a figure and writes JSON with commit, CPU and versions.
+Needs ../shared (faces of val.zip, the dlib network) and scikit-image's images. Each prints a
+line per figure and writes JSON with commit, CPU and versions.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def carriers() -> dict[str, Image.Image]:
 
 
 def read_faces(count: int | None = None) -> dict[str, Image.Image]:
-    """Pictures of val.zip by stem, `count` of them spread over the set."""
+    """Images of val.zip by stem, `count` of them spread over the set."""
     with zipfile.ZipFile(FACES) as archive:
         names = sorted(archive.namelist())
         if count:
@@ -171,7 +171,7 @@ def _workers(folder: str, model: str | None, verb: str) -> list[dict]:
 
 
 def recover(model: str | None, secrets: int) -> dict:
-    """Embed here, extract in two other processes, compare integers and painted pictures.
+    """Embed here, extract in two other processes, compare integers and painted images.
 
     Ten secrets are also embedded in two processes, with one salt, to compare the files made.
     """

@@ -1,4 +1,4 @@
-"""Measure what a large carrier takes: peak memory and time of each step, one process per row.
+"""Memory and time of each step with a large carrier, one process per row.
 
     python benchmarks/memory.py --megapixels 12 --json memory.json
 

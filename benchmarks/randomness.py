@@ -1,11 +1,11 @@
-"""Do the bits of a picture pass as random, to those without the key and with it?
+"""Randomness of the bits of an image, without the key and with it.
 
     python benchmarks/randomness.py [--bits 10000000] [--json PATH]
 
 Three streams of 10^7 bits from ten photos that scikit-image ships, all zones as a reader gets
 them: stegos with the right key before decryption, the same with wrong keys, and clean photos.
-A fourth stream is the system's random generator. Two more are ephemeral keys as they lie in a
-picture for recipients, and ordinary X25519 public keys, which must fail. Every stream goes through
+A fourth stream is the system's random generator. Two more are ephemeral keys as they lie in an
+image for recipients, and ordinary X25519 public keys, which must fail. Every stream goes through
 the tests of `nist.py` as a whole, and in 100 pieces, whose p-values ought to be uniform
 (Kolmogorov-Smirnov).
 

@@ -1,11 +1,11 @@
-"""What restoration brings back, beside doing nothing and beside simple filters.
+"""Quality of restored faces, beside the damaged image and beside simple filters.
 
     python benchmarks/restoration.py --json restoration.json
 
 Every face of `../shared/data/faces/val.zip`, which nothing was trained or tuned on, is damaged at
 128 px as in training, restored by the built-in model, and compared with the truth there: PSNR,
-SSIM, and dlib's distance at 256 px (two pictures of one person: below 0.6).  Beside it stand the
-damaged picture itself and what needs no model: bicubic enlargement, a median of 3 x 3 samples,
+SSIM, and dlib's distance at 256 px (two images of one person: below 0.6).  Beside it stand the
+damaged image itself and what needs no model: bicubic enlargement, a median of 3 x 3 samples,
 holes filled softly from their surroundings.
 
 Needs `pip install 'deephide[train]'` and ../shared.
@@ -44,7 +44,7 @@ BICUBIC = Image.Resampling.BICUBIC
 
 
 def versions(model, truth, task, factor, seed):
-    """Yield name and picture of everything that is compared for one face, the damage first."""
+    """Yield name and image of everything that is compared for one face, the damage first."""
     side = model.network.seen_side
     damaged = restoration.damaged(truth, task, side, seed, factor)
     array = np.asarray(damaged)

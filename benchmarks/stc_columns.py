@@ -1,4 +1,4 @@
-"""Search columns for block widths and heights that the 2011 table does not cover.
+"""Submatrix columns for widths and heights that the 2011 table does not cover, by search.
 
     PYTHONPATH=. python benchmarks/stc_columns.py search --height 12 [--json PATH]
     PYTHONPATH=. python benchmarks/stc_columns.py compare [--heights 13] [--widths 2 4 8]

@@ -1,4 +1,4 @@
-"""What the `stc` benchmarks share: pictures with costs, the machine, tables and JSON."""
+"""Shared parts of the `stc` benchmarks: images with costs, the machine, tables and JSON."""
 
 import json
 import platform
@@ -50,7 +50,7 @@ def photo(side):
 
 
 def photo_costs(side, rng):
-    """Return the mosaic's samples and HILL prices, in one random order."""
+    """Return the mosaic's samples and HILL costs, in one random order."""
     picture = photo(side)
     rho = np.stack([stc.costs.hill(picture[..., c]) for c in range(3)], axis=-1)
     order = rng.permutation(picture.size)

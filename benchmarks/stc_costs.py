@@ -1,4 +1,4 @@
-"""Measure the cost functions next to conseal's fastest, in one run, in turn.
+"""Speed and agreement of the cost functions beside conseal's fastest, in one run, in turn.
 
     PYTHONPATH=. python benchmarks/stc_costs.py [--side 512 1024] [--colour 512] [--repeat 7]
         [--json PATH]
@@ -14,9 +14,9 @@ Differences are to conseal's fastest function. HILL in Rust is single precision,
 MiPOD rates come from a table with coarse steps: tests/stc/test_costs_conseal.py compares both
 with the definitions. WOW and UERD are compared where conseal calls nothing wet.
 
-The last table is what synchronised channels do, with HILL prices of a colour photo: the mean
-product of the signs of two changed channels of one pixel (1 where they always agree), the share
-of changes that have such a sibling; and against strength 0 the distortion in HILL's own prices,
+The last table shows the effect of synchronised channels, with HILL costs of a colour photo: the
+mean product of the signs of two changed channels of one pixel (1 where they always agree), the
+share of changes that have such a sibling; and against strength 0 the distortion in HILL's costs,
 the number of changes and the energy that they add to the differences of channels; by an optimal
 coder and by ours.
 """
@@ -87,7 +87,7 @@ def seconds(function):
 
 
 def jpeg_luma(picture):
-    """Return coefficients, table and decoded pixels of a picture's luma at quality 90."""
+    """Return coefficients, table and decoded pixels of an image's luma at quality 90."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
         Image.fromarray(picture).save(path, quality=90)

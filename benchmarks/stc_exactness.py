@@ -1,11 +1,11 @@
-"""Embed and extract in random covers until something is neither exact nor a typed error.
+"""Exactness of embedding in random covers: every outcome is exact or a typed error.
 
     PYTHONPATH=. python benchmarks/stc_exactness.py [--covers 2000] [--json PATH]
 
 Sizes, heights, payloads, splits, wet patterns and cost scales are drawn at random. Every stego must
 give its message back, differ from its cover by at most 1, and leave wet changes alone; the only
 other outcome allowed is `PayloadTooLargeError`. The last column says how full the
-emptiest cover was that refused in a random order with the entropy split.
+emptiest cover was that was rejected in random order with the entropy split.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def fullness(cover, message, p1, m1, _):
 
 
 def check(case):
-    """Return "exact" or "refused"; anything else raises."""
+    """Return "exact" or "rejected"; anything else raises."""
     cover, message, p1, m1, options = case
     threads = 1 + message.size % 2
     try:

@@ -1,4 +1,4 @@
-"""Measure how far above the payload-distortion bound `stc` embeds.
+"""Coding loss of `stc`: distortion above the payload-distortion bound.
 
     PYTHONPATH=. python benchmarks/stc_loss.py [--log2-n 17] [--seeds 2] [--heights 10 12]
 

@@ -1,4 +1,4 @@
-"""Measure how fast `stc` embeds and extracts, next to a plain gather trellis in the same run.
+"""Speed of embedding and extraction by `stc` beside a plain gather trellis, in the same run.
 
     PYTHONPATH=. python benchmarks/stc_speed.py [--log2-n 20] [--repeat 3] [--json PATH]
 

@@ -1,4 +1,4 @@
-r"""Train the forward models of Table I with equal data, steps and losses, and print its columns.
+r"""Table I: the forward models, trained with equal data, steps and losses, and its columns.
 
     python benchmarks/table1.py --data train.zip --validation val.zip --features weights --runs runs
     torchrun --standalone --nproc_per_node 4 benchmarks/table1.py --scale full --data ffhq.zip \
@@ -6,7 +6,7 @@ r"""Train the forward models of Table I with equal data, steps and losses, and p
         --features weights --metrics weights --device cuda --runs runs
 
 Interrupted, the same command goes on; `--print` prints what is trained so far. The methods that
-optimise codes or noise run on a few pictures, for which the row says how many.
+optimise codes or noise run on a few images, for which the row says how many.
 """
 
 from inversion_tables import Row, chosen, parser_of, print_table, train_rows

@@ -1,10 +1,10 @@
-r"""Edit faces with what Table I trained, and print Table II: FID and identity against the input.
+r"""Table II: faces edited by what Table I trained, FID and identity against the input.
 
     python benchmarks/table2.py --data train.zip --validation val.zip --features weights \
         --runs runs --with hatatori/man --without hatatori/woman
 
 The direction is learnt for each network by itself, as in InterFaceGAN, between the codes of two
-groups of the training pictures, and added `--strength` times. FID needs Inception's weights. The
+groups of the training images, and added `--strength` times. FID needs Inception's weights. The
 preference rates of the paper need people.
 """
 
@@ -81,7 +81,7 @@ def _print(name: str, run: Path, options: argparse.Namespace) -> None:
 
 
 def _codes(model: InversionModel, faces: FaceSet, group: str, count: int) -> np.ndarray:
-    """Codes (N, n, 512) of the first pictures of a group."""
+    """Codes (N, n, 512) of the first images of a group."""
     places = [k for k, own in enumerate(faces.groups) if own == group][:count]
     if not places:
         raise SystemExit(f"no picture of the group {group}; there are {sorted(set(faces.groups))}")

@@ -1,4 +1,4 @@
-"""Train the ablation of Table III, (a) to (h), and print its columns.
+"""Table III: the ablation, (a) to (h), trained and measured.
 
     python benchmarks/table3.py --data train.zip --validation val.zip --features weights --runs runs
 

@@ -1,4 +1,4 @@
-r"""Train the encoders of Table IV on another domain than faces, and print its columns.
+r"""Table IV: encoders trained on another domain than faces, and its columns.
 
     python benchmarks/table4.py cats --scale full --data lsun-cat.zip \
         --validation lsun-cat-test.zip --generator stylegan2-cat.pt --features weights \

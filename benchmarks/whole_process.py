@@ -1,4 +1,4 @@
-"""Time `deephide embed` and `extract` as whole processes, from the interpreter's start to its end.
+"""Time of `deephide embed` and `extract` as whole processes, the interpreter's start included.
 
     python benchmarks/whole_process.py --runs 7 --json whole_process.json
 

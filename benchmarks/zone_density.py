@@ -1,4 +1,4 @@
-"""Do the changes of the public zone lie as close together as those of the rest?
+"""Density of changes in the public zone beside that of the other zones.
 
     python benchmarks/zone_density.py [--repeats 20] [--json PATH]
 

@@ -37,7 +37,7 @@ __all__ = [
     "keygen",
 ]
 
-DEFAULT_NAMES = ("secret.png", "secret.bin")  # of a picture and of a file
+DEFAULT_NAMES = ("secret.png", "secret.bin")  # of an image and of a file
 
 
 def embed(
@@ -52,7 +52,7 @@ def embed(
     _random: Callable[[int], bytes] = os.urandom,
     **options: Unpack[Keywords],
 ) -> EmbedResult:
-    """Hide a face, another picture or a file in a photo.
+    """Hide a face, another image or a file in a photo.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def embed_file(
     compare_with: PathSource | None = None,
     **options: Unpack[Keywords],
 ) -> EmbedResult:
-    """Hide a face, another picture or a file in a photo and write the stego.
+    """Hide a face, another image or a file in a photo and write the stego.
 
     The stego is a file of the carrier's format, with the rest of the carrier's file around it; of a
     BMP, TIFF or WebP carrier it may be a PNG file too.
@@ -109,10 +109,10 @@ def embed_file(
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
     destination : path of the file to write; its suffix says PNG, BMP, TIFF, WebP or JPEG
-    preview : path of a second PNG file, for the picture as the receiver will see it
+    preview : path of a second PNG file, for the image as the receiver will see it
     force : replace existing files
     dry_run : do everything but write the stego; a preview is written
-    strip_metadata : leave out what the carrier's file says besides what the picture looks like
+    strip_metadata : leave out what the carrier's file says besides what the image looks like
     keep_times : give the stego the carrier's times of access and change
     compare_with : folder in which to look for earlier stegos of the carrier, to warn of them
     options : as in `embed`
@@ -197,8 +197,8 @@ def extract(
 
     Raises
     ------
-    ExtractionError : nothing hidden, wrong passphrase or altered picture; deliberately one error
-    FormatVersionError : made by a newer program, or a picture format not supported here
+    ExtractionError : nothing hidden, wrong passphrase or altered image; deliberately one error
+    FormatVersionError : made by a newer program, or an image format not supported here
     CheckpointError : made with another model
     """
     return pipeline.extract(stego, passphrase, model, key_file, identity)
@@ -216,12 +216,12 @@ def extract_file(
 ) -> ExtractResult:
     """Get back what was hidden and write it; any failure leaves no file.
 
-    Pictures are written as PNG, files as they were.
+    Images are written as PNG, files as they were.
 
     Parameters
     ----------
     stego, passphrase, model : as in `extract`
-    destination : path of the file to write; for a picture it must end in .png.  None means
+    destination : path of the file to write; for an image it must end in .png.  None means
         secret.png or secret.bin in the current folder
     force : replace an existing file
     key_file, identity : as in `extract`

@@ -1,4 +1,4 @@
-"""Every error a caller of `deephide` can meet.
+"""Errors that a caller of `deephide` can meet.
 
 ::
 
@@ -51,7 +51,7 @@ class DeephideError(Exception):
 
 
 class InputImageError(DeephideError, ValueError):
-    """A picture given as secret, cover or stego cannot be used."""
+    """An image given as secret, cover or stego cannot be used."""
 
     exit_code = 3
 
@@ -82,7 +82,7 @@ class CapacityError(DeephideError, ValueError):
 
 
 class ExtractionError(DeephideError):
-    """Nothing hidden, wrong passphrase, altered picture: deliberately one and the same."""
+    """Nothing hidden, wrong passphrase, altered image: deliberately one and the same."""
 
     exit_code = 5
 

@@ -244,7 +244,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """Return a picture as a plain PNG file."""
+    """Return an image as a plain PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

@@ -22,8 +22,8 @@ class EmbedResult:
 
     `payload_bits` is everything that was hidden, container included; `alpha` is that per
     element; `change_rate` is the share of elements that changed; `psnr` compares stego and
-    cover in dB; `preview` is the picture that the receiver will see, None for a file.
-    `secret_psnr` compares it with the secret (faces at 64 x 64, other pictures at the size shown).
+    cover in dB; `preview` is the image that the receiver will see, None for a file.
+    `secret_psnr` compares it with the secret (faces at 64 x 64, other images at the size shown).
     `reason` says which codec was taken and why; `model` and `integers` are None without a model.
     `safe_bits` is what the cover holds safely, and `detector_error` how often the best detector
     would err on this payload, as `Capacity` has them.  `file` is the whole file of the stego, to be
@@ -83,7 +83,7 @@ class ExtractInfo:
 class ExtractResult:
     """What was hidden, and what its container says.
 
-    `image` is the picture, or None if a file was hidden; `data` are the bytes of the file, or None;
+    `image` is the image, or None if a file was hidden; `data` are the bytes of the file, or None;
     `path` is where it was written, if it was.
     """
 
@@ -94,5 +94,5 @@ class ExtractResult:
 
     @property
     def file(self) -> bytes:
-        """What `extract_file` writes: the picture as a PNG file, or the bytes of the file."""
+        """What `extract_file` writes: the image as a PNG file, or the bytes of the file."""
         return png_bytes(self.image) if self.image is not None else self.data or b""

@@ -1,4 +1,4 @@
-"""Let mkdocstrings read the docstrings of this project as they are meant.
+"""Extension for mkdocstrings that reads the docstrings of this project as they are meant.
 
 What stands behind the colon of a parameter is prose here, not a type; types stand in the signature.
 Doctests may stand anywhere. The fields of a configuration have a comment each and no docstring.

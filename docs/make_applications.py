@@ -1,4 +1,4 @@
-"""Draw docs/applications.md's pictures and fill its tables: `python docs/make_applications.py`.
+"""Images and tables of docs/applications.md: `python docs/make_applications.py`.
 
 All faces are the demonstration faces, which a generator of this project made: nobody's. What ships
 as a direction, and what was measured of it, comes from recipes/directions.py, and the figures of
@@ -49,7 +49,7 @@ def demo_faces():
 
 
 def grid(rows, name):
-    """Rows of pictures of any size, each shrunk to a cell, on white."""
+    """Rows of images of any size, each shrunk to a cell, on white."""
     width = max(len(row) for row in rows)
     sheet = Image.new(
         "RGB", (width * (SIDE + GAP) - GAP, len(rows) * (SIDE + GAP) - GAP), (255, 255, 255)

@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the help of every command: `python docs/make_cli.py`."""
+"""Generator of docs/cli.md from the help of every command: `python docs/make_cli.py`."""
 
 import argparse
 import pathlib

@@ -1,4 +1,4 @@
-"""Write docs/json.md from docs/json.schema.json: `python docs/make_json.py`."""
+"""Generator of docs/json.md from docs/json.schema.json: `python docs/make_json.py`."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""Draw what the default model paints: `python docs/make_model_pictures.py --faces val.zip`.
+"""Images of docs/face256.md: `python docs/make_model_pictures.py --faces val.zip`.
 
 Faces of a folder or zip that the model never saw are inverted; all that is shown is painted by the
 generator from their codes: in fewer and more bytes, halfway between two of them, and with rows of

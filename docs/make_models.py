@@ -1,4 +1,4 @@
-"""Write docs/models.md from the cards of the shipped models: `python docs/make_models.py`."""
+"""Generator of docs/models.md from the cards of shipped models: `python docs/make_models.py`."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README and the tutorial: `python docs/make_pictures.py`.
+"""Images of the README, the tutorial and the guides: `python docs/make_pictures.py`.
 
 The faces are the package's own demonstration faces and the astronaut of scikit-image (Eileen
 Collins, NASA, public domain); the photo is its cup of coffee. Everything is computed, and the same
@@ -33,7 +33,7 @@ INK, SOFT, ACCENT = "#263238", "#607d8b", "#00796b"
 
 
 def seeded() -> Callable[[int], bytes]:
-    """A stand-in for the system's random bytes, so that a picture is the same every time."""
+    """A stand-in for the system's random bytes, so that an image is the same every time."""
     rng = np.random.default_rng(9)
     return rng.bytes
 
@@ -97,7 +97,7 @@ def frame(column: int, row: int, title: str) -> str:
 
 
 def picture_cell(column: int, row: int, image: Image.Image, title: str) -> str:
-    """A cell with a picture in it."""
+    """A cell with an image in it."""
     data = io.BytesIO()
     image.save(data, "WEBP", quality=80)
     text = base64.b64encode(data.getvalue()).decode()
@@ -144,7 +144,7 @@ def diagram() -> None:
     assert result.integers is not None and result.preview is not None
     crop = min(cover.size)
     x = (cover.width - crop) // 2
-    price = stc.costs.hill(np.asarray(cover)[:crop, x : x + crop, 1])
+    costs = stc.costs.hill(np.asarray(cover)[:crop, x : x + crop, 1])
     model = e2style.load()
     pixels = torch.from_numpy(np.array(Image.open(FACE).convert("RGB").resize((256, 256))))
     offsets = model.invert(pixels.permute(2, 0, 1)[None] / 127.5 - 1)[0] - model.network.w_avg
@@ -165,7 +165,7 @@ def diagram() -> None:
         arrow(4, 0, "", "down"),
         picture_cell(2, 1, square(cover), "cover"),
         arrow(2, 1, "cost|function"),
-        picture_cell(3, 1, heat(-np.log(price)), "prices (light: cheap)"),
+        picture_cell(3, 1, heat(-np.log(costs)), "costs (light: low)"),
         arrow(3, 1, "trellis|code"),
         picture_cell(4, 1, changes(cover, result.stego), "changes by one level"),
         arrow(4, 1, "", "down"),
@@ -202,7 +202,7 @@ def diagram() -> None:
 
 
 def tiles(rows: Sequence[Sequence[tuple[Image.Image, str]]], name: str) -> None:
-    """Write pictures side by side, each under its title."""
+    """Write images side by side, each under its title."""
     columns = len(rows[0])
     figure, axes = plt.subplots(
         len(rows), columns, figsize=(2.3 * columns, 2.55 * len(rows)), squeeze=False
@@ -231,7 +231,7 @@ def tutorial() -> None:
 
 def covers() -> None:
     """Draw how much four photos hold safely, and where."""
-    photos, prices = [], []
+    photos, maps = [], []
     for name in ("coffee.png", "chelsea.png", "rocket.jpg", "page.png"):
         image = Image.open(PHOTOS / name)
         image = image if image.mode == "L" else image.convert("RGB")
@@ -239,9 +239,9 @@ def covers() -> None:
         pixels = np.asarray(image.convert("L"))
         crop, x = min(image.size), (image.width - min(image.size)) // 2
         photos.append((square(image), f"{image.width} × {image.height}: {safe} bytes"))
-        price = -np.log(stc.costs.hill(pixels)[:crop, x : x + crop])
-        prices.append((heat(price), "light: cheap to change"))
-    tiles([photos, prices], "covers.webp")
+        costs = -np.log(stc.costs.hill(pixels)[:crop, x : x + crop])
+        maps.append((heat(costs), "light: cheap to change"))
+    tiles([photos, maps], "covers.webp")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Draw the pictures of docs/stc.md: a trellis, and the distance from the bound.
+"""Images of docs/stc.md: a trellis, and the distance from the bound.
 
     PYTHONPATH=. python docs/make_stc_pictures.py [--log2-n 17] [--seeds 2]
 
-The second picture is measured: linear costs, heights 7 to 14, a minute or two of computation.
+The second image is measured: linear costs, heights 7 to 14, a minute or two of computation.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/ui.md: the page in Chromium, with a face that nobody has.
+"""Screenshots of docs/ui.md: the page in Chromium, with a face that nobody has.
 
     PYTHONPATH=. python docs/make_ui_pictures.py
 
@@ -45,7 +45,7 @@ def served() -> Iterator[str]:
 
 
 def take(browser: Browser, url: str, name: str) -> None:
-    """Hide the face, and write a picture of the page."""
+    """Hide the face, and write an image of the page."""
     width, height, scheme, part = SIGHTS[name]
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     page.set_default_timeout(MILLISECONDS)
@@ -66,7 +66,7 @@ def take(browser: Browser, url: str, name: str) -> None:
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take all images."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with served() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)

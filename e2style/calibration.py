@@ -1,10 +1,10 @@
-"""Fit a quantizer to any model of the family: one step per row, tables, acceptance limits.
+"""Calibration of a model: a quantizer with one step per row, tables, limits of acceptance.
 
-Steps follow from what they do to the picture. Noise of variance v in row i of a code changes
-the picture by s_i^2 v, and a step d is noise of variance d^2 / 12; the bits that a step costs
+Steps follow from what they do to the image. Noise of variance v in row i of a code changes
+the image by s_i^2 v, and a step d is noise of variance d^2 / 12; the bits that a step costs
 fall with log d alone, so that at high rate the best steps are all proportional to 1 / s_i
 (Gersho and Gray 1992, Sec. 8.3). Their common scale is set so that the integers alone cost the
-picture no more than a given PSNR.
+image no more than a given PSNR.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Calibration:
     Attributes
     ----------
     quantizer : steps, centre, tables
-    limits : beyond which a picture counts as no face
+    limits : beyond which an image counts as no face
     bits : mean length in bits of the faces' own codes under the tables
-    psnr : dB at 256 x 256 between pictures of rounded and of exact codes; nan if not measured
-    skipped : pictures of the data that could not be read
+    psnr : dB at 256 x 256 between images of rounded and of exact codes; nan if not measured
+    skipped : images of the data that could not be read
     """
 
     quantizer: Quantizer
@@ -82,13 +82,13 @@ def calibrate(
     faces : at least two, at side 256; hundreds are better
     step : one step for all coefficients instead of steps that are searched
     target_db : PSNR at 256 x 256 that rounding alone may cost, where steps are searched
-    probes : faces that the search paints, about 20 pictures each
-    progress : called with (done, total) pictures
+    probes : faces that the search paints, about 20 images each
+    progress : called with (done, total) images
 
     Raises
     ------
     DataError : fewer than two faces, codes that are not finite, or a model that takes other
-        pictures than RGB
+        images than RGB
     """
     if len(faces) < 2:
         raise DataError(f"calibration needs at least two faces, got {len(faces)}")
@@ -190,7 +190,7 @@ def _paint(model: InversionModel, code: NDArray[np.float32]) -> Tensor:
 
 
 def _shown(model: InversionModel, code: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Picture of a code at the side at which pictures are compared, or its own if smaller."""
+    """Image of a code at the side at which images are compared, or its own if smaller."""
     painted = _paint(model, code)
     side = min(COMPARED_SIDE, painted.shape[-1])
     pooled = torch.nn.functional.adaptive_avg_pool2d(painted, side)
@@ -219,7 +219,7 @@ def _search(
             gain[i] += change / np.square(NOISE * width) / len(codes)
             meter.count()
     sensitivity = np.sqrt(np.maximum(gain, gain.max() / MAX_RATIO**2))
-    allowed = 4.0 * 10 ** (-target_db / 10)  # squared error of pictures in [-1, 1]
+    allowed = 4.0 * 10 ** (-target_db / 10)  # squared error of images in [-1, 1]
     scale = math.sqrt(12 * allowed / len(rows))
     best: tuple[float, float] | None = None
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""One description for every member of the E2Style family, and for how it is trained."""
+"""Configuration of every member of the E2Style family, and of its training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search for editing directions of the default model, of which those ship that work.
+"""Editing directions of the default model: a search, of which those ship that work.
 
     python recipes/directions.py --data FOLDER --weights FOLDER --faces 6607
 

@@ -31,7 +31,7 @@ def _check_split(split: str) -> None:
         raise ValueError(f"split: got {split!r}; allowed: 'entropy' and 'even'")
 
 
-# Shares tried in full before a message is refused.
+# Shares tried in full before a message is rejected.
 _TRIES = 4
 
 # Elements handled at once where temporary arrays would else be as large as the cover.

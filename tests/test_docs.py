@@ -1,4 +1,4 @@
-"""The documents say what is so: figures, tables, links and pictures match the project."""
+"""Documents against the project: figures, tables, links, names and images."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Every block of every page is run or, where it needs what is not here, held against the program.
+"""Blocks of every page, run or, where something is missing, checked against the program.
 
 `console` and `python` blocks run in the order of the page, in a folder of the page's own. Output
 that is shown is what appears, digits apart. A comment `<!-- needs: X -->` before a block keeps it

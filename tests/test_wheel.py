@@ -1,4 +1,4 @@
-"""What is published is whole: the source archive, the wheel, its commands and its types."""
+"""Completeness of what is published: the source archive, the wheel, its commands and its types."""
 
 import os
 import subprocess

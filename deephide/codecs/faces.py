@@ -61,7 +61,7 @@ def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
 
     Parameters
     ----------
-    picture : the secret
+    image : the secret
     whole : all of it is to be hidden, so that it has to be square
     """
     width, height = picture.size
@@ -152,8 +152,8 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
 
     Parameters
     ----------
-    picture : upright, RGB
-    face : "auto" takes the largest face if a detector is installed and the picture is not aligned
+    image : upright, RGB
+    face : "auto" takes the largest face if a detector is installed and the image is not aligned
         already, else the central square; "largest" or a number insists on that face; None takes
         the central square
     size : side of the cut-out face

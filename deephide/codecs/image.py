@@ -44,7 +44,7 @@ MAX_DISPLAY_SIDE = 1024  # of what the sender writes; more would only be empty m
 MAX_SIDE = 4096  # of what a receiver accepts as display size
 MAX_PIXELS = 1 << 22
 MAX_CODED_SIDE = 1024
-MAX_PAYLOAD = 1 << 16  # more bytes than any picture is worth, but enough to make decoders work
+MAX_PAYLOAD = 1 << 16  # more bytes than any image is worth, but enough to make decoders work
 
 # About 2**(1/3) apart: the quality over the side is flat near its best.
 _LADDER = (12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768)
@@ -66,9 +66,9 @@ class UnsupportedFormatError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Squeezed:
-    """A picture in few bytes.
+    """An image in few bytes.
 
-    `psnr` compares `preview`, the picture as the receiver will see it, with the secret at the
+    `psnr` compares `preview`, the image as the receiver will see it, with the secret at the
     display size, in dB; `quality` is the encoder's setting, 0 to 100.
     """
 
@@ -89,7 +89,7 @@ class Squeezed:
 
 
 def squeeze(secret: Image.Image, budget: int, *, avif: bool | None = None) -> Squeezed | None:
-    """Squeeze a picture into a budget.
+    """Squeeze an image into a budget.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def squeeze(secret: Image.Image, budget: int, *, avif: bool | None = None) -> Sq
 
     Returns
     -------
-    Squeezed, or None if no picture of any size fits
+    Squeezed, or None if no image of any size fits
     """
     budget = min(budget, MAX_PAYLOAD)
     search = _Search(_to_display(secret), budget)
@@ -129,7 +129,7 @@ def typical_psnr(budget: int) -> float:
 
 
 def expand(parameters: bytes, payload: bytes) -> Image.Image:
-    """Return the picture at its display size.
+    """Return the image at its display size.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ class _Search:
         self.sides = [side for side in _LADDER if side < longest] + [longest]
 
     def try_lossless(self) -> bool:
-        """Take the picture as it is, if that fits: drawings and small icons often do."""
+        """Take the image as it is, if that fits: drawings and small icons often do."""
         if max(self._display.size) > MAX_CODED_SIDE:
             return False
         # The thorough settings take seconds on a photo, and save less than half of the bytes.
@@ -230,14 +230,14 @@ class _Search:
                 found[index] = self._try_side(kind, sides[index])
                 known = max(found.values())
                 failures = 0 if found[index] == known else failures + 1
-                # Nothing fits yet: only smaller pictures can.
+                # Nothing fits yet: only smaller images can.
                 if known < 0:
                     failures = 0 if step < 0 else _PATIENCE
                 index += step
         return max(found, key=lambda index: found[index])
 
     def _try_side(self, kind: int, side: int) -> float:
-        """Return the PSNR of the best picture of this side, or -1 if none fits."""
+        """Return the PSNR of the best image of this side, or -1 if none fits."""
         width, height = self._display.size
         coded = max(1, round(side * width / max(width, height)))
         size = (coded, _coded_height(coded, width, height))

@@ -175,7 +175,7 @@ def derive_wrap(shared: bytes, ephemeral: bytes, recipient: bytes) -> Wrap:
     Parameters
     ----------
     shared : 32 bytes, of `x25519`
-    ephemeral : 32 bytes, the representative as it stands in the picture
+    ephemeral : 32 bytes, the representative as it stands in the image
     recipient : 32 bytes, the recipient's public key
 
     Returns
@@ -195,7 +195,7 @@ def derive_file_keys(file_key: bytes, ephemeral: bytes, *, usable: bool = True) 
     Parameters
     ----------
     file_key : 16 random bytes, fresh for every container
-    ephemeral : 32 bytes, the representative as it stands in the picture
+    ephemeral : 32 bytes, the representative as it stands in the image
     usable : False if the receiver will have to reject whatever is found
 
     Returns

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
-LIVE_ELEMENTS = 1 << 22  # of a large picture, the cheapest ones that the trellises may change
+LIVE_ELEMENTS = 1 << 22  # of a large image, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
 
 CostPair: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
@@ -287,7 +287,7 @@ def read_zones(elements: Elements, key: Opener) -> bytes:
 
 
 class _Reader:
-    """Public zone, keys and length of a picture, and its body on demand."""
+    """Public zone, keys and length of an image, and its body on demand."""
 
     def __init__(self, elements: Elements, key: Opener) -> None:
         self._elements = elements

@@ -3,7 +3,7 @@
 A permutation of n numbers is a Feistel network on pairs (l, r) with l below a and r below b, where
 a · b just reaches n (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002, Sec. 5).
 The round functions are tables of ChaCha20 keystream, and a result beyond n goes through it again.
-Any piece of an order takes time and memory for that piece alone, so a picture of any size can be
+Any piece of an order takes time and memory for that piece alone, so an image of any size can be
 read in a few megabytes.  docs/format.md, section 5.
 """
 

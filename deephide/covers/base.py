@@ -76,7 +76,7 @@ class Cover(Protocol):
         """Return the stego as its receiver will open it, by way of its file or samples."""
 
     def check_suffix(self, suffix: str) -> None:
-        """Refuse a name that the stego cannot have, where only the cover's content tells.
+        """Reject a name that the stego cannot have, where only the cover's content tells.
 
         Raises
         ------
@@ -136,7 +136,7 @@ def choose_cost(name: str, own: tuple[str, ...], carrier: str) -> str:
 
 
 def check_elements(role: str, size: tuple[int, int], count: int, name: str) -> None:
-    """Refuse an image of too few elements.
+    """Reject an image of too few elements.
 
     Parameters
     ----------

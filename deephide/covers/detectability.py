@@ -31,7 +31,7 @@ __all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
 # The best detector errs in 45 % of the cases instead of 50 %.
 SAFE_DEFLECTION = 0.25
 # Half of the rate at which HILL in 256 x 256 samples (0.1 bits each) could not be told from chance
-# with rich models and 250 training covers; over larger pictures it falls with the square root.
+# with rich models and 250 training covers; over larger images it falls with the square root.
 SAFE_RATE = 0.007
 SAFE_RATE_ELEMENTS = 65_536
 # Of the payload: what the trellises lose against optimal coding at constraint height 12.

@@ -20,7 +20,7 @@ _MAX_BLOCKS = 8192
 _MIN_COEFFICIENTS = 100
 _THRESHOLD = 0.5
 _LUMA = np.array([0.299, 0.587, 0.114])
-# Low frequencies (row, column), where ordinary pictures have coefficients beyond one step.
+# Low frequencies (row, column), where ordinary images have coefficients beyond one step.
 _FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
 
 _MAX_SIDE = 1024
@@ -32,7 +32,7 @@ _REPEATED = 0.9
 
 
 def looks_decompressed(samples: NDArray[np.uint8]) -> bool:
-    """Tell whether the picture's luminance still shows the steps of a JPEG quantisation.
+    """Tell whether the image's luminance still shows the steps of a JPEG quantisation.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def looks_decompressed(samples: NDArray[np.uint8]) -> bool:
 
     Returns
     -------
-    bool; False also where the picture is small or its grid was moved by cropping
+    bool; False also where the image is small or its grid was moved by cropping
     """
     height, width, channels = samples.shape
     rows, columns = height // 8, width // 8
     count = rows * columns
     if count == 0:
         return False
-    # Blocks spread evenly over the picture in raster order.
+    # Blocks spread evenly over the image in raster order.
     picked = np.unique(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
     blocks = samples[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, channels)
     chosen = blocks.transpose(0, 2, 1, 3, 4)[picked // columns, picked % columns]
@@ -88,7 +88,7 @@ def looks_upscaled(samples: NDArray[np.uint8]) -> bool:
 
     Returns
     -------
-    bool; False also where the picture is small
+    bool; False also where the image is small
     """
     height, width, _ = samples.shape
     if min(height, width) < _MIN_SIDE:
@@ -125,12 +125,12 @@ def _prominence(differences: NDArray[np.int16]) -> float:
     """Return how far the highest peak rises above the spectrum, the grid of JPEG left out."""
     # Edges would drown the pattern, and flat areas have none.
     mean = np.minimum(differences, 16).mean(axis=0)
-    # What the picture itself does from column to column is slow.
+    # What the image itself does from column to column is slow.
     residual = mean - np.convolve(np.pad(mean, 4, mode="edge"), np.full(9, 1 / 9), "valid")
     spectrum = np.abs(np.fft.rfft(residual * np.hanning(residual.size))).astype(np.float64)
     frequency = np.fft.rfftfreq(residual.size).astype(np.float64)
     floor = float(np.median(spectrum[frequency > 0.1])) + 1e-9
-    # The grid of a JPEG picture, which has a warning of its own, peaks at multiples of 1/8.
+    # The grid of a JPEG image, which has a warning of its own, peaks at multiples of 1/8.
     on_grid = np.abs(frequency * 8 - np.rint(frequency * 8)) < 24 / residual.size
     highest = float(spectrum[(frequency > 0.1) & ~on_grid].max(initial=0.0))
     eighths = max(_peak_at(spectrum, frequency, k / 8) for k in (1, 3))

@@ -116,7 +116,7 @@ class JpegCover:
         return open_file(self._written(elements), "stego")
 
     def check_suffix(self, suffix: str) -> None:
-        """Refuse nothing: every JPEG file can be written as one."""
+        """Reject nothing: every JPEG file can be written as one."""
 
     def prepare_encoding(self, suffix: str | None) -> None:
         """Prepare nothing: the file itself says how it was written."""

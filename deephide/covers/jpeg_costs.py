@@ -14,7 +14,7 @@ __all__ = ["COSTS", "LARGEST", "costs", "survey", "warnings"]
 
 COSTS = ("juniward", "uerd")
 
-# What 8-bit pictures can have, and every table of Huffman codes can say.
+# What 8-bit images can have, and every table of Huffman codes can say.
 LARGEST = 1023
 
 _TINY = 20_000  # coefficients other than zero

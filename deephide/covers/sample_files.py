@@ -180,7 +180,7 @@ def _check_depth(image: Image.Image, depths: set[int], role: str) -> None:
 
 
 def check_suffix(parts: FileParts | None, suffix: str) -> None:
-    """Refuse a name other than that of a PNG file for a file that cannot be written again.
+    """Reject a name other than that of a PNG file for a file that cannot be written again.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class SampleCover:
         return from_image(self.render(elements), "stego")
 
     def check_suffix(self, suffix: str) -> None:
-        """Refuse to write a BMP file whose samples are compressed as one."""
+        """Reject a BMP name for the stego of a BMP file whose samples are compressed."""
         sample_files.check_suffix(self.source, suffix)
 
     def prepare_encoding(self, suffix: str | None) -> Encoder | None:

@@ -29,7 +29,7 @@ _LAYOUTS: dict[object, tuple[int, tuple[tuple[int, int], ...]]] = {
 
 @dataclass(frozen=True)
 class _Part:
-    """A rectangle of the picture and where in the file it is, from its lowest row if `upward`.
+    """A rectangle of the image and where in the file it is, from its lowest row if `upward`.
 
     `row` and `pixel` are distances in bytes; `places` are (byte of the pixel, channel).
     """

@@ -35,7 +35,7 @@ _SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
 
 
 def check_pixels(width: int, height: int, role: str) -> None:
-    """Refuse an image of more than MAX_PIXELS pixels."""
+    """Reject an image of more than MAX_PIXELS pixels."""
     if width * height > MAX_PIXELS:
         raise too_many_pixels(role, f" ({width} x {height})", MAX_PIXELS)
 

@@ -1,4 +1,4 @@
-"""Names that Windows keeps for devices or cannot store, to be refused in one sentence."""
+"""Names that Windows keeps for devices or cannot store, to be rejected in one sentence."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """WebP and AVIF files without what every file has in common, and back.
 
-A still picture's file begins with boxes that say little besides its size.  They are taken off by
+A still image's file begins with boxes that say little besides its size.  They are taken off by
 the sender and built again by the receiver from the size that the payload states, so that damaged
 or hostile bytes cannot make a decoder believe in another size.
 """
@@ -30,7 +30,7 @@ def strip(kind: int, file: bytes) -> bytes:
     Parameters
     ----------
     kind : WEBP, WEBP_LOSSLESS or AVIF
-    file : as Pillow wrote it, one opaque picture without metadata
+    file : as Pillow wrote it, one opaque image without metadata
 
     Raises
     ------
@@ -54,7 +54,7 @@ def build(kind: int, width: int, height: int, data: bytes) -> bytes:
     Parameters
     ----------
     kind : WEBP, WEBP_LOSSLESS or AVIF
-    width, height : of the coded picture, 1 to 16384
+    width, height : of the coded image, 1 to 16384
     data : what `strip` returned
 
     Raises
@@ -112,7 +112,7 @@ def _build_avif(width: int, height: int, data: bytes) -> bytes:
 def _sequence_size(sequence: bytes) -> tuple[int, int]:
     """Return width and height of an AV1 sequence header (AV1 specification, 5.5.1).
 
-    Only the reduced header of a still picture is allowed: with it no frame can be larger.
+    Only the reduced header of a still image is allowed: with it no frame can be larger.
     """
     bits = int.from_bytes(sequence.ljust(_MAX_SEQUENCE_BYTES, b"\0"), "big")
     left = 8 * _MAX_SEQUENCE_BYTES
@@ -154,7 +154,7 @@ def _box(name: bytes, *parts: bytes) -> bytes:
 
 
 def _avif_boxes(width: int, height: int, size: int) -> bytes:
-    """Return all boxes before the data: an 8-bit 4:2:0 picture of sRGB colours, full range."""
+    """Return all boxes before the data: an 8-bit 4:2:0 image of sRGB colours, full range."""
     zero = bytes(4)  # version and flags of a full box
     properties = _box(
         b"ipco",

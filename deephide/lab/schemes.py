@@ -70,14 +70,16 @@ def released(plane: Plane, bits: int, rng: np.random.Generator) -> Plane:
     return ((plane & 0xFE) | coded.reshape(plane.shape)).astype(np.uint8)
 
 
-def _priced(name: str, plane: Plane, bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _costs_of(
+    name: str, plane: Plane, bits: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     function = getattr(stc.costs, name)
     return stc.costs.wet(plane, function(plane, bits) if name == "mipod" else function(plane))
 
 
 def _at_the_bound(name: str) -> PlaneScheme:
     def scheme(plane: Plane, bits: int, rng: np.random.Generator) -> Plane:
-        return stc.simulate(plane, *_priced(name, plane, bits), bits, rng)
+        return stc.simulate(plane, *_costs_of(name, plane, bits), bits, rng)
 
     return scheme
 
@@ -85,7 +87,7 @@ def _at_the_bound(name: str) -> PlaneScheme:
 def _coded(name: str) -> PlaneScheme:
     def scheme(plane: Plane, bits: int, rng: np.random.Generator) -> Plane:
         order = rng.permutation(plane.size)
-        up, down = (cost.reshape(-1)[order] for cost in _priced(name, plane, bits))
+        up, down = (cost.reshape(-1)[order] for cost in _costs_of(name, plane, bits))
         stego = np.empty(plane.size, np.uint8)
         flat = plane.reshape(-1)
         stego[order] = stc.embed_ternary(flat[order], _message(bits, rng), up, down, height=_HEIGHT)

@@ -1,4 +1,4 @@
-"""A picture that is linear in the first rows of a code: where a generator may start from.
+"""An image that is linear in the first rows of a code: where a generator may start from.
 
 Principal components of aligned faces describe a face in very few bytes (Turk and Pentland 1991,
 "Eigenfaces for Recognition"). A generator with such a base spends its layers on what a sum of
@@ -22,11 +22,11 @@ WEIGHT_SCALE = 0.01
 
 
 class LinearBase(nn.Module):
-    """First rows of a code -> picture, linearly, and its adjoint.
+    """First rows of a code -> image, linearly, and its adjoint.
 
     Parameters
     ----------
-    side : of the feature map; the picture has `PATCH` times as much
+    side : of the feature map; the image has `PATCH` times as much
     rows : of the code, 512 components each
     channels : of the feature map
     dim : length of one row
@@ -63,7 +63,7 @@ class LinearBase(nn.Module):
         return torch.cat([left, right.flip(3)], dim=3)
 
     def project(self, pictures: Tensor) -> Tensor:
-        """Values of the components in pictures, B 3 S S -> B rows 512.
+        """Values of the components in images, B 3 S S -> B rows 512.
 
         Exact where the components are orthogonal under `attention`, as they are when fitted; an
         encoder that is trained along makes up for what training changes.

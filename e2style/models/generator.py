@@ -11,7 +11,7 @@ then for every doubling the upsampling convolution, the second convolution and t
                    w1                  w3
 
 With a base (see `e2style.models.base`) the rows that would drive the layers up to its side paint a
-picture linearly instead. The convolutions behind see it at every side and correct it.
+image linearly instead. The convolutions behind see it at every side and correct it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """1x1 modulated convolution without demodulation: features -> picture."""
+    """1x1 modulated convolution without demodulation: features -> image."""
 
     def __init__(self, n_in: int, style_dim: int) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class MappingNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """W+ code -> picture, with stored noise maps so that two machines paint the same.
+    """W+ code -> image, with stored noise maps so that two machines paint the same.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Generator(nn.Module):
         Parameters
         ----------
         codes : B n 512
-        side : stop at this resolution (the skip picture there); None means the full size
+        side : stop at this resolution (the skip image there); None means the full size
 
         Returns
         -------
@@ -207,7 +207,7 @@ class Generator(nn.Module):
 
 
 def _resized(picture: Tensor, side: int) -> Tensor:
-    """Picture at another side, a power of two apart: averaged areas, or `upsample`."""
+    """Image at another side, a power of two apart: averaged areas, or `upsample`."""
     if side < picture.shape[-1]:
         return F.adaptive_avg_pool2d(picture, side)
     while picture.shape[-1] < side:

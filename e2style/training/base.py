@@ -1,4 +1,4 @@
-"""Fit the linear base of a generator: principal components of aligned faces."""
+"""Fit of the linear base of a generator: principal components of aligned faces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
     faces : thousands; where they are fewer than the components, the last of these stay silent
     face_weight : as in `LossConfig`
     step : standard of rounding: length of one unit of a value in levels of 0 to 255, over the
-        whole picture and weighted
+        whole image and weighted
 
     Returns
     -------
@@ -51,7 +51,7 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
     found = []
     for part in ((left + right) / 2, (left - right) / 2):
         _, singular, basis = torch.svd_lowrank(part, q=min(count, *part.shape), niter=ITERATIONS)
-        # Both halves of a picture count, so its energy is twice that of one.
+        # Both halves of an image count, so its energy is twice that of one.
         found.append((singular * (2 / len(part)) ** 0.5, basis.t()))
     spread = torch.cat([singular for singular, _ in found])
     basis = torch.cat([basis for _, basis in found]) / 2**0.5
@@ -72,7 +72,7 @@ def fit_base(base: LinearBase, faces: FaceSet, *, face_weight: float, step: floa
 
 
 def _halves(base: LinearBase, faces: FaceSet) -> Tensor:
-    """Left halves of all pictures, then the mirrored right ones: 2N 3 S S/2 in [-1, 1]."""
+    """Left halves of all images, then the mirrored right ones: 2N 3 S S/2 in [-1, 1]."""
     parts = []
     for start in range(0, len(faces), BATCH):
         x = faces.batch(torch.arange(start, min(start + BATCH, len(faces))))

@@ -33,13 +33,13 @@ SHARES = {"identity": 0.5, "parsing": 0.25, "segmentation": 0.25}
 
 
 class JointObjective(nn.Module):
-    """Paint from the rounded code, then price errors and bits.
+    """Loss of an autoencoder at a random rate: errors of the image, and bits of the rounded code.
 
     Parameters
     ----------
     coded : CodedInversion
     terms : Terms
-    side : pictures are painted and compared at this side
+    side : images are painted and compared at this side
     lowest, highest : of the steps that are drawn
     """
 
@@ -60,7 +60,7 @@ class JointObjective(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Pictures B 3 S S in [-1, 1] -> terms of the loss."""
+        """Images B 3 S S in [-1, 1] -> terms of the loss."""
         steps = self.lowest * self.ratio ** torch.rand(len(x), device=x.device)
         painted, bits = self.coded(x, self.side, steps)
         terms: dict[str, Tensor] = self.terms(painted, at_side(x, self.side))
@@ -125,7 +125,7 @@ class JointWork:
 
     @property
     def skipped(self) -> set[str]:
-        """Names of the pictures that could not be decoded."""
+        """Names of the images that could not be decoded."""
         left_out = {f"validation: {name}" for name in self.probe.skipped} if self.probe else set()
         return set(self.faces.skipped) | left_out
 
@@ -150,7 +150,7 @@ class JointWork:
 
     @torch.no_grad()
     def columns(self) -> list[Tensor]:
-        """Input and rounded reconstruction of eight pictures, spread over the set."""
+        """Input and rounded reconstruction of eight images, spread over the set."""
         faces = self.probe or self.faces
         network = self._shown.eval()
         x = faces.batch(torch.linspace(0, len(faces) - 1, 8).long()).to(self.ranks.device)

@@ -15,7 +15,7 @@ EYES_AND_MOUTH = np.array([[38, 47], [62, 47], [50, 60], [41, 74.8], [59, 74.8]]
 
 
 class Knowing:
-    """Finds a face in the middle of any picture that is not black, and a second one on request."""
+    """Finds a face in the middle of any image that is not black, and a second one on request."""
 
     faces = 1
 

@@ -70,7 +70,7 @@ def test_damage_is_that_of_training_and_measured(task, place):
     before = strip.crop((0, 0, 64, 64))
     truth = _picture("faces/0.png").resize((64, 64), Image.Resampling.BILINEAR)
     off = np.abs(np.asarray(before, int) - np.asarray(truth, int)).mean()
-    # A factor of 1 may be drawn, and leaves the picture alone.
+    # A factor of 1 may be drawn, and leaves the image alone.
     assert off > 1 or task == "super_resolution"
     assert 0 < fields["psnr"] < fields["psnr_before"] + 20
     assert _run(*RESTORE, "--task", task, "-o", "one.png").exit_code == 0

@@ -108,7 +108,7 @@ def test_auto_sends_what_the_model_cannot_generate_as_a_picture(photo, noise, mo
 def test_every_limit_counts(photo, face, model, limit, value, reason, monkeypatch):
     assert deephide.embed(face, photo, None, model).codec == "latent"
     setattr(model, limit, value)
-    # Beyond a limit a face still goes by its code where that is closer than a small picture.
+    # Beyond a limit a face still goes by its code where that is closer than a small image.
     result = deephide.embed(face, photo, None, model)
     assert result.codec == "latent"
     assert "closer than a small image would be, although" in result.reason
@@ -168,7 +168,7 @@ def test_mipod_refuses_small_carriers_as_hill_does(face, model, make_texture, mo
     assert len(said) == 1
 
 
-def test_mipod_is_never_asked_for_more_than_it_prices(make_texture):
+def test_mipod_is_never_asked_for_more_than_it_has_costs_for(make_texture):
     cover = open_cover(Image.fromarray(make_texture(38, 38, 3)))
     assert np.isfinite(cover.costs("mipod", 10**6)[0]).any()
 

@@ -31,7 +31,7 @@ def tiny():
 
 @pytest.fixture
 def faces_zip(tmp_path):
-    """A zip of twelve smooth pictures, one of them damaged."""
+    """A zip of twelve smooth images, one of them damaged."""
     rng = np.random.default_rng(5)
     path = tmp_path / "faces.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -179,7 +179,7 @@ def test_sets_that_cannot_be_told_apart_are_refused(model):
 
 def test_the_closed_form_finds_what_the_generator_amplifies(model):
     weights = components.modulations(model.network.generator)
-    assert [len(row) for row in weights] == [1, 2, 1, 2, 1, 1]  # rows 1 and 3: picture and layer
+    assert [len(row) for row in weights] == [1, 2, 1, 2, 1, 1]  # rows 1 and 3: image and layer
     planted = np.zeros(512)
     planted[7] = 1
     with torch.no_grad():

@@ -42,7 +42,7 @@ def test_two_stages_and_generator_compute_what_the_official_code_computes(offici
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """A zip of the two pictures of the vectors."""
+    """A zip of the two images of the vectors."""
     path = tmp_path_factory.mktemp("faces") / "faces.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for k, picture in enumerate(expected()["x_u8"]):
@@ -74,7 +74,7 @@ def test_a_face_travels_through_the_real_network(official_file, faces, tmp_path)
     loaded = e2style.load(model)
     code = loaded.quantizer.dequantise(sent.integers)
     assert np.abs(code - expected()["stage2_codes"][0]).max() < 0.4
-    # The rounding is no worse in the picture than its noise lets expect.
+    # The rounding is no worse in the image than its noise lets expect.
     error = np.abs(code - expected()["stage2_codes"][0])
     assert error.mean() < 0.14  # a quarter of a step of 0.5 is 0.125
     model.unlink()

@@ -1,4 +1,4 @@
-"""Every preset resolves, is documented, and describes the model that the paper counts."""
+"""Presets: each resolves, is documented, and describes the model that the paper counts."""
 
 import json
 import re

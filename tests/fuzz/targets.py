@@ -68,7 +68,7 @@ class Target:
 
 
 def picture(width, height, channels, seed=5):
-    """Return a seeded picture with smooth and rough parts."""
+    """Return a seeded image with smooth and rough parts."""
     rng = np.random.default_rng(seed)
     walk = rng.normal(0, 4, (height, width, channels)).cumsum(1) + 128
     return np.clip(walk, 0, 255).astype(np.uint8)
@@ -355,7 +355,7 @@ class ModelTarget(Target):
         return struct.pack("<Q", len(header)) + header + self.model[self.header_end :]
 
     def _quick(self, path):
-        """Read header and fingerprint without the network; None where that is refused."""
+        """Read header and fingerprint without the network; None where that is rejected."""
         self.headers.file_fingerprint.cache_clear()
         try:
             self.e2style.header_of(path)
@@ -427,7 +427,7 @@ class ModelTarget(Target):
 
 
 class ContainerTarget(Target):
-    """What is read before and behind the seal, and the texts of keys; canonical or refused."""
+    """What is read before and behind the seal, and the texts of keys; canonical or rejected."""
 
     def __init__(self):
         super().__init__()

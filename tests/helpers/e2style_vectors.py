@@ -1,4 +1,4 @@
-"""What the tests against `../shared/vectors/e2style` share: weights by formula, and a measure."""
+"""Shared parts of the tests against `../shared/vectors/e2style`: weights by formula, a measure."""
 
 import functools
 import json

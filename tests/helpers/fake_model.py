@@ -1,7 +1,7 @@
-"""A model without a network: its codes are a picture's coarse colours, so it paints smooth ones.
+"""A model without a network: its codes are an image's coarse colours, so it paints smooth ones.
 
 Everything `deephide` needs of a model is there, and painting a secret is exact enough to tell
-a smooth picture from noise.
+a smooth image from noise.
 """
 
 import numpy as np

@@ -85,7 +85,7 @@ def binary_bound(cost, payload_bits):
 
 
 def hill(image):
-    """Return HILL by explicit windows over a mirrored picture."""
+    """Return HILL by explicit windows over a mirrored image."""
 
     def windowed(picture, size, weights):
         padded = np.pad(picture, size // 2, mode="symmetric")

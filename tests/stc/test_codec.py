@@ -61,7 +61,7 @@ def test_distortion_equals_that_of_a_slow_trellis(seed, n, alpha, height, wet_sh
     try:
         stego = stc.embed(cover, message, cost, height)
     except stc.PayloadTooLargeError as error:
-        # Longer than the dry elements is refused even where luck would have it carried.
+        # Longer than the dry elements is rejected even where luck would have it carried.
         assert best is None or m > np.isfinite(cost).sum()
         assert error.needed_bits == m
         assert error.capacity_bits == np.isfinite(cost).sum()

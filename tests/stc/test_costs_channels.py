@@ -5,7 +5,7 @@ import stc
 from stc.costs.mipod import fisher_information
 
 
-def test_one_direction_of_a_pixel_keeps_its_price_in_all_channels(rng):
+def test_one_direction_of_a_pixel_keeps_its_cost_in_all_channels(rng):
     p1, m1 = rng.random((2, 40, 50, 3))
     before = p1.copy(), m1.copy()
     up, down = stc.costs.sync_channels(p1, m1, 900, rng)

@@ -1,4 +1,4 @@
-"""Prices equal those of conseal, which equals the programs that the authors published.
+"""Costs beside those of conseal, which equals the programs that the authors published.
 
 conseal is run, never copied. Where it rounds on purpose (HILL in single precision, MiPOD's table
 and search), what it defines is compared instead, and its own figures to within its rounding.
@@ -183,7 +183,7 @@ def test_decoding_equals_libjpeg_within_one(tmp_path):
     assert (ours != theirs).mean() < 0.05
 
 
-def test_a_price_of_a_jpeg_coefficient_is_what_its_change_does_to_the_residuals(components):
+def test_a_cost_of_a_jpeg_coefficient_is_what_its_change_does_to_the_residuals(components):
     """The definition, by changing one coefficient and filtering anew."""
     blocks, table = components["luma"]
     blocks = blocks[4:7, 5:8].astype(float)

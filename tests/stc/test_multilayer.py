@@ -140,7 +140,7 @@ def test_covers_that_are_half_full_are_not_refused(n, height, wet_share, alpha):
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), n=st.integers(600, 6000), threads=st.sampled_from([1, 2]))
 def test_covers_near_their_capacity(seed, n, threads):
-    # Here shares and orders of work are tried in turn before a message is refused.
+    # Here shares and orders of work are tried in turn before a message is rejected.
     rng = np.random.default_rng(seed)
     cover = rng.choice(np.array([0, 1, 128, 129, 254, 255], np.uint8), n)
     p1, m1 = rng.random(n), rng.random(n)

@@ -2,7 +2,7 @@
 
 libjpeg and its bindings write coefficients with scans, restart markers and Huffman tables of their
 own choice.  Here the scans of the file are written again as they were: same order, same bands,
-same restart intervals, and the same tables where they were not made for this very picture.
+same restart intervals, and the same tables where they were not made for this very image.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _table_frequencies(
 
 
 def _examine(old: Coefficients) -> tuple[set[int], int, list[bytes]]:
-    """Return which tables were made for this picture, the bit that fills last bytes, and the rest.
+    """Return which tables were made for this image, the bit that fills last bytes, and the rest.
 
     The rest is what each scan has behind its last block: nothing, or bytes out of place.
     """
@@ -309,7 +309,7 @@ def _assemble(file: JpegFile, tables: list[HuffmanTable], data: list[bytes]) -> 
 def outside(file: JpegFile, tables: set[int] | None = None) -> list[bytes]:
     """Return all bytes of a file that embedding must not change, piece by piece.
 
-    The sizes and places of further pictures are not among them: they follow the first one's size.
+    The sizes and places of further images are not among them: they follow the first one's size.
 
     Parameters
     ----------

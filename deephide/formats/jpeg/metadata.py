@@ -26,7 +26,7 @@ def without_metadata(raw: bytes) -> bytes:
             out += _exif(turned)
             turned = 1
         elif marker == 0xE0 and data.startswith(b"JFIF\0"):
-            # Without the thumbnail, which shows what the picture was before it was edited.
+            # Without the thumbnail, which shows what the image was before it was edited.
             out += b"\xff\xe0\x00\x10" + data[:12] + b"\0\0"
         elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or data.startswith(
             (b"ICC_PROFILE\0", b"Adobe")

@@ -15,7 +15,7 @@ from stc.jit import jit
 
 __all__ = ["read_ac_first", "read_ac_refine", "read_dc_first", "read_dc_refine", "read_sequential"]
 
-# So that a difference of two has at most 15 bits; 8-bit pictures stay below 2,048.
+# So that a difference of two has at most 15 bits; 8-bit images stay below 2,048.
 _LARGEST = 16383
 
 

@@ -113,7 +113,7 @@ class JpegFile:
     """A JPEG file taken apart; `quantization` has the (8, 8) table of each component.
 
     `end` is the byte after its end marker, or of the whole file where it has none; what follows
-    may be further pictures, which the index of a multi-picture file (`index`, begin and end in
+    may be further images, which the index of a multi-picture file (`index`, begin and end in
     the file) tells of.  `pieces` has begin and end of each segment, with the scan that follows it.
     """
 

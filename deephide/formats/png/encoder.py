@@ -55,7 +55,7 @@ def identify(passes: list[Rows], types: list[Bytes], old: bytes, stream: bytes) 
 
     Parameters
     ----------
-    passes : the rows of the picture, or of each pass of an interlaced one
+    passes : the rows of the image, or of each pass of an interlaced one
     types : the filter of each of these rows
     old : the filtered rows as the stream has them
     stream : the cover's zlib stream

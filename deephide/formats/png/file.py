@@ -49,7 +49,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-# What a picture looks like hangs on these alone.
+# What an image looks like hangs on these alone.
 _LOOKS = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
 _LOOKS |= {b"bKGD", b"pHYs", b"IEND"}
 # Every chunk costs some time and memory in each program that reads the file.  A file of 192 MiB in

@@ -61,7 +61,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 class TiffFile:
     """A TIFF file taken apart.
 
-    `width` and `height` are those of the picture set upright, `channels` the colour channels,
+    `width` and `height` are those of the image set upright, `channels` the colour channels,
     `samples` all of a pixel, of which the one after the colours is opacity if `alpha` is set;
     `spans` has begin and end of each segment; `several` tells that there are further pages.
     """
@@ -229,7 +229,7 @@ def spans_of(
 
 
 def _check_apart(structure: Structure, spans: tuple[tuple[int, int], ...]) -> None:
-    """Refuse files whose pieces overlap: to change one would change another."""
+    """Reject files whose pieces overlap: to change one would change another."""
     pieces = sorted((*spans, *structure.occupied()))
     own = set(spans)
     for one, two in pairwise(pieces):
@@ -238,7 +238,7 @@ def _check_apart(structure: Structure, spans: tuple[tuple[int, int], ...]) -> No
 
 
 def decode(file: TiffFile) -> NDArray[np.uint8]:
-    """Return the samples (H, W, S) of the picture set upright, white being 255.
+    """Return the samples (H, W, S) of the image set upright, white being 255.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def _upright(file: TiffFile, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _turn(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Set a picture upright that is stored in one of eight ways; 6 and 8 undo one another."""
+    """Set an image upright that is stored in one of eight ways; 6 and 8 undo one another."""
     if orientation > 4:
         array = array.transpose(1, 0, 2)
     down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(

@@ -43,9 +43,9 @@ _ZSTD_LEVELS = (9, 3, *range(1, 23))
 
 @dataclass(frozen=True)
 class Grid:
-    """The rectangles of a picture: (plane, top, left) and the rows and columns of each.
+    """The rectangles of an image: (plane, top, left) and the rows and columns of each.
 
-    Tiles reach beyond the picture; strips are as wide as it is, and the last one is shorter.
+    Tiles reach beyond the image; strips are as wide as it is, and the last one is shorter.
     `samples` are those of a pixel in one segment, `width` the bytes of each.
     """
 
@@ -108,7 +108,7 @@ class Packing:
 
 
 def check(layout: Layout) -> None:
-    """Refuse what cannot be read and written again.
+    """Reject what cannot be read and written again.
 
     Raises
     ------

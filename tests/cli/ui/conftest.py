@@ -17,7 +17,7 @@ SECONDS = 120  # the machine may be busy with something else
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """A folder with a face that the fake model paints well, photos, and what is no picture."""
+    """A folder with a face that the fake model paints well, photos, and what is no image."""
     folder = tmp_path_factory.mktemp("pictures")
     photo = image_samples.blocky_photo(np.random.default_rng(11), 45, 60)
     photo.save(folder / "holiday.png")

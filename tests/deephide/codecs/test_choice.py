@@ -43,7 +43,7 @@ def test_auto_sends_a_picture_where_the_code_of_a_face_is_not_safe(face, photo, 
     assert "the face's code takes 167 bytes, and 120 are safe here or allowed" in result.reason
     assert deephide.embed(face, photo, "p", model, budget=167).codec == "latent"
     assert deephide.embed(face, photo, "p", model).codec == "latent"
-    # Where no picture is smaller than the code, the code goes.
+    # Where no image is smaller than the code, the code goes.
     assert deephide.embed(face, photo, "p", model, budget=12).codec == "latent"
     assert deephide.embed(face, photo.crop((0, 0, 60, 96)), "p", model).codec == "latent"
     monkeypatch.setattr(latent, "compress", lambda *_: bytes(999))

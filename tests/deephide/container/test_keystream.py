@@ -78,7 +78,7 @@ def test_orders_of_other_keys_have_nothing_in_common():
     # 4 standard deviations of the correlation of independent orders.
     assert abs(np.corrcoef(one, other)[0, 1]) < 4 / n**0.5
     assert abs(np.corrcoef(one, np.arange(n))[0, 1]) < 4 / n**0.5
-    # Neighbours in the order are no neighbours in the picture.
+    # Neighbours in the order are no neighbours in the image.
     assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 4 / n**0.5
     # A fixed point is as rare as in any permutation: about one.
     assert np.count_nonzero(one == np.arange(n)) < 10

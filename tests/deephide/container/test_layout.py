@@ -21,7 +21,7 @@ def test_zones_fill_the_picture_exactly(n):
         assert zones.public + zones.length + zones.body == n
         assert min(zones.public, zones.length, zones.body) > 0
         assert layout.MIN_BODY_BYTES < zones.max_body_bytes
-        # The low rates: at most a quarter of a bit per element, and less as pictures grow.
+        # The low rates: at most a quarter of a bit per element, and less as images grow.
         assert zones.public >= 32 * (public_bytes + 8) and zones.length >= 128
         assert 512 <= zones.stanza <= n - zones.public
 

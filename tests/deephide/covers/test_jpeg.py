@@ -1,4 +1,4 @@
-"""JPEG carriers from end to end: what comes back, what stays, what is refused."""
+"""JPEG carriers from end to end: what comes back, what stays, what is rejected."""
 
 import io
 import subprocess

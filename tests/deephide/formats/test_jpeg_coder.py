@@ -321,7 +321,7 @@ def test_a_height_that_is_said_again_is_no_obstacle(jpegs):
 
 @pytest.mark.parametrize("kind", ["4:2:0 q90", "4:4:4 q75", "gray", "restarts"])
 def test_arithmetic_copies_of_a_stego_have_its_elements(jpegs, kind, tmp_path):
-    """Made by libjpeg 9; as carriers they are refused, with the way to convert them."""
+    """Made by libjpeg 9; as carriers they are rejected, with the way to convert them."""
     raw = jpegs.encoded(jpegs.photo(72, 96), **jpegs.KINDS[kind])
     want = jpeg_cover.decode(raw).elements
     (tmp_path / "a.jpg").write_bytes(raw)

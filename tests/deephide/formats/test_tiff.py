@@ -1,4 +1,4 @@
-"""TIFF carriers: every tag as it was, whatever the layout, and a refusal where that cannot be."""
+"""TIFF carriers: every tag as it was, whatever the layout, and a rejection where that cannot be."""
 
 import io
 import struct

@@ -228,7 +228,7 @@ def test_searched_steps_cost_the_picture_what_was_asked(tiny, faces_zip, spread)
     a, b = (model.network.synthesize(torch.from_numpy(c)).numpy() for c in (codes, rounded))
     assert 10 * np.log10(4 / np.square(a - b).mean()) > 27.0
     assert found.bits < found.limits.accept_bits
-    # Rows that matter more to the picture get finer steps.
+    # Rows that matter more to the image get finer steps.
     assert len(np.unique(found.quantizer.step)) > 1
 
 

@@ -1,4 +1,4 @@
-"""Files of pSp, e4e, ReStyle and IDGI: names of their tensors, what is computed, what is refused.
+"""Files of pSp, e4e, ReStyle and IDGI: names of their tensors, what is computed, what is rejected.
 
 The files are synthetic, with the names and shapes that the programs write; their encoders are run
 below, in the words of those programs, on the tensors of the file itself.

@@ -1,4 +1,4 @@
-"""Pictures that cannot be read are named, counted and left out, whatever is wrong with them."""
+"""Images that cannot be read are named, counted and left out, whatever is wrong with them."""
 
 import dataclasses
 import io
@@ -43,7 +43,7 @@ def _broken_png():
 
 @pytest.fixture
 def bad_zip(tmp_path):
-    """A zip of six good pictures and one of every kind of bad ones."""
+    """A zip of six good images and one of every kind of bad ones."""
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for k in range(GOOD):

@@ -105,7 +105,7 @@ def test_holes_are_filled_from_their_surroundings_alone():
     found = filled(cut(picture, holes), holes)
     assert np.array_equal(found[~holes], picture[~holes])
     assert np.array_equal(found, filled(picture, holes))
-    # The hole goes on with the ramp: much nearer than black or the mean of the picture.
+    # The hole goes on with the ramp: much nearer than black or the mean of the image.
     assert np.abs(found[holes].astype(int) - picture[holes]).mean() < 15
     assert filled(picture, np.ones((64, 64), bool)).max() == 0
 
@@ -169,7 +169,7 @@ def test_labels_are_never_mixed(mode):
     labels = np.array([[0, 4], [4, 0]], np.uint8).repeat(20, 0).repeat(20, 1)
     data = io.BytesIO()
     picture = Image.fromarray(labels)
-    if mode:  # as an image editor stores class numbers: a palette picture
+    if mode:  # as an image editor stores class numbers: a palette image
         palette = Image.new("P", picture.size)
         palette.putpalette([7 * k % 256 for k in range(768)])
         palette.putdata(list(labels.reshape(-1)))

@@ -113,7 +113,7 @@ def test_white_noise_has_no_autocorrelation():
 
 @pytest.fixture
 def archive(tmp_path, faces_zip):
-    """The same pictures beside an index that puts each into one of two groups."""
+    """The same images beside an index that puts each into one of two groups."""
     with zipfile.ZipFile(faces_zip) as file:
         names = file.namelist()
     lines = ["file,split,set,folder"]

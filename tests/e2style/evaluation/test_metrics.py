@@ -125,7 +125,7 @@ def test_inception_computes_what_torch_fidelity_does():
     with torch.inference_mode():
         features = network(x)[0].double()
     assert features.shape == (2048,)
-    # What inception-v3-compat of torch-fidelity 0.4.0 gives for these weights and this picture.
+    # What inception-v3-compat of torch-fidelity 0.4.0 gives for these weights and this image.
     wanted = [0.0, 0.011926, 1.235196, 0.006448, 0.0, 0.0, 0.340328, 3.013984]
     assert features[::256].tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-5)
     assert float(features.sum()) == pytest.approx(1020.00812, rel=1e-5)

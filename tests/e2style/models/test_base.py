@@ -21,7 +21,7 @@ from e2style.training.loop import train
 from e2style.training.stage import StageObjective
 from e2style.training.work import Terms
 
-SIDE = 4  # of the feature map; pictures have 32 x 32 pixels
+SIDE = 4  # of the feature map; images have 32 x 32 pixels
 BASED = InversionConfig(
     name="based",
     generator=GeneratorConfig(
@@ -36,7 +36,7 @@ BASED = InversionConfig(
 
 @pytest.fixture
 def mixtures(tmp_path):
-    """A zip of 60 pictures: random mixtures of three smooth ones, so that few components do."""
+    """A zip of 60 images: random mixtures of three smooth ones, so that few components do."""
     rng = np.random.default_rng(3)
     small = rng.normal(size=(3, 8, 8, 3)) * 40
     path = tmp_path / "mixtures.zip"
@@ -123,7 +123,7 @@ def test_few_faces_give_few_components(faces_zip):
     base = LinearBase(SIDE, 8, 24, 8)
     faces = FaceSet(faces_zip, 64)
     spread = fit_base(base, faces, face_weight=1.0, step=10.0).flatten()
-    # Eleven pictures and their mirror images: at most eleven components of either kind.
+    # Eleven images and their mirror images: at most eleven components of either kind.
     assert (spread[:20] > 0).all() and (spread[22:] == 0).all()
     assert torch.isfinite(base.project(torch.rand(1, 3, 32, 32))).all()
 

@@ -1,4 +1,4 @@
-"""What a stage is put together from."""
+"""Assembly of the networks of a stage."""
 
 import dataclasses
 

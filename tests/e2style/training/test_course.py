@@ -1,4 +1,4 @@
-"""What the loop promises around its steps: clipping, validation, counting, examples."""
+"""Promises of the loop around its steps: clipping, validation, counting, examples."""
 
 import dataclasses
 import io

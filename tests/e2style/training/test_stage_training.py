@@ -277,7 +277,7 @@ def test_two_steps_of_each_translation_and_a_second_stage(config, tmp_path, task
         flip=False,
     )
     train(config, tmp_path / "one")
-    # The released code cannot refine what is no RGB picture (its issue 19).
+    # The released code cannot refine what is no RGB image (its issue 19).
     two = dataclasses.replace(
         config,
         model=dataclasses.replace(config.model, stages=2),

@@ -1,4 +1,4 @@
-"""Write the container vectors.  They are frozen: run this only for a new format version.
+"""Generator of the container vectors.  They are frozen: run it only for a new format version.
 
     python tests/vectors/container/make.py
 
@@ -56,7 +56,7 @@ def cover_of(size):
 
 @dataclasses.dataclass
 class Stego:
-    """What the zones of a picture carry; a fault is put into it before it is written."""
+    """What the zones of an image carry; a fault is put into it before it is written."""
 
     opening: keys.Opening
     length: bytes
