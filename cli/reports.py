@@ -79,10 +79,13 @@ def capacity_report(terminal: Terminal, carrier: str, found: Any) -> tuple[str, 
     if fit.latent_bytes is not None:
         face += f" (usually {fit.latent_bytes} bytes, at most {fit.latent_most})"
     picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
-    text = (
-        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes): "
+    expected = (
         f"{100 * found.safe_change_rate:.3f} % change, the best detector errs in "
-        f"{100 * found.detector_error:.0f} % of cases\n"
+        f"{100 * found.detector_error:.0f} % of cases"
+    )
+    text = (
+        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes)"
+        f"{': ' + expected if found.safe_bits else ''}\n"
         f"      a face    {face}\n"
         f"      a picture {picture if fit.image_side else 'not safely'}\n"
         f"      a file    {fit.file_bytes} bytes, compressed\n"

@@ -143,9 +143,10 @@ def _result(
     encode: Callable[[], bytes],
     notes: tuple[str, ...],
 ) -> EmbedResult:
-    safe = costs.safe_bits()
-    warnings = cover.warnings()
-    if hidden.message_bits > safe:
+    betrays = any(sign.betrays for sign in cover.signs)
+    safe = 0 if betrays else costs.safe_bits()
+    warnings = tuple(sign.text for sign in cover.signs)
+    if hidden.message_bits > safe and not betrays:
         warnings += (
             f"the payload of {hidden.message_bits} bits is more than the {safe} that this carrier "
             "holds safely; a larger photo with more texture holds more",
@@ -169,7 +170,9 @@ def _result(
         model=encoded.model,
         integers=encoded.integers,
         safe_bits=safe,
-        detector_error=costs.prospect().at(hidden.message_bits).detector_error,
+        detector_error=(
+            0.0 if betrays else costs.prospect().at(hidden.message_bits).detector_error
+        ),
         warnings=warnings,
     )
 

@@ -12,7 +12,7 @@ from deephide.container import layout
 
 __all__ = ["HEIGHT", "Canvas", "ChangeCosts", "Elements"]
 
-HEIGHT = 12  # constraint height, fixed by format version 1
+HEIGHT = 12  # constraint height, fixed by format version 2
 
 Elements: TypeAlias = NDArray[np.integer[Any]]
 

@@ -199,10 +199,11 @@ def unpack(plaintext: bytes) -> tuple[Header, bytes]:
         raise ExtractionError
     version = plaintext[0]
     if version != VERSION:
+        newer = version > VERSION
         raise FormatVersionError(
             f"the hidden container has format version {version}, "
             f"this program reads version {VERSION}",
-            hint="install a newer deephide",
+            hint=f"install {'a newer' if newer else 'an older'} deephide",
         )
     prefix, payload = plaintext[2:HEADER_BYTES], plaintext[HEADER_BYTES:]
     padded = bool(plaintext[1] & PADDED)

@@ -5,6 +5,7 @@ A new kind is a class that does this, in a file of its own, and a line in `kinds
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from deephide.container.canvas import Elements
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, ExtractionError, InputImageError
 
-__all__ = ["Costs", "Cover", "Elements", "Preparation", "check_elements", "choose_cost"]
+__all__ = ["Costs", "Cover", "Elements", "Preparation", "Sign", "check_elements", "choose_cost"]
 
 # The costs of +1 and -1 for every element: (n,) float64, inf for a change that may not happen.
 Costs: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -25,6 +26,17 @@ Costs: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 Preparation: TypeAlias = Any
 
 _COSTS = ("hill", "suniward", "wow", "mipod", "juniward", "uerd")
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A sign of a poor hiding place.
+
+    `betrays` says that any stego is certain to be detected, however little it hides.
+    """
+
+    text: str
+    betrays: bool = False
 
 
 class Cover(Protocol):
@@ -63,8 +75,9 @@ class Cover(Protocol):
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the cover; see `detectability`."""
 
-    def warnings(self) -> tuple[str, ...]:
-        """Say in words why the cover is a poor hiding place; empty for an ordinary photo."""
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What makes the cover a poor hiding place; empty for an ordinary photo."""
 
     def squared_error(self, elements: Elements) -> float:
         """Return the squared difference that other elements make in samples, all summed up."""

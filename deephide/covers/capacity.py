@@ -10,6 +10,7 @@ from deephide.codecs.image import typical_psnr, typical_side
 from deephide.container import layout
 from deephide.container.hiding import limit_bits
 from deephide.covers.base import Cover
+from deephide.covers.detectability import Estimate
 from deephide.models import CodeSizes
 
 __all__ = ["Capacity", "Fit", "measure_capacity"]
@@ -46,8 +47,9 @@ class Capacity:
     easy to detect.  `safe` is what the optimal use of the cover's own costs hides at
     `safe_change_rate` changes per element, where the best detector of the field's noise model errs
     in `detector_error` of the cases (0.5 is chance, see `deephide.covers.detectability`).  It is an
-    estimate and not a promise; more cautious is always better.  In a JPEG file elements are
-    coefficients, and `safe_change_rate` is per AC coefficient other than zero.
+    estimate and not a promise; more cautious is always better.  It is 0 where a trace in the cover
+    makes any stego certain to be detected, and one of the warnings then says which.  In a JPEG file
+    elements are coefficients, and `safe_change_rate` is per AC coefficient other than zero.
     """
 
     elements: int
@@ -85,7 +87,8 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
     """
     costs = cover.costs(cost, max(1, cover.elements.size // 100))
     hard = limit_bits(cover.elements, *costs)
-    safe = cover.survey(costs).safe()
+    betrays = any(sign.betrays for sign in cover.signs)
+    safe = Estimate(0.0, 0.0, 0.0) if betrays else cover.survey(costs).safe()
     safe_bits = min(int(safe.payload_bits), hard)
     cost_p1, cost_m1 = costs
     return Capacity(
@@ -96,7 +99,7 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
         safe_change_rate=safe.change_rate,
         detector_error=safe.detector_error,
         fit=_fit(safe_bits // 8 - layout.OVERHEAD_BYTES, sizes),
-        warnings=cover.warnings(),
+        warnings=tuple(sign.text for sign in cover.signs),
     )
 
 

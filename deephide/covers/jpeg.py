@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from deephide.container import layout
 from deephide.covers import jpeg_costs
-from deephide.covers.base import Costs, Elements, check_elements, choose_cost
+from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, InputImageError
 from deephide.formats import images
@@ -74,9 +75,10 @@ class JpegCover:
         """Look at the costs and the noise of the coefficients."""
         return jpeg_costs.survey(self.coefficients, costs)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Say in words why the cover is a poor hiding place."""
-        return jpeg_costs.warnings(self.coefficients)
+    @cached_property
+    def signs(self) -> tuple[Sign, ...]:
+        """What makes the cover a poor hiding place."""
+        return jpeg_costs.find_signs(self.coefficients)
 
     def squared_error(self, elements: Elements) -> float:
         """Return the squared difference that other elements make in samples, all summed up.

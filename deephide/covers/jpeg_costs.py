@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.covers.base import Costs
+from deephide.covers.base import Costs, Sign
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
+from deephide.covers.history import looks_recompressed
+from deephide.covers.jpeg_values import forbid_new_values
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["COSTS", "LARGEST", "costs", "survey", "warnings"]
+__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "survey"]
 
 COSTS = ("juniward", "uerd")
 
@@ -35,8 +37,9 @@ def costs(coefficients: Coefficients, name: str) -> Costs:
 
     Returns
     -------
-    cost_p1, cost_m1 : (n,) float64; inf where a change would leave -1023..1023, or where the block
-        has a DC coefficient alone: such a block is perfectly flat
+    cost_p1, cost_m1 : (n,) float64; inf where a change would leave -1023..1023 or make a value that
+        this coefficient lacks in all blocks, or where the block has a DC coefficient alone: such a
+        block is perfectly flat
     """
     function = getattr(stc.costs, name)
     planes, tables = coefficients.planes(), coefficients.file.quantization
@@ -48,6 +51,7 @@ def costs(coefficients: Coefficients, name: str) -> Costs:
         cost[np.abs(plane.astype(np.int32)) > LARGEST] = np.inf
         part = slice(at, at + plane.size)
         up, down = stc.costs.wet(plane, cost, low=-LARGEST, high=LARGEST)
+        forbid_new_values(plane, up, down)
         cost_p1[part], cost_m1[part] = up.reshape(-1), down.reshape(-1)
         at += plane.size
     return cost_p1, cost_m1
@@ -67,8 +71,8 @@ def _textured(coefficients: Coefficients) -> int:
     )
 
 
-def warnings(coefficients: Coefficients) -> tuple[str, ...]:
-    """Say in words why a JPEG file is a poor hiding place; empty for an ordinary photo."""
+def find_signs(coefficients: Coefficients) -> tuple[Sign, ...]:
+    """Return what makes a JPEG file a poor hiding place; nothing for an ordinary photo."""
     found = []
     count = _textured(coefficients)
     if count < _TINY:
@@ -84,12 +88,17 @@ def warnings(coefficients: Coefficients) -> tuple[str, ...]:
             "strongly compressed pictures are poor hiding places"
         )
     file = coefficients.file
+    if looks_recompressed(luma, file.quantization[0]):
+        found.append(
+            "the carrier was compressed twice, first with a lower quality, which leaves gaps in "
+            "its histograms; the file as the camera made it is a better hiding place"
+        )
     if b"c2pa" in file.raw[: file.scans[0].start]:
         found.append(
             "the carrier has signed content credentials (C2PA), which no longer match once it is "
             "changed: --strip-metadata leaves them out"
         )
-    return tuple(found)
+    return tuple(Sign(text) for text in found)
 
 
 def survey(coefficients: Coefficients, costs: Costs) -> Prospect:

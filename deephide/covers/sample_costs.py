@@ -1,4 +1,4 @@
-"""Costs of changing samples, what they hide safely, and signs of a poor hiding place."""
+"""Costs of changing samples, and what they hide safely."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from numpy.typing import NDArray
 import stc
 from deephide.covers.base import Costs
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
-from deephide.covers.history import looks_decompressed, looks_upscaled
+from deephide.covers.values import forbid_new_values
 
-__all__ = ["COSTS", "costs", "flat_samples", "survey", "warnings"]
+__all__ = ["COSTS", "costs", "flat_samples", "survey"]
 
 COSTS = ("hill", "suniward", "wow", "mipod")
-
-_TINY_ELEMENTS = 200_000
-_FLAT_SHARE = 0.5
-_SATURATED_SHARE = 0.25
 
 SURVEYED_PIXELS = 1 << 20
 # Rounding to whole levels alone has a variance of 1/12.
@@ -58,8 +54,8 @@ def costs(
 
     Returns
     -------
-    cost_p1, cost_m1 : (n,) float64; inf where a change would leave 0..255, touch a pixel whose
-        colour nobody sees, or disturb a perfectly flat area
+    cost_p1, cost_m1 : (n,) float64; inf where a change would leave 0..255, make a value that the
+        channel lacks, touch a pixel whose colour nobody sees, or disturb a perfectly flat area
     """
     function = getattr(stc.costs, name)
     rho = None
@@ -74,46 +70,14 @@ def costs(
         cost[flat_samples(channel)] = np.inf
         if fixed is not None:
             cost[fixed] = np.inf
-        cost_p1[:, :, index], cost_m1[:, :, index] = stc.costs.wet(channel, cost)
+        up, down = stc.costs.wet(channel, cost)
+        forbid_new_values(channel, up, down)
+        cost_p1[:, :, index], cost_m1[:, :, index] = up, down
     if sync:
         # Secret directions: seeded by the operating system.
         rng = np.random.default_rng()
         cost_p1, cost_m1 = stc.costs.sync_channels(cost_p1, cost_m1, payload_bits, rng)
     return cost_p1.reshape(-1), cost_m1.reshape(-1)
-
-
-def warnings(samples: NDArray[np.uint8]) -> tuple[str, ...]:
-    """Say in words why samples are a poor hiding place; empty for an ordinary photo."""
-    height, width, channels = samples.shape
-    found = []
-    if samples.size < _TINY_ELEMENTS:
-        found.append(
-            f"the carrier is tiny ({width} x {height}): changes are a large "
-            "part of it and easier to detect"
-        )
-    flat = np.mean([flat_samples(samples[:, :, c]).mean() for c in range(channels)])
-    if flat > _FLAT_SHARE:
-        found.append(
-            f"{100 * flat:.0f} % of the carrier is perfectly flat: drawings and screenshots are "
-            "poor hiding places, photos are good ones"
-        )
-    saturated = float(np.mean((samples == 0) | (samples == 255)))
-    if saturated > _SATURATED_SHARE:
-        found.append(
-            f"{100 * saturated:.0f} % of the carrier's samples are fully black or fully white"
-        )
-    if looks_decompressed(samples):
-        found.append(
-            "the carrier was a JPEG picture before: changes of single samples stand out against "
-            "its quantisation; scale it down to half its size, or take a photo that never was one"
-        )
-    elif looks_upscaled(samples):
-        found.append(
-            "the carrier was enlarged, or compressed with loss: changes of single samples stand "
-            "out against the pattern that this leaves; take a photo as the camera made it, or "
-            "scale it down to half its size"
-        )
-    return tuple(found)
 
 
 def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_PIXELS) -> Prospect:

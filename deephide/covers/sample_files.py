@@ -25,6 +25,7 @@ __all__ = [
     "check_suffix",
     "decode_checked",
     "encode_png",
+    "in_plain_mode",
     "is_plain",
     "open_checked",
     "own_suffixes",
@@ -56,6 +57,8 @@ _MODE_NAMES = {
     "F": "a picture of floating-point samples",
 }
 _MAX_SAMPLES = 4 * images.MAX_PIXELS
+# What programs that make files smaller turn a stego into, without a change of any pixel.
+_SAME_PIXELS = {"P", "PA", "LA", "1"}
 
 Samples = NDArray[np.uint8]
 
@@ -67,14 +70,23 @@ def decode_checked(image: Image.Image, role: str) -> Image.Image:
 
     Raises
     ------
-    InputImageError : not 8-bit gray, RGB or RGBA, too large, or damaged
+    InputImageError : not 8-bit gray, RGB or RGBA (a stego may also have a palette, or alpha besides
+        gray), too large, or damaged
     """
-    if image.mode not in CHANNELS:
+    if image.mode not in CHANNELS and not (role == "stego" and image.mode in _SAME_PIXELS):
         name = _MODE_NAMES.get(image.mode, f"of mode {image.mode}")
         raise InputImageError(f"the {role} is {name}", hint=hint_for(name, HINT))
     images.check_pixels(image.width, image.height, role)
     images.decode(image, role)
     return image
+
+
+def in_plain_mode(image: Image.Image) -> Image.Image:
+    """Return a decoded image as gray, RGB or RGBA, with the same pixels."""
+    if image.mode in CHANNELS:
+        return image
+    transparent = image.mode in ("LA", "PA") or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
 
 
 def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
@@ -172,6 +184,8 @@ def _depths(image: Image.Image, parts: png.PngFile | None, raw: bytes) -> set[in
 
 def _check_depth(image: Image.Image, depths: set[int], role: str) -> None:
     if image.mode in CHANNELS and depths == {8}:
+        return
+    if role == "stego" and image.mode in (*_SAME_PIXELS, "L") and max(depths) <= 8:
         return
     name = f"a picture of {max(depths)} bits per sample"
     if image.mode not in CHANNELS:

@@ -1,8 +1,13 @@
-"""Samples as elements: covers whose gray or colour values are changed, whatever file holds them."""
+"""Samples as elements: covers whose gray or colour values are changed, whatever file holds them.
+
+A gray image has one element a pixel, even where its file stores it three times as red, green and
+blue: changed one by one, they would make coloured pixels.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +15,18 @@ from PIL import Image
 
 from deephide.container import hiding, layout
 from deephide.covers import sample_costs, sample_files
-from deephide.covers.base import Costs, Elements, check_elements, choose_cost
+from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.covers.sample_files import CHANNELS, FileParts
+from deephide.covers.sample_signs import find_signs
+from deephide.covers.values import check_colours, check_values, gray_areas
+from deephide.errors import InputImageError
 from deephide.formats.png.encoder import Encoder
 
 __all__ = ["SampleCover", "from_image", "open_file"]
+
+
+_MOST_GRAY = 0.98
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +36,7 @@ class SampleCover:
     `samples` is (H, W, 1 or 3) uint8, alpha excluded; `alpha` is (H, W) uint8 or None; `fixed`
     is (H, W) bool or None: pixels that must not change because nobody sees their colour, or
     because a change would make them appear or vanish.  `source` is the file it came from, taken
-    apart.
+    apart.  `copies` says how many times it stores each sample: 3 times gray as red, green and blue.
     """
 
     samples: NDArray[np.uint8]
@@ -33,6 +44,7 @@ class SampleCover:
     fixed: NDArray[np.bool_] | None = None
     source: FileParts | None = None
     icc_profile: bytes | None = None
+    copies: int = 1
 
     element_name = "samples"
 
@@ -61,9 +73,10 @@ class SampleCover:
         """Look at the costs and the noise of at most so many pixels."""
         return sample_costs.survey(self.samples, costs, max_pixels)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Say in words why the cover is a poor hiding place."""
-        return sample_costs.warnings(self.samples)
+    @cached_property
+    def signs(self) -> tuple[Sign, ...]:
+        """What makes the cover a poor hiding place."""
+        return find_signs(self.samples)
 
     def squared_error(self, elements: Elements) -> float:
         """Return the squared difference that changes by one level make, all summed up."""
@@ -71,7 +84,7 @@ class SampleCover:
 
     def render(self, elements: Elements) -> Image.Image:
         """Return the image with other samples, alpha and colour profile as they were."""
-        array = self._with_alpha(self._shaped(elements))
+        array = self._with_alpha(self._stored(elements))
         image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
         if self.icc_profile is not None:
             image.info["icc_profile"] = self.icc_profile
@@ -90,7 +103,8 @@ class SampleCover:
         # Where an image is large, memory is worth more than time.
         if self.samples.size > hiding.LIVE_ELEMENTS:
             return None
-        return sample_files.study(self.source, self._with_alpha(self.samples), suffix)
+        before = self._with_alpha(self._stored(self.samples))
+        return sample_files.study(self.source, before, suffix)
 
     def encode(
         self,
@@ -106,20 +120,23 @@ class SampleCover:
         is set, only those that say what the image looks like.  In another format than its own, a
         cover keeps its colour profile; its remaining metadata has no place there.
         """
-        samples = self._shaped(elements)
+        samples = self._stored(elements)
         if sample_files.is_plain(self.source, suffix):
             return sample_files.replace_plain(self.source, samples, strip_metadata=strip_metadata)
         return sample_files.encode_png(
             self.source,
-            self._with_alpha(self.samples),
+            self._with_alpha(self._stored(self.samples)),
             self._with_alpha(samples),
             preparation,
             icc_profile=self.icc_profile,
             strip_metadata=strip_metadata,
         )
 
-    def _shaped(self, elements: Elements) -> NDArray[np.uint8]:
-        return elements.astype(np.uint8, copy=False).reshape(self.samples.shape)
+    def _stored(self, elements: Elements) -> NDArray[np.uint8]:
+        """Return elements as the file stores them."""
+        samples: NDArray[np.uint8] = elements.astype(np.uint8, copy=False)
+        samples = samples.reshape(self.samples.shape)
+        return samples if self.copies == 1 else np.repeat(samples, self.copies, axis=2)
 
     def _with_alpha(self, samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return samples if self.alpha is None else np.dstack((samples, self.alpha))
@@ -130,12 +147,12 @@ def from_image(image: Image.Image, role: str = "carrier") -> SampleCover:
 
     Parameters
     ----------
-    image : of mode L, RGB or RGBA
+    image : of mode L, RGB or RGBA; a stego also of those that optimisers make of these
     role : "carrier" or "stego", as messages call it
 
     Raises
     ------
-    InputImageError : of another mode, too large or too small
+    InputImageError : of another mode, too large or too small, a carrier of few colours
     ExtractionError : a stego too small to hold anything
     """
     return _of_decoded(sample_files.decode_checked(image, role), None, role)
@@ -151,7 +168,8 @@ def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
 
     Raises
     ------
-    InputImageError : unreadable, lossy, animated, not 8-bit gray, RGB or RGBA, too large or small
+    InputImageError : unreadable, lossy, animated, not 8-bit gray, RGB or RGBA, too large or small,
+        a carrier of few colours
     ExtractionError : a stego too small to hold anything
     """
     image, parts = sample_files.open_checked(raw, role)
@@ -159,16 +177,52 @@ def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
 
 
 def _of_decoded(image: Image.Image, parts: FileParts | None, role: str) -> SampleCover:
-    channels = min(CHANNELS[image.mode], 3)
-    check_elements(role, image.size, image.width * image.height * channels, "samples")
-    array = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
-    samples = np.ascontiguousarray(array[:, :, :channels])
-    alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
     profile = image.info.get("icc_profile")
+    image = sample_files.in_plain_mode(image)
+    stored = min(CHANNELS[image.mode], 3)
+    array = np.asarray(image, dtype=np.uint8)
+    array = array.reshape(image.height, image.width, CHANNELS[image.mode])
+    samples = array[:, :, :stored]
+    alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
     fixed = _fixed_pixels(samples, alpha, image.info.get("transparency"))
-    return SampleCover(
-        samples, alpha, fixed, parts, profile if isinstance(profile, bytes) else None
-    )
+    samples = np.ascontiguousarray(samples[:, :, :1] if _is_gray(samples) else samples)
+    check_elements(role, image.size, samples.size, "samples")
+    if role == "carrier":
+        fixed = _with_gray_areas(samples, fixed)
+        check_values(samples)
+        check_colours(samples)
+    profile = profile if isinstance(profile, bytes) else None
+    return SampleCover(samples, alpha, fixed, parts, profile, stored // samples.shape[2])
+
+
+def _with_gray_areas(
+    samples: NDArray[np.uint8], fixed: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Return the pixels that must not change, those in gray areas of a colour image among them.
+
+    Raises
+    ------
+    InputImageError : these are nearly all
+    """
+    gray = gray_areas(samples)
+    if gray is None:
+        return fixed
+    fixed = gray if fixed is None else gray | fixed
+    if gray.any() and float(fixed.mean()) > _MOST_GRAY:
+        raise InputImageError(
+            "the carrier is gray but for a few pixels, or but for transparent ones: every change "
+            "would make a coloured pixel",
+            hint="save it as a gray image",
+        )
+    return fixed
+
+
+def _is_gray(samples: NDArray[np.uint8]) -> bool:
+    """Tell whether red, green and blue are the same everywhere."""
+    first, others = samples[:, :, :1], samples[:, :, 1:]
+    # Row by row in small parts: of a colour image, the first pixels tell.
+    rows = range(0, len(samples), 64)
+    return all(bool((first[y : y + 64] == others[y : y + 64]).all()) for y in rows)
 
 
 def _fixed_pixels(

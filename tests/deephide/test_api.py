@@ -77,7 +77,7 @@ def test_what_nobody_sees_does_not_change(face, model, make_texture):
 
 def test_saturated_samples_only_go_inwards(face, model):
     rng = np.random.default_rng(0)
-    cover = rng.choice(np.array([0, 0, 255, 255, 100, 101], np.uint8), (150, 150, 3))
+    cover = rng.integers(-200, 456, (150, 150, 3)).clip(0, 255).astype(np.uint8)
     stego = pixels(deephide.embed(face, Image.fromarray(cover), "p", model).stego)
     assert np.abs(stego - cover.astype(int)).max() == 1
 
@@ -186,10 +186,10 @@ def test_errors_of_the_costs_are_translated(photo, face, model, monkeypatch):
 
 def test_poor_covers_are_named():
     cover = open_cover(Image.new("RGB", (100, 100), "white"))
-    assert len(cover.warnings()) == 3
+    assert len(cover.signs) == 3
     rng = np.random.default_rng(0)
     good = rng.integers(1, 255, (300, 300, 3)).astype(np.uint8)
-    assert open_cover(Image.fromarray(good)).warnings() == ()
+    assert open_cover(Image.fromarray(good)).signs == ()
 
 
 def test_warnings_reach_the_result_and_the_log(photo, face, model, caplog):
@@ -340,7 +340,9 @@ def test_capacity_grows_with_texture_and_safe_is_less_than_hard(make_texture):
     assert found[0].safe_bits < found[1].safe_bits < found[1].hard_bits
     assert found[1].safe_bytes == found[1].safe_bits // 8
     assert found[1].hard_bytes == found[1].hard_bits // 8
-    assert found[1].elements == found[1].dry_elements == 120_000
+    assert found[1].elements == 120_000
+    # All but those whose changes would make values that no other sample has.
+    assert 119_900 < found[1].dry_elements < 120_000
 
 
 def test_only_mipod_looks_at_the_payload(photo, monkeypatch):

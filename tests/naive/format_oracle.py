@@ -100,7 +100,7 @@ class RejectedError(Exception):
     """The one error."""
 
 
-class NewerVersionError(Exception):
+class OtherVersionError(Exception):
     """Authentic, but of another version."""
 
 
@@ -164,6 +164,13 @@ def shared_root(salt, passphrase, key_file, fingerprint):
     return Argon2id(salt=salt, length=32, iterations=3, lanes=4, memory_cost=65536).derive(
         key_input
     )
+
+
+def samples(size, pixels):
+    """Section 2.1: elements and shape (W, H, C) of an image, given (R, G, B) of all its pixels."""
+    if all(red == green == blue for red, green, blue in pixels):
+        return [red for red, _, _ in pixels], (*size, 1)
+    return [sample for pixel in pixels for sample in pixel], (*size, 3)
 
 
 def coefficients(path):
@@ -241,7 +248,7 @@ def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identi
 def unpack(plaintext):
     """Return codec, fingerprint prefix and payload."""
     if plaintext[0] != 2:
-        raise NewerVersionError
+        raise OtherVersionError
     codec, payload = plaintext[1], plaintext[10:]
     if codec >= 128:
         codec -= 128

@@ -85,9 +85,10 @@ def test_wrong_padding_is_rejected(tail):
 
 
 def test_unpack_rejects_other_versions_and_short_plaintexts():
-    for version in (1, 3):
-        with pytest.raises(FormatVersionError, match=f"version {version}"):
+    for version, remedy in ((1, "an older"), (3, "a newer")):
+        with pytest.raises(FormatVersionError, match=f"version {version}") as caught:
             layout.unpack(layout.pack(layout.Header(1, PREFIX, version=version), b""))
+        assert caught.value.hint == f"install {remedy} deephide"
     with pytest.raises(ExtractionError):
         layout.unpack(bytes(9))
 

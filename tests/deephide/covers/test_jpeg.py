@@ -240,7 +240,7 @@ def test_capacity_and_warnings(jpegs):
         jpegs.encoded(jpegs.photo(64, 64), quality=80)).warnings)  # fmt: skip
     flat = np.full((400, 400, 3), 90, np.uint8)
     flat[:30, :30] = jpegs.photo(30, 30)
-    assert any("perfectly flat" in n for n in open_cover(jpegs.encoded(flat)).warnings())
+    assert any("perfectly flat" in each.text for each in open_cover(jpegs.encoded(flat)).signs)
 
 
 @pytest.mark.parametrize(("carrier_name", "output"), [("a.jpg", "b.png"), ("a.png", "b.jpg")])

@@ -105,6 +105,12 @@ def public(seed, privates, plaintext, size=GRAY):
     return seal(key.begin(stream(seed)), plaintext, size)
 
 
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def flip(data, bit):
     damaged = bytearray(data)
     damaged[bit // 8] ^= 1 << bit % 8
@@ -125,11 +131,8 @@ class Cases:
         size = size or (stego.size if stego else GRAY)
         samples = stego.samples() if samples is None else samples
         array = samples.reshape(size[1], size[0], size[2])
-        buffer = io.BytesIO()
-        Image.fromarray(array[:, :, 0] if size[2] == 1 else array).save(
-            buffer, "PNG", optimize=True
-        )
-        self.add_file(name, expect, buffer.getvalue(), payload, **secrets)
+        image = Image.fromarray(array[:, :, 0] if size[2] == 1 else array)
+        self.add_file(name, expect, png(image), payload, **secrets)
 
     def add_file(self, name, expect, raw, payload=None, **secrets):
         self.found[name] = {
@@ -185,6 +188,29 @@ def shared_cases(cases):
     cases.reject("length-not-canonical", good.but(length=length), passphrase=text)
     newer = shared("newer", "x", plain(b"", version=3))
     cases.add("newer-version", "FormatVersionError", newer, passphrase="x")
+
+
+def gray_cases(cases):
+    """One container, and the ways to store a gray image; colour in one pixel makes it another."""
+    text, data = "correct horse", b"payload"
+    stego = shared("gray", text, plain(data))
+    gray = Image.fromarray(stego.samples().reshape(GRAY[1], GRAY[0]))
+    alpha = Image.fromarray(np.tile(np.arange(0, 256, 4, dtype=np.uint8), (GRAY[1], 1)))
+    transparent = gray.convert("RGBA")
+    transparent.putalpha(alpha)
+    palette = gray.convert("P")
+    palette.putpalette([value for value in range(256) for _ in range(3)])
+    coloured = gray.convert("RGB")
+    red, green, blue = coloured.getpixel((9, 7))
+    coloured.putpixel((9, 7), (red + 4, green, blue))
+    for name, image in (
+        ("gray-as-rgb", gray.convert("RGB")),
+        ("gray-as-rgba", transparent),
+        ("gray-with-alpha", transparent.convert("LA")),
+        ("gray-with-palette", palette),
+    ):
+        cases.add_file(name, "ok", png(image), data, passphrase=text)
+    cases.add_file("gray-but-one-pixel", "ExtractionError", png(coloured), passphrase=text)
 
 
 def jpeg_cases(cases):
@@ -404,7 +430,14 @@ def main():
         text = json.dumps(content, ensure_ascii=True) + "\n"
         (HERE / f"{name}.json").write_text(text)
     cases = Cases()
-    for family in (shared_cases, jpeg_cases, key_file_cases, padding_cases, recipient_cases):
+    for family in (
+        shared_cases,
+        gray_cases,
+        jpeg_cases,
+        key_file_cases,
+        padding_cases,
+        recipient_cases,
+    ):
         family(cases)
     for name, entry in cases.found.items():
         text = json.dumps(entry, indent=1, ensure_ascii=True) + "\n"
