@@ -7,16 +7,24 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import deephide_doctor, deephide_lab, deephide_many, deephide_models, deephide_ui
+from cli import (
+    deephide_doctor,
+    deephide_lab,
+    deephide_many,
+    deephide_models,
+    deephide_survive,
+    deephide_ui,
+)
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
-from cli.options import hygiene_options, key_options, model_option, output_options
+from cli.options import ChannelType, hygiene_options, key_options, model_option, output_options
 from cli.passphrase import Sources, read_secrets
 from cli.program import command, exit_on_termination
 from cli.progress import stage_weights
@@ -40,6 +48,7 @@ __all__ = [
     "deephide_lab",
     "deephide_many",
     "deephide_models",
+    "deephide_survive",
     "deephide_ui",
     "main",
 ]
@@ -69,6 +78,14 @@ __all__ = [
 @model_option
 @encoding_options
 @click.option(
+    "--channel",
+    type=ChannelType(),
+    metavar="NAME",
+    help="Input: make a JPEG stego that survives this: any (JPEG compression of quality 75 or "
+    "better), any:60, a known table as jpeg:80, or whatsapp, instagram, facebook.  [default: the "
+    "file must stay as it is]",
+)
+@click.option(
     "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
 )
 @click.option(
@@ -84,6 +101,7 @@ def embed(
     sources: Sources,
     model: str | None,
     options: EmbedOptions,
+    channel: str | None,
     preview: str | None,
     dry_run: bool,
     hygiene: dict[str, Any],
@@ -92,11 +110,14 @@ def embed(
 
     The stego is a file of the carrier's format; of a BMP, TIFF or WebP it is a PNG if its name
     says so.
+    With --channel it is a JPEG file of the program's own making, no larger than the channel lets
+    through, and is written only if it survived every recompression that was tried.
 
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
     codec = options.codec
+    options = _for_channel(options, channel, hygiene)
     if preview and codec == "file":
         raise click.UsageError("--preview shows a picture, and --codec file has none")
     if dry_run and output == "-":
@@ -113,7 +134,8 @@ def embed(
 
     if secrets.missing:
         terminal.warning(open_to_all(codec))
-    suffix, needs_code = suffixes(carrier)[0], is_read_by_compiled_code(carrier)
+    suffix = suffixes(carrier)[0] if channel is None else ".jpg"
+    needs_code = is_read_by_compiled_code(carrier)
     output = output or f"stego{suffix}"
     weights = stage_weights(deephide.STAGES, carrier)
     with (
@@ -217,8 +239,14 @@ def extract(
     ),
 )
 @click.argument("carrier", metavar="CARRIER")
+@click.option(
+    "--channel",
+    type=ChannelType(),
+    metavar="NAME",
+    help="Input: count what a stego for this channel carries, as in embed.",
+)
 @model_option
-def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
+def capacity(terminal: Terminal, carrier: str, channel: str | None, model: str | None) -> None:
     """Report what a photo holds safely, what fits in that, and its limit.
 
     All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
@@ -226,7 +254,7 @@ def capacity(terminal: Terminal, carrier: str, model: str | None) -> None:
     """
     import deephide
 
-    found = deephide.capacity(carrier, model=model)
+    found = deephide.capacity(carrier, model=model, channel=channel)
     for note in found.warnings:
         terminal.warning(note)
     terminal.result(*capacity_report(terminal, carrier, found))
@@ -260,6 +288,21 @@ def keygen(terminal: Terminal, output: str) -> None:
     public = deephide.keygen(output)
     terminal.info(f"the identity is in {click.format_filename(output)}: keep it secret")
     terminal.result(public, {"output": output, "public_key": public})
+
+
+def _for_channel(
+    options: EmbedOptions, channel: str | None, hygiene: dict[str, Any]
+) -> EmbedOptions:
+    """Return the options with a channel, for which some others mean nothing."""
+    if channel is None:
+        return options
+    if options.cost not in ("auto", "juniward"):
+        raise click.UsageError(f"--cost {options.cost} has no effect with --channel")
+    if hygiene["strip_metadata"]:
+        raise click.UsageError(
+            "--strip-metadata has no effect with --channel: the file that is made has none"
+        )
+    return replace(options, channel=channel)
 
 
 def _reject_terminal(terminal: Terminal, output: str | None) -> None:

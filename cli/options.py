@@ -13,6 +13,7 @@ from cli.passphrase import VARIABLE, Sources
 from deephide.errors import OutputError
 
 __all__ = [
+    "ChannelType",
     "FaceType",
     "check_output",
     "hygiene_options",
@@ -22,6 +23,21 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+
+
+class ChannelType(click.ParamType[str]):
+    """A channel that robust mode knows."""
+
+    name = "channel"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        from deephide.channels.profiles import parse
+
+        try:
+            return parse(str(value)).name
+        except ValueError as error:
+            self.fail(str(error).removeprefix("channel: "), param, ctx)
 
 
 class FaceType(click.ParamType[int | str]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from cli.render import Terminal
@@ -46,8 +48,16 @@ def forecast(result: Any) -> str:
         f"codec   {result.codec}\n"
         f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
         f"rate    {100 * result.change_rate:.3f} % of {result.elements} "
-        f"{element_name(result)} change\n"
-        f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
+        f"{element_name(result)} change\n" + _outlook(result)
+    )
+
+
+def _outlook(result: Any) -> str:
+    if result.channel is None:
+        return f"error   {100 * result.detector_error:.1f} % for the best detector (50 % is chance)"
+    return (
+        f"channel {result.channel.name}: survives all {len(result.channel.survived)} "
+        f"recompressions that were tried, step {result.channel.step} of the ladder"
     )
 
 
@@ -67,9 +77,19 @@ def embed_fields(
         "model": result.model,
         "safe_bits": result.safe_bits,
         "detector_error": result.detector_error,
+        "channel": None if result.channel is None else asdict(result.channel),
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }
+
+
+def _risk(found: Any) -> str:
+    if not found.safe_bits or not math.isfinite(found.detector_error):
+        return ""
+    return (
+        f": {100 * found.safe_change_rate:.3f} % change, the best detector errs in "
+        f"{100 * found.detector_error:.0f} % of cases"
+    )
 
 
 def capacity_report(terminal: Terminal, carrier: str, found: Any) -> tuple[str, dict[str, Any]]:
@@ -79,13 +99,8 @@ def capacity_report(terminal: Terminal, carrier: str, found: Any) -> tuple[str, 
     if fit.latent_bytes is not None:
         face += f" (usually {fit.latent_bytes} bytes, at most {fit.latent_most})"
     picture = f"about {fit.image_side} pixels wide, {fit.image_psnr:.0f} dB"
-    expected = (
-        f"{100 * found.safe_change_rate:.3f} % change, the best detector errs in "
-        f"{100 * found.detector_error:.0f} % of cases"
-    )
     text = (
-        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes)"
-        f"{': ' + expected if found.safe_bits else ''}\n"
+        f"safe  {found.safe_bits} bits ({found.safe_bytes} bytes){_risk(found)}\n"
         f"      a face    {face}\n"
         f"      a picture {picture if fit.image_side else 'not safely'}\n"
         f"      a file    {fit.file_bytes} bytes, compressed\n"

@@ -10,6 +10,7 @@ from typing import Unpack
 
 import stc
 from deephide import models, output, pipeline
+from deephide.channels import profiles, sending
 from deephide.container.key_files import KeySource, PathSource, keygen
 from deephide.covers import opening
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
@@ -131,7 +132,8 @@ def embed_file(
     inputs = _paths(secret, carrier, model, chosen.key_file)
     suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
-        output.check_output(path, inputs, force=force, suffixes=opening.suffixes(carrier))
+        suffixes = opening.suffixes(carrier) if chosen.channel is None else output.JPEG
+        output.check_output(path, inputs, force=force, suffixes=suffixes)
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
@@ -185,7 +187,8 @@ def extract(
     Parameters
     ----------
     stego : PIL image, path, or bytes of a file, exactly as it was written; of a JPEG file not the
-        PIL image, which no longer knows its coefficients
+        PIL image, which no longer knows its coefficients.  A stego for a channel may have come
+        back as any JPEG, PNG or WebP file
     passphrase : the one it was embedded with, or None if there was none
     model : the one it was embedded with; None means whichever of those that are here it was
     key_file : the one it was embedded with, or None if there was none
@@ -248,7 +251,11 @@ def extract_file(
 
 
 def capacity(
-    carrier: ImageSource | bytes, cost: str = "auto", model: ModelSource = None
+    carrier: ImageSource | bytes,
+    cost: str = "auto",
+    model: ModelSource = None,
+    *,
+    channel: str | None = None,
 ) -> Capacity:
     """Say how much a photo can take, in bits that compare with `EmbedResult.payload_bits`.
 
@@ -257,6 +264,8 @@ def capacity(
     carrier : as in `embed`
     cost : as in `embed`; the costs of "mipod" are those of one bit per hundred samples
     model : whose codes are to fit; no network is loaded for it
+    channel : as in `EmbedOptions`: what a stego for it carries, of which no detector's error is
+        known (NaN)
 
     Returns
     -------
@@ -266,6 +275,8 @@ def capacity(
     ------
     InputImageError : the carrier cannot be used
     """
+    if channel is not None:
+        return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
     return measure_capacity(opening.open_cover(carrier), cost, models.code_sizes(model))
 
 

@@ -27,6 +27,7 @@ class Keywords(TypedDict, total=False):
     rounding: str
     face: FaceChoice
     quality: int | None
+    channel: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,13 @@ class EmbedOptions:
         largest first; None hides the central square; "auto" lets the codecs latent and paper look
         for the largest where a detector is installed and the secret is not aligned already
     quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
+    channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
+        "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; the
+        program then makes the JPEG file itself. None means nothing: the carrier's file is kept
 
     Raises
     ------
-    ValueError : no such face, or a budget below 1
+    ValueError : no such face, a budget below 1, or a cost that channels do not know
     """
 
     passphrase: str | None = field(default=None, repr=False)
@@ -72,6 +76,7 @@ class EmbedOptions:
     rounding: str = "nearest"
     face: FaceChoice = "auto"
     quality: int | None = None
+    channel: str | None = None
 
     def __post_init__(self) -> None:
         face = self.face
@@ -81,6 +86,8 @@ class EmbedOptions:
             )
         if self.budget is not None and self.budget < 1:
             raise ValueError(f"budget: got {self.budget} bytes, at least 1 is needed")
+        if self.channel is not None and self.cost not in ("auto", "juniward"):
+            raise ValueError(f"cost: got {self.cost!r}, allowed for a channel: auto, juniward")
 
     def access(self, random: Callable[[int], bytes] = os.urandom) -> Access:
         """Return who is to open the container."""

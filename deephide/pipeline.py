@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import stc
+from deephide.channels import sending
+from deephide.channels.openings import look_at, reveal
+from deephide.channels.sending import RobustJob
 from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys, layout
@@ -36,7 +39,7 @@ from deephide.options import EmbedOptions
 from deephide.psnr import psnr
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
-__all__ = ["STAGES", "Job", "extract", "from_stc", "hide", "report", "reveal", "verify"]
+__all__ = ["STAGES", "AnyJob", "Job", "extract", "from_stc", "hide", "report", "verify"]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
 
@@ -47,13 +50,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """An embedding that is done but not verified."""
+    """An embedding of the ordinary mode that is done but not verified."""
 
     result: EmbedResult
     cover: Cover = field(repr=False)
     elements: Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
     key: keys.Sealer = field(repr=False)
+
+    def reveal(self, written: Path | None = None) -> bytes:
+        """Return the plaintext as the receiver finds it in the file, or in memory."""
+        if written is None:
+            stego = self.cover.reopened(self.elements)
+        else:
+            stego = open_cover(written, "stego")
+        return hiding.reveal(stego.elements, self.key, stego.associated)
+
+
+AnyJob: TypeAlias = "Job | RobustJob"
 
 
 def hide(
@@ -66,8 +80,8 @@ def hide(
     strip_metadata: bool = False,
     notes: tuple[str, ...] = (),
     random: Callable[[int], bytes] = os.urandom,
-) -> Job:
-    """Do everything but verify and write.
+) -> AnyJob:
+    """Do everything but verify and write, in the mode that the options ask for.
 
     Parameters
     ----------
@@ -87,6 +101,10 @@ def hide(
         raise ValueError(f"codec: got {options.codec!r}, allowed: {', '.join(CHOICES)}")
     if isinstance(secret, str | os.PathLike):
         file_size(Path(secret), "secret")  # before the model takes its time
+    if options.channel is not None:
+        return sending.hide(
+            secret, carrier, options, partial(report, progress), notes=notes, random=random
+        )
     cover = open_cover(carrier)
     if suffix is not None:
         cover.check_suffix(suffix)
@@ -177,7 +195,7 @@ def _result(
     )
 
 
-def verify(job: Job, written: Path | None = None) -> None:
+def verify(job: AnyJob, written: Path | None = None) -> None:
     """Extract as the receiver will; a difference here is a bug, never a user's mistake.
 
     Parameters
@@ -186,20 +204,11 @@ def verify(job: Job, written: Path | None = None) -> None:
     written : the file of the stego; None where it is in memory alone
     """
     try:
-        if written is None:
-            stego = job.cover.reopened(job.elements)
-        else:
-            stego = open_cover(written, "stego")
-        found = reveal(stego, job.key)
+        found = job.reveal(written)
     except DeephideError as error:
         raise DeephideError("the stego failed its own verification and was discarded") from error
     if found != job.plaintext:
         raise DeephideError("the stego failed its own verification and was discarded")
-
-
-def reveal(stego: Cover, key: keys.Opener) -> bytes:
-    """Return the plaintext that a stego carries; raises ExtractionError if it carries none."""
-    return hiding.reveal(stego.elements, key, stego.associated)
 
 
 def extract(
@@ -219,14 +228,14 @@ def extract(
     ------
     DeephideError : as in `deephide.extract`
     """
-    cover = open_cover(stego, "stego")
+    seen = look_at(stego)
     lazy = LazyModel.of(model)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
     keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
     for fingerprint in keyed:
         key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
         with suppress(ExtractionError):
-            plaintext = reveal(cover, key)
+            plaintext = reveal(seen, key)
             break
     else:
         raise ExtractionError

@@ -13,7 +13,25 @@ from PIL import Image
 
 from deephide.output import png_bytes
 
-__all__ = ["EmbedResult", "ExtractInfo", "ExtractResult"]
+__all__ = ["ChannelReport", "EmbedResult", "ExtractInfo", "ExtractResult"]
+
+
+@dataclass(frozen=True)
+class ChannelReport:
+    """What a stego for a channel survived, and what it took.
+
+    `quality` is that of the tables which the program compressed with; `step` counts the rungs of
+    the ladder from 1; samples keep `headroom` levels off black and white; of every codeword half of
+    `parity` bytes may be wrong, and at worst `worst_mended` were.
+    """
+
+    name: str
+    quality: int
+    step: int
+    headroom: int
+    survived: tuple[str, ...]
+    worst_mended: int
+    parity: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +48,8 @@ class EmbedResult:
     written as it is; `stego` shows what it looks like, and may be saved without loss instead where
     `element_name` is "samples".  Where it is "coefficients", the file is a JPEG file, and its image
     saved anew would hold nothing.  `encode` is what makes the file when it is first asked for.
+    `channel` is what the stego survives, None in the ordinary mode; for a channel, `payload_bits`
+    counts error correction too, and `detector_error` is not known (NaN).
     """
 
     stego: Image.Image = field(repr=False)
@@ -49,6 +69,7 @@ class EmbedResult:
     safe_bits: int
     detector_error: float
     warnings: tuple[str, ...] = ()
+    channel: ChannelReport | None = None
 
     @cached_property
     def file(self) -> bytes:

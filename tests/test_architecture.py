@@ -32,6 +32,7 @@ ALLOWED = {
         "PIL",
         "cryptography",
         "constriction",
+        "reedsolo",
         "zstandard",
         "deephide",
     },

@@ -29,8 +29,11 @@ from deephide.container.layout import COMMITMENT_BYTES, SALT_BYTES, TAG_BYTES
 from deephide.errors import ExtractionError, PassphraseError
 
 __all__ = [
+    "ChannelKeys",
     "Keys",
     "Wrap",
+    "derive_body_keys",
+    "derive_channel_keys",
     "derive_file_keys",
     "derive_keys",
     "derive_wrap",
@@ -74,6 +77,19 @@ class Keys:
     seal_key: bytes = field(repr=False)
     seal_nonce: bytes = field(repr=False)
     usable: bool = True
+
+
+@dataclass(frozen=True)
+class ChannelKeys:
+    """What a shared secret and a picture's own salt give in robust mode; never shown.
+
+    `order` keys the order of elements, `header_pad` masks the header; each body has keys of its
+    own, from `root` and the nonce that comes with it.
+    """
+
+    order: bytes = field(repr=False)
+    header_pad: bytes = field(repr=False)
+    root: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,14 +149,38 @@ def derive_keys(key_input: bytes, salt: bytes) -> Keys:
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"salt: got {len(salt)} bytes, expected {SALT_BYTES}")
-    root = Argon2id(
+    return _keys_of(_harden(key_input, salt))
+
+
+def _harden(key_input: bytes, salt: bytes) -> bytes:
+    return Argon2id(
         salt=salt,
         length=32,
         iterations=ARGON2_ITERATIONS,
         lanes=ARGON2_LANES,
         memory_cost=ARGON2_MEMORY_KIB,
     ).derive(key_input)
-    return _keys_of(root)
+
+
+def derive_channel_keys(key_input: bytes, salt: bytes) -> ChannelKeys:
+    """Derive the keys of robust mode; slow and memory-hungry on purpose.
+
+    Parameters
+    ----------
+    key_input : what the function `key_input` returned
+    salt : 16 bytes, the picture's own
+    """
+    root = _harden(key_input, salt)
+    return ChannelKeys(
+        order=_expand(root, b"deephide/2 channel order", 32),
+        header_pad=_expand(root, b"deephide/2 channel header", 4),
+        root=_expand(root, b"deephide/2 channel root", 32),
+    )
+
+
+def derive_body_keys(keys: ChannelKeys, nonce: bytes) -> Keys:
+    """Derive the keys that seal one body of robust mode; `nonce` is fresh for every stego."""
+    return _keys_of(hmac.digest(nonce, keys.root, "sha256"))
 
 
 def _keys_of(root: bytes, usable: bool = True) -> Keys:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from deephide.container import crypto, elligator, key_files
-from deephide.container.crypto import Keys, Wrap
+from deephide.container.crypto import ChannelKeys, Keys, Wrap
 from deephide.container.key_files import KeySource, PathSource
 from deephide.container.layout import EPHEMERAL_BYTES, SALT_BYTES
 from deephide.errors import ExtractionError, PassphraseError
@@ -99,6 +99,7 @@ class SharedKey:
     def __init__(self, key_input: bytes) -> None:
         self._key_input = key_input
         self._last: tuple[bytes, Keys] | None = None
+        self._last_channel: tuple[bytes, ChannelKeys] | None = None
 
     def begin(self, random: Random) -> Opening:
         """Draw a salt and derive the keys."""
@@ -109,6 +110,12 @@ class SharedKey:
         """Derive the keys for the salt that was found."""
         del read_stanza
         return self._derive(public)
+
+    def channel_keys(self, salt: bytes) -> ChannelKeys:
+        """Derive the keys of robust mode for a picture's own salt."""
+        if self._last_channel is None or self._last_channel[0] != salt:
+            self._last_channel = salt, crypto.derive_channel_keys(self._key_input, salt)
+        return self._last_channel[1]
 
     def _derive(self, salt: bytes) -> Keys:
         if self._last is None or self._last[0] != salt:

@@ -13,7 +13,7 @@ from deephide.covers.base import Cover
 from deephide.covers.detectability import Estimate
 from deephide.models import CodeSizes
 
-__all__ = ["Capacity", "Fit", "measure_capacity"]
+__all__ = ["Capacity", "Fit", "fit_in", "measure_capacity"]
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,13 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
         hard_bits=hard,
         safe_change_rate=safe.change_rate,
         detector_error=safe.detector_error,
-        fit=_fit(safe_bits // 8 - layout.OVERHEAD_BYTES, sizes),
+        fit=fit_in(safe_bits // 8 - layout.OVERHEAD_BYTES, sizes),
         warnings=tuple(sign.text for sign in cover.signs),
     )
 
 
-def _fit(room: int, sizes: CodeSizes) -> Fit:
+def fit_in(room: int, sizes: CodeSizes) -> Fit:
+    """Return what so many bytes of payload are worth to the codecs."""
     room = max(room, 0)
     return Fit(
         latent=_share(room, sizes),

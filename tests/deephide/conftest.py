@@ -5,6 +5,7 @@ import jpeg_samples
 import numpy as np
 import pytest
 import rans_oracle
+import robust_oracle
 from PIL import Image
 
 from deephide.container import crypto
@@ -33,6 +34,11 @@ def rans():
 @pytest.fixture
 def second_receiver():
     return format_oracle
+
+
+@pytest.fixture
+def robust_receiver():
+    return robust_oracle
 
 
 @pytest.fixture

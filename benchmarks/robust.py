@@ -1,0 +1,161 @@
+"""Measure what stegos for a channel survive, how many photos are refused, and what it costs.
+
+    python benchmarks/robust.py FOLDER [--channel any] [--photos 200] [--payload 258] [--json PATH]
+
+FOLDER holds photos in any format that Pillow reads, each of them embedded in once, with a key of
+its own and so many random bytes (258 make a body of 300); then every way is tried that
+`deephide survive` tries, qualities between, and decoders that round in other ways.  A (photo, way)
+pair counts as survived where `deephide.extract` returns the bytes.  Argon2id runs with little
+memory, which changes nothing else; processor times are of this process and leave it out.
+
+Libvips and mozjpeg need the extra robust.  Intervals are Wilson's, for 95 %.
+"""
+
+import argparse
+import collections
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from stc_common import machine
+
+import deephide
+from deephide.channels import battery, profiles
+from deephide.channels.battery import Recompressor
+from deephide.container import crypto
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
+BETWEEN = (76, 77, 78, 79, 81, 82, 83, 84, 86, 87, 88, 92, 94, 96, 98, 100)
+
+
+def saved(kind, **options):
+    """Return a step that saves with Pillow."""
+
+    def step(picture):
+        buffer = io.BytesIO()
+        picture.save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return step
+
+
+def decoded_otherwise(method):
+    """Return a function from a JPEG file to a PNG file, by way of another inverse transform."""
+
+    def way(raw):
+        import jpeglib
+
+        path = Path("/tmp") / "robust-benchmark.jpg"
+        path.write_bytes(raw)
+        image = jpeglib.read_spatial(str(path), dct_method=method)
+        return saved("PNG", compress_level=1)(Image.fromarray(np.asarray(image.spatial)))
+
+    return way
+
+
+def ways():
+    """Yield name and function, from the stego's file to what comes back."""
+    more = [Recompressor(f"JPEG {q}", (saved("JPEG", quality=q, subsampling=2),)) for q in BETWEEN]
+    for each in (*battery.channels_to_try(), *more):
+        yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
+    for method, name in enumerate(("islow", "ifast", "float")):
+        yield f"PNG by {name}", decoded_otherwise(method)
+
+
+def wilson(hits, tries):
+    """Return the 95 % interval of a share."""
+    if not tries:
+        return 0.0, 1.0
+    z, p = 1.96, hits / tries
+    middle = (p + z * z / (2 * tries)) / (1 + z * z / tries)
+    half = z * np.sqrt(p * (1 - p) / tries + z * z / (4 * tries * tries)) / (1 + z * z / tries)
+    return round(float(middle - half), 4), round(float(middle + half), 4)
+
+
+def measure(options):
+    """Return the report."""
+    chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    hits, tried = collections.Counter(), collections.Counter()
+    rows, refused = [], []
+    for number, path in enumerate(chosen[options.skip : options.skip + options.photos]):
+        secret = np.random.default_rng(number).bytes(options.payload)
+        key, start = f"key {number}", time.process_time()
+        try:
+            found = deephide.embed(secret, path, key, codec="file", channel=options.channel)
+        except deephide.CapacityError as error:
+            refused.append([path.name, str(error)])
+            print(f"{path.name}: {error}", file=sys.stderr, flush=True)
+            continue
+        took, start = time.process_time() - start, time.process_time()
+        deephide.extract(found.file, key)
+        back = time.process_time() - start
+        lost = []
+        for name, way in ways():
+            try:
+                survived = deephide.extract(way(found.file), key).data == secret
+            except deephide.DeephideError:
+                survived = False
+            except Exception as error:
+                print(f"{name}: {error!r}", file=sys.stderr)
+                continue
+            tried[name] += 1
+            hits[name] += survived
+            if not survived:
+                lost.append(name)
+        report = found.channel
+        rows.append(
+            {
+                "photo": path.name,
+                "megapixels": round(found.stego.width * found.stego.height / 1e6, 2),
+                "step": report.step,
+                "headroom": report.headroom,
+                "changes": found.changes,
+                "psnr": round(found.psnr, 2),
+                "embed s": round(took, 2),
+                "extract s": round(back, 2),
+                "lost": lost,
+            }
+        )
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return {
+        "machine": machine(),
+        "channel": options.channel,
+        "reading": profiles.parse(options.channel).reading.name,
+        "payload": options.payload,
+        "photos": len(rows) + len(refused),
+        "refused": refused,
+        "ways": {
+            name: [hits[name], tried[name], *wilson(hits[name], tried[name])] for name in tried
+        },
+        "steps": collections.Counter(str(row["step"]) for row in rows),
+        "psnr, median and least": [
+            float(f([row["psnr"] for row in rows] or [0])) for f in (np.median, np.min)
+        ],
+        "embed s, median": float(np.median([row["embed s"] for row in rows] or [0])),
+        "extract s, median": float(np.median([row["extract s"] for row in rows] or [0])),
+        "rows": rows,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument("--channel", default="any")
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--skip", type=int, default=0, help="photos to leave out at the beginning")
+    parser.add_argument("--payload", type=int, default=258)
+    parser.add_argument("--json", metavar="PATH")
+    options = parser.parse_args()
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
+    text = json.dumps(measure(options), indent=1)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

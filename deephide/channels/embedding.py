@@ -1,0 +1,168 @@
+"""Robust containers written into the luma of a picture of the program's own making."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stc
+from deephide.channels import coding, lattice, zones
+from deephide.channels.battery import as_shown, same_again
+from deephide.channels.coding import Plan
+from deephide.channels.profiles import Reading
+from deephide.channels.receiving import Derive, luma_of_file
+from deephide.channels.transform import Precover
+from deephide.channels.zones import HEIGHT, Zones
+from deephide.container import layout as container
+from deephide.container.crypto import ChannelKeys
+from deephide.container.keystream import Order
+
+__all__ = ["Embedded", "Stage", "embed", "prepare", "settle", "write"]
+
+_ROUNDS = 5
+_LARGEST = 1023
+_SURE = 1e-6  # what a change costs that rounding left to chance
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A settled picture with its keys: what plans are tried on.
+
+    `places` are the elements among the coefficients of luma, in the order of the elements.
+    """
+
+    precover: Precover
+    reading: Reading
+    keys: ChannelKeys
+    zones: Zones
+    places: NDArray[np.intp] = field(repr=False)
+    costs: NDArray[np.float64] = field(repr=False)
+    salt: bytes = b""
+    associated: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """A stego file, the streams that it carries, and what that took."""
+
+    jpeg: bytes = field(repr=False)
+    header: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    changes: int
+    distortion: float
+    squared_error: float
+
+
+def _whole_blocks(precover: Precover) -> tuple[int, int]:
+    file = precover.template.file
+    return file.height // 8, file.width // 8
+
+
+def _places(precover: Precover, reading: Reading) -> NDArray[np.intp]:
+    """Return where the elements are in the flat coefficients of luma."""
+    rows, columns = _whole_blocks(precover)
+    blocks = np.arange(rows)[:, None] * precover.values.shape[1] + np.arange(columns)
+    modes = reading.modes(precover.table)
+    return np.asarray((64 * blocks.reshape(-1)[:, None] + modes).reshape(-1), np.intp)
+
+
+def settle(precover: Precover, quality: int, reading: Reading) -> Precover:
+    """Return the picture with those elements replaced that its own compression would change.
+
+    They lie where samples are burnt out; there is no message yet.
+    """
+    again = same_again(quality)
+    places = _places(precover, reading)
+    for _ in range(_ROUNDS):
+        picture = as_shown(precover.encode())
+        values = precover.values.reshape(-1).copy()
+        seen = lattice.elements_of(luma_of_file(again.apply(picture)), reading)
+        wrong = np.flatnonzero(seen != values[places])
+        values[places[wrong]] = seen[wrong]
+        _log.info("%d elements of the picture are settled", wrong.size)
+        if not wrong.size:
+            break
+        precover = precover.with_values(values.reshape(precover.values.shape))
+    return precover
+
+
+def prepare(precover: Precover, reading: Reading, derive: Derive) -> Stage:
+    """Derive the keys of a settled picture and compute its costs."""
+    luma = luma_of_file(precover.encode())
+    salt = lattice.salt_of(luma)
+    keys = derive(salt)
+    places = _places(precover, reading)
+    return Stage(
+        precover,
+        reading,
+        keys,
+        Zones(Order(keys.order, places.size)),
+        places,
+        _costs(precover)[places],
+        salt,
+        zones.associated_data(luma, reading),
+    )
+
+
+def _costs(precover: Precover) -> NDArray[np.float64]:
+    """Return the cost of the cheaper change of each coefficient of luma, inf for wet ones.
+
+    J-UNIWARD, times how far the value before rounding was from half a step (Denemark and
+    Fridrich, "Side-informed steganography with additive distortion", WIFS 2015).
+    """
+    rows, columns = precover.values.shape[:2]
+    blocks = precover.values.reshape(rows, columns, 8, 8)
+    table = precover.table.reshape(8, 8)
+    cost = stc.costs.juniward(blocks, table).reshape(rows, columns, 64)
+    cost *= 1.0 - 2.0 * np.abs(precover.errors) + _SURE
+    cost[~precover.values[:, :, 1:].any(axis=2) | precover.saturated()] = np.inf
+    cost[np.abs(precover.values) >= _LARGEST] = np.inf
+    return np.asarray(cost.reshape(-1))
+
+
+def embed(stage: Stage, plan: Plan, plaintext: bytes, random: Callable[[int], bytes]) -> Embedded:
+    """Write a sealed plaintext into the elements of a stage.
+
+    Raises
+    ------
+    stc.PayloadTooLargeError : too few elements may change
+    """
+    body = zones.lock(stage.keys, random(zones.NONCE_BYTES), plaintext, stage.associated)
+    header = coding.pack_plan(plan, zones.MIN_BODY_BYTES, stage.keys.header_pad)
+    return write(stage, plan, header, plan.framing.encode(body))
+
+
+def write(stage: Stage, plan: Plan, header: bytes, body: bytes) -> Embedded:
+    """Write the streams of header and body.
+
+    Parameters
+    ----------
+    stage : what `prepare` returned
+    plan : says which elements carry the body
+    header, body : with error correction
+
+    Raises
+    ------
+    stc.PayloadTooLargeError : too few elements may change
+    """
+    values = stage.precover.values.reshape(-1).copy()
+    errors = stage.precover.errors.reshape(-1)
+    changes, distortion, squared = 0, 0.0, 0.0
+    for where, stream in ((stage.zones.header, header), (stage.zones.body(plan), body)):
+        places, costs = stage.places[where], stage.costs[where]
+        bits = (values[places] & 1).astype(np.uint8)
+        stego = stc.embed(bits, container.to_bits(stream), costs, height=HEIGHT)
+        flipped = np.flatnonzero(stego != bits)
+        at = places[flipped]
+        values[at] += np.where(errors[at] >= 0, 1, -1).astype(np.int16)
+        changes += flipped.size
+        distortion += float(costs[flipped].sum())
+        squared += float((stage.precover.table[at % 64] ** 2).sum())
+    shaped = values.reshape(stage.precover.values.shape)
+    return Embedded(stage.precover.encode(shaped), header, body, changes, distortion, squared)

@@ -1,0 +1,214 @@
+"""Ladder of robust mode: settle the picture, embed, see what survives, and climb if not.
+
+::
+
+    photo ─► press(headroom) ─► settle ─► embed(plan) ─► hard cases ─► whole battery ─► done
+                 ▲                             ▲              │ lost
+                 └── more headroom ◄── last ── └─ next plan ◄─┘
+
+A *plan* (parity, elements for each bit) trades how well the embedding hides against what error
+correction puts right.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import stc
+from deephide.channels import coding, lattice, zones
+from deephide.channels.battery import Recompressor, as_shown, battery, hard_cases
+from deephide.channels.coding import Plan
+from deephide.channels.embedding import Embedded, Stage, embed, prepare, settle
+from deephide.channels.profiles import Channel
+from deephide.channels.receiving import Derive, luma_of_file
+from deephide.channels.transform import Photo, press
+from deephide.container import layout as container
+from deephide.errors import CapacityError
+
+__all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
+
+HEADROOMS = (0, 8, 16, 28)
+# Parity of a codeword, and four times as many elements as bits times this (0 is all there are).
+PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
+_GUARDS = {0: 0.1, 8: 0.1, 16: 0.3, 28: 0.3}  # levels, by headroom
+_MOST_DENSE = 4  # elements for each bit, at least
+_BYTES_LOST = 2.2  # by an element that is lost
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a stego in one channel; `mended` bytes of its worst codeword were wrong."""
+
+    name: str
+    survived: bool
+    mended: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Robust:
+    """A stego that survived, the cover that it was made from, and what it took.
+
+    `step` counts the rungs of the ladder from 1; `psnr` is that of luma against the cover.
+    """
+
+    jpeg: bytes = field(repr=False)
+    cover: bytes = field(repr=False)
+    plan: Plan
+    headroom: int
+    step: int
+    elements: int
+    changes: int
+    distortion: float
+    psnr: float
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def message_bits(self) -> int:
+        """Bits that the trellises carry, parity included."""
+        return 8 * (coding.HEADER_STREAM + self.plan.framing.stream_bytes)
+
+
+def climb(
+    photo: Photo,
+    channel: Channel,
+    plaintext: bytes,
+    derive: Derive,
+    *,
+    random: Callable[[int], bytes] = os.urandom,
+    extra: Iterable[Recompressor] = (),
+) -> Robust:
+    """Return a stego that survived every recompressor of the battery.
+
+    Parameters
+    ----------
+    photo : what `transform.open_photo` returned
+    channel : what `profiles.parse` returned
+    plaintext : what `container.pack` returned
+    derive : gives the keys for the picture's salt
+    random : source of randomness; replaced in tests only
+    extra : recompressors besides the battery's own
+
+    Raises
+    ------
+    CapacityError : no rung of the ladder survives, or the photo is too small
+    """
+    length = zones.MIN_BODY_BYTES - container.HEADER_BYTES + len(plaintext)
+    others = tuple(extra)
+    lost = "nothing that could be tried"
+    for step, stage, plan in _rungs(photo, channel, length, derive):
+        try:
+            stego = embed(stage, plan, plaintext, random)
+        except stc.PayloadTooLargeError:
+            lost = "its flat and burnt-out areas"
+            continue
+        picture, trials = as_shown(stego.jpeg), []
+        for test in (*_tests(channel), *others):
+            trials.append(_try(test, picture, stage, plan, stego))
+            if not trials[-1].survived:
+                lost = trials[-1].name
+                _log.info("rung %d of the ladder is lost in %s", step, lost)
+                break
+        else:
+            return _report(stage, plan, stego, step, trials)
+    raise CapacityError(
+        f"no robust stego of this photo survives the channel {channel.name}; the last one was lost "
+        f"to {lost}",
+        needed_bits=8 * length,
+        capacity_bits=0,
+        hint="take a photo with more texture and fewer burnt-out areas, or hide fewer bytes",
+    )
+
+
+def _rungs(
+    photo: Photo, channel: Channel, length: int, derive: Derive
+) -> Iterator[tuple[int, Stage, Plan]]:
+    """Yield every step that is worth trying, the least visible first."""
+    step = 0
+    for headroom in HEADROOMS:
+        precover = press(photo, channel.quality, headroom, _GUARDS[headroom])
+        settled = settle(precover, channel.quality, channel.reading)
+        stage = prepare(settled, channel.reading, derive)
+        lost = _lost(stage, channel)
+        if length > zones.longest_body(stage.places.size):
+            raise CapacityError(
+                f"the photo is too small for the channel {channel.name}: {length} bytes are "
+                f"needed, {zones.longest_body(stage.places.size)} can be carried",
+                needed_bits=8 * length,
+                capacity_bits=8 * zones.longest_body(stage.places.size),
+                hint="take a larger photo, or hide fewer bytes",
+            )
+        for parity, spread in PLANS:
+            step += 1
+            plan = Plan(length, parity, spread)
+            if _hopeless(stage, plan, lost):
+                continue
+            if stage.zones.body_size(plan) >= 8 * _MOST_DENSE * plan.framing.stream_bytes:
+                yield step, stage, plan
+
+
+def _tests(channel: Channel) -> Iterator[Recompressor]:
+    """Yield the battery, what is most likely to fail first."""
+    first = {test.name: test for test in hard_cases(channel)}
+    yield from first.values()
+    for test in battery(channel):
+        if test.name not in first:
+            yield test
+
+
+def _lost(stage: Stage, channel: Channel) -> list[NDArray[np.bool_]]:
+    """Return which elements each hard case changes while there is no message yet."""
+    picture = as_shown(stage.precover.encode())
+    values = stage.precover.values.reshape(-1)[stage.places]
+    found = []
+    for test in hard_cases(channel):
+        seen = lattice.elements_of(luma_of_file(test.apply(picture)), stage.reading)
+        found.append(((seen ^ values) & 1) != 0)
+    return found
+
+
+def _hopeless(stage: Stage, plan: Plan, lost: list[NDArray[np.bool_]]) -> bool:
+    """Tell whether more bytes will be wrong than error correction puts right."""
+    places = stage.zones.body(plan)
+    worst = max(int(np.count_nonzero(each[places])) for each in lost)
+    return _BYTES_LOST * worst > plan.parity * plan.framing.codewords / 2
+
+
+def _try(
+    test: Recompressor, picture: Image.Image, stage: Stage, plan: Plan, stego: Embedded
+) -> Trial:
+    """Read what comes out of a channel, and compare it with what went in."""
+    luma = luma_of_file(test.apply(picture))
+    elements = lattice.elements_of(luma, stage.reading)
+    if elements.size != stage.places.size or lattice.salt_of(luma) != stage.salt:
+        return Trial(test.name, False)
+    bits = (elements & 1).astype(np.uint8)
+    header, body = zones.read_streams(bits, stage.zones, plan)
+    mended = plan.framing.worst(body, stego.body)
+    sound = coding.HEADER.worst(header, stego.header) <= coding.HEADER.parity // 2
+    return Trial(test.name, sound and mended <= plan.parity // 2, mended)
+
+
+def _report(stage: Stage, plan: Plan, stego: Embedded, step: int, trials: list[Trial]) -> Robust:
+    samples = stage.precover.values.size
+    error = stego.squared_error
+    return Robust(
+        jpeg=stego.jpeg,
+        cover=stage.precover.encode(),
+        plan=plan,
+        headroom=stage.precover.headroom,
+        step=step,
+        elements=stage.places.size,
+        changes=stego.changes,
+        distortion=stego.distortion,
+        psnr=float(10 * np.log10(255.0**2 * samples / error)) if error else float("inf"),
+        trials=tuple(trials),
+    )

@@ -1,0 +1,140 @@
+"""Channels by name, and the readings that a receiver tries; a new platform is three lines of data.
+
+A *reading* says which steps and which modes of luma carry elements.  Quality floors have modes of
+their own: those whose multiples of the step survive every quality from the floor up, and the
+compressions in a row that `battery` tries.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deephide.channels.tables import luma_table
+
+__all__ = ["PLATFORMS", "READINGS", "Channel", "Platform", "Reading", "parse"]
+
+_LEAST_STEP = 5  # of a known table: finer ones do not survive the rounding of samples
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where a receiver looks; `quality` is None where the table of the file itself counts.
+
+    `places` are the modes that carry elements, row by row of a block; none means all but DC
+    whose step is at least 5.
+    """
+
+    number: int
+    name: str
+    quality: int | None
+    places: tuple[int, ...] = ()
+
+    def steps(self, table: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return the (64,) steps; `table` are those of the file, None where it has none."""
+        if self.quality is not None:
+            return luma_table(self.quality)
+        return luma_table(75) if table is None else table
+
+    def modes(self, table: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return the modes that carry elements, ascending."""
+        if self.places:
+            return np.array(self.places, np.int64)
+        wide = self.steps(table) >= _LEAST_STEP
+        wide[0] = False
+        return np.flatnonzero(wide)
+
+
+# What a receiver tries, in this order.
+OWN_TABLE = Reading(1, "own table", None)
+# The lowest modes have the finest steps, which do not survive two compressions in a row; of those
+# of quality 60 there are three more.
+_LOW = (0, 1, 2, 8, 9, 16)
+FROM_75 = Reading(2, "any:75", 75, tuple(k for k in range(64) if k not in _LOW))
+FROM_60 = Reading(3, "any:60", 60, tuple(k for k in range(64) if k not in (*_LOW, 10, 17, 24)))
+READINGS = (OWN_TABLE, FROM_75, FROM_60)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a service is said to do to pictures; none of it was tried with the service itself."""
+
+    channel: str
+    longest_side: int
+    source: str
+    date: str
+
+
+# Figures of others' measurements, handed down in the project's notes.
+PLATFORMS = {
+    "whatsapp": Platform("any:75", 1080, "uploads by others: standard table at 92", "2026-07"),
+    "instagram": Platform("jpeg:75", 1080, "uploads by others: standard table at 75", "2026-07"),
+    "facebook": Platform("any:60", 1080, "uploads by others: a coarse table of its own", "2026-07"),
+}
+
+_LONGEST_SIDE = 1080  # above it, every service that was looked at may resize
+_NAMED = re.compile(r"(any|jpeg):([0-9]{1,3})")
+FLOORS = {75: FROM_75, 60: FROM_60}
+QUALITIES = range(50, 96)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel as asked for: what to compress with, how large, and what must survive.
+
+    The program compresses with `quality`; every quality from `floor` up must survive.
+    """
+
+    name: str
+    reading: Reading
+    quality: int
+    floor: int
+    longest_side: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the channel's own table is counted on, instead of every one from a floor up."""
+        return self.reading is OWN_TABLE
+
+    @property
+    def survives(self) -> str:
+        """What a stego for this channel is checked against, in words."""
+        if self.is_known:
+            return f"JPEG compression of quality {self.quality} with the standard tables, repeated"
+        return f"JPEG compression of every quality from {self.floor} up"
+
+
+def parse(text: str) -> Channel:
+    """Return the channel of a name.
+
+    Parameters
+    ----------
+    text : "any", "any:75", "any:60", "jpeg:50" to "jpeg:95", or a platform
+
+    Raises
+    ------
+    ValueError : none of these
+
+    Examples
+    --------
+    >>> parse("any").quality, parse("jpeg:80").reading.name
+    (75, 'own table')
+    """
+    platform = PLATFORMS.get(text)
+    side = _LONGEST_SIDE if platform is None else platform.longest_side
+    meant = "any:75" if text == "any" else text if platform is None else platform.channel
+    found = _NAMED.fullmatch(meant)
+    if found is not None:
+        quality = int(found[2])
+        if found[1] == "any" and quality in FLOORS:
+            reading = FLOORS[quality]
+            return Channel(text, reading, reading.quality or quality, quality, side)
+        if found[1] == "jpeg" and quality in QUALITIES:
+            return Channel(text, OWN_TABLE, quality, quality, side)
+    raise ValueError(
+        f"channel: got {text!r}, allowed: any, any:75, any:60, jpeg:{QUALITIES[0]} to "
+        f"jpeg:{QUALITIES[-1]}, {', '.join(PLATFORMS)}"
+    )

@@ -1,0 +1,240 @@
+"""Sender's second mode: the steps of the first one, in a file of the program's own making."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from PIL import Image
+
+from deephide.channels import ladder, openings, profiles, zones
+from deephide.channels.battery import as_shown
+from deephide.channels.ladder import Robust
+from deephide.channels.profiles import Channel
+from deephide.channels.tables import luma_table
+from deephide.channels.transform import Photo, open_photo
+from deephide.codecs import choice
+from deephide.codecs.base import NUMBERS, Encoded, Request
+from deephide.container import layout
+from deephide.container.keys import SharedKey
+from deephide.covers.capacity import Capacity, fit_in
+from deephide.errors import CapacityError, InputImageError, PassphraseError
+from deephide.formats.files import ImageSource, read_source
+from deephide.formats.images import MAX_PIXELS
+from deephide.formats.refusals import damaged, too_many_pixels
+from deephide.models import CodeSizes, LazyModel
+from deephide.options import EmbedOptions
+from deephide.results import ChannelReport, EmbedResult
+
+__all__ = ["RobustJob", "capacity", "hide", "load_photo", "room_of"]
+
+# Bytes of a face or an image that are tried where more do not survive.
+SMALL_BUDGET = 200
+_SAFE_DENSITY = 200  # elements for each bit of the body
+_LARGEST_IMAGE = 1000  # bytes
+
+
+@dataclass(frozen=True, eq=False)
+class RobustJob:
+    """A robust embedding that is done but not verified; it can be used as `pipeline.Job` is."""
+
+    result: EmbedResult
+    plaintext: bytes = field(repr=False)
+    key: SharedKey = field(repr=False)
+
+    def reveal(self, written: Path | None = None) -> bytes:
+        """Return the plaintext as the receiver finds it in the file, or in memory."""
+        return openings.reveal(openings.look_at(written or self.result.file), self.key)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Bytes of payload that a photo has room for in a channel."""
+
+    elements: int
+    padded: bool
+
+    @property
+    def limit(self) -> int:
+        return zones.longest_body(self.elements)
+
+    def safe(self) -> int:
+        size = self.elements // (8 * _SAFE_DENSITY) - zones.MIN_BODY_BYTES
+        return max(0, size * 8 // 9 - 1 if self.padded else size)
+
+    def for_image(self) -> int:
+        return min(max(self.safe(), SMALL_BUDGET), _LARGEST_IMAGE)
+
+
+def load_photo(carrier: ImageSource | bytes, channel: Channel) -> Photo:
+    """Return a carrier of any format that Pillow reads, upright and as large as the channel lets.
+
+    Raises
+    ------
+    InputImageError : it cannot be read, or is too large
+    """
+    if isinstance(carrier, Image.Image):
+        return open_photo(carrier, channel.longest_side)
+    raw = read_source(carrier, "carrier")
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f" ({image.width} x {image.height})"
+                raise too_many_pixels("carrier", size, MAX_PIXELS)
+            return open_photo(image, channel.longest_side)
+    except InputImageError:
+        raise
+    except Exception as error:  # whatever Pillow's decoders met
+        raise damaged("carrier") from error
+
+
+def room_of(photo: Photo, channel: Channel) -> int:
+    """Return the number of elements that a photo has in a channel."""
+    width, height = photo.size
+    modes = channel.reading.modes(luma_table(channel.quality))
+    return (width // 8) * (height // 8) * int(modes.size)
+
+
+def capacity(carrier: ImageSource | bytes, channel: Channel, sizes: CodeSizes) -> Capacity:
+    """Return what a photo carries through a channel, by its size alone.
+
+    Parameters
+    ----------
+    carrier : as in `deephide.embed`
+    channel : what `profiles.parse` returned
+    sizes : what codes of faces take
+
+    Returns
+    -------
+    Capacity
+    """
+    photo = load_photo(carrier, channel)
+    elements = room_of(photo, channel)
+    room = _Room(elements, padded=False)
+    return Capacity(
+        elements=elements,
+        dry_elements=elements,
+        safe_bits=8 * (room.safe() + zones.MIN_BODY_BYTES),
+        hard_bits=8 * room.limit,
+        safe_change_rate=float("nan"),
+        detector_error=float("nan"),
+        fit=fit_in(room.safe(), sizes),
+    )
+
+
+def hide(
+    secret: ImageSource | bytes,
+    carrier: ImageSource | bytes,
+    options: EmbedOptions,
+    report: Callable[[int], None],
+    *,
+    notes: tuple[str, ...] = (),
+    random: Callable[[int], bytes] = os.urandom,
+) -> RobustJob:
+    """Do everything but verify and write, for the channel of the options.
+
+    Parameters
+    ----------
+    secret, carrier : as in `deephide.embed`
+    options : with a channel
+    report : called with the stages done
+    notes : warnings about the carrier that are known already
+    random : source of randomness; replaced in tests only
+
+    Raises
+    ------
+    DeephideError : as `deephide.embed`
+    ValueError : an unknown channel
+    """
+    channel = profiles.parse(options.channel or "any")
+    photo = load_photo(carrier, channel)
+    elements = room_of(photo, channel)
+    if elements < zones.MIN_ELEMENTS:
+        raise CapacityError(
+            f"the photo is too small for the channel {channel.name}",
+            needed_bits=8 * zones.MIN_BODY_BYTES,
+            capacity_bits=0,
+            hint="take a larger photo",
+        )
+    report(0)
+    model = LazyModel.of(options.model)
+    if choice.uses_model(options.codec):
+        model.load()
+    access = options.access(random)
+    key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
+    if not isinstance(key, SharedKey):
+        raise PassphraseError(
+            "a stego for a channel cannot be made for recipients yet",
+            hint="use a passphrase or a key file",
+        )
+    refused: CapacityError | None = None
+    for asked in _attempts(options):
+        encoded = choice.encode(Request(secret, model, asked, _Room(elements, options.pad)))
+        header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
+        plaintext = layout.pack(header, encoded.payload)
+        report(1)
+        try:
+            robust = ladder.climb(photo, channel, plaintext, key.channel_keys, random=random)
+        except CapacityError as error:
+            refused = refused or error
+            continue
+        report(3)
+        return RobustJob(_result(encoded, robust, channel, notes), plaintext, key)
+    assert refused is not None
+    raise refused
+
+
+def _attempts(options: EmbedOptions) -> tuple[EmbedOptions, ...]:
+    """Return the options, and where the size was left to the program, those for fewer bytes."""
+    if options.codec in ("file", "paper") or options.budget or options.quality:
+        return (options,)
+    return options, replace(options, budget=SMALL_BUDGET)
+
+
+def _result(
+    encoded: Encoded, robust: Robust, channel: Channel, notes: tuple[str, ...]
+) -> EmbedResult:
+    worst = max((trial.mended for trial in robust.trials), default=0)
+    report = ChannelReport(
+        name=channel.name,
+        quality=channel.quality,
+        step=robust.step,
+        headroom=robust.headroom,
+        survived=tuple(trial.name for trial in robust.trials),
+        worst_mended=worst,
+        parity=robust.plan.parity,
+    )
+    reason = (
+        f"{encoded.reason}; survives {channel.survives}: {len(report.survived)} recompressions "
+        f"were tried, step {robust.step} of the ladder, {robust.plan.length} bytes and "
+        f"{robust.plan.framing.stream_bytes - robust.plan.length} of error correction"
+    )
+    density = robust.elements // (8 * robust.plan.framing.stream_bytes)
+    if density < _SAFE_DENSITY // 4:
+        notes += (
+            f"{density} elements carry each bit: the stego is easier to detect than a larger photo "
+            "or fewer bytes would make it",
+        )
+    return EmbedResult(
+        stego=as_shown(robust.jpeg),
+        encode=lambda: robust.jpeg,
+        preview=encoded.preview,
+        payload_bits=robust.message_bits,
+        elements=robust.elements,
+        element_name="coefficients",
+        changes=robust.changes,
+        distortion=robust.distortion,
+        psnr=robust.psnr,
+        secret_psnr=encoded.secret_psnr,
+        codec=encoded.codec,
+        reason=reason,
+        model=encoded.model,
+        integers=encoded.integers,
+        safe_bits=robust.elements // _SAFE_DENSITY,
+        detector_error=float("nan"),
+        warnings=notes,
+        channel=report,
+    )

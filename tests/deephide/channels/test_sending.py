@@ -1,0 +1,204 @@
+"""Robust mode from end to end: what is made survives, is read back, or is refused with a reason."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import deephide
+from deephide.channels import battery, ladder, profiles, sending, survival, transform
+from deephide.channels.profiles import PLATFORMS, parse
+
+SECRET = bytes(range(60))
+
+
+@pytest.fixture
+def scene():
+    """A scene of soft shapes and some texture, 480 x 360."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:360, 0:480]
+    shapes = 128 + 60 * np.sin(x / 60) * np.cos(y / 45) + 12 * np.sin(x / 3 + y / 7)
+    noise = rng.normal(0, 6, (360, 480, 3))
+    samples = shapes[:, :, None] + noise + np.array([0, 6, -8])
+    return Image.fromarray(np.clip(samples, 12, 243).astype(np.uint8))
+
+
+def recompressed(raw, kind="JPEG", **options):
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(raw)).convert("RGB").save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def stego(scene, cheap_kdf):
+    return deephide.embed(SECRET, scene, "key", codec="file", channel="any")
+
+
+def test_what_is_hidden_survives(stego):
+    for quality in (75, 83, 98):
+        back = recompressed(stego.file, quality=quality, subsampling=0)
+        assert deephide.extract(back, "key").data == SECRET
+    for kind, options in (("PNG", {}), ("WEBP", {"lossless": True})):
+        back = recompressed(stego.file, kind, **options)
+        assert deephide.extract(back, "key").data == SECRET
+    assert deephide.extract(stego.file, "key").data == SECRET
+
+
+def test_the_report_says_what_was_tried(stego):
+    report = stego.channel
+    assert (report.name, report.quality) == ("any", 75)
+    assert len(report.survived) == len(set(report.survived)) >= 52
+    assert {"JPEG 75 4:2:0", "JPEG 100 4:4:4", "JPEG 80 then 75"} <= set(report.survived)
+    assert report.worst_mended <= report.parity // 2
+    assert f"step {report.step} of the ladder" in stego.reason
+    assert "every quality from 75 up" in stego.reason
+    assert stego.psnr > 40
+    assert stego.element_name == "coefficients"
+    assert np.isnan(stego.detector_error)
+
+
+def test_no_element_changes_by_more_than_one(scene, cheap_kdf):
+    channel = parse("any")
+    photo = transform.open_photo(scene, 1080)
+    key = deephide.EmbedOptions(passphrase="key").access().sealer(bytes(32))
+    made = ladder.climb(photo, channel, bytes(20), key.channel_keys)
+    from deephide.covers.opening import open_cover
+
+    before, after = (open_cover(raw).elements.astype(int) for raw in (made.cover, made.jpeg))
+    assert np.abs(after - before).max() == 1
+    assert np.count_nonzero(after != before) == made.changes
+
+
+def test_wrong_keys_and_clean_pictures_give_the_one_error(stego, scene):
+    for raw, key in ((stego.file, "other"), (recompressed_scene(scene), "key")):
+        with pytest.raises(deephide.ExtractionError):
+            deephide.extract(raw, key)
+
+
+def recompressed_scene(scene):
+    buffer = io.BytesIO()
+    scene.save(buffer, "JPEG", quality=75)
+    return buffer.getvalue()
+
+
+def test_a_reading_takes_one_key_derivation_for_each_mode(stego, monkeypatch):
+    from deephide.container import crypto
+
+    calls = []
+    original = crypto._harden
+    monkeypatch.setattr(crypto, "_harden", lambda *given: calls.append(1) or original(*given))
+    for key in ("key", "other"):
+        calls.clear()
+        try:
+            deephide.extract(stego.file, key)
+        except deephide.ExtractionError:
+            pass
+        assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", ["any:60", "jpeg:80", *PLATFORMS])
+def test_other_channels(scene, cheap_kdf, name):
+    made = deephide.embed(SECRET, scene, "key", codec="file", channel=name)
+    quality = parse(name).floor
+    assert deephide.extract(recompressed(made.file, quality=quality), "key").data == SECRET
+
+
+def test_photos_are_turned_and_shrunk(scene, cheap_kdf, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.jpg"
+    scene.resize((1440, 1080)).save(path, quality=95, exif=exif)
+    made = deephide.embed(SECRET, path, "key", codec="file", channel="any")
+    assert made.stego.size == (810, 1080)
+    assert not Image.open(io.BytesIO(made.file)).getexif()
+
+
+def test_transparent_and_gray_photos(scene, cheap_kdf):
+    for image in (scene.convert("RGBA"), scene.convert("L")):
+        made = deephide.embed(SECRET, image, "key", codec="file", channel="any")
+        assert deephide.extract(recompressed(made.file, quality=80), "key").data == SECRET
+
+
+def test_what_cannot_survive_is_refused_with_a_reason(scene, cheap_kdf):
+    flat = Image.new("RGB", (480, 360), (90, 120, 30))
+    with pytest.raises(deephide.CapacityError, match="any") as caught:
+        deephide.embed(SECRET, flat, "key", codec="file", channel="any")
+    assert "texture" in caught.value.hint
+    with pytest.raises(deephide.CapacityError, match="too small"):
+        deephide.embed(SECRET, scene.resize((60, 60)), "key", codec="file", channel="any")
+    with pytest.raises(deephide.CapacityError, match="too small"):
+        long = np.random.default_rng(1).bytes(4000)
+        deephide.embed(long, scene, "key", codec="file", channel="any")
+
+
+def test_options_that_mean_nothing_for_a_channel(scene, cheap_kdf):
+    with pytest.raises(ValueError, match="channel: got 'pigeon'"):
+        deephide.embed(SECRET, scene, "key", codec="file", channel="pigeon")
+    with pytest.raises(ValueError, match="cost: got 'hill'"):
+        deephide.embed(SECRET, scene, "key", cost="hill", codec="file", channel="any")
+    recipient = "deephide-pub-" + "a" * 56
+    with pytest.raises(deephide.PassphraseError):
+        deephide.embed(SECRET, scene, recipients=[recipient], codec="file", channel="any")
+
+
+def test_an_image_gets_fewer_bytes_where_more_do_not_survive(scene, cheap_kdf, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(sending, "_SAFE_DENSITY", 40)
+
+    def climb(photo, channel, plaintext, derive, **options):
+        sizes.append(len(plaintext))
+        if len(sizes) == 1:
+            raise deephide.CapacityError("lost", needed_bits=1, capacity_bits=0)
+        return original(photo, channel, plaintext, derive, **options)
+
+    original = ladder.climb
+    monkeypatch.setattr(ladder, "climb", climb)
+    deephide.embed(scene, scene, "key", codec="image", channel="any")
+    assert sizes[1] < sizes[0]
+    assert sizes[1] <= sending.SMALL_BUDGET + 10
+
+
+def test_capacity_of_a_channel(scene):
+    found = deephide.capacity(scene, channel="any")
+    assert found.elements == 45 * 60 * 58
+    assert 0 < found.safe_bits < found.hard_bits
+    assert np.isnan(found.detector_error)
+
+
+def test_names_of_channels():
+    assert parse("any").survives.endswith("every quality from 75 up")
+    assert "quality 80" in parse("jpeg:80").survives
+    for name in ("any:70", "jpeg:49", "jpeg:96", "jpeg:", "any:", "Any", "jpeg:8000"):
+        with pytest.raises(ValueError, match="channel: got"):
+            parse(name)
+
+
+def test_survival_is_tried_one_by_one(stego, monkeypatch):
+    few = [battery._hops((75,)), battery._hops((50,))]
+    monkeypatch.setattr(survival, "channels_to_try", lambda: iter(few))
+    found = list(survival.survivals(stego.file, "key", None, None, None))
+    assert [(each.channel, each.survived) for each in found] == [
+        ("JPEG 75", True),
+        ("JPEG 50", False),
+    ]
+    page = survival.page("<my photo>.jpg", found)
+    assert "&lt;my photo&gt;.jpg" in page
+    assert page.count("<tr><td>") == 2
+    with pytest.raises(deephide.ExtractionError):
+        list(survival.survivals(stego.file, "other", None, None, None))
+
+
+def test_everything_that_can_be_tried_gives_a_file(scene):
+    names = [each.name for each in battery.channels_to_try()]
+    assert len(names) == len(set(names)) >= 20
+    small = scene.resize((64, 48))
+    for each in battery.channels_to_try():
+        assert Image.open(io.BytesIO(each.apply(small))).size in ((64, 48), (48, 36))
+
+
+def test_every_platform_says_where_its_figures_are_from():
+    for platform in PLATFORMS.values():
+        assert profiles.parse(platform.channel)
+        assert platform.source
+        assert platform.date[:2] == "20"
