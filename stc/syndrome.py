@@ -13,8 +13,9 @@ __all__ = ["ReadElements", "syndrome", "syndrome_of_layers"]
 
 # Elements looked at at once: enough to amortise a numpy call, few enough to stay in the cache.
 _PIECE = 1 << 14
-# Blocks up to this width are summed column by column, wider ones block by block.
+# Blocks up to this width are summed column by column, wider ones all at once, the widest alone.
 _NARROW = 64
+_WIDE = 1 << 10
 
 ReadElements = Callable[[int, int], npt.NDArray[Any]]
 Columns = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]
@@ -52,7 +53,7 @@ def syndrome_of_layers(
         bits of one syndrome
     columns : two (width,) integer arrays
         of the two widths of blocks, n // n_message and the next one
-    layers : int
+    layers : 1 or 2
         how many of the lowest bits, each with a syndrome of its own
 
     Returns
@@ -67,9 +68,9 @@ def syndrome_of_layers(
         index = np.arange(first, min(first + step, n_message) + 1, dtype=np.int64)
         ends = block_ends(index, n, n_message)
         elements = read(int(ends[0]), int(ends[-1]))
+        pending = _pending(_spread(elements, layers), ends, narrow, wide)
         for layer in range(layers):
-            bits = ((elements >> layer) & 1).astype(np.uint32)
-            rows[layer].add(_pending(bits, ends, narrow, wide))
+            rows[layer].add(pending >> np.uint32(16 * layer) & np.uint32(0xFFFF))
     message = np.empty((layers, n_message), np.uint8)
     for layer in range(layers):
         message[layer] = rows[layer].bits()
@@ -118,21 +119,40 @@ class _Rows:
         self._carried = beyond[-1]
 
 
+def _spread(elements: npt.NDArray[Any], layers: int) -> npt.NDArray[np.uint32]:
+    """Return the lowest bit of each element and, of two layers, the next one sixteen places up.
+
+    A column has less than sixteen bits: one product with it does the work for both layers.
+    """
+    values = elements.astype(np.uint32)
+    bits = values & np.uint32(1)
+    if layers == 2:
+        values &= np.uint32(2)
+        values <<= np.uint32(15)
+        bits |= values
+    return bits
+
+
 def _pending(
     bits: npt.NDArray[np.uint32],
     ends: npt.NDArray[np.int64],
     narrow: npt.NDArray[np.uint32],
     wide: npt.NDArray[np.uint32],
 ) -> npt.NDArray[np.uint32]:
-    """Return the XOR of the columns where bits are 1, for each block of a run."""
+    """Return the XOR of the columns times the spread bits, for each block of a run."""
     starts, widths = ends[:-1] - ends[0], np.diff(ends)
     pending = np.empty(starts.size, np.uint32)
     for columns in {c.size: c for c in (narrow, wide)}.values():
         blocks = np.flatnonzero(widths == columns.size)
         places = starts[blocks]
-        if columns.size > _NARROW:
-            used = bits[places[:, None] + np.arange(columns.size)]
-            pending[blocks] = np.bitwise_xor.reduce(used * columns, axis=1)
+        if columns.size > _WIDE:
+            for block, place in zip(blocks.tolist(), places.tolist(), strict=True):
+                used = bits[place : place + columns.size] * columns
+                pending[block] = np.bitwise_xor.reduce(used)
+        elif columns.size > _NARROW:
+            used = bits.take(places[:, None] + np.arange(columns.size))
+            used *= columns
+            pending[blocks] = np.bitwise_xor.reduce(used, axis=1)
         else:
             sums = np.zeros(blocks.size, np.uint32)
             for column in columns:

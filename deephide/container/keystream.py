@@ -27,6 +27,7 @@ PIECE = 1 << 14  # numbers permuted at once: their intermediate values stay in t
 _PUBLIC_DOMAIN = b"deephide/2 public order\x00"
 
 Places = NDArray[np.uint32]
+Table = NDArray[np.uint16]
 
 
 class Order:
@@ -65,26 +66,29 @@ class Order:
         return out
 
     def _apply(self, numbers: Places) -> Places:
-        a, b = np.uint32(self._a), np.uint32(self._b)
-        right, left = np.divmod(numbers, a)
+        # No half exceeds 2**14, nor a sum 2**16: short numbers are twice as fast.
+        a, b = np.uint16(self._a), np.uint16(self._b)
+        quotients = numbers // np.uint32(a)
+        left = (numbers - quotients * np.uint32(a)).astype(np.uint16)
+        right = quotients.astype(np.uint16)
         for even, odd in self._tables:
             # Below zero wraps to a large number: the smaller one is the remainder.
             left += even.take(right)
             np.minimum(left, left - a, out=left)
             right += odd.take(left)
             np.minimum(right, right - b, out=right)
-        out: Places = right * a + left
+        out: Places = right * np.uint32(a) + left
         return out
 
 
-def _round_tables(key: bytes, a: int, b: int) -> list[tuple[Places, Places]]:
+def _round_tables(key: bytes, a: int, b: int) -> list[tuple[Table, Table]]:
     """Return the functions of all rounds, two by two: of r, below a, and of l, below b."""
     words = np.frombuffer(keystream_bytes(key, 8 * (ROUNDS // 2) * (a + b)), dtype="<u8")
 
-    def pairs() -> Iterator[tuple[Places, Places]]:
+    def pairs() -> Iterator[tuple[Table, Table]]:
         for at in range(0, words.size, a + b):
             even, odd = words[at : at + b] % np.uint64(a), words[at + b : at + b + a] % np.uint64(b)
-            yield even.astype(np.uint32), odd.astype(np.uint32)
+            yield even.astype(np.uint16), odd.astype(np.uint16)
 
     return list(pairs())
 

@@ -25,7 +25,7 @@ __all__ = [
     "check_suffix",
     "decode_checked",
     "encode_png",
-    "in_plain_mode",
+    "plain_mode",
     "is_plain",
     "open_checked",
     "own_suffixes",
@@ -81,12 +81,12 @@ def decode_checked(image: Image.Image, role: str) -> Image.Image:
     return image
 
 
-def in_plain_mode(image: Image.Image) -> Image.Image:
-    """Return a decoded image as gray, RGB or RGBA, with the same pixels."""
+def plain_mode(image: Image.Image) -> str:
+    """Return which of L, RGB and RGBA holds the same pixels as an image."""
     if image.mode in CHANNELS:
-        return image
+        return image.mode
     transparent = image.mode in ("LA", "PA") or "transparency" in image.info
-    return image.convert("RGBA" if transparent else "RGB")
+    return "RGBA" if transparent else "RGB"
 
 
 def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:

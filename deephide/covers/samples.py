@@ -17,13 +17,16 @@ from deephide.container import hiding, layout
 from deephide.covers import sample_costs, sample_files
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
-from deephide.covers.sample_files import CHANNELS, FileParts
+from deephide.covers.sample_files import FileParts
 from deephide.covers.sample_signs import find_signs
 from deephide.covers.values import check_colours, check_values, gray_areas
 from deephide.errors import InputImageError
+from deephide.formats import images
 from deephide.formats.png.encoder import Encoder
 
 __all__ = ["SampleCover", "from_image", "open_file"]
+
+_BAND_ROWS = 64
 
 
 _MOST_GRAY = 0.98
@@ -173,18 +176,18 @@ def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
     ExtractionError : a stego too small to hold anything
     """
     image, parts = sample_files.open_checked(raw, role)
-    return _of_decoded(image, parts, role)
+    return _of_decoded(image, parts, role, release=True)
 
 
-def _of_decoded(image: Image.Image, parts: FileParts | None, role: str) -> SampleCover:
-    profile = image.info.get("icc_profile")
-    image = sample_files.in_plain_mode(image)
-    stored = min(CHANNELS[image.mode], 3)
-    array = np.asarray(image, dtype=np.uint8)
-    array = array.reshape(image.height, image.width, CHANNELS[image.mode])
-    samples = array[:, :, :stored]
-    alpha = array[:, :, 3].copy() if array.shape[2] == 4 else None
-    fixed = _fixed_pixels(samples, alpha, image.info.get("transparency"))
+def _of_decoded(
+    image: Image.Image, parts: FileParts | None, role: str, *, release: bool = False
+) -> SampleCover:
+    profile, key = image.info.get("icc_profile"), image.info.get("transparency")
+    mode = sample_files.plain_mode(image)
+    samples, alpha = images.to_arrays(image, mode, release=release)
+    stored = samples.shape[2]
+    # Nobody changes a stego.
+    fixed = _fixed_pixels(samples, alpha, key) if role == "carrier" else None
     samples = np.ascontiguousarray(samples[:, :, :1] if _is_gray(samples) else samples)
     check_elements(role, image.size, samples.size, "samples")
     if role == "carrier":
@@ -233,6 +236,10 @@ def _fixed_pixels(
     if isinstance(key, int | tuple):
         # One colour stands for "transparent": nothing may become that colour or leave it.
         # A file may name one that no 8-bit sample has: tRNS values have 16 bits.
-        near = np.abs(samples.astype(np.int32) - np.asarray(key, dtype=np.int32)) <= 1
-        return np.asarray(near.all(axis=2))
+        levels = np.asarray(key, dtype=np.int32)
+        near = np.empty(samples.shape[:2], np.bool_)
+        for top in range(0, len(samples), _BAND_ROWS):
+            band = samples[top : top + _BAND_ROWS]
+            near[top : top + _BAND_ROWS] = (np.abs(band - levels) <= 1).all(axis=2)
+        return near
     return None

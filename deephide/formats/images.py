@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from deephide.errors import InputImageError
@@ -22,9 +23,11 @@ from deephide.formats.refusals import damaged, too_many_pixels, unreadable
 from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
 from deephide.formats.tiff.wide import open_wide
 
-__all__ = ["check_pixels", "decode", "load_picture", "open_file"]
+__all__ = ["check_pixels", "decode", "load_picture", "open_file", "to_arrays"]
 
 MAX_PIXELS = 1 << 26
+
+_BAND_ROWS = 64
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +99,38 @@ def decode(image: Image.Image, role: str) -> None:
         raise
     except Exception as error:  # as in `open_file`
         raise damaged(role) from error
+
+
+def to_arrays(
+    image: Image.Image, mode: str, *, release: bool = False
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return the samples of a decoded image, band by band: as a whole Pillow would copy it thrice.
+
+    Parameters
+    ----------
+    image : decoded, of 8 bits per sample
+    mode : "L", "RGB" or "RGBA", to which it is converted
+    release : drop the pixels of the image afterwards
+
+    Returns
+    -------
+    samples (H, W, 1 or 3) and alpha (H, W) or None, uint8
+    """
+    height, width = image.height, image.width
+    colours = 1 if mode == "L" else 3
+    samples = np.empty((height, width, colours), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if mode == "RGBA" else None
+    for top in range(0, height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, height)
+        part = image.crop((0, top, width, bottom))
+        band = np.asarray(part if part.mode == mode else part.convert(mode))
+        band = band.reshape(bottom - top, width, -1)
+        samples[top:bottom] = band[:, :, :colours]
+        if alpha is not None:
+            alpha[top:bottom] = band[:, :, colours]
+    if release:
+        image.close()
+    return samples, alpha
 
 
 def load_picture(

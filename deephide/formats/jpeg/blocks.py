@@ -36,7 +36,12 @@ class Coefficients:
         ]
 
     def elements(self) -> NDArray[np.int16]:
-        """Return the (n,) coefficients of all blocks but padding."""
+        """Return the (n,) coefficients of all blocks but padding; without padding they are `values`."""
+        if all(
+            (each.rows, each.columns) == extent[1:]
+            for each, extent in zip(self.file.components, extents(self.file), strict=True)
+        ):
+            return self.values
         return np.concatenate([plane.reshape(-1) for plane in self.planes()])
 
     def with_elements(self, elements: NDArray[np.int16]) -> Coefficients:
