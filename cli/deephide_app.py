@@ -24,7 +24,14 @@ from cli import (
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
-from cli.options import ChannelType, hygiene_options, key_options, model_option, output_options
+from cli.options import (
+    ChannelType,
+    hygiene_options,
+    key_options,
+    limit_option,
+    model_option,
+    output_options,
+)
 from cli.passphrase import Sources, read_secrets
 from cli.program import command, exit_on_termination
 from cli.progress import stage_weights
@@ -191,6 +198,7 @@ def embed(
 @output_options(None, "secret.png, or secret.bin for a file")
 @key_options(sending=False)
 @model_option
+@limit_option
 def extract(
     terminal: Terminal,
     stego: str,
@@ -198,6 +206,7 @@ def extract(
     force: bool,
     sources: Sources,
     model: str | None,
+    max_pixels: int | None,
 ) -> None:
     """Get back what is hidden and write it: a picture as PNG, a file as is.
 
@@ -208,14 +217,18 @@ def extract(
     secrets = read_secrets(sources, confirm=False)
     import deephide
 
-    keys = {"key_file": secrets.key_file, "identity": secrets.identity}
+    chosen: dict[str, Any] = {
+        "key_file": secrets.key_file,
+        "identity": secrets.identity,
+        "max_pixels": max_pixels,
+    }
     with terminal.progress(("extracting",)):
         if output == "-":  # what was secret never reaches a disk
-            found = deephide.extract(stego, secrets.passphrase, model, **keys)
+            found = deephide.extract(stego, secrets.passphrase, model, **chosen)
         else:
             path = Path(output) if output else None
             found = deephide.extract_file(
-                stego, path, secrets.passphrase, model, force=force, **keys
+                stego, path, secrets.passphrase, model, force=force, **chosen
             )
     if output == "-":
         terminal.binary(found.file)
@@ -246,7 +259,14 @@ def extract(
     help="Input: count what a stego for this channel carries, as in embed.",
 )
 @model_option
-def capacity(terminal: Terminal, carrier: str, channel: str | None, model: str | None) -> None:
+@limit_option
+def capacity(
+    terminal: Terminal,
+    carrier: str,
+    channel: str | None,
+    model: str | None,
+    max_pixels: int | None,
+) -> None:
     """Report what a photo holds safely, what fits in that, and its limit.
 
     All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
@@ -254,7 +274,7 @@ def capacity(terminal: Terminal, carrier: str, channel: str | None, model: str |
     """
     import deephide
 
-    found = deephide.capacity(carrier, model=model, channel=channel)
+    found = deephide.capacity(carrier, model=model, channel=channel, max_pixels=max_pixels)
     for note in found.warnings:
         terminal.warning(note)
     terminal.result(*capacity_report(terminal, carrier, found))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cli.deephide_group import app
-from cli.options import model_option, output_options
+from cli.options import limit_option, model_option, output_options
 from cli.program import command
 from cli.render import Terminal
 from deephide.codecs.base import CHOICES
@@ -180,6 +180,7 @@ def lab(
     help="Input: how the secret travels, as in embed.",
 )
 @model_option
+@limit_option
 @output_options("page.html")
 def compare(
     terminal: Terminal,
@@ -188,6 +189,7 @@ def compare(
     networks: tuple[str, ...],
     codec: str,
     model: str | None,
+    max_pixels: int | None,
     output: str,
     force: bool,
 ) -> None:
@@ -196,6 +198,7 @@ def compare(
     The HTML file holds everything itself: secret, inversion, cover, stego, their difference times
     10, the recovered secret, and the figures. The key is thrown away.
     """
+    from deephide.formats.limits import pixel_limit
     from deephide.lab import compare as comparing
     from deephide.output import check_output, write_atomically
 
@@ -204,7 +207,8 @@ def compare(
     if output != "-":
         check_output(Path(output), inputs, force=force, any_kind=True)
     rivals = tuple(map(Path, networks))
-    found = comparing.compare(secret, carrier, model, codec=codec, networks=rivals)
+    with pixel_limit(max_pixels):
+        found = comparing.compare(secret, carrier, model, codec=codec, networks=rivals)
     data = comparing.page(found).encode()
     if output == "-":
         terminal.binary(data)

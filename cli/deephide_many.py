@@ -14,7 +14,7 @@ from cli.encoding import arguments, encoding_options, keyed
 from cli.exit_codes import ExitCode
 from cli.journal import Journal, digest, state
 from cli.manifest import EMBED, EXTRACT, read_manifest
-from cli.options import hygiene_options, key_options, model_option
+from cli.options import hygiene_options, key_options, limit_option, model_option
 from cli.passphrase import Sources, read_secrets
 from cli.program import command
 from cli.render import Problem, Terminal
@@ -83,6 +83,7 @@ def embed_many(
         terminal.warning(open_to_all(options.codec))
     settings = arguments(keyed(options, secrets, model)) | hygiene
     del settings["passphrase"]  # which no journal may hold
+    del settings["max_pixels"]  # which changes no file
     settings["to"] = settings.pop("recipients")
     journal = Journal(manifest, settings, digest, forget=force)
     tasks = [Task(row, secrets, model, force, options, hygiene) for row in rows]
@@ -103,6 +104,7 @@ def embed_many(
 @_FORCE
 @key_options(sending=False)
 @model_option
+@limit_option
 @_JOBS
 def extract_many(
     terminal: Terminal,
@@ -110,6 +112,7 @@ def extract_many(
     force: bool,
     sources: Sources,
     model: str | None,
+    max_pixels: int | None,
     jobs: int,
 ) -> ExitCode:
     """Get back what is hidden in many pictures, as a list says.
@@ -122,7 +125,7 @@ def extract_many(
     secrets = read_secrets(sources, confirm=False)
     settings = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
     journal = Journal(manifest, settings, state, forget=force)
-    tasks = [Task(row, secrets, model, force) for row in rows]
+    tasks = [Task(row, secrets, model, force, max_pixels=max_pixels) for row in rows]
     outcomes, skipped = _run_rows(terminal, "extracting", tasks, extract_row, journal, jobs)
     return _report(terminal, tasks, outcomes, skipped, start)
 

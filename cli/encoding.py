@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import FaceType
+from cli.options import FaceType, limit_option
 from cli.passphrase import Secrets
 from deephide.codecs.base import CHOICES
 
@@ -35,6 +35,7 @@ def encoding_options(function: Function) -> Function:
         rounding: str | None,
         face: int | str,
         cost: str,
+        max_pixels: int | None,
         **kwargs: Any,
     ) -> Any:
         _reject_unused(codec, budget, quality, rounding, face)
@@ -48,6 +49,7 @@ def encoding_options(function: Function) -> Function:
             rounding=rounding or "nearest",
             face=None if face == "none" else face,
             cost=cost,
+            max_pixels=max_pixels,
         )
         return function(*args, options=options, **kwargs)
 
@@ -129,6 +131,7 @@ _OPTIONS = (
         "wow and mipod are for PNG, BMP and TIFF carriers, juniward and uerd for JPEG; auto is "
         "the first of each.",
     ),
+    limit_option,
 )
 
 

@@ -11,6 +11,7 @@ import click
 
 from cli.passphrase import VARIABLE, Sources
 from deephide.errors import OutputError
+from deephide.formats.limits import MAX_PIXELS
 
 __all__ = [
     "ChannelType",
@@ -18,6 +19,7 @@ __all__ = [
     "check_output",
     "hygiene_options",
     "key_options",
+    "limit_option",
     "model_option",
     "output_options",
 ]
@@ -135,6 +137,17 @@ def model_option(function: Function) -> Function:
         help="Advanced: the model to use; both sides need the same one. deephide models lists "
         "names and adds files. A file that is not here is looked for in the folder that the "
         "variable DEEPHIDE_MODEL_DIR names.  [default: built in]",
+    )(function)
+
+
+def limit_option(function: Function) -> Function:
+    """Add the limit on pixels."""
+    return click.option(
+        "--max-pixels",
+        type=click.IntRange(1, MAX_PIXELS),
+        metavar="N",
+        help="Security: refuse images of more pixels before they are decoded, which bounds memory "
+        f"and time.  [default: {MAX_PIXELS}, the most]",
     )(function)
 
 

@@ -29,7 +29,7 @@ class Task:
     """A row, and what is the same for all rows.
 
     `options` have neither keys nor model; `hygiene` are arguments of `deephide.embed_file` about
-    the file of the stego.  Both are for embedding alone.
+    the file of the stego.  Both are for embedding alone, and `max_pixels` for extraction.
     """
 
     row: Row
@@ -38,6 +38,7 @@ class Task:
     force: bool
     options: EmbedOptions | None = None
     hygiene: dict[str, Any] = field(default_factory=dict)
+    max_pixels: int | None = None
 
     def keys(self) -> Secrets:
         """Return the keys of the row, or if it has none those of all."""
@@ -105,6 +106,7 @@ def extract_row(task: Task) -> Outcome:
                 force=task.force,
                 key_file=keys.key_file,
                 identity=keys.identity,
+                max_pixels=task.max_pixels,
             )
         except Exception as error:
             return Outcome(None, _problem_of(error), tuple(warnings))

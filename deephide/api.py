@@ -16,6 +16,7 @@ from deephide.covers import opening
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
 from deephide.covers.reuse import earlier_uses
 from deephide.formats.files import ImageSource
+from deephide.formats.limits import pixel_limit
 from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions, Keywords
 from deephide.pipeline import STAGES, Progress, report
@@ -74,8 +75,9 @@ def embed(
     ValueError : an unknown cost, codec, rounding or face, or a budget below 1
     """
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
-    job = pipeline.hide(secret, carrier, chosen, progress, random=_random)
-    pipeline.verify(job)
+    with pixel_limit(chosen.max_pixels):
+        job = pipeline.hide(secret, carrier, chosen, progress, random=_random)
+        pipeline.verify(job)
     report(progress, 4)
     return job.result
 
@@ -138,15 +140,16 @@ def embed_file(
         output.check_output(Path(preview), inputs, [path], force=force)
     if preview is not None and codec == "file":
         raise ValueError("preview: a file has none")
-    job = pipeline.hide(
-        secret,
-        carrier,
-        chosen,
-        progress,
-        suffix=suffix,
-        strip_metadata=strip_metadata,
-        notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with),
-    )
+    with pixel_limit(chosen.max_pixels):
+        job = pipeline.hide(
+            secret,
+            carrier,
+            chosen,
+            progress,
+            suffix=suffix,
+            strip_metadata=strip_metadata,
+            notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with),
+        )
 
     def check(written: Path) -> None:
         pipeline.verify(job, written)
@@ -181,6 +184,7 @@ def extract(
     *,
     key_file: KeySource = None,
     identity: PathSource | None = None,
+    max_pixels: int | None = None,
 ) -> ExtractResult:
     """Get back what was hidden; a model is loaded only if the sender used one.
 
@@ -193,6 +197,7 @@ def extract(
     model : the one it was embedded with; None means whichever of those that are here it was
     key_file : the one it was embedded with, or None if there was none
     identity : path of a file that `keygen` wrote; excludes passphrase and key file
+    max_pixels : an image of more is refused before it is decoded; None means 2**26, the most
 
     Returns
     -------
@@ -204,7 +209,8 @@ def extract(
     FormatVersionError : made by a newer program, or an image format not supported here
     CheckpointError : made with another model
     """
-    return pipeline.extract(stego, passphrase, model, key_file, identity)
+    with pixel_limit(max_pixels):
+        return pipeline.extract(stego, passphrase, model, key_file, identity)
 
 
 def extract_file(
@@ -216,6 +222,7 @@ def extract_file(
     force: bool = False,
     key_file: KeySource = None,
     identity: PathSource | None = None,
+    max_pixels: int | None = None,
 ) -> ExtractResult:
     """Get back what was hidden and write it; any failure leaves no file.
 
@@ -227,7 +234,7 @@ def extract_file(
     destination : path of the file to write; for an image it must end in .png.  None means
         secret.png or secret.bin in the current folder
     force : replace an existing file
-    key_file, identity : as in `extract`
+    key_file, identity, max_pixels : as in `extract`
 
     Returns
     -------
@@ -241,7 +248,14 @@ def extract_file(
     inputs = _paths(stego, model, key_file, identity)
     if destination is not None:
         output.check_output(Path(destination), inputs, force=force, any_kind=True)
-    found = extract(stego, passphrase, model, key_file=key_file, identity=identity)
+    found = extract(
+        stego,
+        passphrase,
+        model,
+        key_file=key_file,
+        identity=identity,
+        max_pixels=max_pixels,
+    )
     is_file = found.data is not None
     path = Path(destination or DEFAULT_NAMES[is_file])
     # What a name must end in is known only now.
@@ -256,6 +270,7 @@ def capacity(
     model: ModelSource = None,
     *,
     channel: str | None = None,
+    max_pixels: int | None = None,
 ) -> Capacity:
     """Say how much a photo can take, in bits that compare with `EmbedResult.payload_bits`.
 
@@ -266,6 +281,7 @@ def capacity(
     model : whose codes are to fit; no network is loaded for it
     channel : as in `EmbedOptions`: what a stego for it carries, of which no detector's error is
         known (NaN)
+    max_pixels : as in `extract`
 
     Returns
     -------
@@ -275,9 +291,11 @@ def capacity(
     ------
     InputImageError : the carrier cannot be used
     """
-    if channel is not None:
-        return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
-    return measure_capacity(opening.open_cover(carrier), cost, models.code_sizes(model))
+    with pixel_limit(max_pixels):
+        if channel is not None:
+            return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
+        cover = opening.open_cover(carrier)
+    return measure_capacity(cover, cost, models.code_sizes(model))
 
 
 def _paths(*sources: object) -> list[Path]:

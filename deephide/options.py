@@ -28,6 +28,7 @@ class Keywords(TypedDict, total=False):
     face: FaceChoice
     quality: int | None
     channel: str | None
+    max_pixels: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class EmbedOptions:
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
         "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; the
         program then makes the JPEG file itself. None means nothing: the carrier's file is kept
+    max_pixels : images of more are refused before they are decoded; None means 2**26, the most
 
     Raises
     ------
@@ -77,6 +79,7 @@ class EmbedOptions:
     face: FaceChoice = "auto"
     quality: int | None = None
     channel: str | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         face = self.face

@@ -12,6 +12,7 @@ from PIL import Image
 from deephide import output
 from deephide.errors import InputImageError, OutputError
 from deephide.formats import bmp, images, webp
+from deephide.formats.limits import MAX_PIXELS
 from deephide.formats.png import file as png
 from deephide.formats.png.encoder import Encoder
 from deephide.formats.refusals import damaged, hint_for
@@ -25,10 +26,10 @@ __all__ = [
     "check_suffix",
     "decode_checked",
     "encode_png",
-    "plain_mode",
     "is_plain",
     "open_checked",
     "own_suffixes",
+    "plain_mode",
     "replace_plain",
     "study",
 ]
@@ -56,7 +57,7 @@ _MODE_NAMES = {
     "I;16B": "a 16-bit picture",
     "F": "a picture of floating-point samples",
 }
-_MAX_SAMPLES = 4 * images.MAX_PIXELS
+_MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
 _SAME_PIXELS = {"P", "PA", "LA", "1"}
 

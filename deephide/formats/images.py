@@ -18,14 +18,13 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from deephide.errors import InputImageError
 from deephide.formats.files import ImageSource, read_source
+from deephide.formats.limits import MAX_PIXELS, pixels_allowed
 from deephide.formats.png import file as png
 from deephide.formats.refusals import damaged, too_many_pixels, unreadable
 from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
 from deephide.formats.tiff.wide import open_wide
 
 __all__ = ["check_pixels", "decode", "load_picture", "open_file", "to_arrays"]
-
-MAX_PIXELS = 1 << 26
 
 _BAND_ROWS = 64
 
@@ -38,9 +37,10 @@ _SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
 
 
 def check_pixels(width: int, height: int, role: str) -> None:
-    """Reject an image of more than MAX_PIXELS pixels."""
-    if width * height > MAX_PIXELS:
-        raise too_many_pixels(role, f" ({width} x {height})", MAX_PIXELS)
+    """Reject an image of more than MAX_PIXELS pixels, or than `limits.pixel_limit` allows."""
+    limit = min(MAX_PIXELS, pixels_allowed())
+    if width * height > limit:
+        raise too_many_pixels(role, f" ({width} x {height})", limit)
 
 
 def open_file(

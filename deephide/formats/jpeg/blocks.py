@@ -36,7 +36,7 @@ class Coefficients:
         ]
 
     def elements(self) -> NDArray[np.int16]:
-        """Return the (n,) coefficients of all blocks but padding; without padding they are `values`."""
+        """Return the (n,) coefficients of all blocks but padding: `values`, if there is none."""
         if all(
             (each.rows, each.columns) == extent[1:]
             for each, extent in zip(self.file.components, extents(self.file), strict=True)
