@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,8 +22,8 @@ from deephide.container.keys import SharedKey
 from deephide.covers.capacity import Capacity, fit_in
 from deephide.errors import CapacityError, InputImageError, PassphraseError
 from deephide.formats.files import ImageSource, read_source
-from deephide.formats.images import MAX_PIXELS
-from deephide.formats.refusals import damaged, too_many_pixels
+from deephide.formats.images import SEEN_FORMATS, SEEN_HINT, check_pixels, open_file
+from deephide.formats.refusals import damaged
 from deephide.models import CodeSizes, LazyModel
 from deephide.options import EmbedOptions
 from deephide.results import ChannelReport, EmbedResult
@@ -77,13 +76,12 @@ def load_photo(carrier: ImageSource | bytes, channel: Channel) -> Photo:
     InputImageError : it cannot be read, or is too large
     """
     if isinstance(carrier, Image.Image):
+        check_pixels(carrier.width, carrier.height, "carrier")
         return open_photo(carrier, channel.longest_side)
     raw = read_source(carrier, "carrier")
+    image, _ = open_file(raw, "carrier", SEEN_FORMATS, SEEN_HINT)
     try:
-        with Image.open(io.BytesIO(raw)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                size = f" ({image.width} x {image.height})"
-                raise too_many_pixels("carrier", size, MAX_PIXELS)
+        with image:
             return open_photo(image, channel.longest_side)
     except InputImageError:
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from deephide.container import keys
 from deephide.container.key_files import KeySource, PathSource
 from deephide.errors import DeephideError, ExtractionError
 from deephide.formats.files import ImageSource, read_source
-from deephide.formats.refusals import damaged
+from deephide.formats.images import SEEN_FORMATS, SEEN_HINT, decode, open_file
 from deephide.models import LazyModel, ModelSource
 
 __all__ = ["Survival", "page", "survivals"]
@@ -79,11 +78,9 @@ def _opened(
 def _picture(stego: ImageSource | bytes) -> Image.Image:
     if isinstance(stego, Image.Image):
         return stego
-    try:
-        with Image.open(io.BytesIO(read_source(stego, "stego"))) as image:
-            return image if image.mode == "L" else image.convert("RGB")
-    except OSError as error:
-        raise damaged("stego") from error
+    image, _ = open_file(read_source(stego, "stego"), "stego", SEEN_FORMATS, SEEN_HINT)
+    decode(image, "stego")
+    return image if image.mode == "L" else image.convert("RGB")
 
 
 def page(name: str, found: list[Survival]) -> str:

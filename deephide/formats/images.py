@@ -24,16 +24,24 @@ from deephide.formats.refusals import damaged, too_many_pixels, unreadable
 from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
 from deephide.formats.tiff.wide import open_wide
 
-__all__ = ["check_pixels", "decode", "load_picture", "open_file", "to_arrays"]
+__all__ = [
+    "SEEN_FORMATS",
+    "SEEN_HINT",
+    "check_pixels",
+    "decode",
+    "load_picture",
+    "open_file",
+    "to_arrays",
+]
 
 _BAND_ROWS = 64
 
 _log = logging.getLogger(__name__)
 
-_SEEN_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
+SEEN_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP", "AVIF", "GIF")
 _MAX_PROFILE_BYTES = 1 << 22
 _SAME_LEVELS = 3
-_SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
+SEEN_HINT = "use PNG, JPEG, WebP, BMP or TIFF"
 
 
 def check_pixels(width: int, height: int, role: str) -> None:
@@ -134,7 +142,7 @@ def to_arrays(
 
 
 def load_picture(
-    source: ImageSource | bytes, role: str = "secret", hint: str = _SEEN_HINT
+    source: ImageSource | bytes, role: str = "secret", hint: str = SEEN_HINT
 ) -> Image.Image:
     """Read an image as people see it: turned upright, RGB, transparency laid on white.
 
@@ -176,7 +184,7 @@ def _opened(raw: bytes, role: str, hint: str) -> Image.Image:
             raise damaged(role) from error
         colours = 1 if samples.shape[2] < 3 else 3
         return Image.fromarray(samples[:, :, 0] if colours == 1 else samples[:, :, :3])
-    image, several = open_file(raw, role, _SEEN_FORMATS, hint)
+    image, several = open_file(raw, role, SEEN_FORMATS, hint)
     # The further images of a phone's JPEG are no frames.
     if several and role == "secret" and image.format not in ("JPEG", "MPO"):
         _log.warning("the secret has several frames or pages: the first alone is hidden")
