@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -25,6 +26,38 @@ def test_links_inside_the_project_lead_somewhere(path):
 def test_scripts_that_a_page_names_exist(path):
     for script in re.findall(r"\b(?:benchmarks|docs)/\w+\.py\b", path.read_text(encoding="utf-8")):
         assert (ROOT / script).exists(), f"{path.name}: {script}"
+
+
+PACKAGES = "deephide|e2style|stc|cli|recipes|benchmarks|tests|docs"
+
+
+def _missing(text, page):
+    """Return the files, folders, modules and names of this project in code spans that are not."""
+    missing = []
+    # A stub such as `name.part.png` is no module, and `e2style count` is a command.
+    for span in re.findall(r"`([^`\s]+)`", text):
+        if re.fullmatch(rf"(?:{PACKAGES})(?:/[\w.-]+)+/?", span):
+            if not ((ROOT / span).exists() or (page.parent / span).exists()):
+                missing.append(span)
+        elif re.fullmatch(r"(?:deephide|e2style|stc|cli)(?:\.\w+)+(?:\(\))?", span):
+            try:
+                pkgutil.resolve_name(span.removesuffix("()"))
+            except (ImportError, AttributeError):
+                missing.append(span)
+    return missing
+
+
+@pytest.mark.parametrize("path", files_in(ROOT, "*.md", "docs/**/*.md", "recipes/*.md"))
+def test_modules_and_files_that_a_page_names_exist(path):
+    text = path.read_text(encoding="utf-8")
+    if path.name == "CHANGELOG.md":  # older releases name what they had
+        text = text.partition("\n## [")[2].partition("\n## [")[0]
+    assert not _missing(text, path)
+
+
+def test_a_module_that_is_gone_is_noticed():
+    gone = "`stc.codec.embed`, `stc.trellis`, `deephide/covers/`, `deephide/carriers.py`"
+    assert _missing(gone, ROOT / "README.md") == ["stc.trellis", "deephide/carriers.py"]
 
 
 def test_the_model_page_is_that_of_the_shipped_models():
