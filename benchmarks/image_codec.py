@@ -21,7 +21,7 @@ from deephide import inference, models
 from deephide.codecs import faces as face_codec
 from deephide.codecs import image as image_codec
 from deephide.codecs.faces import load_square
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 
 PHOTOS = Path(skimage.data.__file__).parent
 BUDGETS = (60, 300, 1000, 2000, 4000, 12000)
@@ -33,7 +33,7 @@ def squeeze() -> dict:
     for budget in BUDGETS:
         found = {}
         for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
-            picture = load_picture(PHOTOS / name)
+            picture = load_image(PHOTOS / name)
             best = image_codec.squeeze(picture, budget)
             webp = image_codec.squeeze(picture, budget, avif=False)
             found[name] = [best.description, len(best.payload), round(best.psnr, 2)]

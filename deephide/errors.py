@@ -88,10 +88,10 @@ class ExtractionError(DeephideError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no hidden picture found: nothing is hidden here, the passphrase, key or model "
-            "is not the one used, or the picture was altered",
+            "no hidden image found: nothing is hidden here, the passphrase, key or model "
+            "is not the one used, or the image was altered",
             hint="use the file exactly as it was written; services that recompress or "
-            "resize pictures destroy what is hidden in them",
+            "resize images destroy what is hidden in them",
         )
 
 

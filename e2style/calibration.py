@@ -211,11 +211,11 @@ def _search(
     rows = np.maximum(np.sqrt(np.square(spread).mean(1)), 1e-6)  # standard deviation per row
     exact = [_shown(model, code) for code in codes if meter.count()]
     gain = np.zeros(len(rows))  # s_i^2
-    for code, picture in zip(codes, exact, strict=True):
+    for code, image in zip(codes, exact, strict=True):
         for i, width in enumerate(rows):
             noisy = code.copy()
             noisy[i] += (NOISE * width * rng.standard_normal(code.shape[1])).astype(np.float32)
-            change = float(np.square(_shown(model, noisy) - picture).mean())
+            change = float(np.square(_shown(model, noisy) - image).mean())
             gain[i] += change / np.square(NOISE * width) / len(codes)
             meter.count()
     sensitivity = np.sqrt(np.maximum(gain, gain.max() / MAX_RATIO**2))
@@ -225,9 +225,9 @@ def _search(
     for _ in range(4):
         steps = (scale / sensitivity)[:, None]
         error = 0.0
-        for code, picture in zip(codes, exact, strict=True):
+        for code, image in zip(codes, exact, strict=True):
             rounded = centre + steps * np.rint((code - centre) / steps)
-            error += float(np.square(_shown(model, rounded.astype(np.float32)) - picture).mean())
+            error += float(np.square(_shown(model, rounded.astype(np.float32)) - image).mean())
             meter.count()
         error /= len(codes)
         if error <= allowed and (best is None or scale > best[0]):

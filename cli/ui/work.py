@@ -84,17 +84,17 @@ class Desk:
         return {"file": self._files.put(data), **ROLES[role](self, data)}
 
     def _look_at_secret(self, data: bytes) -> Event:
-        from deephide.formats.images import load_picture
+        from deephide.formats.images import load_image
 
-        return self._view(load_picture(data))
+        return self._view(load_image(data))
 
     def _look_at_carrier(self, data: bytes) -> Event:
         import deephide
-        from deephide.formats.images import load_picture
+        from deephide.formats.images import load_image
 
         found = deephide.capacity(data, model=self._model)
         return {
-            **self._view(load_picture(data, "carrier")),
+            **self._view(load_image(data, "carrier")),
             "safe_bytes": found.safe_bytes,
             "fit": dataclasses.asdict(found.fit),
             "warnings": found.warnings,
@@ -102,9 +102,9 @@ class Desk:
 
     def _look_at_stego(self, data: bytes) -> Event:
         from deephide.covers.sample_files import HINT
-        from deephide.formats.images import load_picture
+        from deephide.formats.images import load_image
 
-        return self._view(load_picture(data, "stego", HINT))
+        return self._view(load_image(data, "stego", HINT))
 
     def _look_at_file(self, data: bytes) -> Event:
         return {"bytes": len(data)}
@@ -158,10 +158,10 @@ class Desk:
 
     def _show(self, cover: bytes, stego: bytes, result: EmbedResult) -> Event:
         from deephide import views
-        from deephide.formats.images import load_picture
+        from deephide.formats.images import load_image
 
-        before = load_picture(cover, "carrier")
-        after = load_picture(stego, "stego")
+        before = load_image(cover, "carrier")
+        after = load_image(stego, "stego")
         changes = views.differences(before, after, VIEW_SIDE)
         return {
             "stego": self._files.put(stego),

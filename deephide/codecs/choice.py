@@ -8,7 +8,7 @@ from deephide import models
 from deephide.codecs import base, faces, image, latent
 from deephide.codecs.base import CHOICES, Encoded, Request
 from deephide.errors import CapacityError
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 
 __all__ = ["encode", "uses_model"]
 
@@ -48,9 +48,9 @@ def encode(request: Request) -> Encoded:
 
 def _consider_face(request: Request) -> tuple[Encoded | None, str]:
     """Return the code of the face, if there is one, and the objection to sending it, or ""."""
-    picture = load_picture(request.secret)
+    image = load_image(request.secret)
     whole = _hides_whole(request)
-    unfit = faces.unfit_shape(picture, whole=whole)
+    unfit = faces.unfit_shape(image, whole=whole)
     if unfit is not None:
         return None, unfit.reason
     model = request.model.load()
@@ -58,7 +58,7 @@ def _consider_face(request: Request) -> tuple[Encoded | None, str]:
         return None, f"the model {model.name} has no quantizer"
     # "auto" hides the whole secret; hiding a part of it is for the user to choose.
     face = None if whole else request.options.face
-    asked = replace(request, secret=picture, options=replace(request.options, face=face))
+    asked = replace(request, secret=image, options=replace(request.options, face=face))
     coded = latent.CODEC.code(asked, request.room())
     # Whether a secret is a face does not depend on the bits that it gets.
     usual = coded.preview if coded.quality == model.quality else None

@@ -18,7 +18,7 @@ from deephide import inference, models
 from deephide.codecs.base import Request
 from deephide.errors import CheckpointError, InputImageError
 from deephide.formats.files import ImageSource
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 from deephide.models import Model
 from deephide.options import FaceChoice
 
@@ -56,7 +56,7 @@ class Criterion:
     reason: str
 
 
-def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
+def unfit_shape(image: Image.Image, *, whole: bool) -> Criterion | None:
     """Return the criterion of shape that an image fails, or None: then it may be a face.
 
     Parameters
@@ -64,8 +64,8 @@ def unfit_shape(picture: Image.Image, *, whole: bool) -> Criterion | None:
     image : the secret
     whole : all of it is to be hidden, so that it has to be square
     """
-    width, height = picture.size
-    short, long = sorted(picture.size)
+    width, height = image.size
+    short, long = sorted(image.size)
     if short < MIN_SECRET_SIDE:
         reason = f"the secret has only {width} x {height} pixels, too few for a face"
         return Criterion("size", short, MIN_SECRET_SIDE, False, reason)
@@ -143,11 +143,11 @@ def _identity(face: Image.Image, reconstruction: Image.Image) -> Criterion:
 
 def of_request(request: Request, model: Model) -> tuple[Image.Image, str]:
     """Return the face of a request's secret; see `of_secret`."""
-    picture = load_picture(request.secret)
-    return of_secret(picture, request.options.face, model.image_size)
+    image = load_image(request.secret)
+    return of_secret(image, request.options.face, model.image_size)
 
 
-def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:
+def of_secret(image: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:
     """Return the square that is to be inverted, and a clause that says what it is of the secret.
 
     Parameters
@@ -167,10 +167,10 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
     InputImageError : too small, or no such face
     CheckpointError : a face is insisted on, and no detector is installed
     """
-    if face is None or min(picture.size) < MIN_SECRET_SIDE:
-        return _central_square(picture)
+    if face is None or min(image.size) < MIN_SECRET_SIDE:
+        return _central_square(image)
     try:
-        return _found(picture, face, size)
+        return _found(image, face, size)
     except CheckpointError:
         if face != "auto":
             raise
@@ -178,17 +178,17 @@ def of_secret(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.
         if face != "auto":
             raise
         _log.info("%s", error)
-    return _central_square(picture)
+    return _central_square(image)
 
 
-def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:
+def _found(image: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Image, str]:
     from e2style import errors
     from e2style.data import align
     from e2style.data.detect import load_detector
 
     number = face if isinstance(face, int) else None
     try:
-        aligned = align.align(picture, load_detector(), size, number)
+        aligned = align.align(image, load_detector(), size, number)
     except errors.DataError as error:
         raise InputImageError(
             f"the secret cannot be aligned: {error}",
@@ -203,19 +203,19 @@ def _found(picture: Image.Image, face: FaceChoice, size: int) -> tuple[Image.Ima
         raise InputImageError(
             f"the face in the secret is too small ({side} x {side} pixels), at least "
             f"{MIN_SECRET_SIDE} x {MIN_SECRET_SIDE} are needed",
-            hint="use a larger picture of the face",
+            hint="use a larger image of the face",
         )
     which = "the face" if aligned.faces == 1 else f"face {number or 1} of {aligned.faces}"
     return aligned.image, f"; of the secret only {which} travels, cut to {side} x {side} pixels"
 
 
-def _central_square(picture: Image.Image) -> tuple[Image.Image, str]:
-    square = load_square(picture)
-    if square.size == picture.size:
+def _central_square(image: Image.Image) -> tuple[Image.Image, str]:
+    square = load_square(image)
+    if square.size == image.size:
         return square, ""
     return (
         square,
-        f"; of the secret's {picture.width} x {picture.height} pixels only the central "
+        f"; of the secret's {image.width} x {image.height} pixels only the central "
         f"{square.width} x {square.height} travel",
     )
 
@@ -227,13 +227,13 @@ def load_square(source: ImageSource | bytes) -> Image.Image:
     ------
     InputImageError : unreadable, too large, or a side below 64 pixels
     """
-    image = load_picture(source)
+    image = load_image(source)
     side = min(image.size)
     if side < MIN_SECRET_SIDE:
         raise InputImageError(
             f"the secret is too small ({image.width} x {image.height}), "
             f"at least {MIN_SECRET_SIDE} x {MIN_SECRET_SIDE} pixels are needed",
-            hint="use a larger picture of the face",
+            hint="use a larger image of the face",
         )
     if image.width != image.height:
         _log.warning(

@@ -177,7 +177,7 @@ def _read_bytes(secret: ImageSource | bytes) -> bytes:
     if isinstance(secret, bytes):
         data = secret
     elif isinstance(secret, Image.Image):
-        raise ValueError("secret: got a picture, the file codec takes bytes or a path")
+        raise ValueError("secret: got an image, the file codec takes bytes or a path")
     else:
         data = read_bytes(Path(os.fspath(secret)), "secret", MAX_FILE_BYTES)
     if len(data) > MAX_FILE_BYTES:

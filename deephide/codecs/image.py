@@ -20,7 +20,7 @@ from PIL import Image, features
 
 from deephide.codecs.base import Content, Encoded, Request
 from deephide.errors import CapacityError, ExtractionError, FormatVersionError
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 from deephide.formats.still import AVIF, WEBP, WEBP_LOSSLESS, build, strip
 from deephide.models import LazyModel
 from deephide.psnr import psnr
@@ -153,10 +153,10 @@ def expand(parameters: bytes, payload: bytes) -> Image.Image:
     if not (1 <= coded <= MAX_CODED_SIDE and size[1] <= MAX_CODED_SIDE):
         raise ImageFormatError("a coded size out of range")
     if kind not in FORMATS:
-        raise UnsupportedFormatError(f"picture format {kind}")
+        raise UnsupportedFormatError(f"image format {kind}")
     name = "AVIF" if kind == AVIF else "WEBP"
     if not features.check(name.lower()):
-        raise UnsupportedFormatError(f"{name} pictures")
+        raise UnsupportedFormatError(f"{name} images")
     try:
         file = build(kind, *size, payload)
         with warnings.catch_warnings():
@@ -164,12 +164,12 @@ def expand(parameters: bytes, payload: bytes) -> Image.Image:
             with Image.open(io.BytesIO(file), formats=[name]) as image:
                 if image.size != size:
                     raise ImageFormatError("a bitstream of another size than stated")
-                picture = image.convert("RGB")
+                coded_image = image.convert("RGB")
     except MemoryError:
         raise
     except Exception as error:  # a decoder met bytes that its authors did not think of
         raise ImageFormatError("a damaged bitstream") from error
-    return picture.resize((width, height), Image.Resampling.LANCZOS)
+    return coded_image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _coded_height(coded_width: int, width: int, height: int) -> int:
@@ -266,14 +266,14 @@ class _Search:
         return decibels
 
 
-def _payload(picture: Image.Image, kind: int, quality: int) -> bytes:
+def _payload(image: Image.Image, kind: int, quality: int) -> bytes:
     buffer = io.BytesIO()
     if kind == AVIF:
-        picture.save(buffer, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+        image.save(buffer, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
     else:
         lossless = kind == WEBP_LOSSLESS
         method = 0 if lossless and not quality else 6
-        picture.save(buffer, "WEBP", quality=quality, method=method, lossless=lossless)
+        image.save(buffer, "WEBP", quality=quality, method=method, lossless=lossless)
     return strip(kind, buffer.getvalue())
 
 
@@ -307,12 +307,12 @@ class ImageCodec:
 
     def encode(self, request: Request) -> Encoded:
         """Return the image that comes closest to the secret within the budget."""
-        picture = load_picture(request.secret)
+        image = load_image(request.secret)
         budget = request.budget()
-        found = squeeze(picture, budget)
+        found = squeeze(image, budget)
         if found is None:
             raise CapacityError(
-                f"no picture fits in {budget} bytes, however small",
+                f"no image fits in {budget} bytes, however small",
                 needed_bits=8 * (budget + 1),
                 capacity_bits=8 * budget,
                 hint="take a larger photo with more texture, or a larger --budget",
@@ -324,7 +324,7 @@ class ImageCodec:
             reason=f"codec image: {found.description}, {len(found.payload)} bytes, shown at "
             f"{found.preview.width} x {found.preview.height}",
             preview=found.preview,
-            shown=picture,
+            shown=image,
             secret_psnr=found.psnr,
         )
 

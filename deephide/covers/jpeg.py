@@ -29,7 +29,7 @@ from deephide.formats.refusals import damaged, hint_for
 
 __all__ = ["JpegCover", "decode", "is_compiled", "open_file", "read_size"]
 
-_HINT = "save it as an ordinary JPEG picture, or use an 8-bit PNG, BMP or TIFF file"
+_HINT = "save it as an ordinary JPEG image, or use an 8-bit PNG, BMP or TIFF file"
 _HEADER_BYTES = 1 << 18  # EXIF data and profiles come first
 
 

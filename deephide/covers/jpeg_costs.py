@@ -85,7 +85,7 @@ def find_signs(coefficients: Coefficients) -> tuple[Sign, ...]:
     if flat > _FLAT_SHARE:
         found.append(
             f"{100 * flat:.0f} % of the carrier is perfectly flat: drawings, screenshots and "
-            "strongly compressed pictures are poor hiding places"
+            "strongly compressed images are poor hiding places"
         )
     file = coefficients.file
     if looks_recompressed(luma, file.quantization[0]):

@@ -38,7 +38,7 @@ PlainFile: TypeAlias = "bmp.BmpFile | tiff.TiffFile | webp.WebpFile"
 FileParts: TypeAlias = "png.PngFile | PlainFile"
 
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}  # of each mode
-HINT = "use an 8-bit gray, RGB or RGBA picture in PNG, BMP, TIFF or lossless WebP format, or a JPEG"
+HINT = "use an 8-bit gray, RGB or RGBA image in PNG, BMP, TIFF or lossless WebP format, or a JPEG"
 
 # Pillow knows many more formats; what they need of code, time and outside programs (Ghostscript
 # for EPS) is not put in the way of hostile files.  Some of these cannot be carriers: they are here
@@ -47,15 +47,15 @@ _NAMED = ("PNG", "BMP", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
 _CARRIERS = {"PNG", "BMP", "WEBP"}
 _SUFFIXES = {bmp.BmpFile: output.BMP, tiff.TiffFile: output.TIFF, webp.WebpFile: output.WEBP}
 _MODE_NAMES = {
-    "1": "a black-and-white picture",
-    "P": "a palette picture",
-    "PA": "a palette picture",
-    "LA": "a gray picture with transparency",
-    "CMYK": "a CMYK picture",
-    "I": "a picture with more than 8 bits per sample",
-    "I;16": "a 16-bit picture",
-    "I;16B": "a 16-bit picture",
-    "F": "a picture of floating-point samples",
+    "1": "a black-and-white image",
+    "P": "a palette image",
+    "PA": "a palette image",
+    "LA": "a gray image with transparency",
+    "CMYK": "a CMYK image",
+    "I": "an image with more than 8 bits per sample",
+    "I;16": "a 16-bit image",
+    "I;16B": "a 16-bit image",
+    "F": "an image of floating-point samples",
 }
 _MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
@@ -133,7 +133,7 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
 
 def _several(role: str) -> InputImageError:
     return InputImageError(
-        f"the {role} is animated or has several pages", hint="use a picture with one frame"
+        f"the {role} is animated or has several pages", hint="use an image with one frame"
     )
 
 
@@ -188,7 +188,7 @@ def _check_depth(image: Image.Image, depths: set[int], role: str) -> None:
         return
     if role == "stego" and image.mode in (*_SAME_PIXELS, "L") and max(depths) <= 8:
         return
-    name = f"a picture of {max(depths)} bits per sample"
+    name = f"an image of {max(depths)} bits per sample"
     if image.mode not in CHANNELS:
         name = _MODE_NAMES.get(image.mode, name)
     raise InputImageError(f"the {role} is {name}", hint=hint_for(name, HINT))

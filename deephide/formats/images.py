@@ -29,7 +29,7 @@ __all__ = [
     "SEEN_HINT",
     "check_pixels",
     "decode",
-    "load_picture",
+    "load_image",
     "open_file",
     "to_arrays",
 ]
@@ -141,7 +141,7 @@ def to_arrays(
     return samples, alpha
 
 
-def load_picture(
+def load_image(
     source: ImageSource | bytes, role: str = "secret", hint: str = SEEN_HINT
 ) -> Image.Image:
     """Read an image as people see it: turned upright, RGB, transparency laid on white.

@@ -8,9 +8,9 @@ __all__ = ["damaged", "hint_for", "too_long", "too_many_pixels", "unreadable"]
 
 # Files that Pillow does not open, or that are not to reach it, by what they begin with.
 _NAMES = (
-    (0, b"\x76\x2f\x31\x01", "an OpenEXR file, an HDR picture"),
-    (0, b"#?RADIANCE", "a Radiance file, an HDR picture"),
-    (0, b"#?RGBE", "a Radiance file, an HDR picture"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR file, an HDR image"),
+    (0, b"#?RADIANCE", "a Radiance file, an HDR image"),
+    (0, b"#?RGBE", "a Radiance file, an HDR image"),
     (0, b"II\xbc\x01", "a JPEG XR file"),
     (0, b"\xff\x0a", "a JPEG XL file"),
     (4, b"JXL \r\n\x87\n", "a JPEG XL file"),
@@ -24,8 +24,8 @@ _CONVERSIONS = (
     ("a HEIC", "heif-convert photo.heic photo.png; iPhones take JPEG photos with the setting "
      "Camera, Formats, Most Compatible"),
     ("a HEIF", "heif-convert photo.heif photo.png"),
-    ("a palette picture", "magick old.png PNG24:new.png"),
-    ("a black-and-white picture", "magick old.png -depth 8 PNG24:new.png"),
+    ("a palette image", "magick old.png PNG24:new.png"),
+    ("a black-and-white image", "magick old.png -depth 8 PNG24:new.png"),
     ("16-bit", "magick old.png -depth 8 new.png"),
     ("16 bits", "magick old.png -depth 8 new.png"),
     ("floating-point", "magick old.tif -depth 8 new.png"),
@@ -82,4 +82,4 @@ def unreadable(raw: bytes, role: str, hint: str) -> InputImageError:
             "such as floating-point colours",
             hint=hint,
         )
-    return InputImageError(f"the {role} is not a picture in a format that can be read", hint=hint)
+    return InputImageError(f"the {role} is not an image in a format that can be read", hint=hint)

@@ -19,7 +19,7 @@ from deephide.codecs.faces import load_square
 from deephide.covers.opening import safe_suffixes
 from deephide.errors import DeephideError
 from deephide.formats.files import ImageSource
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 from deephide.lab import deep_hiding
 from deephide.lab.attacks import ATTACKS
 from deephide.lab.quality import psnr, ssim
@@ -102,7 +102,7 @@ def _data_url(image: Image.Image) -> str:
 
 
 def _pixels(source: ImageSource) -> Samples:
-    return np.asarray(load_picture(source))
+    return np.asarray(load_image(source))
 
 
 def _ours(

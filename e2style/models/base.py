@@ -62,18 +62,18 @@ class LinearBase(nn.Module):
         left, right = painted.chunk(2)
         return torch.cat([left, right.flip(3)], dim=3)
 
-    def project(self, pictures: Tensor) -> Tensor:
+    def project(self, images: Tensor) -> Tensor:
         """Values of the components in images, B 3 S S -> B rows 512.
 
         Exact where the components are orthogonal under `attention`, as they are when fitted; an
         encoder that is trained along makes up for what training changes.
         """
-        with torch.autocast(pictures.device.type, enabled=False):
-            left, right = pictures.float().chunk(2, dim=3)
+        with torch.autocast(images.device.type, enabled=False):
+            left, right = images.float().chunk(2, dim=3)
             features = F.conv2d(torch.cat([left, right.flip(3)]), self.patches, stride=PATCH)
             one, other = (features - self.mean).mul(self.attention).flatten(1).chunk(2)
             weight = self.weight.flatten(1) * WEIGHT_SCALE
             even, odd = (one + other) @ weight.t(), (one - other) @ weight.t()
             norm = 2 * (weight.square() @ self.attention.expand_as(self.mean).flatten())
             values = torch.where(self.odd, odd, even) / norm.clamp_min(1e-12)
-        return values.reshape(len(pictures), self.rows, -1)
+        return values.reshape(len(images), self.rows, -1)

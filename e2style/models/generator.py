@@ -174,7 +174,7 @@ class Generator(nn.Module):
         if self.base is not None:
             return self._refine(x, self.base(codes), codes, target)
         x = self.first(x, codes[:, 0])
-        picture: Tensor = self.first_rgb(x, codes[:, 1])
+        image: Tensor = self.first_rgb(x, codes[:, 1])
         at = 4
         for k, (up, conv, rgb) in enumerate(
             zip(self.up_convs, self.convs, self.to_rgbs, strict=True)
@@ -183,9 +183,9 @@ class Generator(nn.Module):
                 break
             x = up(x, codes[:, 2 * k + 1])
             x = conv(x, codes[:, 2 * k + 2])
-            picture = upsample(picture) + rgb(x, codes[:, 2 * k + 3])
+            image = upsample(image) + rgb(x, codes[:, 2 * k + 3])
             at *= 2
-        return picture
+        return image
 
     def _refine(self, x: Tensor, base: Tensor, codes: Tensor, target: int) -> Tensor:
         """Paint what the base lacks, from features at its side and the base itself."""
@@ -206,10 +206,10 @@ class Generator(nn.Module):
         return _resized(base, at) + change
 
 
-def _resized(picture: Tensor, side: int) -> Tensor:
+def _resized(image: Tensor, side: int) -> Tensor:
     """Image at another side, a power of two apart: averaged areas, or `upsample`."""
-    if side < picture.shape[-1]:
-        return F.adaptive_avg_pool2d(picture, side)
-    while picture.shape[-1] < side:
-        picture = upsample(picture)
-    return picture
+    if side < image.shape[-1]:
+        return F.adaptive_avg_pool2d(image, side)
+    while image.shape[-1] < side:
+        image = upsample(image)
+    return image

@@ -190,7 +190,7 @@ def test_a_jpeg_carrier_gives_a_jpeg(run, run_json):
     with Image.open("stego.jpg") as stego:
         stego.save("again.jpg", quality=92)
     done = run("extract", "again.jpg")
-    assert done.exit_code == 5 and "no hidden picture found" in done.stderr
+    assert done.exit_code == 5 and "no hidden image found" in done.stderr
     done = run(*hide, "-o", "stego.png")
     assert done.exit_code == 8 and "hint: use stego.jpg" in done.stderr
     done = run(*hide, "--cost", "hill", "--force")
@@ -253,7 +253,7 @@ def test_a_secret_without_a_face(run):
 @pytest.mark.parametrize(
     ("make", "code", "message"),
     [
-        (lambda: Path("bad.png").write_bytes(b"no picture"), 3, "not a picture"),
+        (lambda: Path("bad.png").write_bytes(b"no picture"), 3, "not an image"),
         (lambda: Path("bad.png").touch(), 3, "empty file"),
         (lambda: None, 3, "does not exist"),
         (lambda: Image.new("RGB", (1, 1)).save("bad.png"), 3, "too small"),

@@ -38,7 +38,7 @@ def with_index_moved(file: JpegFile, raw: bytes) -> bytes:
             try:
                 struct.pack_into(order + "I", out, at, value + delta)
             except struct.error:
-                raise JpegFormatError("the index of pictures has no room") from None
+                raise JpegFormatError("the index of images has no room") from None
     return bytes(out)
 
 

@@ -39,16 +39,16 @@ _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, FORMAT = 322, 323, 338, 339
 _PROFILE, _DNG = 34675, 50706
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC_NAMES = {
-    3: "a palette picture",
+    3: "a palette image",
     4: "a TIFF file that holds a mask",
-    5: "a CMYK picture",
+    5: "a CMYK image",
     6: "a TIFF file of YCbCr samples",
     8: "a TIFF file of CIELab samples",
     9: "a TIFF file of CIELab samples",
     10: "a TIFF file of CIELab samples",
     32803: "a raw photo",
-    32844: "an HDR picture",
-    32845: "an HDR picture",
+    32844: "an HDR image",
+    32845: "an HDR image",
     34892: "a raw photo",
 }
 _CHANNELS = {0: 1, 1: 1, 2: 3}
@@ -118,12 +118,12 @@ def parse(raw: bytes) -> TiffFile:
         raise TiffUnsupportedError("a raw photo (DNG)")
     columns, rows = tags.one(WIDTH, 0), tags.one(HEIGHT, 0)
     if not columns or not rows:
-        raise TiffFormatError("the picture has no size")
+        raise TiffFormatError("the image has no size")
     layout = Layout(tags.one(COMPRESSION, 1), tags.one(PREDICTOR, 1), tags.one(FILL_ORDER, 1) == 2)
     channels, samples = _check_samples(tags)
     segments.check(layout)
     if tags.one(_NEW_SUBFILE, 0) & 1:
-        raise TiffUnsupportedError("a TIFF file whose first picture is a thumbnail")
+        raise TiffUnsupportedError("a TIFF file whose first image is a thumbnail")
     grid = grid_of(tags, directory, columns, rows, samples)
     spans = spans_of(tags, directory, grid, layout, len(raw))
     _check_apart(structure, spans)
@@ -159,15 +159,15 @@ def _check_samples(tags: Tags) -> tuple[int, int]:
     bits = set(tags.every(BITS, (1,)))
     formats = set(tags.every(FORMAT, (1,)))
     if 3 in formats:
-        raise TiffUnsupportedError("a picture of floating-point samples")
+        raise TiffUnsupportedError("an image of floating-point samples")
     if photometric in _PHOTOMETRIC_NAMES:
         raise TiffUnsupportedError(_PHOTOMETRIC_NAMES[photometric])
     if bits == {1}:
-        raise TiffUnsupportedError("a black-and-white picture")
+        raise TiffUnsupportedError("a black-and-white image")
     if bits != {8}:
         deepest = max(bits)
         raise TiffUnsupportedError(
-            "a 16-bit picture" if deepest == 16 else f"a picture of {deepest} bits per sample"
+            "a 16-bit image" if deepest == 16 else f"an image of {deepest} bits per sample"
         )
     if not formats <= {1, 4}:
         raise TiffUnsupportedError("a TIFF file of signed samples")

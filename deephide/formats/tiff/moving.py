@@ -222,7 +222,7 @@ def _compare(
             for each, directory in ((old, one), (new, two))
         ]
         if parts[0] != parts[1]:
-            raise TiffFormatError("another picture in the file that was written has changed")
+            raise TiffFormatError("another image in the file that was written has changed")
     if {tag: len(each) for tag, each in one.children.items()} != {
         tag: len(each) for tag, each in two.children.items()
     }:

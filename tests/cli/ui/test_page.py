@@ -153,7 +153,7 @@ def test_what_is_no_picture_is_refused_at_once(page, pictures):
     for each in ("secret", "carrier"):
         page.wait_for_selector(f"#{each}-state.bad")
         told = text_of(page, f"#{each}-state")
-        assert told.startswith(f"The {each} is not a picture in a format that can be read. Use ")
+        assert told.startswith(f"The {each} is not an image in a format that can be read. Use ")
     page.click("#hide-go")
     page.wait_for_selector("#hide-alert:not([hidden])")
     assert text_of(page, "#hide-alert") == "Choose the secret first."

@@ -199,7 +199,7 @@ def test_errors_are_those_of_the_commands(ask, order, pictures):
     error = ask("embed", {**order, "again": "other"}).lines[-1]["error"]
     assert (error["code"], error["message"]) == (9, "the two passphrases differ")
     error = ask("look/carrier", b"no picture").lines[-1]["error"]
-    assert error["code"] == 3 and "the carrier is not a picture" in error["message"]
+    assert error["code"] == 3 and "the carrier is not an image" in error["message"]
     error = ask("look/secret", b"").lines[-1]["error"]
     assert error["message"] == "the secret is an empty file"
 

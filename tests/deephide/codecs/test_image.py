@@ -111,7 +111,7 @@ def test_large_secrets_are_shown_smaller():
 def test_the_budget_counts_and_too_small_a_one_is_refused(face, photo):
     result = deephide.embed(face, photo, "p", codec="image", budget=80)
     assert result.payload_bits <= 8 * (54 + 80)
-    with pytest.raises(deephide.CapacityError, match="no picture fits in 12 bytes"):
+    with pytest.raises(deephide.CapacityError, match="no image fits in 12 bytes"):
         deephide.embed(face, photo, "p", codec="image", budget=12)
     with pytest.raises(ValueError, match="budget: got 0"):
         deephide.embed(face, photo, "p", codec="image", budget=0)
@@ -122,5 +122,5 @@ def test_a_receiver_without_a_decoder_says_so(face, monkeypatch):
     monkeypatch.setattr(features, "check", lambda _: False)
     with pytest.raises(deephide.FormatVersionError, match="cannot decode"):
         base.decode(2, squeezed.parameters, squeezed.payload, models.LazyModel(None))
-    with pytest.raises(deephide.FormatVersionError, match="picture format 9"):
+    with pytest.raises(deephide.FormatVersionError, match="image format 9"):
         base.decode(2, b"\x09" + squeezed.parameters[1:], b"", models.LazyModel(None))

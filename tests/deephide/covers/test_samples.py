@@ -14,7 +14,7 @@ from deephide.codecs.faces import load_square
 from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
 from deephide.formats import images
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 from deephide.formats.png import file as png
 
 
@@ -56,10 +56,10 @@ def tiff(array):
 
 
 BAD_COVERS = {
-    "text": (lambda p: b"hello, I am not a picture", "not a picture"),
+    "text": (lambda p: b"hello, I am not a picture", "not an image"),
     "empty": (lambda p: b"", "empty file"),
     "truncated png": (lambda p: encode(p, "PNG")[:2000], "truncated or damaged"),
-    "truncated header": (lambda p: encode(p, "PNG")[:20], "(not a picture|truncated)"),
+    "truncated header": (lambda p: encode(p, "PNG")[:20], "(not an image|truncated)"),
     "truncated tiff": (lambda p: encode(p, "TIFF")[:2000], "truncated or damaged"),
     "truncated bmp": (lambda p: encode(p, "BMP")[:2000], "truncated or damaged"),
     "1 x 1": (lambda p: encode(p.resize((1, 1)), "PNG"), "too small"),
@@ -71,7 +71,7 @@ BAD_COVERS = {
     "palette": (lambda p: encode(p.convert("P"), "PNG"), "palette"),
     "palette bmp": (lambda p: encode(p.convert("P"), "BMP"), "palette"),
     "bilevel": (lambda p: encode(p.convert("1"), "PNG"), "black-and-white|1 bits"),
-    "gray alpha": (lambda p: encode(p.convert("LA"), "PNG"), "gray picture with transparency"),
+    "gray alpha": (lambda p: encode(p.convert("LA"), "PNG"), "gray image with transparency"),
     "cmyk": (lambda p: encode(p.convert("CMYK"), "TIFF"), "CMYK"),
     "float": (lambda p: encode(p.convert("F"), "TIFF"), "floating-point"),
     "animated png": (lambda p: frames(p, "PNG"), "animated"),
@@ -84,11 +84,11 @@ BAD_COVERS = {
         lambda p: encode(p, "TIFF", compression="jpeg"),
         r"a TIFF file with lossy compression \(jpeg\)",
     ),
-    "16-bit rgb tiff": (lambda p: tiff(np.zeros((80, 80, 3), np.uint16)), "a 16-bit picture"),
+    "16-bit rgb tiff": (lambda p: tiff(np.zeros((80, 80, 3), np.uint16)), "a 16-bit image"),
     "float rgb tiff": (lambda p: tiff(np.zeros((80, 80, 3), np.float32)), "floating-point"),
     "half gray tiff": (lambda p: tiff(np.zeros((80, 80), np.float16)), "floating-point"),
-    "exr": (lambda p: b"\x76\x2f\x31\x01" + bytes(90), "OpenEXR file, an HDR picture"),
-    "radiance": (lambda p: b"#?RADIANCE\n" + bytes(90), "Radiance file, an HDR picture"),
+    "exr": (lambda p: b"\x76\x2f\x31\x01" + bytes(90), "OpenEXR file, an HDR image"),
+    "radiance": (lambda p: b"#?RADIANCE\n" + bytes(90), "Radiance file, an HDR image"),
     "jpeg xl": (lambda p: b"\xff\x0a" + bytes(90), "JPEG XL file"),
     "jpeg xl in boxes": (lambda p: b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(90), "JPEG XL file"),
     "jpeg xr": (lambda p: b"II\xbc\x01" + bytes(90), "JPEG XR file"),
@@ -112,7 +112,7 @@ def test_bad_covers_are_refused_in_one_sentence(tmp_path, photo, name):
 
 
 @pytest.mark.parametrize("kind", [b"IDAT", b"prIv", b"tEXt"])
-@pytest.mark.parametrize("read", [open_cover, load_picture])
+@pytest.mark.parametrize("read", [open_cover, load_image])
 def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypatch, kind, read):
     data = zlib.compress(bytes((1 + 3 * 80) * 80))
     whole = chunk(b"IDAT", data) + chunk(b"IEND", b"")
@@ -246,7 +246,7 @@ def test_transparent_secrets_are_laid_on_white(face):
     ("make", "message"),
     [
         (lambda p: encode(p.resize((63, 200)), "PNG"), "too small"),
-        (lambda p: b"text", "not a picture"),
+        (lambda p: b"text", "not an image"),
         (lambda p: b"\0\0\0\x18ftypheic" + bytes(90), "HEIC file"),
         (lambda p: encode(p, "JPEG")[:300], "truncated"),
         (lambda p: huge(), "too many pixels"),
@@ -283,7 +283,7 @@ def test_formats_that_start_other_programs_are_not_opened(tmp_path, load):
     path.write_bytes(
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 90 90\n%%EndComments\nshowpage\n"
     )
-    with pytest.raises(InputImageError, match="not a picture"):
+    with pytest.raises(InputImageError, match="not an image"):
         load(path)
 
 

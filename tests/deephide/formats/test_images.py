@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from deephide.formats.images import load_picture
+from deephide.formats.images import load_image
 
 
 def saved(image, kind="PNG", **options):
@@ -33,7 +33,7 @@ def wide_gamut():
 def test_display_p3_becomes_srgb(kind):
     image = Image.new("RGB", (70, 70), (200, 100, 50))
     options = {"icc_profile": wide_gamut()} | ({"quality": 98} if kind == "JPEG" else {})
-    found = load_picture(saved(image, kind, **options)).getpixel((5, 5))
+    found = load_image(saved(image, kind, **options)).getpixel((5, 5))
     # Display P3 (200, 100, 50) is sRGB (214, 97, 36); the profile calls itself sRGB.
     assert np.abs(np.array(found) - (214, 97, 36)).max() <= 6
     assert found[0] > 206 and found[2] < 46
@@ -43,7 +43,7 @@ def test_srgb_and_damaged_profiles_change_nothing():
     image = Image.new("RGB", (70, 70), (200, 100, 50))
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for profile in (srgb, b"no profile", srgb[:300]):
-        assert load_picture(saved(image, icc_profile=profile)).getpixel((0, 0)) == (200, 100, 50)
+        assert load_image(saved(image, icc_profile=profile)).getpixel((0, 0)) == (200, 100, 50)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint16, np.uint32])
@@ -59,7 +59,7 @@ def test_wide_samples_are_scaled(dtype, layout):
     for order in "<>":
         buffer = io.BytesIO()
         tifffile.imwrite(buffer, data, photometric="rgb", byteorder=order, **options)
-        found = np.asarray(load_picture(buffer.getvalue())).astype(float)
+        found = np.asarray(load_image(buffer.getvalue())).astype(float)
         assert np.abs(found - 255 * wanted).max() < 1.6
 
 
@@ -68,7 +68,7 @@ def test_floats_beyond_one_are_scaled_by_the_largest():
     array[0, 0] = np.nan
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, array)
-    found = np.asarray(load_picture(buffer.getvalue()))
+    found = np.asarray(load_image(buffer.getvalue()))
     assert found.min() == 0 and found.max() == 255 and found[40, 0, 0] > found[20, 0, 0]
 
 
@@ -76,11 +76,11 @@ def test_other_frames_are_said_to_be_lost(photo, caplog):
     frames = [photo, photo.transpose(Image.Transpose.ROTATE_180)]
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
         caplog.clear()
-        load_picture(saved(photo, kind, save_all=True, append_images=frames[1:]))
+        load_image(saved(photo, kind, save_all=True, append_images=frames[1:]))
         assert "the first alone is hidden" in caplog.text
         caplog.clear()
-        load_picture(saved(photo, kind))
+        load_image(saved(photo, kind))
         assert not caplog.messages
     # The further images of a phone's photo are no frames.
-    load_picture(saved(photo, "MPO", save_all=True, append_images=frames[1:]))
+    load_image(saved(photo, "MPO", save_all=True, append_images=frames[1:]))
     assert not caplog.messages

@@ -245,9 +245,9 @@ def test_what_has_unknown_places_is_not_moved(photo):
     [
         (
             {"photometric": "palette", "colormap": np.zeros((3, 256), np.uint16)},
-            "a palette picture",
+            "a palette image",
         ),
-        ({"dtype": np.uint16}, "a 16-bit picture"),
+        ({"dtype": np.uint16}, "a 16-bit image"),
         ({"dtype": np.float32}, "floating-point"),
         ({"channels": 4, "photometric": "separated"}, "CMYK"),
         ({"pages": 2}, "several pages"),
