@@ -102,7 +102,7 @@ def test_gray_holds_the_same_however_it_is_stored(gray):
 
 def test_a_palette_makes_no_carrier(gray):
     for carrier in (paletted(gray), saved(paletted(gray), "PNG"), gray.convert("LA")):
-        with pytest.raises(InputImageError, match=r"the carrier is a (palette|gray) picture"):
+        with pytest.raises(InputImageError, match=r"the carrier is a (palette|gray) image"):
             open_cover(carrier)
 
 
