@@ -230,9 +230,9 @@ def tutorial() -> None:
 
 
 def covers() -> None:
-    """Draw how much four photos hold safely, and where."""
+    """Draw how much four photos hold safely, and where; the last one was a JPEG file before."""
     photos, maps = [], []
-    for name in ("coffee.png", "chelsea.png", "rocket.jpg", "page.png"):
+    for name in ("coffee.png", "motorcycle_left.png", "brick.png", "chelsea.png"):
         image = Image.open(PHOTOS / name)
         image = image if image.mode == "L" else image.convert("RGB")
         safe = deephide.capacity(image).safe_bytes

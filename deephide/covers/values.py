@@ -22,6 +22,7 @@ LEVELS = 256
 _SINGLE_SHARES = ((64, 1.0), (256, 0.15), (4096, 0.05))
 _MOST = 4096
 _LOOKED_AT = 1 << 18
+_LOOKED_UP = 4  # more values than that are faster in a table
 # Next to a value that an ordinary photo has so often, it does not lack another.
 _FREQUENT = 8
 _GRAY_SHARE = 0.02
@@ -46,8 +47,12 @@ def forbid_new_values(
     for cost, step in ((cost_p1, 1), (cost_m1, -1)):
         closed = present & ~np.roll(present, -step)
         closed[[0, -1]] = False  # those at the ends may not leave 0..255 anyway
-        if closed.any():
+        few = np.flatnonzero(closed)
+        if few.size > _LOOKED_UP:
             cost[closed[channel]] = np.inf
+            continue
+        for value in few:
+            np.copyto(cost, np.inf, where=channel == value)
 
 
 def missing_values(channel: NDArray[np.uint8]) -> int:

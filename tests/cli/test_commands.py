@@ -303,6 +303,24 @@ def test_capacity(run, run_json):
     assert 0 < found["safe_bits"] < found["hard_bits"] < found["elements"]
 
 
+def test_a_carrier_that_betrays_every_stego_holds_nothing_safely(run, run_json):
+    with Image.open("photo.png") as photo:
+        photo.save("decoded.jpg", quality=90)
+    with Image.open("decoded.jpg") as decoded:
+        decoded.save("decoded.png")
+    done = run("capacity", "decoded.png")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == "safe  0 bits (0 bytes)"
+    assert "hide in the JPEG file itself" in done.stderr
+    _, found = run_json("capacity", "decoded.png")
+    assert found["safe_bits"] == 0 and any("JPEG" in note for note in found["warnings"])
+    Path("note.txt").write_text("hello")
+    options = ["--secret", "note.txt", "--carrier", "decoded.png", "--codec", "file"]
+    _, sent = run_json("embed", *options, "-o", "stego.png")
+    assert sent["safe_bits"] == sent["detector_error"] == 0
+    assert any("nothing is safe here" in note for note in sent["warnings"])
+
+
 @pytest.mark.parametrize(("room", "said"), [(4, "not safely"), (5, "most faces"), (8, "yes")])
 def test_capacity_says_yes_where_faces_fit(run, monkeypatch, room, said):
     known = next(iter(shipped.TYPICAL_BYTES.values()))

@@ -287,7 +287,9 @@ function drawRoom({ safe_bytes: safe, fit }) {
     safe,
     taken: usual,
     expected: true,
-    note: [verdicts[fit.latent], typical].filter(Boolean).join(" "),
+    note: safe
+      ? [verdicts[fit.latent], typical].filter(Boolean).join(" ")
+      : "The warning says why, and what helps.",
   });
 }
 
@@ -356,7 +358,9 @@ function showHidden(found) {
   const facts = {
     "Changed": `${number.format(found.changes)} of ${number.format(found.elements)} ${found.element_name}, by one level each`,
     "The photo": found.psnr === null ? "unchanged" : `${found.psnr.toFixed(1)} dB from the original`,
-    "A detector": `the best one of the noise model errs in ${percent(found.detector_error)} of cases; 50\u00a0% is chance`,
+    "A detector": found.detector_error
+      ? `the best one of the noise model errs in ${percent(found.detector_error)} of cases; 50\u00a0% is chance`
+      : "is certain to find this: see the warning",
     "The secret": sentence(`travels ${found.reason.replace(/^codec \w+/, TRAVELS[found.codec])}`),
   };
   $("facts").replaceChildren(

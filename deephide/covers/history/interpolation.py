@@ -23,10 +23,10 @@ _MIN_SIDE = 64
 _PEAK = 15.0
 _REPEATED = 0.9
 
-_PERIODS = range(1, 6)
+_PERIODS = (3, 4, 5)  # 1 and 2 are among them
 _TAPS = 6  # on each side
 _ROUGH = 6  # a second difference
-_MAX_FITTED, _MIN_FITTED = 4_000, 400
+_MAX_FITTED, _MIN_FITTED = 3_000, 400
 # Median of the absolute residual: ordinary photos have 0.9 at least, enlarged ones 0.35 at most.
 _RESIDUAL = 0.55
 _COPY, _MIN_COPIES = 0.95, 0.05
@@ -105,7 +105,7 @@ def _residual(lines: NDArray[np.int16], period: int) -> float:
     best = np.inf
     for phase in range(period):
         part = windows[:, phase::period]
-        step = max(1, part.shape[0] * part.shape[1] // (8 * _MAX_FITTED))
+        step = max(1, part.shape[0] * part.shape[1] // (5 * _MAX_FITTED))
         rows, columns = np.divmod(np.arange(0, part.shape[0] * part.shape[1], step), part.shape[1])
         near = part[rows, columns]
         rough = np.abs(np.diff(near[:, _TAPS - 2 : _TAPS + 3], 2, axis=1)).max(axis=1) >= _ROUGH
