@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,5 +226,7 @@ def check_output(output: str, force: bool, source: str | None = None) -> None:
         raise OutputError(f"the output {output}: there is no folder {target.parent}")
     if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
         raise OutputError(f"the output {output} is the input")
+    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
+        raise OutputError(f"the output {output} exists and is no ordinary file")
     if target.exists() and not force:
         raise OutputError(f"the output {output} exists", hint="use --force to replace it")

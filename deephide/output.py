@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from PIL import Image
 
 from deephide.errors import OutputError
 from deephide.formats.names import refusal
+from deephide.staging import Staged
 
 __all__ = [
     "BMP",
@@ -69,7 +69,8 @@ def check_output(
 
     Raises
     ------
-    OutputError : wrong suffix, exists, is an input or other output, or its folder cannot be written
+    OutputError : wrong suffix, exists (also with `force` where it is no ordinary file), is an input
+        or other output, or its folder cannot be written
     """
     reason = refusal(path)
     if reason is not None:
@@ -118,8 +119,7 @@ def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
 def _check_place(path: Path, force: bool) -> None:
     if _kind(path) == stat.S_IFDIR:
         raise OutputError(f"the output {path} is a directory")
-    if _kind(path, follow=False) is not None and not force:
-        raise _exists(path)
+    _check_replaceable(path, force)
     folder = path.parent
     if _kind(folder) != stat.S_IFDIR:
         raise OutputError(f"the folder {folder} does not exist", hint="create it first")
@@ -127,6 +127,18 @@ def _check_place(path: Path, force: bool) -> None:
         raise OutputError(
             f"the folder {folder} cannot be written", hint="choose another folder with -o"
         )
+
+
+def _check_replaceable(path: Path, force: bool) -> None:
+    """Refuse a name that is taken; not even `force` replaces a device, a pipe or a link."""
+    kind = _kind(path, follow=False)
+    if kind not in (None, stat.S_IFREG):
+        raise OutputError(
+            f"the output {path} exists and is no ordinary file",
+            hint="choose another name; devices, pipes and links are never replaced",
+        )
+    if kind is not None and not force:
+        raise _exists(path)
 
 
 def _kind(path: Path, *, follow: bool = True) -> int | None:
@@ -155,7 +167,10 @@ def write_atomically(
     private: bool = False,
     verify: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write a file under a temporary name beside it, check it, and only then give it its name.
+    """Write a file, check it, and only then give it its name.
+
+    Until then it has no name at all where the system can do that (Linux, most file systems): not
+    even a process that is killed leaves anything.  Elsewhere it has a temporary name beside it.
 
     Parameters
     ----------
@@ -163,7 +178,7 @@ def write_atomically(
     data : the whole file
     force : replace an existing file
     private : let its owner alone read it (mode 0600), from the first byte on
-    verify : called with the temporary name; whatever it raises leaves no file
+    verify : called with a path that leads to the file; whatever it raises leaves no file
 
     Raises
     ------
@@ -184,28 +199,29 @@ def write_together(
     ----------
     files : what goes where; the first one is verified, and gets its name last
     force : replace existing files; after a failure such a file may be gone
-    verify : called with the temporary name of the first file; whatever it raises leaves no file
+    verify : called with a path that leads to the first file; whatever it raises leaves no file
 
     Raises
     ------
     OutputError : the system refused to write, or a name was taken meanwhile
     """
-    # Short, because the final name may be as long as the file system allows.
-    staged = [
-        (each.path, each.path.with_name(f".{secrets.token_hex(6)}.part.png")) for each in files
-    ]
+    staged = [Staged(each.path, 0o600 if each.private else 0o666) for each in files]
     published: list[Path] = []
     try:
-        for (path, temporary), each in zip(staged, files, strict=True):
-            with _translated(path):
-                _write(temporary, each.data, 0o600 if each.private else 0o666)
+        for ready, each in zip(staged, files, strict=True):
+            with _translated(ready.path):
+                ready.write(each.data)
         if verify is not None:
-            with _translated(staged[0][0]):
-                verify(staged[0][1])
-        for path, temporary in reversed(staged):
-            with _translated(path):
-                _rename(temporary, path, force)
-            published.append(path)
+            with _translated(files[0].path):
+                verify(staged[0].readable)
+        for ready in reversed(staged):
+            with _translated(ready.path):
+                _check_replaceable(ready.path, force)
+                try:
+                    ready.publish(force)
+                except FileExistsError:
+                    raise _exists(ready.path) from None
+            published.append(ready.path)
         for path in published:
             _sync_folder(path.parent)
     except BaseException:
@@ -214,8 +230,8 @@ def write_together(
         raise
     finally:
         # Also after an interrupt: a half-written or unverified file never stays.
-        for _, temporary in staged:
-            _remove(temporary)
+        for ready in staged:
+            ready.discard()
 
 
 def _remove(path: Path) -> None:
@@ -248,40 +264,6 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _rename(temporary: Path, path: Path, force: bool) -> None:
-    if force:
-        os.replace(temporary, path)
-        return
-    try:
-        # Unlike a rename, a hard link fails if the name was taken meanwhile.
-        os.link(temporary, path)
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError:
-        _reserve_and_replace(temporary, path)  # a file system without hard links
-
-
-def _reserve_and_replace(temporary: Path, path: Path) -> None:
-    """Take the name with an empty file of our own, then put the real one over it."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    except FileExistsError:
-        raise _exists(path) from None
-    try:
-        os.replace(temporary, path)
-    except BaseException:
-        _remove(path)
-        raise
 
 
 def _exists(path: Path) -> OutputError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +16,14 @@ __all__ = ["replacing"]
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and its name to what was written there.
 
-    Where the block raises, what it wrote is removed, and `path` stays as it was.
+    Where the block raises, what it wrote is removed, and `path` stays as it was.  A device, a pipe
+    or a link of that name is not replaced: FileExistsError.
     """
     partial = path.with_suffix(".partial")
     try:
         yield partial
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "it is no ordinary file", os.fspath(path))
         os.replace(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from deephide import output
+from deephide import output, staging
 from deephide.errors import OutputError
 
 
@@ -109,7 +109,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path):
 
 
 def test_without_hard_links_a_rename_serves(tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
@@ -121,7 +121,7 @@ def test_without_hard_links_a_rename_serves(tmp_path, monkeypatch):
 def test_without_hard_links_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch, link):
     path = tmp_path / "a.png"
 
-    def refuse(*_):
+    def refuse(*_, **__):
         if link == "taken":
             path.write_bytes(b"theirs")
         else:
@@ -136,7 +136,7 @@ def test_without_hard_links_a_name_taken_meanwhile_is_not_overwritten(tmp_path, 
 
 
 def test_without_hard_links_a_failed_rename_leaves_no_file(tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
@@ -223,3 +223,101 @@ def test_times_are_copied_to_the_nanosecond(tmp_path):
     os.utime(source, ns=(1_234_567_890_123_456_789, 987_654_321_123_456_789))
     output.write_atomically(path, b"new", verify=lambda new: output.copy_times(source, new))
     assert path.stat().st_mtime_ns == source.stat().st_mtime_ns == 987_654_321_123_456_789
+
+
+@pytest.fixture(params=["device", "pipe", "link", "dangling link"])
+def special(request, tmp_path):
+    """A name of what is no ordinary file; a device is stood for by a socket where none is made."""
+    path = tmp_path / "special.png"
+    if request.param == "device":
+        try:
+            os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        except (PermissionError, OSError):
+            pytest.skip("no device can be made here")
+    elif request.param == "pipe":
+        os.mkfifo(path)
+    else:
+        target = tmp_path / "target.png"
+        if request.param == "link":
+            target.write_bytes(b"theirs")
+        path.symlink_to(target)
+    return path
+
+
+def test_issue_16_force_replaces_ordinary_files_alone(special):
+    before = os.lstat(special)
+    with pytest.raises(OutputError, match="no ordinary file"):
+        output.check_output(special, force=True)
+    with pytest.raises(OutputError, match="no ordinary file"):
+        output.write_atomically(special, b"new", force=True)
+    assert os.lstat(special).st_ino == before.st_ino
+    with pytest.raises(OutputError, match="exists"):
+        output.check_output(special)
+
+
+def test_a_file_that_becomes_a_device_meanwhile_stays(tmp_path):
+    path = tmp_path / "a.png"
+    with pytest.raises(OutputError, match="no ordinary file"):
+        output.write_atomically(path, b"new", force=True, verify=lambda _: os.mkfifo(path))
+    assert stat.S_ISFIFO(os.lstat(path).st_mode)
+
+
+def names_seen(folder, **options):
+    """The names in a folder while a file is verified there."""
+    seen = []
+    output.write_atomically(
+        folder / "a.png", b"data", verify=lambda _: seen.extend(os.listdir(folder)), **options
+    )
+    return seen
+
+
+def test_issue_16_a_file_has_no_name_before_its_own(tmp_path, monkeypatch):
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system cannot write a file without a name")
+    monkeypatch.setattr(staging, "_open_unnamed", wrap := Counting(staging._open_unnamed))
+    seen = names_seen(tmp_path, private=True)
+    if wrap.last is None:
+        pytest.skip("this file system cannot write a file without a name")
+    assert seen == []
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o600
+    assert names_seen(tmp_path, force=True) == ["a.png"]
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+class Counting:
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, *args):
+        self.last = self._function(*args)
+        return self.last
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_systems_that_cannot_do_that_use_a_hidden_name(tmp_path, monkeypatch, force):
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    if force:
+        (tmp_path / "a.png").write_bytes(b"old")
+    seen = [name for name in names_seen(tmp_path, force=force) if name != "a.png"]
+    assert len(seen) == 1 and seen[0].startswith(".") and seen[0].endswith(".part.png")
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"data"
+
+
+def test_without_proc_a_hidden_name_serves(tmp_path, monkeypatch):
+    monkeypatch.setattr(staging, "_DESCRIPTORS", str(tmp_path / "nothing"))
+    assert len(names_seen(tmp_path)) == 1
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_times_survive_a_file_system_without_links(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    source, path = tmp_path / "a.png", tmp_path / "b.png"
+    source.write_bytes(b"old")
+    os.utime(source, ns=(1_234_567_890_123_456_789, 987_654_321_123_456_789))
+    monkeypatch.setattr(os, "link", refuse)
+    output.write_atomically(path, b"new", verify=lambda new: output.copy_times(source, new))
+    assert path.stat().st_mtime_ns == source.stat().st_mtime_ns
+    assert path.read_bytes() == b"new"
