@@ -45,6 +45,7 @@ HINT = "use an 8-bit gray, RGB or RGBA image in PNG, BMP, TIFF or lossless WebP 
 # to be named.
 _NAMED = ("PNG", "BMP", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
 _CARRIERS = {"PNG", "BMP", "WEBP"}
+_COPIES = {"GIF", "PPM"}  # formats that a stego may come back in without a change of any pixel
 _SUFFIXES = {bmp.BmpFile: output.BMP, tiff.TiffFile: output.TIFF, webp.WebpFile: output.WEBP}
 _MODE_NAMES = {
     "1": "a black-and-white image",
@@ -60,6 +61,7 @@ _MODE_NAMES = {
 _MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
 _SAME_PIXELS = {"P", "PA", "LA", "1"}
+_FEW_VALUES = {"a palette picture", "a black-and-white picture"}
 
 Samples = NDArray[np.uint8]
 
@@ -114,7 +116,7 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
     parts = _png_parts(raw, role) if kind == "PNG" else None
     if several or (parts is not None and parts.animated):
         raise _several(role)
-    if kind not in _CARRIERS:
+    if kind not in _CARRIERS and not (role == "stego" and kind in _COPIES):
         raise InputImageError(f"the {role} is a {kind} file", hint=HINT)
     if kind == "WEBP":
         webp_file = _webp_parts(raw, role)
@@ -137,7 +139,7 @@ def _several(role: str) -> InputImageError:
     )
 
 
-def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts]:
+def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
     try:
         file = tiff.parse(raw)
         images.check_pixels(file.width, file.height, role)
@@ -147,6 +149,9 @@ def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts]:
             raise _several(role)
         array = tiff.decode(file)
     except TiffUnsupportedError as error:
+        if role == "stego" and str(error) in _FEW_VALUES:
+            image, _ = images.open_file(raw, role, ("TIFF",), HINT)
+            return decode_checked(image, role), None
         raise InputImageError(f"the {role} is {error}", hint=hint_for(str(error), HINT)) from error
     except TiffFormatError as error:
         raise damaged(role) from error
@@ -178,7 +183,7 @@ def _depths(image: Image.Image, parts: png.PngFile | None, raw: bytes) -> set[in
     """Return the bits per sample of a file, which Pillow's modes do not always tell."""
     if parts is not None:
         return {parts.bit_depth}
-    if raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in CHANNELS:
+    if image.format == "BMP" and raw[14:18] != b"\x0c\x00\x00\x00" and image.mode in CHANNELS:
         return {8 if int.from_bytes(raw[28:30], "little") in (8, 24, 32) else 5}
     return {8}
 

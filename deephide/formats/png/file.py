@@ -275,7 +275,23 @@ def replace_samples(
             "data with that program's own shows that the file was written again"
         )
     stream = _encode(file, list(_passes(file, samples)), encoder)
-    return file.before + _idat(stream, file.sizes) + file.after
+    before = file.before if stream == file.data else _without_pointers(file.before)
+    return before + _idat(stream, file.sizes) + file.after
+
+
+def _without_pointers(before: bytes) -> bytes:
+    """Return the chunks before the image data but Apple's iDOT, which says where its middle is.
+
+    Apple's decoders begin there with a second thread: in other image data, in the wrong place.
+    """
+    at = len(SIGNATURE)
+    while at < len(before):
+        end = at + 12 + int.from_bytes(before[at : at + 4], "big")
+        if before[at + 4 : at + 8] == b"iDOT":
+            _log.warning("the chunk iDOT, which points into the old image data, is left out")
+            return before[:at] + before[end:]
+        at = end
+    return before
 
 
 def _check_shape(file: PngFile, array: NDArray[np.uint8]) -> None:

@@ -323,3 +323,12 @@ def test_orientation_outlives_metadata(photo, turned):
     assert b"a description" in raw and b"a description" not in bare
     assert Image.open(io.BytesIO(bare)).getexif().get(274, 1) == turned
     assert (b"eXIf" in bare) == (turned != 1)
+
+
+def test_what_points_into_the_image_data_is_left_out(photo, caplog):
+    raw = save(np.asarray(photo))
+    raw = raw[:33] + chunk(b"iDOT", bytes(28)) + raw[33:]
+    cover = open_cover(raw)
+    assert cover.encode(cover.elements) == raw and not caplog.messages
+    stego = cover.encode(cover.elements ^ 1)
+    assert b"iDOT" not in stego and "iDOT" in caplog.text

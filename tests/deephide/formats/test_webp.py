@@ -84,3 +84,25 @@ def test_lossy_animated_and_damaged_files_are_refused_by_name(photo):
     for size in (11, 13, 30, 200, len(raw) - 1):
         with pytest.raises(deephide.InputImageError):
             open_cover(raw[:size])
+
+
+def test_copies_without_a_change_of_any_pixel_open(tmp_path, cheap_kdf):
+    """Few colours, so that a palette holds them; each format keeps every pixel."""
+    rng = np.random.default_rng(1)
+    gray = (96 + rng.integers(0, 40, (96, 120))).astype(np.uint8)
+    Image.fromarray(gray).save(tmp_path / "a.png")
+    deephide.embed_file(SECRET, tmp_path / "a.png", tmp_path / "b.png", "p", codec="file")
+    with Image.open(tmp_path / "b.png") as image:
+        stego = image.convert("RGB")
+        indexed = image.convert("P")
+    stego.save(tmp_path / "rgb.tif", compression="tiff_lzw")
+    stego.save(tmp_path / "rgb.webp", lossless=True)
+    stego.save(tmp_path / "rgb.ppm")
+    indexed.save(tmp_path / "palette.gif")
+    indexed.save(tmp_path / "palette.tif")
+    indexed.save(tmp_path / "palette.bmp")
+    for path in tmp_path.glob("[rp]*.*"):
+        assert deephide.extract(path, "p").data == SECRET, path.name
+    with pytest.raises(deephide.InputImageError, match="palette") as caught:
+        open_cover(tmp_path / "palette.tif")
+    assert "magick" in caught.value.hint
