@@ -26,7 +26,7 @@ QUALITIES = (1, 3, 5, 6, 8, 10, 12)
 FRAMES = 8
 
 
-def painted(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
+def generated(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
     """Codes (N, n, 512) -> tiles."""
     lanczos = Image.Resampling.LANCZOS
     return [picture.resize((SIDE, SIDE), lanczos) for picture in generate(model, codes)]
@@ -58,12 +58,12 @@ def main() -> None:
         integers = quantizer.quantise(codes)
         sizes = [OVERHEAD_BYTES + len(latent.compress(i, quantizer)) for i in integers]
         titles.append(f"{quality}: {min(sizes)} to {max(sizes)} bytes")
-        columns.append(painted(model, quantizer.dequantise(integers)))
+        columns.append(generated(model, quantizer.dequantise(integers)))
     sheet([list(row) for row in zip(*columns, strict=True)], titles, "model-qualities.webp")
 
     a, b, c = codes
     pairs = ((a, b), (b, c))
-    between = [painted(model, mixing.interpolate(*pair, FRAMES)) for pair in pairs]
+    between = [generated(model, mixing.interpolate(*pair, FRAMES)) for pair in pairs]
     sheet(
         between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp"
     )
@@ -74,7 +74,7 @@ def main() -> None:
         tiles = [own]
         for rows in (slice(0, 1), slice(1, 3)):
             tiles += [mixing.mix(own, other, rows) for other in others]
-        mixed.append(painted(model, np.stack(tiles)))
+        mixed.append(generated(model, np.stack(tiles)))
     titles = ["own code", *["row 0 of another"] * 2, *["rows 1 and 2 of another"] * 2]
     sheet(mixed, titles, "model-mixing.webp")
 

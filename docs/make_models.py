@@ -22,16 +22,16 @@ ASCII text `NAME|DTYPE|SHAPE|` (as in `network.generator.const|torch.float16|(1,
 followed by its little-endian bytes as stored. Its first eight bytes travel inside the encrypted
 container.
 
-`deephide models add FILE` checks a model file (strict reading, one painting) and copies it into
-the user's folder for data, or into the folder that DEEPHIDE_MODEL_DIR names, under its
-fingerprint, with a note of its name, its SHA-256 and the painting of its mean face as 4 x 4
+`deephide models add FILE` checks a model file (strict reading, one generated image) and copies it
+into the user's folder for data, or into the folder that DEEPHIDE_MODEL_DIR names, under its
+fingerprint, with a note of its name, its SHA-256 and its mean face, generated, as 4 x 4
 colours. From then on `--model NAME` means that file and no other, and `extract` finds by itself
 which of the models here something was hidden with: by the fingerprint inside the container, and
-where the model is the key, by trying them. `deephide models verify` checks hashes, reading and
-painting again.
+where the model is the key, by trying them. `deephide models verify` repeats these
+checks.
 
-Pictures go in as `B 3 256 256`, RGB, float in [-1, 1], aligned like FFHQ. Integers are exact on
-every machine; the painting may differ in its last bits between devices.
+Images go in as `B 3 256 256`, RGB, float in [-1, 1], aligned like FFHQ. Integers are exact on
+every machine; the generated image may differ in its last bits between devices.
 
 Training uses two feature networks that do not ship: `mobilefacenet.npz` (MobileFaceNet, 128-d, for
 the multi-layer identity loss) and `face_parsing_unet.npz` (a small face-parsing U-Net, for the
@@ -60,8 +60,8 @@ def card(name: str) -> str:
         measured = "as transmitted"
         rows |= {
             "code": f"{model.n_codes} x 512 integers, {len(model.quantizers)} qualities, of which "
-            f"{model.quality} is the usual one",
-            "refuses": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose "
+            f"{model.quality} is the default",
+            "rejects": f"a secret regenerated below {model.accept_psnr} dB at 64 x 64, or whose "
             f"code takes more than {model.accept_bits:.0f} bits",
         }
     else:

@@ -40,7 +40,7 @@ NOISE = 0.1  # standard deviation of the probing noise, in those of the row
 MAX_RATIO = 64.0  # largest step over the smallest
 SEED = 0
 
-ACCEPT_FACES = 64  # painted to find the limits
+ACCEPT_FACES = 64  # generated to find the limits
 
 Progress = Callable[[int, int], None] | None
 
@@ -82,7 +82,7 @@ def calibrate(
     faces : at least two, at side 256; hundreds are better
     step : one step for all coefficients instead of steps that are searched
     target_db : PSNR at 256 x 256 that rounding alone may cost, where steps are searched
-    probes : faces that the search paints, about 20 images each
+    probes : faces that the search generates, about 20 images each
     progress : called with (done, total) images
 
     Raises
@@ -185,15 +185,15 @@ class _Meter:
 
 
 @torch.inference_mode()
-def _paint(model: InversionModel, code: NDArray[np.float32]) -> Tensor:
+def _generate(model: InversionModel, code: NDArray[np.float32]) -> Tensor:
     return model.network.synthesize(torch.from_numpy(code[None]).to(model.device))
 
 
 def _shown(model: InversionModel, code: NDArray[np.float32]) -> NDArray[np.float32]:
     """Image of a code at the side at which images are compared, or its own if smaller."""
-    painted = _paint(model, code)
-    side = min(COMPARED_SIDE, painted.shape[-1])
-    pooled = torch.nn.functional.adaptive_avg_pool2d(painted, side)
+    generated = _generate(model, code)
+    side = min(COMPARED_SIDE, generated.shape[-1])
+    pooled = torch.nn.functional.adaptive_avg_pool2d(generated, side)
     array: NDArray[np.float32] = pooled.cpu().numpy()
     return array
 

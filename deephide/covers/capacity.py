@@ -22,7 +22,7 @@ class Fit:
 
     `latent_bytes` is the median of what codes of faces take, `latent_most` the most that counts as
     a face's; None where that is not known of the model.  `latent` says for which part of all faces
-    the code fits: "all" (19 of 20 at least), "most", "none" (less than half) or "unknown".  A
+    the code fits: "all" (19 of 20 at least), "most", "none" (less than half) or "unknown".  An
     image of `image_side` pixels fits, which scaled up looks
     like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
     those of a compressed file.

@@ -2,7 +2,7 @@
 
 Principal components of aligned faces describe a face in very few bytes (Turk and Pentland 1991,
 "Eigenfaces for Recognition"). A generator with such a base spends its layers on what a sum of
-components cannot paint.
+components cannot represent.
 
   codes[:, :rows] ──► even, odd ──► left half, C 16 8 ──► patches ──► mirror ──► B 3 128 128
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PATCH = 8  # side of the square that one place of the feature map paints
+PATCH = 8  # side of the square that one place of the feature map covers
 # Weights are stored a hundred times as large as they act, so that the steps of Adam suit them.
 WEIGHT_SCALE = 0.01
 
@@ -58,8 +58,8 @@ class LinearBase(nn.Module):
             even = (values * ~self.odd) @ weight + self.mean.flatten()
             odd = (values * self.odd) @ weight
             halves = torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape)
-            painted = F.conv_transpose2d(halves, self.patches, stride=PATCH)
-        left, right = painted.chunk(2)
+            halves_of_image = F.conv_transpose2d(halves, self.patches, stride=PATCH)
+        left, right = halves_of_image.chunk(2)
         return torch.cat([left, right.flip(3)], dim=3)
 
     def project(self, images: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ then for every doubling the upsampling convolution, the second convolution and t
                  ToRGB ────── ↑ ────►(+) ─ ... ──► B 3 R R
                    w1                  w3
 
-With a base (see `e2style.models.base`) the rows that would drive the layers up to its side paint a
-image linearly instead. The convolutions behind see it at every side and correct it.
+With a base (see `e2style.models.base`) the rows of the layers up to its side give an
+image linearly instead. Later convolutions see it at every side and correct it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class MappingNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """W+ code -> image, with stored noise maps so that two machines paint the same.
+    """W+ code -> image, with stored noise maps so that two machines generate the same.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Generator(nn.Module):
                 module.noise.copy_(torch.randn(module.noise.shape, generator=source))
 
     def forward(self, codes: Tensor, side: int | None = None) -> Tensor:
-        """Paint.
+        """Generate an image.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Generator(nn.Module):
         return image
 
     def _refine(self, x: Tensor, base: Tensor, codes: Tensor, target: int) -> Tensor:
-        """Paint what the base lacks, from features at its side and the base itself."""
+        """Generate what the base lacks, from features at its side and the base itself."""
         at = self.config.base_side
         row = self.config.row_behind(at)
         change = base.new_zeros(len(base), 3, at, at)

@@ -39,7 +39,7 @@ class JointObjective(nn.Module):
     ----------
     coded : CodedInversion
     terms : Terms
-    side : images are painted and compared at this side
+    side : images are generated and compared at this side
     lowest, highest : of the steps that are drawn
     """
 
@@ -62,8 +62,8 @@ class JointObjective(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Images B 3 S S in [-1, 1] -> terms of the loss."""
         steps = self.lowest * self.ratio ** torch.rand(len(x), device=x.device)
-        painted, bits = self.coded(x, self.side, steps)
-        terms: dict[str, Tensor] = self.terms(painted, at_side(x, self.side))
+        generated, bits = self.coded(x, self.side, steps)
+        terms: dict[str, Tensor] = self.terms(generated, at_side(x, self.side))
         # The error of rounding grows with the square of the step, so does what a bit may cost.
         return terms | {"rate": (bits * steps.square()).mean()}
 
@@ -180,7 +180,7 @@ def start_from_base(coded: CodedInversion, faces: FaceSet, config: TrainConfig) 
 
 
 def _freeze_unused(generator: Generator, side: int) -> None:
-    """Leave out of training what paints nothing: the mapping network, and layers above `side`."""
+    """Freeze what is not used in generation: the mapping network, and layers above `side`."""
     if generator.mapping is not None:
         generator.mapping.requires_grad_(False)
     used = (side // 4).bit_length() - 1

@@ -26,9 +26,9 @@ def test_two_stages_and_generator_compute_what_the_official_code_computes(offici
     with torch.inference_mode():
         first = network.invert(x, 1)
         assert relative(first, wanted["stage1_codes"]) < 1e-4
-        painted = network.pool(network.synthesize(first))
-        assert relative(painted[:1], wanted["stage1_image_256"]) < 1e-4
-        residual = network.encoders[1](torch.cat([x, painted], 1))
+        generated = network.pool(network.synthesize(first))
+        assert relative(generated[:1], wanted["stage1_image_256"]) < 1e-4
+        residual = network.encoders[1](torch.cat([x, generated], 1))
         assert relative(residual, wanted["stage2_residual"]) < 1e-4
         second = network.invert(x[:1])
         assert relative(second, wanted["stage2_codes"][:1]) < 1e-4

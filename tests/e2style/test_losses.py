@@ -56,19 +56,19 @@ def test_every_term_is_that_of_the_official_code(tmp_path):
         torch.save(filled(kind), tmp_path / name)
     wanted = expected()
     target = pictures(wanted)
-    painted = (0.9 * target.roll(7, 3) + 0.05).clamp(-1, 1)
+    generated = (0.9 * target.roll(7, 3) + 0.05).clamp(-1, 1)
     losses = load_losses(LossConfig(), tmp_path)
     assert list(losses) == ["l2", "lpips", "identity", "parsing"]
     with torch.inference_mode():
         for term, key in (("identity", "id_features_loss"), ("parsing", "parse_features_loss")):
-            found = losses[term].levels(painted, target).double().numpy()
+            found = losses[term].levels(generated, target).double().numpy()
             # Level by level. The vectors are 1 - cosine in float32, four steps of which at 1 are
             # 2.4e-7; the deepest parsing levels (1.6e-4 and 2.7e-5) are no better known.
             np.testing.assert_allclose(found, wanted[key], rtol=1e-4, atol=2.4e-7)
-            total = losses[term](painted, target).item()
+            total = losses[term](generated, target).item()
             assert total == pytest.approx(wanted[key].sum(), rel=1e-4)
-        assert losses["l2"](painted, target).item() == pytest.approx(wanted["l2"], rel=1e-5)
-        lpips = losses["lpips"](painted, target).item()
+        assert losses["l2"](generated, target).item() == pytest.approx(wanted["l2"], rel=1e-5)
+        lpips = losses["lpips"](generated, target).item()
         assert lpips == pytest.approx(wanted["lpips_per_image"].mean(), rel=1e-4)
 
 
@@ -79,15 +79,15 @@ def test_the_default_weights_are_those_of_equation_6():
 
 
 def test_levels_are_one_minus_cosine(pair):
-    painted, target = pair
+    generated, target = pair
     loss = MultiLayerCosineLoss(Levels())
     with torch.no_grad():
-        got, wanted = loss.features(painted), loss.features(target)
+        got, wanted = loss.features(generated), loss.features(target)
         cosines = [
             1 - torch.cosine_similarity(a.flatten(1), b.flatten(1)).mean()
             for a, b in zip(got, wanted, strict=True)
         ]
-    torch.testing.assert_close(loss.levels(painted, target), torch.stack(cosines))
+    torch.testing.assert_close(loss.levels(generated, target), torch.stack(cosines))
     assert loss(target, target).item() == 0
 
 
@@ -107,12 +107,12 @@ def test_nearly_parallel_features_do_not_cancel():
 
 
 def test_gradients_reach_the_painting_and_not_the_target(pair):
-    painted, target = (x.clone().requires_grad_() for x in pair)
+    generated, target = (x.clone().requires_grad_() for x in pair)
     terms = Terms({"l2": PixelLoss(), "identity": MultiLayerCosineLoss(Levels())})
     terms.requires_grad_(False)
-    found = terms(painted, target.detach())
+    found = terms(generated, target.detach())
     (found["l2"] + found["identity"]).backward()
-    assert painted.grad.abs().sum() > 0
+    assert generated.grad.abs().sum() > 0
     assert target.grad is None
     assert all(p.grad is None for p in terms.parameters())
 
@@ -163,9 +163,9 @@ def test_a_missing_network_names_its_file(tmp_path, term, file):
 
 
 def test_shares_look_at_a_part_of_the_batch(pair):
-    painted, target = pair
+    generated, target = pair
     terms = Terms({"l2": PixelLoss(), "parsing": PixelLoss()}, {"parsing": 0.5})
-    found = terms(painted, target)
-    assert found["l2"].item() == pytest.approx((painted - target).square().mean().item())
-    half = (painted[:1] - target[:1]).square().mean().item()
+    found = terms(generated, target)
+    assert found["l2"].item() == pytest.approx((generated - target).square().mean().item())
+    half = (generated[:1] - target[:1]).square().mean().item()
     assert found["parsing"].item() == pytest.approx(half)

@@ -413,14 +413,14 @@ class ModelTarget(Target):
             if model.config.generator.size > 64 or model.config.encoder.image_size > 64:
                 return
             dim = model.config.generator.style_dim
-            painted = model.synthesize(self.torch.zeros(1, model.n_codes, dim))
+            generated = model.synthesize(self.torch.zeros(1, model.n_codes, dim))
             codes = model.invert(self.torch.zeros(1, 3, 16, 16))
             if model.quantizer is not None:
                 model.quantizer.dequantise(np.zeros(model.quantizer.step.shape, np.int32))
         except self.e2style.E2StyleError:
             return
         side = model.output_size
-        if tuple(painted.shape) != (1, 3, side, side) or codes.shape[1] != model.n_codes:
+        if tuple(generated.shape) != (1, 3, side, side) or codes.shape[1] != model.n_codes:
             raise WrongSuccessError(
                 f"painted {tuple(painted.shape)}, inverted {tuple(codes.shape)}"
             )

@@ -253,8 +253,8 @@ def test_a_calibrated_file_can_be_hidden(content, faces_zip, tmp_path):
     faces = FaceSet(faces_zip, 256, limit=7)
     integers = quantizer_of(model).quantise(encode_set(model, faces))
     codes = torch.from_numpy(quantizer_of(model).dequantise(integers))
-    painted = to_uint8(model.synthesize(codes))
-    alike = [likeness(a, b) for a, b in zip(faces.images, painted, strict=True)]
+    generated = to_uint8(model.synthesize(codes))
+    alike = [likeness(a, b) for a, b in zip(faces.images, generated, strict=True)]
     assert model.accept_likeness == pytest.approx(min(alike), abs=0.03)
     assert model.accept_likeness != DEFAULT_LIKENESS
     with safetensors.safe_open(target, "pt") as file:

@@ -215,8 +215,8 @@ def test_files_of_restyle_refine_the_mean_face(tmp_path):
     codes = content["latent_avg"][None].double()
     with torch.inference_mode():
         for steps in (1, 2):
-            painted = F.interpolate(network.synthesize(codes), (256, 256), mode="bilinear")
-            _, _, last = _run_trunk(torch.cat([x, painted], 1), state)
+            generated = F.interpolate(network.synthesize(codes), (256, 256), mode="bilinear")
+            _, _, last = _run_trunk(torch.cat([x, generated], 1), state)
             wanted = codes + torch.stack([_run_style(last, state, k) for k in range(8)], 1)
             codes = network.invert(x, steps)
             assert _apart(codes, wanted) < 1e-4

@@ -33,8 +33,8 @@ def network(tiny):
 
 
 def _error(inverter, x):
-    painted = inverter.generate(inverter(x))
-    return (painted - x).square().mean((1, 2, 3)).detach()
+    generated = inverter.generate(inverter(x))
+    return (generated - x).square().mean((1, 2, 3)).detach()
 
 
 @pytest.mark.parametrize("name", ["idgi", "dni", "i2s"])

@@ -47,9 +47,9 @@ def test_painted_faces_are_themselves_and_others_are_not():
     model = e2style.load()
     codes = invert(model, faces)
     quantizer = model.quantizers[model.quality - 1]
-    painted = generate(model, quantizer.dequantise(quantizer.quantise(codes)))
+    generated = generate(model, quantizer.dequantise(quantizer.quantise(codes)))
     pictures = [np.asarray(face) for face in faces]
-    same = [similarity(a, np.asarray(b)) for a, b in zip(pictures, painted, strict=True)]
+    same = [similarity(a, np.asarray(b)) for a, b in zip(pictures, generated, strict=True)]
     others = [similarity(a, b) for a, b in itertools.pairwise(pictures)]
     assert min(same) > DIFFERENT > np.mean(others)
     assert np.mean(same) > np.mean(others) + 0.4

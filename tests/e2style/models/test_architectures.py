@@ -146,8 +146,8 @@ def test_restyle_refines_the_mean_face_with_one_encoder(tiny):
     x = torch.rand(2, 3, 16, 16)
     codes = network.w_avg.expand(2, -1, -1)
     for steps in (1, 2, 3):
-        painted = network.generator(codes)
-        codes = codes + network.encoders[0](torch.cat([x, painted], 1))
+        generated = network.generator(codes)
+        codes = codes + network.encoders[0](torch.cat([x, generated], 1))
         torch.testing.assert_close(network.invert(x, steps), codes)
     assert torch.equal(network.invert(x), network.invert(x, 3))
 

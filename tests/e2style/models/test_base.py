@@ -135,10 +135,10 @@ def test_a_silent_generator_paints_its_base_at_any_side():
         torch.nn.init.zeros_(rgb.conv.weight)
     codes = torch.randn(2, BASED.generator.n_codes, 8)
     with torch.no_grad():
-        painted = generator.base(codes)
-        assert torch.equal(generator(codes, 32), painted)
+        generated = generator.base(codes)
+        assert torch.equal(generator(codes, 32), generated)
         assert torch.allclose(
-            generator(codes, 16), torch.nn.functional.avg_pool2d(painted, 2), atol=1e-6
+            generator(codes, 16), torch.nn.functional.avg_pool2d(generated, 2), atol=1e-6
         )
         assert generator(codes).shape == (2, 3, 64, 64)
 
@@ -148,12 +148,12 @@ def test_every_row_behind_the_base_has_a_say():
     generator = Generator(BASED.generator).eval()
     codes = torch.randn(1, BASED.generator.n_codes, 8)
     with torch.no_grad():
-        painted = generator(codes)
+        generated = generator(codes)
         moved = []
         for row in range(BASED.generator.n_codes):
             other = codes.clone()
             other[:, row] += 1
-            moved.append(bool((generator(other) - painted).abs().max() > 1e-4))
+            moved.append(bool((generator(other) - generated).abs().max() > 1e-4))
     # Row 0 is the base's, whose weights are still 0; behind a side of 4 every other row paints.
     assert moved == [False] + [True] * 9
 

@@ -73,8 +73,8 @@ def test_steps_of_restyle_send_no_gradient_into_each_other(restyle):
     encoder.zero_grad()
     network, codes = work.objective.network, work.objective.network.w_avg.expand(4, -1, -1)
     for _ in range(3):
-        painted = network.synthesize(codes)
-        codes = codes.detach() + encoder(torch.cat([source, painted.detach()], 1))
+        generated = network.synthesize(codes)
+        codes = codes.detach() + encoder(torch.cat([source, generated.detach()], 1))
         (torch.nn.functional.mse_loss(network.synthesize(codes), target) / 3).backward()
     for mine, wanted in zip(found, (p.grad for p in encoder.parameters()), strict=True):
         torch.testing.assert_close(mine, wanted, rtol=1e-3, atol=1e-6)

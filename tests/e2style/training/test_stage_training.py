@@ -168,12 +168,12 @@ def test_noise_belongs_to_the_picture_and_not_to_the_batch(config):
     assert torch.equal(one[name][1], two[name][0])
     assert not torch.equal(one[name][0], two[name][1])
     source, target, places = work.batch(0, 0)
-    painted = []
+    generated = []
     for mode in (True, False):
         work.model.train(mode)
-        painted.append(work.model(source, target, places)["l2"].item())
+        generated.append(work.model(source, target, places)["l2"].item())
     work.close()
-    assert painted[0] != painted[1]
+    assert generated[0] != generated[1]
 
 
 def test_pictures_may_be_compared_at_another_side_than_the_encoders(config, tmp_path):
@@ -183,9 +183,11 @@ def test_pictures_may_be_compared_at_another_side_than_the_encoders(config, tmp_
     assert source.shape == target.shape == (config.batch, 3, side, side)
     objective = work.objective.eval()
     with torch.no_grad():
-        painted = objective.network.synthesize(objective.network.invert(source), side)
+        generated = objective.network.synthesize(objective.network.invert(source), side)
         terms = objective(source, target, places)
-    assert float(terms["l2"]) == pytest.approx(float((painted - target).square().mean()), rel=1e-4)
+    assert float(terms["l2"]) == pytest.approx(
+        float((generated - target).square().mean()), rel=1e-4
+    )
     assert {column.shape[-1] for column in work.columns()} == {side}
     work.close()
 
