@@ -171,7 +171,7 @@ def _workers(folder: str, model: str | None, verb: str) -> list[dict]:
 
 
 def recover(model: str | None, secrets: int) -> dict:
-    """Embed here, extract in two other processes, compare integers and painted images.
+    """Embed here, extract in two other processes, compare integers and generated images.
 
     Ten secrets are also embedded in two processes, with one salt, to compare the files made.
     """

@@ -48,7 +48,7 @@ def versions(model, truth, task, factor, seed):
     side = model.network.seen_side
     damaged = restoration.damaged(truth, task, side, seed, factor)
     array = np.asarray(damaged)
-    painted = restoration.restore(model, damaged, task).generated
+    restored = restoration.restore(model, damaged, task).generated
     if task == "super_resolution":
         small = truth.resize((side, side), Image.Resampling.BILINEAR)
         small = small.resize((side // factor, side // factor), BICUBIC)
@@ -65,9 +65,9 @@ def versions(model, truth, task, factor, seed):
         yield "filled softly", Image.fromarray(filled(array, holes))
         masked = restoration.restore(model, damaged, task, mask).generated
         yield "restored in the hole", restoration.keep_known(masked, damaged, mask)
-    yield "restored", painted
+    yield "restored", restored
     if task == "colorization":
-        yield "restored, light kept", restoration.keep_light(painted, damaged)
+        yield "restored, light kept", restoration.keep_light(restored, damaged)
 
 
 def measure(model, faces, task, factor):

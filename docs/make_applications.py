@@ -62,7 +62,7 @@ def grid(rows, name):
 
 
 def photo_of(face):
-    """A photo in which a painted face hangs askew: on a blurred wall of its own colours."""
+    """A photo in which a generated face hangs askew: on a blurred wall of its own colours."""
     wall = face.resize((600, 600)).filter(ImageFilter.GaussianBlur(60))
     angle = np.deg2rad(24)
     place = align.Placement(
@@ -79,9 +79,9 @@ def draw_alignment(model, face):
     except CheckpointError:
         detector = load_detector(WEIGHTS)
     found = align.align(photo, detector, 256)
-    painted = generate(model, invert(model, [found.image]))[0]
-    back = align.paste(photo, found.placement, painted)
-    grid([[photo, found.image, painted, back]], "alignment.webp")
+    reconstruction = generate(model, invert(model, [found.image]))[0]
+    back = align.paste(photo, found.placement, reconstruction)
+    grid([[photo, found.image, reconstruction, back]], "alignment.webp")
 
 
 def draw_codes(model, faces, codes):
@@ -119,8 +119,8 @@ def draw_restoration(faces):
 def triple(model, face, side, task, factor, seed):
     """Before, after and the truth of one damage."""
     damaged = restoration.damaged(face, task, side, seed, factor)
-    painted = restoration.restore(model, damaged, task).generated
-    return [damaged, painted, face]
+    restored = restoration.restore(model, damaged, task).generated
+    return [damaged, restored, face]
 
 
 def restoration_table():

@@ -1,8 +1,8 @@
 """Images of docs/face256.md: `python docs/make_model_pictures.py --faces val.zip`.
 
-Faces of a folder or zip that the model never saw are inverted; all that is shown is painted by the
-generator from their codes: in fewer and more bytes, halfway between two of them, and with rows of
-one in another.
+Faces of a folder or zip that the model never saw are inverted, and the generator makes all images
+from their codes: in fewer and more bytes, halfway between two of them, and with rows of one in
+another.
 """
 
 import argparse

@@ -106,8 +106,10 @@ def test_kept_light_is_that_of_the_picture(place):
     luma = [np.asarray(p.convert("L"), int) for p in (kept, picture)]
     # Colours that do not exist at this light are clipped, which moves the luma here and there.
     assert np.median(np.abs(luma[0] - luma[1])) <= 1
-    painted = restoration.restore(e2style.load("m3.safetensors"), picture, "colorization").generated
-    wanted = painted.resize(picture.size, Image.Resampling.BICUBIC).convert("YCbCr")
+    restored = restoration.restore(
+        e2style.load("m3.safetensors"), picture, "colorization"
+    ).generated
+    wanted = restored.resize(picture.size, Image.Resampling.BICUBIC).convert("YCbCr")
     off = np.asarray(kept.convert("YCbCr"), int)[..., 1:] - np.asarray(wanted, int)[..., 1:]
     assert np.median(np.abs(off)) <= 2
 
@@ -118,11 +120,11 @@ def test_the_built_in_encoder_brings_colours_back():
     model = e2style.load_model(RESTORER)
     assert model.network.seen_side == 128
     damaged = restoration.damaged(face, "colorization", 128, 0)
-    painted = restoration.restore(model, damaged, "colorization").generated
-    assert painted.size == (256, 256)
-    found = restoration.gain(face, damaged, painted)
+    restored = restoration.restore(model, damaged, "colorization").generated
+    assert restored.size == (256, 256)
+    found = restoration.gain(face, damaged, restored)
     assert found.psnr > found.psnr_before + 2
-    shades = np.asarray(painted.convert("HSV"))[64:192, 64:192, 1]
+    shades = np.asarray(restored.convert("HSV"))[64:192, 64:192, 1]
     assert shades.mean() > 30
 
 

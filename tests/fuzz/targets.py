@@ -422,7 +422,7 @@ class ModelTarget(Target):
         side = model.output_size
         if tuple(generated.shape) != (1, 3, side, side) or codes.shape[1] != model.n_codes:
             raise WrongSuccessError(
-                f"painted {tuple(painted.shape)}, inverted {tuple(codes.shape)}"
+                f"generated {tuple(generated.shape)}, inverted {tuple(codes.shape)}"
             )
 
 

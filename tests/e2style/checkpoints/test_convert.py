@@ -243,7 +243,7 @@ def test_a_calibrated_file_can_be_hidden(content, faces_zip, tmp_path):
         tmp_path / "e2style.pt", faces_zip, target, images=7, step=0.25,
         progress=lambda done, total: totals.append((done, total)),
     )  # fmt: skip
-    # Seven of twelve, one of them damaged: six are inverted, and six painted for the limits.
+    # Seven of twelve, one of them damaged: six are inverted, and six generated for the limits.
     assert totals[-1] == (12, 12)
     model = e2style.load(target)
     assert model.quantizer.step.shape == (6, 8)
