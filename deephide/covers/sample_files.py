@@ -61,7 +61,7 @@ _MODE_NAMES = {
 _MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
 _SAME_PIXELS = {"P", "PA", "LA", "1"}
-_FEW_VALUES = {"a palette picture", "a black-and-white picture"}
+_FEW_VALUES = {"a palette image", "a black-and-white image"}
 
 Samples = NDArray[np.uint8]
 

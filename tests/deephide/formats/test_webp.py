@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image
 
 import deephide
@@ -101,7 +102,7 @@ def test_copies_without_a_change_of_any_pixel_open(tmp_path, cheap_kdf):
     indexed.save(tmp_path / "palette.gif")
     indexed.save(tmp_path / "palette.tif")
     indexed.save(tmp_path / "palette.bmp")
-    for path in tmp_path.glob("[rp]*.*"):
+    for path in files_in(tmp_path, "[rp]*.*"):
         assert deephide.extract(path, "p").data == SECRET, path.name
     with pytest.raises(deephide.InputImageError, match="palette") as caught:
         open_cover(tmp_path / "palette.tif")
