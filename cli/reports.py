@@ -61,6 +61,12 @@ def _outlook(result: Any) -> str:
     )
 
 
+def _channel(report: Any) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    return {name: value for name, value in asdict(report).items() if name != "cover"}
+
+
 def embed_fields(
     terminal: Terminal, result: Any, output: str | None, start: float
 ) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def embed_fields(
         "model": result.model,
         "safe_bits": result.safe_bits,
         "detector_error": result.detector_error,
-        "channel": None if result.channel is None else asdict(result.channel),
+        "channel": _channel(result.channel),
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }

@@ -22,7 +22,8 @@ class ChannelReport:
 
     `quality` is that of the tables which the program compressed with; `step` counts the rungs of
     the ladder from 1; samples keep `headroom` levels off black and white; of every codeword half of
-    `parity` bytes may be wrong, and at worst `worst_mended` were.
+    `parity` bytes may be wrong, and at worst `worst_mended` were.  `cover` is the JPEG file that
+    the program made of the carrier, before anything was hidden.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ChannelReport:
     survived: tuple[str, ...]
     worst_mended: int
     parity: int
+    cover: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ class EmbedOrder:
     passphrase: str = field(default="", repr=False)
     again: str = field(default="", repr=False)
     codec: str = "auto"
+    channel: str = ""
     pad: bool = False
     strip_metadata: bool = False
 
@@ -129,7 +130,7 @@ class Desk:
             if done == 0 and not deephide.is_compiled():
                 send({"note": "compiling the coder, once on this machine: this takes some seconds"})
 
-        suffix = safe_suffixes(cover)[0]
+        suffix = ".jpg" if order.channel else safe_suffixes(cover)[0]
         # The one thing that touches a disk is what may be seen by everybody.
         with tempfile.TemporaryDirectory(prefix="deephide-ui-") as folder:
             destination = Path(folder) / f"stego{suffix}"
@@ -137,6 +138,7 @@ class Desk:
                 passphrase=order.passphrase or None,
                 model=self._model,
                 codec=order.codec,
+                channel=order.channel or None,
                 pad=order.pad,
             )
             result = deephide.embed_file(
@@ -160,7 +162,9 @@ class Desk:
         from deephide import views
         from deephide.formats.images import load_image
 
-        before = load_image(cover, "carrier")
+        # For a channel, the program made a JPEG file first: that is what was changed.
+        covered = cover if result.channel is None else result.channel.cover
+        before = load_image(covered, "carrier")
         after = load_image(stego, "stego")
         changes = views.differences(before, after, VIEW_SIDE)
         return {
@@ -229,4 +233,5 @@ def _figures(result: EmbedResult) -> dict[str, Any]:
         "detector_error": result.detector_error,
         "codec": result.codec,
         "reason": result.reason,
+        "survived": 0 if result.channel is None else len(result.channel.survived),
     }

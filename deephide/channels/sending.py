@@ -204,6 +204,7 @@ def _result(
         survived=tuple(trial.name for trial in robust.trials),
         worst_mended=worst,
         parity=robust.plan.parity,
+        cover=robust.cover,
     )
     reason = (
         f"{encoded.reason}; survives {channel.survives}: {len(report.survived)} recompressions "

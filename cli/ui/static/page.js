@@ -328,12 +328,20 @@ $("hide-form").addEventListener("submit", async (event) => {
       passphrase: $("hide-passphrase").value,
       again: $("hide-again").value,
       codec: $("codec").value,
+      channel: $("channel").value,
       pad: $("pad").checked,
       strip_metadata: $("strip").checked,
     });
   });
   if (found) showHidden(found);
 });
+
+function detectorOf(found) {
+  if (found.survived) return "finds photos that survive compression more easily than others";
+  return found.detector_error
+    ? `the best one of the noise model errs in ${percent(found.detector_error)} of cases; 50\u00a0% is chance`
+    : "is certain to find this: see the warning";
+}
 
 function showHidden(found) {
   hidden = found;
@@ -358,9 +366,10 @@ function showHidden(found) {
   const facts = {
     "Changed": `${number.format(found.changes)} of ${number.format(found.elements)} ${found.element_name}, by one level each`,
     "The photo": found.psnr === null ? "unchanged" : `${found.psnr.toFixed(1)} dB from the original`,
-    "A detector": found.detector_error
-      ? `the best one of the noise model errs in ${percent(found.detector_error)} of cases; 50\u00a0% is chance`
-      : "is certain to find this: see the warning",
+    "A detector": detectorOf(found),
+    ...(found.survived && {
+      "It survives": `${found.survived} ways of compressing it again, tried one by one on this computer`,
+    }),
     "The secret": sentence(`travels ${found.reason.replace(/^codec \w+/, TRAVELS[found.codec])}`),
   };
   $("facts").replaceChildren(

@@ -7,6 +7,8 @@ import socket
 import threading
 from pathlib import Path
 
+import image_samples
+import numpy as np
 import pytest
 from files import files_in
 from PIL import Image
@@ -278,6 +280,25 @@ def test_a_hidden_page_is_a_download_and_never_shown(ask, order, pictures):
     assert answer.content == body
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == "attachment"
+
+
+def test_a_photo_that_will_be_compressed(ask, order, tmp_path):
+    rng = np.random.default_rng(5)
+    image_samples.blocky_photo(rng, 90, 120).resize((480, 360)).save(tmp_path / "scene.png")
+    carrier = upload(ask, "carrier", tmp_path / "scene.png")["file"]
+    secret = ask("look/file", b"at noon").lines[-1]["result"]["file"]
+    asked = {**order, "secret": secret, "carrier": carrier, "codec": "file", "channel": "any"}
+    result = ask("embed", asked).lines[-1]["result"]
+    assert result["suffix"] == ".jpg"
+    assert result["survived"] >= 52
+    assert result["detector_error"] is None
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(ask(f"files/{result['stego']}").content)).save(
+        stream, "WEBP", lossless=True
+    )
+    back = ask("look/stego", stream.getvalue()).lines[-1]["result"]["file"]
+    found = ask("extract", {"stego": back, "passphrase": "correct horse"}).lines[-1]["result"]
+    assert ask(f"files/{found['found']}").content == b"at noon"
 
 
 def test_one_job_at_a_time_and_few_that_wait(ask, order, model):
