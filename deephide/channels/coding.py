@@ -84,7 +84,8 @@ class Framing:
                 stream[j : self.length : self.codewords] + stream[self.length + j :: self.codewords]
             )
             places = [self._place(at, share) for at in suspects if self._owner(at) == j]
-            found = self._correct(word, places[: self.parity // 2])
+            # Where nearly everything is doubtful, erasures say nothing.
+            found = self._correct(word, places if len(places) <= self.parity // 2 else [])
             mended += sum(a != b for a, b in zip(found, word, strict=True))
             data[j :: self.codewords] = found[:share]
         return bytes(data), mended

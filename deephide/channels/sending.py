@@ -33,7 +33,7 @@ __all__ = ["RobustJob", "capacity", "hide", "load_photo", "room_of"]
 # Bytes of a face or an image that are tried where more do not survive.
 SMALL_BUDGET = 200
 _SAFE_DENSITY = 200  # elements for each bit of the body
-_LARGEST_IMAGE = 1000  # bytes
+_LARGEST_IMAGE = 900  # bytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,7 +177,7 @@ def receive_reading(c, scale, number, table, modes, root, text):
     z = min(n // 16, 8192)
     header = decode(syndrome_bytes(bits[:z], 24, columns), 4, 20)
     header = xor(header, expand(root, b"deephide/2 channel header", 4))
-    most = max(50, min(n // 64, 4096))
+    most = max(50, min(n // 64, 1024))
     length = 50 + int.from_bytes(header[:2], "little") % (most - 49)
     parity = 8 + (header[3] - 8) % 121
     size = length + -(-length // (255 - parity)) * parity

@@ -49,7 +49,7 @@ def test_a_reader_written_from_the_specification_alone(
         return
     expected = {
         "ExtractionError": second_receiver.RejectedError,
-        "FormatVersionError": second_receiver.NewerVersionError,
+        "FormatVersionError": second_receiver.OtherVersionError,
     }
     with pytest.raises(expected[entry["expect"]]):
         read()
