@@ -180,14 +180,14 @@ def by_commands(samples, folder):
             yield f"{name} {path.suffix}", path.read_bytes()
 
 
-def made(count, folder):
+def made(count, folder, first=0):
     """Yield (name, file), `count` of them at least, of images with other contents each."""
     done = 0
-    for seed in itertools.count():
+    for seed in itertools.count(first):
         channels = (3, 1, 4)[seed % 3]
         samples = photo(64 + seed % 40, 70 + seed % 37, channels, seed)
         makers = [by_pillow(samples, seed), by_tifffile(samples, seed), by_opencv(samples, seed)]
-        if seed < 12:
+        if seed % 100 < 12:
             makers.append(by_commands(samples, folder))
         for name, raw in itertools.chain(*makers):
             done += 1
@@ -287,6 +287,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--made", type=int, default=1000, help="files to make besides")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="of those made")
     parser.add_argument("--limit", type=int, default=10_000)
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
@@ -296,7 +297,9 @@ def main():
     random.seed(0)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        files = itertools.chain(found(options.folders), made(options.made, Path(name)))
+        files = itertools.chain(
+            found(options.folders), made(options.made, Path(name), options.first)
+        )
         counts, reasons, wrong = measure(files, options.limit)
     report = {
         "counts": dict(counts), "refused": dict(reasons.most_common()), "wrong": wrong,

@@ -245,17 +245,16 @@ def decode(file: TiffFile) -> NDArray[np.uint8]:
     TiffFormatError : the image data is damaged
     TiffUnsupportedError : it is of a kind that cannot be written again
     """
-    array = _upright(file, _stored(file)[0])
+    array = _upright(file, _stored(file))
     if file.premultiplied and (array[:, :, file.channels] != 255).any():
         raise TiffUnsupportedError("a TIFF file whose colours are multiplied by their opacity")
     return array
 
 
-def _stored(file: TiffFile) -> tuple[NDArray[np.uint8], list[bytes]]:
-    """Return the samples as they are stored, and the bytes of each segment."""
+def _stored(file: TiffFile, plain: list[bytes] | None = None) -> NDArray[np.uint8]:
+    """Return the samples as they are stored; the bytes of each segment are appended to `plain`."""
     grid, layout = file.grid, file.layout
     out = np.empty((grid.height, grid.columns, file.samples), np.uint8)
-    plain = []
     for index, (begin, end) in enumerate(file.spans):
         shape = (grid.rows(index), grid.across, grid.samples)
         size = shape[0] * grid.row_bytes()
@@ -263,8 +262,9 @@ def _stored(file: TiffFile) -> tuple[NDArray[np.uint8], list[bytes]]:
         rows = np.frombuffer(data, np.uint8, size).reshape(shape)
         part = part_of(out, grid, index)
         part[...] = segments.summed(rows, layout)[: part.shape[0], : part.shape[1]]
-        plain.append(data)
-    return out, plain
+        if plain is not None:
+            plain.append(data)
+    return out
 
 
 def part_of(array: NDArray[np.uint8], grid: Grid, index: int) -> NDArray[np.uint8]:
@@ -305,7 +305,8 @@ def replace_samples(file: TiffFile, samples: NDArray[np.uint8]) -> bytes:
     TiffFormatError : the image data is damaged, or what came out is not what it should be
     TiffUnsupportedError : there is no room for the new data
     """
-    old, plain = _stored(file)
+    plain: list[bytes] = []
+    old = _stored(file, plain)
     full = _upright(file, old).copy()
     full[:, :, : samples.shape[2]] = samples
     if file.inverted:
@@ -314,7 +315,7 @@ def replace_samples(file: TiffFile, samples: NDArray[np.uint8]) -> bytes:
     pieces = _encoded(file, old, new, plain)
     raw = moving.replaced(file.structure, file.spans, pieces)
     written = parse(raw)
-    if not np.array_equal(_stored(written)[0], new):
+    if not np.array_equal(_stored(written), new):
         raise TiffFormatError("the file that was written has other samples than it should")
     moving.compare(file.structure, written.structure)
     return raw
