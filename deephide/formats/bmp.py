@@ -27,6 +27,11 @@ _LAYOUTS: dict[object, tuple[int, tuple[tuple[int, int], ...]]] = {
 }
 
 
+# Bytes of the headers: the oldest, whose palettes have three bytes a colour, and the usual one.
+_CORE_HEADER, _INFO_HEADER = 12, 40
+_BIT_FIELDS = 3
+
+
 @dataclass(frozen=True)
 class _Part:
     """A rectangle of the image and where in the file it is, from its lowest row if `upward`.
@@ -55,13 +60,20 @@ def locate(image: Image.Image, raw: bytes) -> BmpFile | None:
 
     Returns
     -------
-    BmpFile, or None for a file that is compressed or has a palette of fewer than 256 grays: such
-    a file cannot be written with other samples
+    BmpFile, or None for a file that is compressed, has a palette of fewer than 256 grays, or
+    samples that overlap its header: such a file cannot be written with other samples
     """
     parts = [_part(tile) for tile in getattr(image, "tile", ())]
     found = tuple(part for part in parts if part is not None and _is_inside(part, len(raw)))
     ramp = image.mode != "L" or int.from_bytes(raw[46:50], "little") in (0, 256)
-    return BmpFile(raw, found) if parts and len(found) == len(parts) and ramp else None
+    header = int.from_bytes(raw[14:18], "little")
+    behind = 12 if header == _INFO_HEADER else 0  # masks of the channels, where there are any
+    if image.mode == "L":
+        behind = 256 * (3 if header == _CORE_HEADER else 4)
+    elif int.from_bytes(raw[30:34], "little") != _BIT_FIELDS:
+        behind = 0
+    apart = all(part.offset >= 14 + header + behind for part in found)
+    return BmpFile(raw, found) if parts and len(found) == len(parts) and ramp and apart else None
 
 
 def _part(tile: tuple[object, ...]) -> _Part | None:

@@ -193,6 +193,8 @@ class ImageTarget(Target):
             cover = self.open_file(path, role)
         except (InputImageError, ExtractionError):
             return
+        if role == "stego":  # which may be of a kind that no carrier is
+            return
         changed = cover.samples ^ 1
         if cover.fixed is not None:
             changed[cover.fixed] = cover.samples[cover.fixed]

@@ -48,6 +48,14 @@ def test_samples_alone_change(photo, mode):
     assert cover.encode(cover.elements, suffix=".bmp") == raw
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_samples_that_overlap_the_header_cannot_be_changed(photo, mode):
+    raw = bytearray(pillow(photo.convert(mode)) + bytes(2000))
+    raw[10:14] = (int.from_bytes(raw[10:14], "little") - 3).to_bytes(4, "little")
+    with pytest.raises(deephide.OutputError, match="rare kind"):
+        open_cover(bytes(raw)).check_suffix(".bmp")
+
+
 def few_grays(photo):
     """A BMP file whose palette has 100 grays only."""
     raw = bytearray(pillow(photo.convert("L").point(lambda value: value * 99 // 255)))
