@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from cli.inputs import named_inputs, reject_inputs
 from cli.render import Terminal
 from deephide.errors import InputImageError, OutputError
 
@@ -138,6 +139,7 @@ def targets(
             )
         if target.exists() and not force:
             raise OutputError(f"the output {output} exists", hint="use --force to replace it")
+        reject_inputs(target)
         return [replace(found[0], target=target)], 0
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
@@ -152,6 +154,9 @@ def targets(
         if target in named:
             raise OutputError(f"{named[target].name} and {item.name} would both become {target}")
         named[target] = replace(item, target=target)
+    read = [*named_inputs(), *(str(item.path) for item in found if item.path is not None)]
+    for target in named:
+        reject_inputs(target, read)
     left = [item for target, item in named.items() if force or not target.exists()]
     return left, len(named) - len(left)
 

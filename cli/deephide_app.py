@@ -24,6 +24,7 @@ from cli import (
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
+from cli.inputs import check_stdin, read_input
 from cli.options import (
     ChannelType,
     hygiene_options,
@@ -70,15 +71,15 @@ __all__ = [
 )
 @click.option(
     "--secret",
-    required=True,
     metavar="PATH",
-    help="Input: the image of the face, another image, or with --codec file any file.",
+    help="Input: the image of the face, another image, or with --codec file any file; - is stdin.",
 )
+@click.option("--text", metavar="TEXT", help="Input: a text to hide instead of a file.")
 @click.option(
     "--carrier",
     required=True,
     metavar="PATH",
-    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG.",
+    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin.",
 )
 @output_options(None, "stego.png, or the like with the suffix of the carrier's format")
 @key_options(sending=True)
@@ -101,7 +102,8 @@ __all__ = [
 @hygiene_options
 def embed(
     terminal: Terminal,
-    secret: str,
+    secret: str | None,
+    text: str | None,
     carrier: str,
     output: str | None,
     force: bool,
@@ -123,28 +125,28 @@ def embed(
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
+    hidden, options = _secret(secret, text, options)
     codec = options.codec
     options = _for_channel(options, channel, hygiene)
-    if preview and codec == "file":
-        raise click.UsageError("--preview shows a picture, and --codec file has none")
-    if dry_run and output == "-":
-        raise click.UsageError("--dry-run writes nothing, not to stdout either")
-    for option in ("keep_times", "strip_metadata"):
-        if hygiene[option] and dry_run:
-            raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
-    if hygiene["keep_times"] and output == "-":
-        raise click.UsageError("--keep-times has no effect on stdout")
+    _reject_unused(codec, output, preview, dry_run, hygiene)
+    check_stdin(secret=secret, carrier=carrier, passphrase_file=sources.file)
     _reject_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
     from deephide.covers.opening import is_read_by_compiled_code, suffixes
+    from deephide.output import within
 
+    photo = read_input(carrier, "carrier")
+    hidden = read_input(hidden, "secret") if isinstance(hidden, str) else hidden
+    if hygiene["keep_times"] and isinstance(photo, bytes):
+        raise click.UsageError("--keep-times has no effect with a carrier that is no file")
     if secrets.missing:
         terminal.warning(open_to_all(codec))
-    suffix = suffixes(carrier)[0] if channel is None else ".jpg"
-    needs_code = is_read_by_compiled_code(carrier)
-    output = output or f"stego{suffix}"
-    weights = stage_weights(deephide.STAGES, carrier)
+    suffix = suffixes(photo)[0] if channel is None else ".jpg"
+    needs_code = is_read_by_compiled_code(photo)
+    if output != "-":
+        output = str(within(output or "", f"stego{suffix}")) if output else f"stego{suffix}"
+    weights = stage_weights(deephide.STAGES, photo)
     with (
         _destination(output, suffix) as path,
         terminal.progress(deephide.STAGES, weights) as progress,
@@ -154,13 +156,13 @@ def embed(
             progress(done, total)
             # Not before the inputs were looked at: the answer takes a while to find.
             if done == 0 and not needs_code:
-                announce_compilation(terminal, [carrier])
+                announce_compilation(terminal, [photo])
 
         if needs_code:
-            announce_compilation(terminal, [carrier])
+            announce_compilation(terminal, [photo])
         result = deephide.embed_file(
-            secret,
-            carrier,
+            hidden,
+            photo,
             path,
             progress=advance,
             preview=preview,
@@ -172,7 +174,7 @@ def embed(
         data = path.read_bytes() if output == "-" else b""
     if output == "-":
         terminal.binary(data)
-    if codec != "auto" or result.codec != "latent" or terminal.verbose:
+    if codec != "auto" or result.codec != "latent" or result.cut_out or terminal.verbose:
         terminal.info(result.reason)
     done = (
         f"hid {result.payload_bits} bits in {result.elements} {element_name(result)}; "
@@ -195,7 +197,7 @@ def embed(
     ),
 )
 @click.argument("stego", metavar="STEGO")
-@output_options(None, "secret.png, or secret.bin for a file")
+@output_options(None, "the name that was hidden, else secret.png, secret.txt or secret.bin")
 @key_options(sending=False)
 @model_option
 @limit_option
@@ -210,10 +212,13 @@ def extract(
 ) -> None:
     """Get back what is hidden and write it: a picture as PNG, a file as is.
 
-    Nothing hidden, a wrong passphrase and an altered picture give the same error and no file.
+    STEGO - is stdin. Nothing hidden, a wrong passphrase and an altered picture give the same error
+    and no file. A file whose name travelled with it never replaces another one of that name.
     """
     start = time.monotonic()
-    _reject_terminal(terminal, output)
+    check_stdin(stego=stego, passphrase_file=sources.file)
+    if output == "-" and terminal.as_json:
+        raise click.UsageError("--json and -o - both write to stdout")
     secrets = read_secrets(sources, confirm=False)
     import deephide
 
@@ -222,19 +227,22 @@ def extract(
         "identity": secrets.identity,
         "max_pixels": max_pixels,
     }
+    carried = read_input(stego, "stego")
     with terminal.progress(("extracting",)):
         if output == "-":  # what was secret never reaches a disk
-            found = deephide.extract(stego, secrets.passphrase, model, **chosen)
+            found = deephide.extract(carried, secrets.passphrase, model, **chosen)
         else:
-            path = Path(output) if output else None
             found = deephide.extract_file(
-                stego, path, secrets.passphrase, model, force=force, **chosen
+                carried, output, secrets.passphrase, model, force=force, **chosen
             )
     if output == "-":
+        if found.text is None:
+            _reject_terminal(terminal, output)
         terminal.binary(found.file)
         return
     fields = {
         "output": str(found.path),
+        "name": found.name,
         "codec": found.info.codec,
         "model": found.info.model,
         "payload_bits": found.info.payload_bits,
@@ -269,12 +277,14 @@ def capacity(
 ) -> None:
     """Report what a photo holds safely, what fits in that, and its limit.
 
-    All bits count everything that is hidden, as the report of embed does. Safe is an estimate from
-    the costs and the noise of this very photo, not a promise: see docs/capacity.md.
+    CARRIER - is stdin. Bits, and the bytes of a face, count everything that is hidden, as embed
+    counts it. Safe is an estimate from the costs and the noise of this very photo, not a promise:
+    see docs/capacity.md.
     """
     import deephide
 
-    found = deephide.capacity(carrier, model=model, channel=channel, max_pixels=max_pixels)
+    photo = read_input(carrier, "carrier")
+    found = deephide.capacity(photo, model=model, channel=channel, max_pixels=max_pixels)
     for note in found.warnings:
         terminal.warning(note)
     terminal.result(*capacity_report(terminal, carrier, found))
@@ -304,7 +314,9 @@ def keygen(terminal: Terminal, output: str) -> None:
     if output == "-":
         raise click.UsageError("an identity goes into a file, because only its owner may read it")
     import deephide
+    from deephide.output import within
 
+    output = str(within(output, "identity.txt"))
     public = deephide.keygen(output)
     terminal.info(f"the identity is in {click.format_filename(output)}: keep it secret")
     terminal.result(public, {"output": output, "public_key": public})
@@ -323,6 +335,35 @@ def _for_channel(
             "--strip-metadata has no effect with --channel: the file that is made has none"
         )
     return replace(options, channel=channel)
+
+
+def _reject_unused(
+    codec: str, output: str | None, preview: str | None, dry_run: bool, hygiene: dict[str, Any]
+) -> None:
+    if preview and codec == "file":
+        raise click.UsageError("--preview shows a picture, and what is hidden is none")
+    if dry_run and output == "-":
+        raise click.UsageError("--dry-run writes nothing, not to stdout either")
+    for option in ("keep_times", "strip_metadata"):
+        if hygiene[option] and dry_run:
+            raise click.UsageError(f"--{option.replace('_', '-')} has no effect with --dry-run")
+    if hygiene["keep_times"] and output == "-":
+        raise click.UsageError("--keep-times has no effect on stdout")
+
+
+def _secret(
+    secret: str | None, text: str | None, options: EmbedOptions
+) -> tuple[str | bytes, EmbedOptions]:
+    """Return the path or the bytes to hide, and the options, in which a text has a codec."""
+    if (secret is None) == (text is None):
+        raise click.UsageError("what to hide: give either --secret or --text")
+    if text is None:
+        return str(secret), options
+    if options.codec not in ("auto", "file"):
+        raise click.UsageError(f"--text has no effect with --codec {options.codec}")
+    if not text:
+        raise click.UsageError("--text is empty")
+    return text.encode(errors="surrogateescape"), replace(options, codec="file")
 
 
 def _reject_terminal(terminal: Terminal, output: str | None) -> None:

@@ -56,7 +56,7 @@ def align(
     """Cut faces out of photos as FFHQ does: upright, eyes at 0.38 and 0.62 of the width.
 
     What lies beyond the photo's edge is mirrored and blurred. A picture that is aligned already is
-    left as it is. Needs the extra align, whose weights find the faces.
+    left as it is.
     """
     from deephide.output import png_bytes
     from e2style.data.align import align as find_and_cut

@@ -11,6 +11,7 @@ import click
 from cli.batch import CODES, Item, batch_options, items, run
 from cli.e2style_faces import Faces, device_option, face_options
 from cli.e2style_group import app
+from cli.inputs import reject_inputs
 from cli.options import model_option
 from cli.program import command
 from cli.render import Terminal
@@ -180,6 +181,8 @@ def direction(
     taken = [str(path) for path in paths if path.exists()]
     if taken and not force:
         raise OutputError(f"the output {taken[0]} exists", hint="use --force to replace it")
+    for path in paths:
+        reject_inputs(path)
     for each, path in zip(found, paths, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, each.to_bytes(), force=force)

@@ -93,7 +93,7 @@ class Faces:
         if photo.width != photo.height:
             raise InputImageError(
                 f"{name} is not square ({photo.width} x {photo.height})",
-                hint="give aligned faces, or install the extra: pip install 'deephide[align]'",
+                hint="give aligned faces, or leave out --face none",
             )
         return photo, None
 
@@ -156,7 +156,7 @@ face_option = click.option(
     default="auto",
     metavar="largest|N|none",
     help="Input: which face of a photo; N counts from 1, the largest first; none takes square "
-    "pictures as they are.  [default: largest if the extra align is installed]",
+    "pictures as they are.  [default: largest, or a square picture in which there is none]",
 )
 device_option = click.option(
     "--device", default="cpu", show_default=True, help="Advanced: torch device."

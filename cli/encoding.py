@@ -36,9 +36,13 @@ def encoding_options(function: Function) -> Function:
         face: int | str,
         cost: str,
         max_pixels: int | None,
+        name: str | None,
+        no_name: bool,
         **kwargs: Any,
     ) -> Any:
         _reject_unused(codec, budget, quality, rounding, face)
+        if name is not None and no_name:
+            raise click.UsageError("--name and --no-name exclude one another")
         from deephide.options import EmbedOptions
 
         options = EmbedOptions(
@@ -50,6 +54,7 @@ def encoding_options(function: Function) -> Function:
             face=None if face == "none" else face,
             cost=cost,
             max_pixels=max_pixels,
+            name="" if no_name else name,
         )
         return function(*args, options=options, **kwargs)
 
@@ -88,7 +93,7 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-        "image, small; file: any bytes, without the name; auto: latent for a square image of a "
+        "image, small; file: any bytes; auto: latent for a picture of a "
         "face that the model generates closely, or that a small image would show less closely, "
         "and that is safe in the carrier, else image; "
         "paper: nine bits per integer, for the figures of the paper.",
@@ -97,7 +102,8 @@ _OPTIONS = (
         "--budget",
         type=click.IntRange(min=1),
         metavar="BYTES",
-        help="Input: bytes that an image or a face may use, in the highest quality that fits.  "
+        help="Input: bytes that an image or a face may take, everything counted that is hidden, in "
+        "the highest quality that fits.  "
         "[default: what is safe in the carrier, for an image 200 to 4096; for a face the usual "
         "quality]",
     ),
@@ -114,9 +120,16 @@ _OPTIONS = (
         default="auto",
         metavar="largest|N|none",
         help="Input: cut this face out of the secret and hide it alone; N counts from 1, the "
-        "largest first; none takes the central square. Needs the extra align.  [default: "
-        "largest with --codec latent or paper if the extra is installed, else none]",
+        "largest first; none keeps the whole.  [default: the largest where the picture is about "
+        "it, with --codec latent or paper always]",
     ),
+    click.option(
+        "--name",
+        metavar="NAME",
+        help="Input: the name that a hidden file is to have when it is extracted.  [default: its "
+        "own]",
+    ),
+    click.option("--no-name", is_flag=True, help="Input: hide a file without its name."),
     click.option(
         "--rounding",
         type=click.Choice(["nearest", "floor"]),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["of_metavar"]
+__all__ = ["FileType", "of_metavar"]
 
-_FILES = ("PATH", "NAME|PATH", "STEGO", "CARRIER", "IN", "MODEL", "MANIFEST")
+_FILES = (
+    *("PATH", "NAME|PATH", "STEGO", "CARRIER", "IN", "FIRST", "LAST", "MODEL", "MANIFEST"),
+    "COVERS",
+)
 _FOLDERS = ("FOLDER", "RUN")
 _MODELS = ("NAME|PATH", "MODEL", "NAME")
 
 
-class _FileType(click.types.StringParamType):
+class FileType(click.types.StringParamType):
     """Text as it is typed; a file is judged where it is used, with the error of its kind."""
 
     def __init__(self, metavar: str) -> None:
@@ -40,4 +43,4 @@ class _FileType(click.types.StringParamType):
 def of_metavar(metavar: str | None) -> click.ParamType[str] | None:
     """Return the type of a text with this metavar, or None if it stands for no file or model."""
     word = (metavar or "").strip("[].")
-    return _FileType(word) if word in (*_FILES, *_FOLDERS, *_MODELS) else None
+    return FileType(word) if word in (*_FILES, *_FOLDERS, *_MODELS) else None

@@ -204,7 +204,7 @@ def output_options(default: str | None, shown: str | None = None) -> Callable[[F
             default=default,
             show_default=shown or True,
             metavar="PATH",
-            help="Output: the file to write; - is stdout.",
+            help="Output: the file to write, or a folder; - is stdout.",
         )(function)
 
     return decorate

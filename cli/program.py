@@ -14,6 +14,7 @@ import click
 
 from cli.exit_codes import ExitCode
 from cli.file_types import of_metavar
+from cli.inputs import check_outputs
 from cli.render import Problem, Terminal
 
 __all__ = ["App", "Family", "Grouped", "command", "exit_on_termination"]
@@ -174,6 +175,7 @@ def command(
             terminal = Terminal(program, quiet=quiet, verbose=verbose, debug=debug, as_json=as_json)
             with terminal.logging():
                 try:
+                    check_outputs()
                     code = function(terminal, **kwargs)
                 except (click.ClickException, click.exceptions.Exit):
                     raise

@@ -33,16 +33,17 @@ _SECONDS = {
 }
 
 
-def stage_weights(stages: Sequence[str], carrier: str) -> list[float]:
+def stage_weights(stages: Sequence[str], carrier: str | bytes) -> list[float]:
     """Return what share of the time each stage of `embed` will take, in any unit.
 
     Parameters
     ----------
     stages : names in order
-    carrier : path of the photo; its size stands for its pixels, and a missing file for none
+    carrier : path or bytes of the photo; its size stands for its pixels, a missing file for none
     """
     try:
-        megabytes = os.stat(carrier).st_size / 1e6
+        size = len(carrier) if isinstance(carrier, bytes) else os.stat(carrier).st_size
+        megabytes = size / 1e6
     except (OSError, ValueError):
         megabytes = 0.0
     parts = [_SECONDS.get(name, (1.0, 0.0)) for name in stages]

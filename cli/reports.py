@@ -28,7 +28,7 @@ def element_name(result: Any) -> str:
     return name
 
 
-def announce_compilation(terminal: Terminal, carriers: Iterable[str]) -> None:
+def announce_compilation(terminal: Terminal, carriers: Iterable[str | bytes]) -> None:
     """Announce that the first embedding on a machine takes longer, if this is the first."""
     import deephide
 

@@ -15,7 +15,7 @@ from deephide.container.key_files import KeySource, PathSource, keygen
 from deephide.covers import opening
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
 from deephide.covers.reuse import earlier_uses
-from deephide.formats.files import ImageSource
+from deephide.formats.files import ImageSource, lasting
 from deephide.formats.limits import pixel_limit
 from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions, Keywords
@@ -39,8 +39,6 @@ __all__ = [
     "keygen",
 ]
 
-DEFAULT_NAMES = ("secret.png", "secret.bin")  # of an image and of a file
-
 
 def embed(
     secret: ImageSource | bytes,
@@ -58,7 +56,7 @@ def embed(
 
     Parameters
     ----------
-    secret : PIL image or path; for the codec "file" a path or bytes
+    secret : PIL image, path or bytes of a file; a pipe's path is read to its end
     carrier : PIL image of mode L, RGB or RGBA, or path of a PNG, BMP, TIFF, lossless WebP or JPEG
         file, or its bytes; a JPEG file gives a JPEG stego, all others a PNG
     passphrase, model, cost, codec : as in `EmbedOptions`
@@ -75,6 +73,7 @@ def embed(
     ValueError : an unknown cost, codec, rounding or face, or a budget below 1
     """
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
+    secret, carrier = lasting(secret, "secret"), lasting(carrier, "carrier")
     with pixel_limit(chosen.max_pixels):
         job = pipeline.hide(secret, carrier, chosen, progress, random=_random)
         pipeline.verify(job)
@@ -111,7 +110,8 @@ def embed_file(
     Parameters
     ----------
     secret, carrier, passphrase, model, cost, codec, progress : as in `embed`
-    destination : path of the file to write; its suffix says PNG, BMP, TIFF, WebP or JPEG
+    destination : path of the file to write; its suffix says PNG, BMP, TIFF, WebP or JPEG.  A folder
+        gets a file called stego in it
     preview : path of a second PNG file, for the image as the receiver will see it
     force : replace existing files
     dry_run : do everything but write the stego; a preview is written
@@ -129,12 +129,13 @@ def embed_file(
     OutputError : a file exists, is one of the inputs or the other output, or cannot be written
     DeephideError : as in `embed`
     """
-    path = Path(destination)
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
     inputs = _paths(secret, carrier, model, chosen.key_file)
+    secret, carrier = lasting(secret, "secret"), lasting(carrier, "carrier")
+    suffixes = opening.suffixes(carrier) if chosen.channel is None else output.JPEG
+    path = output.within(destination, f"stego{suffixes[0]}")
     suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
-        suffixes = opening.suffixes(carrier) if chosen.channel is None else output.JPEG
         output.check_output(path, inputs, force=force, suffixes=suffixes)
     if preview is not None:
         output.check_output(Path(preview), inputs, [path], force=force)
@@ -210,7 +211,7 @@ def extract(
     CheckpointError : made with another model
     """
     with pixel_limit(max_pixels):
-        return pipeline.extract(stego, passphrase, model, key_file, identity)
+        return pipeline.extract(lasting(stego, "stego"), passphrase, model, key_file, identity)
 
 
 def extract_file(
@@ -231,9 +232,10 @@ def extract_file(
     Parameters
     ----------
     stego, passphrase, model : as in `extract`
-    destination : path of the file to write; for an image it must end in .png.  None means
-        secret.png or secret.bin in the current folder
-    force : replace an existing file
+    destination : path of the file to write, which for an image must end in .png, or a folder;
+        None means the current one.  In a folder the file gets the name that travelled with it, or
+        else is called secret.png, secret.txt or secret.bin
+    force : replace an existing file, but never one that the sender named
     key_file, identity, max_pixels : as in `extract`
 
     Returns
@@ -246,7 +248,11 @@ def extract_file(
     DeephideError : as in `extract`
     """
     inputs = _paths(stego, model, key_file, identity)
-    if destination is not None:
+    folder = None
+    if destination is None or output.is_folder(destination):
+        folder = Path(destination or "")
+        output.check_output(folder / "secret.png", inputs, force=True)
+    else:
         output.check_output(Path(destination), inputs, force=force, any_kind=True)
     found = extract(
         stego,
@@ -256,10 +262,11 @@ def extract_file(
         identity=identity,
         max_pixels=max_pixels,
     )
-    is_file = found.data is not None
-    path = Path(destination or DEFAULT_NAMES[is_file])
+    path = Path(destination or "") if folder is None else folder / found.usual_name
+    if folder is not None and found.name is not None:
+        force = False
     # What a name must end in is known only now.
-    output.check_output(path, inputs, force=force, any_kind=is_file)
+    output.check_output(path, inputs, force=force, any_kind=found.data is not None)
     output.write_atomically(path, found.file, force=force, private=True)
     return replace(found, path=path)
 
@@ -291,6 +298,7 @@ def capacity(
     ------
     InputImageError : the carrier cannot be used
     """
+    carrier = lasting(carrier, "carrier")
     with pixel_limit(max_pixels):
         if channel is not None:
             return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))

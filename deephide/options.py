@@ -29,6 +29,7 @@ class Keywords(TypedDict, total=False):
     quality: int | None
     channel: str | None
     max_pixels: int | None
+    name: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +51,23 @@ class EmbedOptions:
         for a square image of a face that the model reconstructs closely, or more closely than a
         small image would, and whose code is safe in the carrier, else image
     pad : fill the payload up to a size class, so that its length says less
-    budget : bytes of payload that an image or a face's code may use up; None means what is safe
-        in this carrier, for an image within 200 to 4096, for a face the model's usual quality
+    budget : bytes that an image or a face may take, everything counted that is hidden: no more
+        than 8 * budget is `EmbedResult.payload_bits` (besides a channel's error correction), or
+        CapacityError is raised.  None means
+        what is safe in this carrier, for an image within 200 to 4096 bytes besides the container,
+        for a face the model's usual quality
     rounding : of the paper codec, "nearest" or "floor"
     face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
-        largest first; None hides the central square; "auto" lets the codecs latent and paper look
-        for the largest where a detector is installed and the secret is not aligned already
+        largest first; None keeps the whole, of which the codecs latent and paper take the central
+        square; "auto" looks for the largest in a secret that is not aligned already, which the
+        codec "auto" takes where the picture is about it (see `deephide.codecs.faces`)
     quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
         "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; the
         program then makes the JPEG file itself. None means nothing: the carrier's file is kept
     max_pixels : images of more are refused before they are decoded; None means 2**26, the most
+    name : that a hidden file is to have; None means that of its path, "" none at all; what some
+        system could not store, or take for a path, is replaced
 
     Raises
     ------
@@ -80,6 +87,7 @@ class EmbedOptions:
     quality: int | None = None
     channel: str | None = None
     max_pixels: int | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         face = self.face

@@ -25,7 +25,9 @@ __all__ = [
     "File",
     "check_output",
     "copy_times",
+    "is_folder",
     "png_bytes",
+    "within",
     "write_atomically",
     "write_together",
 ]
@@ -45,6 +47,17 @@ class File:
     path: Path
     data: bytes = field(repr=False)
     private: bool = False
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether an output is a folder, or is written like one."""
+    text = os.fspath(path)
+    return os.path.isdir(text) or text.endswith(("/", os.sep))
+
+
+def within(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file to write: `path` itself, or a file of that name if it is a folder."""
+    return Path(path, name) if is_folder(path) else Path(path)
 
 
 def check_output(

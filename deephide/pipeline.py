@@ -192,6 +192,7 @@ def _result(
             0.0 if betrays else costs.prospect().at(hidden.message_bits).detector_error
         ),
         warnings=warnings,
+        cut_out=encoded.cut_out,
     )
 
 
@@ -243,7 +244,7 @@ def extract(
     found = base.decode(header.codec, header.parameters, payload, lazy)
     payload_bits = hiding.message_bits(len(plaintext), key)
     info = ExtractInfo(header.version, found.codec, found.model, payload_bits)
-    return ExtractResult(found.image, found.data, info)
+    return ExtractResult(found.image, found.data, info, name=found.name)
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class EmbedResult:
     element; `change_rate` is the share of elements that changed; `psnr` compares stego and
     cover in dB; `preview` is the image that the receiver will see, None for a file.
     `secret_psnr` compares it with the secret (faces at 64 x 64, other images at the size shown).
-    `reason` says which codec was taken and why; `model` and `integers` are None without a model.
+    `reason` says which codec was taken and why, and `cut_out` that of the secret only a face that
+    was cut out travels; `model` and `integers` are None without a model.
     `safe_bits` is what the cover holds safely, and `detector_error` how often the best detector
     would err on this payload, as `Capacity` has them.  `file` is the whole file of the stego, to be
     written as it is; `stego` shows what it looks like, and may be saved without loss instead where
@@ -72,6 +73,7 @@ class EmbedResult:
     detector_error: float
     warnings: tuple[str, ...] = ()
     channel: ChannelReport | None = None
+    cut_out: bool = False
 
     @cached_property
     def file(self) -> bytes:
@@ -107,15 +109,36 @@ class ExtractResult:
     """What was hidden, and what its container says.
 
     `image` is the image, or None if a file was hidden; `data` are the bytes of the file, or None;
-    `path` is where it was written, if it was.
+    `path` is where it was written, if it was.  `name` is the name that travelled with a file, if
+    one did: the sender chose it, every system can store it, and it is no path.
     """
 
     image: Image.Image | None = field(repr=False)
     data: bytes | None = field(repr=False)
     info: ExtractInfo
     path: Path | None = None
+    name: str | None = None
 
     @property
     def file(self) -> bytes:
         """What `extract_file` writes: the image as a PNG file, or the bytes of the file."""
         return png_bytes(self.image) if self.image is not None else self.data or b""
+
+    @property
+    def text(self) -> str | None:
+        """The bytes of the file as text that is safe to show, or None if they are no such."""
+        try:
+            text = (self.data or b"").decode()
+        except UnicodeDecodeError:
+            return None
+        shown = text.translate({ord(each): None for each in "\n\r\t"})
+        return text if shown.isprintable() and shown else None
+
+    @property
+    def usual_name(self) -> str:
+        """What `extract_file` calls it where nobody says otherwise."""
+        if self.name is not None:
+            return self.name
+        if self.data is None:
+            return "secret.png"
+        return "secret.bin" if self.text is None else "secret.txt"

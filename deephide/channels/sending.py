@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,6 +67,13 @@ class _Room:
 
     def for_image(self) -> int:
         return min(max(self.safe(), SMALL_BUDGET), _LARGEST_IMAGE)
+
+    def hidden_bytes(self, payload: int) -> int:
+        content = layout.padded_bytes(payload + 1) if self.padded else payload
+        return zones.MIN_BODY_BYTES + content
+
+    def payload_within(self, hidden: int) -> int:
+        return max(0, bisect_right(range(hidden + 1), hidden, key=self.hidden_bytes) - 1)
 
 
 def load_photo(carrier: ImageSource | bytes, channel: Channel) -> Photo:
@@ -169,12 +177,13 @@ def hide(
             hint="use a passphrase or a key file",
         )
     refused: CapacityError | None = None
-    for asked in _attempts(options):
-        encoded = choice.encode(Request(secret, model, asked, _Room(elements, options.pad)))
-        header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
-        plaintext = layout.pack(header, encoded.payload)
-        report(1)
+    room = _Room(elements, options.pad)
+    for asked in _attempts(options, room):
         try:
+            encoded = choice.encode(Request(secret, model, asked, room))
+            header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
+            plaintext = layout.pack(header, encoded.payload)
+            report(1)
             robust = ladder.climb(photo, channel, plaintext, key.channel_keys, random=random)
         except CapacityError as error:
             refused = refused or error
@@ -185,11 +194,11 @@ def hide(
     raise refused
 
 
-def _attempts(options: EmbedOptions) -> tuple[EmbedOptions, ...]:
+def _attempts(options: EmbedOptions, room: _Room) -> tuple[EmbedOptions, ...]:
     """Return the options, and where the size was left to the program, those for fewer bytes."""
     if options.codec in ("file", "paper") or options.budget or options.quality:
         return (options,)
-    return options, replace(options, budget=SMALL_BUDGET)
+    return options, replace(options, budget=room.hidden_bytes(SMALL_BUDGET))
 
 
 def _result(

@@ -5,7 +5,7 @@
     codec    number  secret          8 parameter bytes            payload
     latent        1  a face          fingerprint and quality      entropy-coded W+ integers
     image         2  any image       format and sizes             a small WebP or AVIF
-    file          3  any bytes       method and size              the bytes, by Zstandard
+    file          3  any bytes       method and sizes             name and bytes, by Zstandard
     paper         4  a face          the model's fingerprint      nine bits per W+ integer
 
 A codec is a module of this folder that defines `CODEC`, and one line of NUMBERS.  It is loaded
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from deephide.errors import FormatVersionError
+from deephide.errors import CapacityError, FormatVersionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,7 @@ __all__ = [
     "Room",
     "decode",
     "load_codec",
+    "over_budget",
 ]
 
 # The number is what the header of a container says; the name is that of the module.
@@ -47,7 +48,7 @@ CHOICES = ("auto", *NUMBERS)
 
 
 class Room(Protocol):
-    """Bytes of payload that a carrier has room for."""
+    """Bytes of payload that a carrier has room for, and what they take with their container."""
 
     @property
     def limit(self) -> int:
@@ -58,6 +59,12 @@ class Room(Protocol):
 
     def for_image(self) -> int:
         """Return what an image may take where no budget was given."""
+
+    def hidden_bytes(self, payload: int) -> int:
+        """Return everything that is hidden with so many bytes of payload."""
+
+    def payload_within(self, hidden: int) -> int:
+        """Return the longest payload with which so many bytes are hidden; 0 if there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +79,20 @@ class Request:
     options: EmbedOptions = field(repr=False)
     carrier: Room
 
+    def allowed(self) -> int | None:
+        """Return the bytes of payload that the budget allows, or None without a budget."""
+        budget = self.options.budget
+        return None if budget is None else self.carrier.payload_within(budget)
+
     def room(self) -> int:
         """Return the bytes beyond which "auto" takes no code of a face."""
-        return self.options.budget or self.carrier.safe()
+        allowed = self.allowed()
+        return self.carrier.safe() if allowed is None else allowed
 
     def budget(self) -> int:
         """Return the bytes that a payload of the image codec may have."""
-        return self.options.budget or self.carrier.for_image()
+        allowed = self.allowed()
+        return self.carrier.for_image() if allowed is None else allowed
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +100,8 @@ class Encoded:
     """A payload, and the image that the receiver will see.
 
     `preview` is None for a file, and otherwise stands for `shown`, the secret or the face in it;
-    `secret_psnr` compares both, in dB; `reason` is a sentence that says what was chosen.
+    `secret_psnr` compares both, in dB; `reason` is a sentence that says what was chosen;
+    `cut_out` says that only a part of the secret travels, which nobody asked for in so many words.
     """
 
     codec: str
@@ -98,16 +113,18 @@ class Encoded:
     secret_psnr: float | None = None
     model: str | None = None
     integers: NDArray[np.int32] | None = field(default=None, repr=False)
+    cut_out: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """An image, or the bytes of a file, as the receiver gets it back."""
+    """An image, or the bytes of a file and its name, as the receiver gets it back."""
 
     codec: str
     image: Image.Image | None = field(default=None, repr=False)
     data: bytes | None = field(default=None, repr=False)
     model: str | None = None
+    name: str | None = None
 
 
 class Codec(Protocol):
@@ -124,6 +141,17 @@ class Codec(Protocol):
 
     def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
         """Return what was encoded; raises ExtractionError for bytes that `encode` never writes."""
+
+
+def over_budget(what: str, payload: int, request: Request) -> CapacityError:
+    """Return the error for a payload that is longer than the budget allows."""
+    needed, budget = request.carrier.hidden_bytes(payload), request.options.budget or 0
+    return CapacityError(
+        f"{what} takes at least {needed} bytes, container included, and the budget allows {budget}",
+        needed_bits=8 * needed,
+        capacity_bits=8 * budget,
+        hint=f"allow more with --budget {needed}",
+    )
 
 
 def load_codec(name: str) -> Codec:

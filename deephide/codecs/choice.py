@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from deephide import models
 from deephide.codecs import base, faces, image, latent
@@ -10,7 +14,13 @@ from deephide.codecs.base import CHOICES, Encoded, Request
 from deephide.errors import CapacityError
 from deephide.formats.images import load_image
 
+if TYPE_CHECKING:
+    from e2style.data.align import Placement
+
 __all__ = ["encode", "uses_model"]
+
+# A face that was cut out is compared with the secret as an image of so many times its bytes.
+MORE_BYTES = 2
 
 
 def uses_model(codec: str) -> bool:
@@ -22,7 +32,8 @@ def encode(request: Request) -> Encoded:
     """Encode a secret with the codec of the options.
 
     "auto" takes latent for a face that the model generates closely and whose code has room, or that
-    a small image would show less closely still; else image.
+    a small image would show less closely still; else image.  A secret that is about a face (see
+    `faces`) is cut to that, unless it is aligned.
 
     Parameters
     ----------
@@ -43,27 +54,43 @@ def encode(request: Request) -> Encoded:
         return _as_image(request, objection)
     if objection:
         return _closer(face, request, objection)
-    return _shorter(face, request)
+    return _shorter(face.encoded, request)
 
 
-def _consider_face(request: Request) -> tuple[Encoded | None, str]:
+@dataclass(frozen=True)
+class _Face:
+    """A face's code, and where in the secret the face was cut out, None for all of the secret."""
+
+    encoded: Encoded
+    placement: Placement | None
+
+
+def _consider_face(request: Request) -> tuple[_Face | None, str]:
     """Return the code of the face, if there is one, and the objection to sending it, or ""."""
-    image = load_image(request.secret)
-    whole = _hides_whole(request)
-    unfit = faces.unfit_shape(image, whole=whole)
+    secret = load_image(request.secret)
+    chosen = request.options.face
+    model = request.model.load()
+    cut = None
+    if chosen == "auto":
+        cut = faces.subject(secret, model.image_size)
+    elif chosen is not None:
+        cut = faces.of_secret(secret, chosen, model.image_size)
+    unfit = faces.unfit_shape(secret, whole=cut is None)
     if unfit is not None:
         return None, unfit.reason
-    model = request.model.load()
     if model.quantizer is None:
         return None, f"the model {model.name} has no quantizer"
-    # "auto" hides the whole secret; hiding a part of it is for the user to choose.
-    face = None if whole else request.options.face
-    asked = replace(request, secret=image, options=replace(request.options, face=face))
+    shown = secret if cut is None else cut.image
+    asked = replace(request, secret=shown, options=replace(request.options, face=None))
     coded = latent.CODEC.code(asked, request.room())
     # Whether a secret is a face does not depend on the bits that it gets.
     usual = coded.preview if coded.quality == model.quality else None
     failed = faces.failed_criterion(model, coded.face, coded.code, usual)
-    return coded.encoded, failed.reason if failed is not None else ""
+    encoded = coded.encoded
+    if cut is not None:
+        encoded = replace(encoded, reason=encoded.reason + cut.clause, cut_out=bool(cut.clause))
+    found = _Face(encoded, None if cut is None else cut.placement)
+    return found, failed.reason if failed is not None else ""
 
 
 def _shorter(face: Encoded, request: Request) -> Encoded:
@@ -71,41 +98,60 @@ def _shorter(face: Encoded, request: Request) -> Encoded:
     size, room = len(face.payload), request.room()
     if size <= room:
         return face
+    takes, most = request.carrier.hidden_bytes(size), request.carrier.hidden_bytes(room)
     try:
         squeezed = _as_image(
-            request, f"the face's code takes {size} bytes, and {room} are safe here or allowed"
+            request, f"the face's code takes {takes} bytes, and {most} are safe here or allowed"
         )
     except CapacityError:
+        if request.options.budget is not None:
+            raise
         return face  # no image fits; whether the code does, its distortion decides
+    if request.options.budget is not None:
+        return squeezed
     return squeezed if len(squeezed.payload) < size else face
 
 
-def _closer(face: Encoded, request: Request, objection: str) -> Encoded:
+def _closer(face: _Face, request: Request, objection: str) -> Encoded:
     """Return the code of a face that shows it more closely than an image would; else the image."""
-    squeezed = _as_image(request, objection)
-    # A face that was chosen in a photo and the whole photo cannot be compared.
-    if not _hides_whole(request) or len(face.payload) > request.room():
-        return squeezed
-    if not _is_closer(face, squeezed):
-        return squeezed
-    though = f"closer than a small image would be, although {objection}"
-    return replace(face, reason=f"{face.reason}, {though}")
+    encoded, rival = face.encoded, request
+    if face.placement is not None:
+        # The secret is about the face, which is not to lose to an image that is only longer.
+        room = min(request.budget(), MORE_BYTES * len(encoded.payload))
+        most = request.carrier.hidden_bytes(room)
+        rival = replace(request, options=replace(request.options, budget=most))
+    if len(encoded.payload) <= request.room():
+        with suppress(CapacityError):
+            squeezed = _as_image(rival, objection)
+            if not _is_closer(face, squeezed):
+                return squeezed if rival is request else _as_image(request, objection)
+        though = f"closer than a small image would be, although {objection}"
+        return replace(encoded, reason=f"{encoded.reason}, {though}")
+    return _as_image(request, objection)
 
 
-def _is_closer(face: Encoded, squeezed: Encoded) -> bool:
-    assert face.shown is not None and face.preview is not None
-    assert squeezed.shown is not None and squeezed.preview is not None
-    if not faces.shows_same_person(face.shown, face.preview):
+def _is_closer(face: _Face, squeezed: Encoded) -> bool:
+    shown, preview = face.encoded.shown, face.encoded.preview
+    assert shown is not None and preview is not None
+    if not faces.shows_same_person(shown, preview):
         return False
-    theirs = models.likeness(squeezed.shown, squeezed.preview)
-    return models.likeness(face.shown, face.preview) >= theirs
+    theirs = models.likeness(shown, _same_part(face, squeezed))
+    return models.likeness(shown, preview) >= theirs
+
+
+def _same_part(face: _Face, squeezed: Encoded) -> Image.Image:
+    """Return what an image of the whole secret shows of the face, cut out as that was."""
+    assert squeezed.shown is not None and squeezed.preview is not None
+    if face.placement is None or face.encoded.shown is None:
+        return squeezed.preview
+    from e2style.data import align
+
+    smaller = squeezed.preview.width / squeezed.shown.width
+    centre, right = face.placement.centre * smaller, face.placement.right * smaller
+    return align.cut(squeezed.preview, align.Placement(centre, right), face.encoded.shown.width)
 
 
 def _as_image(request: Request, objection: str) -> Encoded:
     squeezed = image.CODEC.encode(request)
     described = squeezed.reason.removeprefix("codec image: ")
     return replace(squeezed, reason=f"codec image, because {objection}: {described}")
-
-
-def _hides_whole(request: Request) -> bool:
-    return request.options.face in ("auto", None)

@@ -1,6 +1,7 @@
-"""File codec: any bytes, compressed by Zstandard, with a bound on what comes out.
+"""File codec: any bytes and their name, compressed by Zstandard, with a bound on what comes out.
 
-The name, the times and the rights of a file are not kept: only its bytes travel.
+The times and the rights of a file are not kept: its bytes travel and, unless it is left out, its
+name, which comes first and is compressed with them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from PIL import Image
 from deephide.codecs.base import Content, Encoded, Request
 from deephide.errors import CapacityError, ExtractionError, InputImageError
 from deephide.formats.files import ImageSource, read_bytes
+from deephide.formats.names import is_portable, portable
 from deephide.models import LazyModel
 
 __all__ = [
@@ -41,27 +43,32 @@ class FileFormatError(ValueError):
     """The payload is none that `compress` would have written."""
 
 
-def compress(data: bytes) -> tuple[bytes, bytes]:
+def compress(data: bytes, name: str = "") -> tuple[bytes, bytes]:
     """Compress bytes, or store them where compression does not help.
 
     Parameters
     ----------
-    data : at most MAX_FILE_BYTES bytes
+    data : with the name at most MAX_FILE_BYTES bytes
+    name : of the file, portable; "" leaves it out
 
     Returns
     -------
-    parameters : 8 bytes: method, LE32 of the size, three zero bytes
+    parameters : 8 bytes: method, LE32 of the size, bytes of the name, two zero bytes
     payload : bytes
 
     Raises
     ------
-    ValueError : too long
+    ValueError : too long, or a name that is not portable
 
     Examples
     --------
-    >>> decompress(*compress(b"to be or not to be")) == b"to be or not to be"
-    True
+    >>> decompress(*compress(b"to be or not to be", "hamlet.txt"))
+    ('hamlet.txt', b'to be or not to be')
     """
+    if name and not is_portable(name):
+        raise ValueError(f"name: got {name!r}, which is not portable")
+    named = name.encode()
+    data = named + data
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"data: got {len(data)} bytes, allowed 0..{MAX_FILE_BYTES}")
     settings = zstandard.ZstdCompressionParameters.from_level(
@@ -74,7 +81,7 @@ def compress(data: bytes) -> tuple[bytes, bytes]:
     )
     packed = zstandard.ZstdCompressor(compression_params=settings).compress(data)
     method = _ZSTD if len(packed) < len(data) else _STORED
-    parameters = bytes([method]) + len(data).to_bytes(4, "little") + bytes(3)
+    parameters = bytes([method]) + len(data).to_bytes(4, "little") + bytes([len(named), 0, 0])
     return parameters, packed if method == _ZSTD else data
 
 
@@ -92,8 +99,8 @@ def is_hopeless(data: bytes, limit: int) -> bool:
     return len(packed) > _MARGIN * limit
 
 
-def decompress(parameters: bytes, payload: bytes) -> bytes:
-    """Invert `compress`; never yields more than the declared and allowed size.
+def decompress(parameters: bytes, payload: bytes) -> tuple[str, bytes]:
+    """Return name and bytes of a file; never yields more than the declared and allowed size.
 
     Parameters
     ----------
@@ -103,21 +110,24 @@ def decompress(parameters: bytes, payload: bytes) -> bytes:
     Raises
     ------
     FileFormatError : unknown method, a size that is too large or not what comes out, more than
-        one frame, or damaged bytes
+        one frame, damaged bytes, or a name that is not portable
     """
     method, size = parameters[0], int.from_bytes(parameters[1:5], "little")
-    if method not in (_STORED, _ZSTD) or any(parameters[5:]) or len(parameters) != 8:
+    if method not in (_STORED, _ZSTD) or any(parameters[6:]) or len(parameters) != 8:
         raise FileFormatError("unknown method")
-    if size > MAX_FILE_BYTES:
-        raise FileFormatError("the declared size is too large")
-    if method == _STORED:
-        if len(payload) != size:
-            raise FileFormatError("another size than declared")
-        return payload
-    data = _unpack(payload, size)
+    named = parameters[5]
+    if not named <= size <= MAX_FILE_BYTES:
+        raise FileFormatError("the declared size is out of range")
+    data = payload if method == _STORED else _unpack(payload, size)
     if len(data) != size:
         raise FileFormatError("another size than declared")
-    return data
+    try:
+        name = data[:named].decode()
+    except UnicodeDecodeError as error:
+        raise FileFormatError("the name is no UTF-8 text") from error
+    if name and not is_portable(name):
+        raise FileFormatError("the name is not portable")
+    return name, data[named:]
 
 
 def _unpack(payload: bytes, size: int) -> bytes:
@@ -140,13 +150,14 @@ def _unpack(payload: bytes, size: int) -> bytes:
 
 
 class FileCodec:
-    """The bytes of a file, compressed where that helps."""
+    """The bytes of a file and its name, compressed where that helps."""
 
     uses_model = False
 
     def encode(self, request: Request) -> Encoded:
         """Return the bytes of the secret, compressed or as they are."""
-        data = _read_bytes(request.secret)
+        name = _name_of(request)
+        data = _read_bytes(request.secret, MAX_FILE_BYTES - len(name.encode()))
         limit = request.carrier.limit
         if is_hopeless(data, limit):
             raise CapacityError(
@@ -156,34 +167,42 @@ class FileCodec:
                 capacity_bits=8 * limit,
                 hint="take a shorter file or a larger photo",
             )
-        parameters, payload = compress(data)
+        parameters, payload = compress(data, name)
         how = "compressed" if parameters[0] == _ZSTD else "stored"
+        named = f" and the name {name}" if name else ""
         return Encoded(
             codec="file",
             parameters=parameters,
             payload=payload,
-            reason=f"codec file: {len(data)} bytes, {how} in {len(payload)}",
+            reason=f"codec file: {len(data)} bytes{named}, {how} in {len(payload)}",
         )
 
     def decode(self, parameters: bytes, payload: bytes, model: LazyModel) -> Content:
-        """Return the bytes of the file."""
+        """Return the bytes and the name of the file."""
         try:
-            return Content("file", data=decompress(parameters, payload))
+            name, data = decompress(parameters, payload)
         except FileFormatError as error:
             raise ExtractionError from error
+        return Content("file", data=data, name=name or None)
 
 
-def _read_bytes(secret: ImageSource | bytes) -> bytes:
+def _name_of(request: Request) -> str:
+    """Return the name that travels: the one that was asked for, or that of the secret's path."""
+    asked, secret = request.options.name, request.secret
+    if asked is not None:
+        return portable(asked)
+    return portable(os.fspath(secret)) if isinstance(secret, str | os.PathLike) else ""
+
+
+def _read_bytes(secret: ImageSource | bytes, most: int) -> bytes:
     if isinstance(secret, bytes):
         data = secret
     elif isinstance(secret, Image.Image):
         raise ValueError("secret: got an image, the file codec takes bytes or a path")
     else:
-        data = read_bytes(Path(os.fspath(secret)), "secret", MAX_FILE_BYTES)
-    if len(data) > MAX_FILE_BYTES:
-        raise InputImageError(
-            f"the secret has {len(data)} bytes, at most {MAX_FILE_BYTES} are allowed"
-        )
+        data = read_bytes(Path(os.fspath(secret)), "secret", most)
+    if len(data) > most:
+        raise InputImageError(f"the secret has {len(data)} bytes, at most {most} are allowed")
     return data
 
 

@@ -311,17 +311,19 @@ class ImageCodec:
         budget = request.budget()
         found = squeeze(image, budget)
         if found is None:
+            most = request.options.budget or request.carrier.hidden_bytes(budget)
             raise CapacityError(
-                f"no image fits in {budget} bytes, however small",
-                needed_bits=8 * (budget + 1),
-                capacity_bits=8 * budget,
+                f"no image fits in {most} bytes, container included, however small",
+                needed_bits=8 * (most + 1),
+                capacity_bits=8 * most,
                 hint="take a larger photo with more texture, or a larger --budget",
             )
         return Encoded(
             codec="image",
             parameters=found.parameters,
             payload=found.payload,
-            reason=f"codec image: {found.description}, {len(found.payload)} bytes, shown at "
+            reason=f"codec image: {found.description}, in "
+            f"{request.carrier.hidden_bytes(len(found.payload))} bytes, shown at "
             f"{found.preview.width} x {found.preview.height}",
             preview=found.preview,
             shown=image,

@@ -25,7 +25,7 @@ from PIL import Image
 
 from deephide import inference, models
 from deephide.codecs import faces, fingerprints
-from deephide.codecs.base import Content, Encoded, Request
+from deephide.codecs.base import Content, Encoded, Request, over_budget
 from deephide.errors import ExtractionError
 from deephide.models import LazyModel, Model
 
@@ -192,8 +192,17 @@ class LatentCodec:
     uses_model = True
 
     def encode(self, request: Request) -> Encoded:
-        """Return the code of the secret's face, within the budget if there is one."""
-        return self.code(request, request.options.budget).encoded
+        """Return the code of the secret's face, within the budget if there is one.
+
+        Raises
+        ------
+        CapacityError : no code of the face is so short
+        """
+        allowed = request.allowed()
+        found = self.code(request, allowed).encoded
+        if allowed is not None and len(found.payload) > allowed:
+            raise over_budget("the face's code", len(found.payload), request)
+        return found
 
     def code(self, request: Request, most: int | None) -> CodedFace:
         """Return the face's code in at most so many bytes, if that can be.
@@ -204,25 +213,28 @@ class LatentCodec:
         InputImageError : the secret shows no face that can be cut out
         """
         model, options = request.model.load(), request.options
-        face, cropped = faces.of_request(request, model)
+        cut = faces.of_request(request, model)
+        face = cut.image
         code = inference.invert(model, face)
         quality, integers, payload = fit_quality(
             model, code, wanted=options.quality, ceiling=options.budget, most=most
         )
         preview = inference.generate(model, models.dequantise(model, integers, quality))
         psnr = models.agreement(face, preview)
+        hidden = request.carrier.hidden_bytes(len(payload))
         chosen = f", quality {quality} of {len(model.quantizers)}"
         encoded = Encoded(
             codec="latent",
             parameters=fingerprints.to_parameters(model, quality),
             payload=payload,
             reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}: "
-            f"the model reconstructs the face at {psnr:.1f} dB{cropped}",
+            f"the model reconstructs the face at {psnr:.1f} dB, in {hidden} bytes{cut.clause}",
             preview=preview,
             shown=face,
             secret_psnr=psnr,
             model=model.name,
             integers=integers,
+            cut_out=cut.placement is not None,
         )
         return CodedFace(encoded, face, code, quality)
 

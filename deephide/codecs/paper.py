@@ -100,7 +100,8 @@ class PaperCodec:
     def encode(self, request: Request) -> Encoded:
         """Return the face's code, rounded as the options say."""
         model, rounding = request.model.load(), request.options.rounding
-        face, cropped = faces.of_request(request, model)
+        cut = faces.of_request(request, model)
+        face = cut.image
         code = inference.invert(model, face)
         try:
             integers = round_code(code, rounding)
@@ -118,7 +119,7 @@ class PaperCodec:
             parameters=fingerprints.to_parameters(model),
             payload=pack(integers),
             reason=f"codec paper, {rounding} integers: the face comes back at {psnr:.1f} dB"
-            f"{cropped}",
+            f"{cut.clause}",
             preview=preview,
             shown=face,
             secret_psnr=psnr,

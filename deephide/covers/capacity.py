@@ -18,14 +18,14 @@ __all__ = ["Capacity", "Fit", "fit_in", "measure_capacity"]
 
 @dataclass(frozen=True)
 class Fit:
-    """What the safe amount is worth to the codecs, keys and framing taken off.
+    """What the safe amount is worth to the codecs.
 
-    `latent_bytes` is the median of what codes of faces take, `latent_most` the most that counts as
-    a face's; None where that is not known of the model.  `latent` says for which part of all faces
-    the code fits: "all" (19 of 20 at least), "most", "none" (less than half) or "unknown".  An
-    image of `image_side` pixels fits, which scaled up looks
-    like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
-    those of a compressed file.
+    `latent_bytes` is the median of what hidden faces take, `latent_most` the most that counts as
+    a face's, container included; None where that is not known of the model.  `latent` says for
+    which part of all faces the code fits: "all" (19 of 20 at least), "most", "none" (less than
+    half) or "unknown".  An image of `image_side` pixels fits, which scaled up looks like a photo
+    at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
+    those of a compressed file, for which the container is taken off.
     """
 
     latent: str
@@ -108,12 +108,16 @@ def fit_in(room: int, sizes: CodeSizes) -> Fit:
     room = max(room, 0)
     return Fit(
         latent=_share(room, sizes),
-        latent_bytes=sizes.usual,
-        latent_most=sizes.most,
+        latent_bytes=_with_container(sizes.usual),
+        latent_most=_with_container(sizes.most),
         image_side=typical_side(room),
         image_psnr=typical_psnr(room),
         file_bytes=room,
     )
+
+
+def _with_container(payload: int | None) -> int | None:
+    return None if payload is None else payload + layout.OVERHEAD_BYTES
 
 
 def _share(room: int, sizes: CodeSizes) -> str:

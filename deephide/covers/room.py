@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from deephide.container import hiding, keys, layout
@@ -88,6 +89,15 @@ class Room:
         hard = hiding.limit_bits(self.cover.elements, *costs, self.key)
         least = min(MIN_DEFAULT_BUDGET, self._payload_bytes(hard, share=2))
         return max(0, min(max(self.safe(), least), MAX_DEFAULT_BUDGET))
+
+    def hidden_bytes(self, payload: int) -> int:
+        """Return everything that is hidden with so many bytes of payload."""
+        content = layout.padded_bytes(payload + 1) if self.padded else payload
+        return hiding.message_bits(layout.HEADER_BYTES + content, self.key) // 8
+
+    def payload_within(self, hidden: int) -> int:
+        """Return the longest payload with which so many bytes are hidden; 0 if there is none."""
+        return max(0, bisect_right(range(hidden + 1), hidden, key=self.hidden_bytes) - 1)
 
     def _payload_bytes(self, message_bits: int, share: int = 1) -> int:
         """Return the payload of a message, or of half of it for a share of 2, and so on."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias, TypeVar
 
 from PIL import Image
 
@@ -14,11 +15,59 @@ from deephide.errors import InputImageError
 from deephide.formats.names import refusal
 from deephide.formats.refusals import too_long
 
-__all__ = ["ImageSource", "file_size", "first_bytes", "read_bytes", "read_source"]
+__all__ = [
+    "ImageSource",
+    "file_size",
+    "first_bytes",
+    "lasting",
+    "read_bytes",
+    "read_source",
+    "read_stream",
+]
 
 ImageSource: TypeAlias = "Image.Image | str | os.PathLike[str]"
 
 MAX_FILE_BYTES = 320 << 20  # the largest image, RGBA without compression, takes 256 MiB
+
+
+Source = TypeVar("Source")
+
+
+def lasting(source: Source, role: str, limit: int | None = None) -> Source | bytes:
+    """Return a source that can be read more than once: a pipe, or a device, becomes its content.
+
+    Parameters
+    ----------
+    source : any; the path of a regular file, or of nothing, is returned as it is
+    role : what it is, as messages call it
+    limit : bytes; None means MAX_FILE_BYTES
+
+    Raises
+    ------
+    InputImageError : it cannot be read, is empty, or goes on beyond the limit
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return source
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or refusal(path) is not None:
+        return source
+    with _translated(path, role), path.open("rb") as stream:
+        return read_stream(stream, role, limit)
+
+
+def read_stream(stream: IO[bytes], role: str, limit: int | None = None) -> bytes:
+    """Return all that comes out of a stream; errors as those of `lasting`."""
+    limit = MAX_FILE_BYTES if limit is None else limit
+    data = stream.read(limit + 1)
+    if not data:
+        raise InputImageError(f"the {role} is empty: nothing came through the pipe")
+    if len(data) > limit:
+        raise InputImageError(f"the {role} has more than {limit} bytes, which is too long")
+    return data
 
 
 def file_size(path: Path, role: str) -> int:

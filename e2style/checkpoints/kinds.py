@@ -14,6 +14,7 @@
 | recogniser    | none; the small one that ships                    | SmallRecogniser |
 | mobilefacenet | MobileFaceNet as .npz, under our own keys         | MobileFaceNet   |
 | small_parser  | a small face-parsing U-Net as .npz, our own keys  | ParsingEncoder  |
+| mtcnn         | none; the face detector that ships                | Cascade         |
 
 A file is known by its keys. Converted, each is a safetensors file of our own names whose
 header says its kind. A new kind is one entry of `KINDS`.
@@ -40,6 +41,7 @@ from e2style.models.inception import Inception
 from e2style.models.inversion import weightless
 from e2style.models.irse50 import IRSE50
 from e2style.models.mobilefacenet import MobileFaceNet
+from e2style.models.mtcnn import Cascade
 from e2style.models.parsing_unet import ParsingUNet
 from e2style.models.recognisers import (
     CURRICULAR_UNITS,
@@ -225,6 +227,7 @@ KINDS = {
         Kind("recogniser", SmallRecogniser),
         Kind("mobilefacenet", MobileFaceNet, files=("mobilefacenet.npz",)),
         Kind("small_parser", ParsingEncoder, files=("face_parsing_unet.npz",)),
+        Kind("mtcnn", Cascade),
     )
 }
 

@@ -67,6 +67,13 @@ class Placement:
         signs = ((-1, -1), (-1, 1), (1, 1), (1, -1))
         return np.array([self.centre + a * self.right + b * down for a, b in signs])
 
+    def share_inside(self, size: tuple[int, int]) -> float:
+        """Share of the square that lies inside a photo of this width and height, to a percent."""
+        x, y = np.meshgrid(*2 * (np.arange(-0.95, 1, 0.1),))
+        down = np.array([-self.right[1], self.right[0]])
+        points = self.centre + x[..., None] * self.right + y[..., None] * down
+        return float(((points >= 0) & (points < size)).all(-1).mean())
+
     def affine(self, size: int) -> tuple[float, ...]:
         """Six numbers that take a pixel of an image of `size` to the photo, as Pillow wants."""
         x, y = self.right * 2 / size

@@ -6,16 +6,16 @@
                                                                    │
                                        landmarks ◄─ O-Net ◄────────┘
 
-The weights are those of the package facenet-pytorch (MIT, 2 MB), which is read but not imported.
+The weights are those of the package facenet-pytorch (MIT, 2 MB), and ship; recipes/detector.py
+converts them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
+import functools
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from e2style.checkpoints.networks import load_network
+from e2style.checkpoints.shipped import weights_file
 from e2style.checkpoints.tensors import fill, read_content
 from e2style.errors import CheckpointError
 from e2style.models.inversion import weightless
-from e2style.models.mtcnn import OutputNetwork, ProposalNetwork, RefinementNetwork
+from e2style.models.mtcnn import Cascade, OutputNetwork
 
 __all__ = ["Detector", "Face", "load_detector"]
 
@@ -43,12 +45,7 @@ PROPOSED = 12  # side of P-Net's window
 STRIDE = 2
 CANDIDATES = 300  # per stage; a crowd has fewer faces
 
-_PARTS = {"pnet": ProposalNetwork, "rnet": RefinementNetwork, "onet": OutputNetwork}
-PACKAGE = "facenet_pytorch"
-MISSING = (
-    "no face can be found without the weights of a detector; install the extra: "
-    "pip install 'deephide[align]', or pip install --no-deps facenet-pytorch==2.5.3"
-)
+DETECTOR = "mtcnn.safetensors"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,15 +75,13 @@ class Detector:
 
     Parameters
     ----------
-    proposal, refinement, output : the three networks with their weights
+    cascade : the three networks with their weights
     """
 
-    def __init__(
-        self, proposal: ProposalNetwork, refinement: RefinementNetwork, output: OutputNetwork
-    ) -> None:
-        self._proposal = proposal.eval().requires_grad_(False)
-        self._refinement = refinement.eval().requires_grad_(False)
-        self._output = output.eval().requires_grad_(False)
+    def __init__(self, cascade: Cascade) -> None:
+        networks = cascade.eval().requires_grad_(False)
+        self._proposal, self._refinement = networks.pnet, networks.rnet
+        self._output = networks.onet
 
     @torch.inference_mode()
     def find(self, photo: Image.Image) -> list[Face]:
@@ -144,35 +139,35 @@ def load_detector(folder: str | os.PathLike[str] | None = None) -> Detector:
 
     Parameters
     ----------
-    folder : holds pnet, rnet and onet as `.pt`, or as `mtcnn_*.npz`; None means DEEPHIDE_MODEL_DIR
-        if it holds them, else that of the installed package facenet-pytorch
+    folder : holds pnet, rnet and onet as `.pt`, or as `mtcnn_*.npz`; None means those that ship,
+        which are loaded once
 
     Raises
     ------
-    CheckpointError : no such files, or they are damaged; says what to install
+    CheckpointError : no such files, or they are damaged
     """
-    place = _installed() if folder is None else Path(folder)
-    networks: list[Any] = []
-    for name, kind in _PARTS.items():
+    return _shipped() if folder is None else Detector(_of_folder(Path(folder)))
+
+
+@functools.cache
+def _shipped() -> Detector:
+    try:
+        cascade = load_network(weights_file(DETECTOR))
+    except CheckpointError as error:
+        raise CheckpointError(f"the face detector of this installation: {error}") from error
+    assert isinstance(cascade, Cascade)
+    return Detector(cascade)
+
+
+def _of_folder(place: Path) -> Cascade:
+    with weightless():
+        cascade = Cascade()
+    for name, network in cascade.named_children():
         path = _file(place, name)
         if path is None:
             raise CheckpointError(f"detector {place}: there is no {name}.pt or mtcnn_{name}.npz")
-        with weightless():
-            network = kind()
         fill(network, read_content(path), what=f"detector {path.name}")
-        networks.append(network)
-    return Detector(*networks)
-
-
-def _installed() -> Path:
-    folder = Path(os.environ.get("DEEPHIDE_MODEL_DIR", ""))
-    if folder.name and all(_file(folder, name) for name in _PARTS):
-        return folder
-    # Importing the package would import torchvision.
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise CheckpointError(MISSING)
-    return Path(found.submodule_search_locations[0]) / "data"
+    return cascade
 
 
 def _file(folder: Path, name: str) -> Path | None:

@@ -86,3 +86,11 @@ class OutputNetwork(nn.Module):
         x = self.prelu5(self.dense5(_flat(x)))
         points = self.dense6_3(x).reshape(-1, 2, LANDMARKS).transpose(1, 2)
         return self.dense6_1(x).softmax(1)[:, 1], self.dense6_2(x), points
+
+
+class Cascade(nn.Module):
+    """The three networks together, as one file holds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pnet, self.rnet, self.onet = ProposalNetwork(), RefinementNetwork(), OutputNetwork()

@@ -336,15 +336,33 @@ def avif_file(w, h, payload):
     return boxes(len(boxes(0)) + 8) + box(b"mdat", data)
 
 
+DEVICES = "CON PRN AUX NUL CONIN$ CONOUT$".split() + [
+    port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"
+]
+
+
 def file_bytes(parameters, payload, unpack_frame):
     """Section 9.3; `unpack_frame` decodes a whole Zstandard frame, with its magic number."""
-    size = int.from_bytes(parameters[1:5], "little")
-    reject_unless(parameters[0] in (0, 1) and not any(parameters[5:]) and size <= 1 << 26)
+    size, named = int.from_bytes(parameters[1:5], "little"), parameters[5]
+    reject_unless(parameters[0] in (0, 1) and not any(parameters[6:]) and size <= 1 << 26)
     data = payload
     if parameters[0]:
         data = unpack_frame((0xFD2FB528).to_bytes(4, "little") + payload)
-    reject_unless(len(data) == size)
-    return data
+    reject_unless(len(data) == size and named <= min(size, 128))
+    if not named:
+        return "", data
+    try:
+        name = data[:named].decode("utf-8")
+    except UnicodeDecodeError:
+        raise RejectedError from None
+    for character in name:
+        code = ord(character)
+        reject_unless(not (code < 0x20 or 0x7F <= code < 0xA0 or character in '/\\:*?"<>|'))
+        reject_unless(code not in (0x200E, 0x200F))
+        reject_unless(not (0x2028 <= code <= 0x202E or 0x2066 <= code <= 0x2069))
+    reject_unless(name[0] not in ".- ~" and name[-1] not in ". ")
+    reject_unless(name.partition(".")[0].rstrip(" ").upper() not in DEVICES)
+    return name, data[named:]
 
 
 def paper_integers(payload, n_codes):

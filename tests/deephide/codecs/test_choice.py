@@ -38,19 +38,42 @@ def test_auto_sends_a_picture_where_a_face_cannot_travel(face, photo, model):
 
 
 def test_auto_sends_a_picture_where_the_code_of_a_face_is_not_safe(face, photo, model, monkeypatch):
-    result = deephide.embed(face, photo, "p", model, budget=120)
-    assert result.codec == "image" and result.payload_bits <= 8 * (54 + 120)
-    assert "the face's code takes 167 bytes, and 120 are safe here or allowed" in result.reason
-    assert deephide.embed(face, photo, "p", model, budget=167).codec == "latent"
+    result = deephide.embed(face, photo, "p", model, budget=174)
+    assert result.codec == "image" and result.payload_bits <= 8 * 174
+    assert "the face's code takes 221 bytes, and 174 are safe here or allowed" in result.reason
+    result = deephide.embed(face, photo, "p", model, budget=221)
+    assert result.codec == "latent" and result.payload_bits == 8 * 221
+    assert "in 221 bytes" in result.reason
     assert deephide.embed(face, photo, "p", model).codec == "latent"
-    # Where no image is smaller than the code, the code goes.
-    assert deephide.embed(face, photo, "p", model, budget=12).codec == "latent"
+    # Where no picture is smaller than the code, the code goes.
     assert deephide.embed(face, photo.crop((0, 0, 60, 96)), "p", model).codec == "latent"
     monkeypatch.setattr(latent, "compress", lambda *_: bytes(999))
     result = deephide.embed(face, photo, "p", model)
-    room = deephide.capacity(photo).fit.file_bytes
+    room = deephide.capacity(photo).safe_bytes
     assert result.codec == "image" and result.payload_bits <= result.safe_bits
-    assert f"takes 999 bytes, and {room} are safe here" in result.reason
+    assert f"takes 1053 bytes, and {room} are safe here" in result.reason
+
+
+@pytest.mark.parametrize("codec", ["auto", "latent", "image"])
+def test_a_budget_binds_whatever_travels(face, photo, model, codec):
+    for budget in (12, 60):
+        with pytest.raises(deephide.CapacityError) as caught:
+            deephide.embed(face, photo, "p", model, codec=codec, budget=budget)
+        assert caught.value.capacity_bits == 8 * budget < caught.value.needed_bits
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_budget_counts_everything_that_is_hidden(face, photo, model, padded):
+    for codec in ("auto", "latent", "image"):
+        for budget in (150, 240, 400):
+            try:
+                result = deephide.embed(
+                    face, photo, "p", model, codec=codec, budget=budget, pad=padded
+                )
+            except deephide.CapacityError as error:
+                assert codec == "latent" and error.needed_bits > 8 * budget
+            else:
+                assert result.payload_bits <= 8 * budget
 
 
 def test_image_and_file_need_no_model_on_either_side(face, photo, tmp_path):

@@ -33,7 +33,8 @@ def parts(name):
 
 def ours(codec, parameters, payload):
     if codec == "file":
-        return file_codec.decompress(parameters, payload).hex()
+        name, data = file_codec.decompress(parameters, payload)
+        return {"name": name, "bytes": data.hex()}
     if codec == "paper":
         return paper.unpack(payload, 1).ravel().tolist()
     shown = image_codec.expand(parameters, payload).size
@@ -45,7 +46,8 @@ def ours(codec, parameters, payload):
 
 def second(reader, codec, parameters, payload):
     if codec == "file":
-        return reader.file_bytes(parameters, payload, unpack_frame(reader)).hex()
+        name, data = reader.file_bytes(parameters, payload, unpack_frame(reader))
+        return {"name": name, "bytes": data.hex()}
     if codec == "paper":
         return reader.paper_integers(payload, 1)
     file, coded, shown = reader.picture_file(parameters, payload)

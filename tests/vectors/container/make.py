@@ -363,10 +363,17 @@ def payloads():
     add("AVIF, other height than its sequence header", "image", avif, data)
     text = b"to be or not to be, that is the question: " * 3
     parameters, packed = file_codec.compress(text)
-    add("compressed", "file", parameters, packed, text.hex())
+    add("compressed", "file", parameters, packed, {"name": "", "bytes": text.hex()})
     stored = file_codec.compress(b"\x07")
-    add("stored", "file", *stored, "07")
-    add("nothing", "file", *file_codec.compress(b""), "")
+    add("stored", "file", *stored, {"name": "", "bytes": "07"})
+    add("nothing", "file", *file_codec.compress(b""), {"name": "", "bytes": ""})
+    for title, data in (
+        ("compressed, named", text),
+        ("stored, named", b"\x07"),
+        ("a name alone", b""),
+    ):
+        named = file_codec.compress(data, "Hamlet, été.txt")
+        add(title, "file", *named, {"name": "Hamlet, été.txt", "bytes": data.hex()})
     add("other size", "file", parameters[:1] + b"\x01" + parameters[2:], packed)
     add("stored, other size", "file", stored[0], b"\x07\x08")
     add("too large a size", "file", parameters[:4] + b"\x04" + parameters[5:], packed)
@@ -374,6 +381,23 @@ def payloads():
     add("file, reserved byte", "file", parameters[:7] + b"\1", packed)
     add("byte missing", "file", parameters, packed[:-1])
     add("byte left over", "file", parameters, packed + b"\0")
+    add("a name that is longer than the file", "file", stored[0][:5] + b"\2\0\0", b"\x07")
+    for title, name in (
+        ("a path", b"a/b"),
+        ("a path of Windows", b"a\\b"),
+        ("a drive", b"a:b"),
+        ("a name of dots", b".."),
+        ("a hidden name", b".profile"),
+        ("an option", b"-rf"),
+        ("a name that ends in a space", b"a "),
+        ("a name with a control character", b"a\x1bb"),
+        ("a name that is turned around", "a\u202eb".encode()),
+        ("a name that is no UTF-8", b"\xff"),
+        ("a device", b"nul.txt"),
+        ("a name of 129 bytes", b"a" * 129),
+    ):
+        size = len(name).to_bytes(4, "little")
+        add(title, "file", b"\0" + size + bytes([len(name), 0, 0]), name)
     integers = (np.arange(512) * 37 % 511 - 255).astype(np.int32)
     nine_bits = paper.pack(integers)
     add("paper", "paper", bytes(8), nine_bits, integers.tolist())
