@@ -15,6 +15,7 @@ import click
 
 from cli import (
     deephide_doctor,
+    deephide_keys,
     deephide_lab,
     deephide_many,
     deephide_models,
@@ -33,8 +34,8 @@ from cli.options import (
     model_option,
     output_options,
 )
-from cli.passphrase import Sources, read_secrets
-from cli.program import command, exit_on_termination
+from cli.passphrase import WEAK, Sources, read_secrets
+from cli.program import command, run_program
 from cli.progress import stage_weights
 from cli.render import Terminal
 from cli.reports import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "app",
     "deephide_doctor",
+    "deephide_keys",
     "deephide_lab",
     "deephide_many",
     "deephide_models",
@@ -142,6 +144,8 @@ def embed(
         raise click.UsageError("--keep-times has no effect with a carrier that is no file")
     if secrets.missing:
         terminal.warning(open_to_all(codec))
+    elif secrets.weak:
+        terminal.warning(WEAK)
     suffix = suffixes(photo)[0] if channel is None else ".jpg"
     needs_code = is_read_by_compiled_code(photo)
     if output != "-":
@@ -290,38 +294,6 @@ def capacity(
     terminal.result(*capacity_report(terminal, carrier, found))
 
 
-@command(
-    app,
-    examples=(
-        "deephide keygen",
-        "deephide keygen -o identity.txt --json",
-    ),
-)
-@click.option(
-    "-o",
-    "--output",
-    default="identity.txt",
-    show_default=True,
-    metavar="PATH",
-    help="Output: the identity file to write; it is never replaced.",
-)
-def keygen(terminal: Terminal, output: str) -> None:
-    """Make a key pair: write the identity, print the public key.
-
-    Whoever has the public key can hide a face for the owner of the identity file, which only
-    its owner can read (mode 0600) and which opens everything that was hidden for it.
-    """
-    if output == "-":
-        raise click.UsageError("an identity goes into a file, because only its owner may read it")
-    import deephide
-    from deephide.output import within
-
-    output = str(within(output, "identity.txt"))
-    public = deephide.keygen(output)
-    terminal.info(f"the identity is in {click.format_filename(output)}: keep it secret")
-    terminal.result(public, {"output": output, "public_key": public})
-
-
 def _for_channel(
     options: EmbedOptions, channel: str | None, hygiene: dict[str, Any]
 ) -> EmbedOptions:
@@ -391,6 +363,5 @@ add_completion(app, "deephide")
 
 
 def main() -> None:
-    """Run the command; the entry point of the installed script."""
-    exit_on_termination()
-    app.main(prog_name="deephide")
+    """Run the command."""
+    run_program(app, "deephide")

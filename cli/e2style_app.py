@@ -21,7 +21,7 @@ from cli import (
 from cli.completion import add_completion
 from cli.e2style_group import app
 from cli.options import check_output
-from cli.program import command, exit_on_termination
+from cli.program import command, run_program
 from cli.render import Terminal
 from e2style.errors import ConfigError
 
@@ -236,9 +236,8 @@ add_completion(app, "e2style")
 
 
 def main() -> None:
-    """Run the command; the entry point of the installed script."""
-    exit_on_termination()
-    app.main(prog_name="e2style")
+    """Run the command."""
+    run_program(app, "e2style")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum, unique
 
 from deephide.errors import DeephideError
@@ -49,4 +50,6 @@ def of_error(error: BaseException) -> ExitCode:
             return code
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
+    if isinstance(error, OSError) and error.errno is not None and error.errno != errno.ENOMEM:
+        return ExitCode.OUTPUT
     return ExitCode.BUG

@@ -13,6 +13,7 @@ from deephide.errors import PassphraseError
 
 __all__ = [
     "VARIABLE",
+    "WEAK",
     "Secrets",
     "Sources",
     "read_passphrase",
@@ -22,6 +23,13 @@ __all__ = [
 
 VARIABLE = "DEEPHIDE_PASSPHRASE"
 _MAX_BYTES = 65536
+_MARK = "\ufeff"  # the byte order mark
+# A dozen letters that nobody would guess hold 56 bits; a word of a dictionary holds 17.
+SHORT = 12
+WEAK = (
+    f"the passphrase is short (fewer than {SHORT} characters, or few different ones) and can be "
+    "guessed from the stego: deephide passphrase makes a good one"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,13 @@ class Secrets:
     key_file: str | None
     recipients: tuple[str, ...] = ()
     identity: str | None = None
+
+    @property
+    def weak(self) -> bool:
+        """Whether a passphrase alone opens the container, and is one that can be guessed."""
+        if self.passphrase is None or self.key_file:
+            return False
+        return len(self.passphrase) < SHORT or len({*self.passphrase}) < SHORT // 2
 
     @property
     def missing(self) -> bool:
@@ -113,6 +128,7 @@ def read_passphrase_file(path: str) -> str:
 
 
 def _not_empty(text: str, source: str) -> str:
+    text = text.removeprefix(_MARK)  # editors of Windows begin a file of UTF-8 with it
     if not text:
         raise PassphraseError(
             f"the passphrase from {source} is empty", hint="use a passphrase of several words"
@@ -137,7 +153,7 @@ def _keep_one(given: list[str]) -> str:
 
 
 def _ask(confirm: bool) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise PassphraseError(
             "there is no terminal to ask for a passphrase",
             hint=f"use --passphrase-file, --passphrase-fd or {VARIABLE}",
@@ -162,6 +178,8 @@ def _read(sources: Sources) -> bytes:
             with os.fdopen(sources.descriptor, "rb", closefd=False) as stream:
                 return stream.read(_MAX_BYTES + 1)
         if sources.file == "-":
+            if sys.stdin is None:
+                raise PassphraseError("the passphrase cannot be read: stdin is closed")
             return sys.stdin.buffer.readline(_MAX_BYTES + 1)
         with Path(str(sources.file)).open("rb") as stream:
             return stream.read(_MAX_BYTES + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import io
 import signal
@@ -16,8 +17,10 @@ from cli.exit_codes import ExitCode
 from cli.file_types import of_metavar
 from cli.inputs import check_outputs
 from cli.render import Problem, Terminal
+from cli.start import end_at_once
+from deephide.errors import OutputError
 
-__all__ = ["App", "Family", "Grouped", "command", "exit_on_termination"]
+__all__ = ["App", "Family", "Grouped", "command", "exit_on_termination", "run_program"]
 
 Function = Callable[..., Any]
 
@@ -56,6 +59,8 @@ class App(_WithExamples, click.Group):
         terminal = Terminal(name, as_json="--json" in given, debug="--debug" in given)
         extra["standalone_mode"] = False
         try:
+            if sys.stdout is None:
+                raise OutputError("the result cannot be written: stdout is closed")
             code = super().main(given, prog_name=name, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             terminal.help(error.ctx.get_help())
@@ -67,6 +72,8 @@ class App(_WithExamples, click.Group):
             code = ExitCode.USAGE
         except (click.Abort, KeyboardInterrupt):
             code = terminal.failure(KeyboardInterrupt())
+        except BrokenPipeError:
+            code = terminal.hung_up()
         except Exception as error:
             code = terminal.failure(error)
         sys.exit(int(code or 0) if isinstance(code, int) else 0)
@@ -135,6 +142,38 @@ _ENDINGS = {
     "SIGHUP": ExitCode.HANGUP,
     "SIGQUIT": ExitCode.QUIT,
 }
+
+
+def run_program(app: App, program: str) -> None:
+    """Run a command as a process does: signals unwind the stack, and then end it at once.
+
+    Parameters
+    ----------
+    app : the group of its commands
+    program : its name
+    """
+    exit_on_termination()
+    exit_on_interrupt()
+    try:
+        app.main(prog_name=program)
+    finally:
+        end_at_once(program)
+
+
+def exit_on_interrupt() -> None:
+    """Let a Ctrl-C unwind the stack, also where the code that it meets would swallow it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = sys.unraisablehook
+
+    def again(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            _thread.interrupt_main()
+        else:
+            usual(unraisable)
+
+    sys.unraisablehook = again
 
 
 def exit_on_termination() -> None:

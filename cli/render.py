@@ -11,10 +11,11 @@ import logging
 import math
 import os
 import platform
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
@@ -22,13 +23,19 @@ from typing import Any
 import click
 
 from cli.exit_codes import ExitCode, of_error
-from deephide.errors import DeephideError
+from deephide.errors import DeephideError, OutputError
 from e2style.errors import E2StyleError
 
 __all__ = ["LOGGERS", "SCHEMA", "Problem", "Terminal", "finite", "problem"]
 
 SCHEMA = 1
 
+_SMALLER = "close other programs, or take a smaller image"
+# What torch and the loader of libraries say of it; theirs is no MemoryError.
+_MEMORY = re.compile(
+    "can't allocate memory|cannot allocate memory|failed to map segment|not enough memory",
+    re.IGNORECASE,
+)
 LOGGERS = ("deephide", "stc", "e2style")
 _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
 
@@ -52,8 +59,35 @@ def problem(error: BaseException) -> Problem:
         return Problem(code, name, str(error))
     if code is ExitCode.INTERRUPTED:
         return Problem(code, name, "interrupted")
+    if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
+        return Problem(code, "MemoryError", "there is not enough memory for this", _SMALLER)
+    if code is ExitCode.OUTPUT:  # an OSError that nobody met before
+        return Problem(code, name, in_words(error))
     message = f"unexpected {name}: {_first_line(error)}"
     return Problem(code, name, message, "rerun with --debug and report what it prints")
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error of the system as a sentence, without its number.
+
+    Examples
+    --------
+    >>> in_words(FileNotFoundError(2, "No such file or directory", "a.txt"))
+    'a.txt: no such file or directory'
+    """
+    reason = (getattr(error, "strerror", None) or _first_line(error)).lower()
+    name = getattr(error, "filename", None)
+    if isinstance(name, str | bytes):
+        return f"{click.format_filename(name)}: {reason}"
+    return "the current folder no longer exists" if _is_nowhere() else f"the system said: {reason}"
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 class Terminal:
@@ -89,36 +123,36 @@ class Terminal:
         if self.as_json:
             _print_json({"ok": True, **fields})
         else:
-            click.echo(click.format_filename(text))
+            _print(click.format_filename(text))
 
     def binary(self, data: bytes) -> None:
         """Write bytes to stdout."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _to_stdout():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
 
     def help(self, text: str) -> None:
         """Print the help of a program that was called without a command."""
         if self.as_json:
             self.report(Problem(ExitCode.USAGE, "UsageError", "missing command", "see --help"))
         else:
-            click.echo(text, err=True)
+            _tell(text)
 
     def hung_up(self) -> ExitCode:
         """Stay quiet after the reader of stdout has gone, also when Python flushes it at exit."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        _forget_stdout()
         return ExitCode.PIPE
 
     def info(self, text: str) -> None:
         """Print a message that needs no action."""
         if not self.quiet and not self.as_json:
-            click.echo(f"{self.program}: {text}", err=True)
+            _tell(f"{self.program}: {text}")
 
     def warning(self, text: str) -> None:
         """Print a message that may need action; with --json it joins the object."""
         self.warnings.append(text)
         if not self.quiet and not self.as_json:
-            click.echo(f"{self.program}: warning: {text}", err=True)
+            _tell(f"{self.program}: warning: {text}")
 
     def outcome(self, text: str, fields: dict[str, Any], found: Problem | None) -> ExitCode:
         """Print a result whose parts may have failed, and the problem of the first that did.
@@ -145,16 +179,16 @@ class Terminal:
     def details(self, error: BaseException) -> None:
         """Print the traceback of an exception, with --debug."""
         if self.debug and not isinstance(error, KeyboardInterrupt):
-            click.echo(_details(error), err=True, nl=False)
+            _tell(_details(error).rstrip())
 
     def report(self, found: Problem, fields: dict[str, Any] | None = None) -> None:
         """Print one error, as text or as JSON, there beside the fields of what was done."""
         if self.as_json:
             _print_json({"ok": False, "error": asdict(found), **(fields or {})})
             return
-        click.echo(f"{self.program}: error: {found.message}", err=True)
+        _tell(f"{self.program}: error: {found.message}")
         if found.hint:
-            click.echo(f"{self.program}: hint: {found.hint}", err=True)
+            _tell(f"{self.program}: hint: {found.hint}")
 
     @contextmanager
     def logging(self) -> Iterator[None]:
@@ -211,7 +245,9 @@ class Terminal:
             yield update
 
     def _shows_progress(self) -> bool:
-        return not (self.quiet or self.as_json) and sys.stderr.isatty()
+        if self.quiet or self.as_json or sys.stderr is None:
+            return False
+        return sys.stderr.isatty()
 
 
 class _Handler(logging.Handler):
@@ -228,7 +264,36 @@ class _Handler(logging.Handler):
 
 
 def _print_json(fields: dict[str, Any]) -> None:
-    click.echo(json.dumps(finite({"schema": SCHEMA, **fields})))
+    _print(json.dumps(finite({"schema": SCHEMA, **fields})))
+
+
+def _print(text: str) -> None:
+    with _to_stdout():
+        click.echo(text)
+
+
+def _tell(text: str) -> None:
+    """Write to stderr what nothing depends on: where that is closed or full, it is lost."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_stdout()
+        reason = (error.strerror or "unknown reason").lower()
+        raise OutputError(f"the result cannot be written: {reason}") from error
+
+
+def _forget_stdout() -> None:
+    """Let nothing that is still to be written to stdout fail when Python ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def finite(value: Any) -> Any:

