@@ -182,10 +182,14 @@ def _read(sources: Sources) -> bytes:
                 raise PassphraseError("the passphrase cannot be read: stdin is closed")
             return sys.stdin.buffer.readline(_MAX_BYTES + 1)
         with Path(str(sources.file)).open("rb") as stream:
-            return stream.read(_MAX_BYTES + 1)
+            raw, mode = stream.read(_MAX_BYTES + 1), os.fstat(stream.fileno()).st_mode
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise PassphraseError(f"the passphrase cannot be read: {reason}") from error
+    from deephide.container.key_files import warn_of_readers
+
+    warn_of_readers(mode, "passphrase file", click.format_filename(str(sources.file)))
+    return raw
 
 
 def _decode(raw: bytes) -> str:

@@ -14,10 +14,10 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Address", "Guard"]
+__all__ = ["Address", "Guard", "leading_to"]
 
 HOST = "127.0.0.1"
 
@@ -39,8 +39,8 @@ _HEADERS = {
 class Address:
     """Where the page is, and what opens it.
 
-    `ticket` opens the page once: a browser is started with it, because the other accounts of a
-    computer can read the command line of a program, and so the address in it.
+    `ticket` opens the page once.  A browser is started with a private file that leads to it: the
+    other accounts of a computer can read the command line of a program.
     """
 
     port: int
@@ -90,20 +90,23 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        answer = self._rejection(Headers(scope=scope), scope["method"]) or self._wrong_path(scope)
+        answer = self._rejection(scope) or self._wrong_path(scope)
         if answer is not None:
             await answer(scope, receive, send_with_headers)
             return
         path = scope["path"][1 + len(self._address.token) :]
         await self._app({**scope, "path": path}, receive, send_with_headers)
 
-    def _rejection(self, headers: Headers, method: str) -> Response | None:
+    def _rejection(self, scope: Scope) -> Response | None:
+        headers, method = Headers(scope=scope), scope["method"]
         host = headers.get("host", "")
         if host not in self._hosts:
             return _reject(403, "This server answers to its own address alone.")
         reading = method in ("GET", "HEAD")
         if not reading and headers.get("origin") != f"http://{host}":
             return _reject(403, "Only the page of this server may send something to it.")
+        if method == "GET" and _equal(scope["path"][1:], self._address.ticket):
+            return None  # the private file that leads here has no origin
         # Browsers tell who made the request; none is a person who typed or opened the address.
         allowed = ("same-origin", "none") if reading else ("same-origin",)
         if headers.get("sec-fetch-site", "same-origin") not in allowed:
@@ -115,8 +118,15 @@ class Guard:
         if _equal(first, self._address.token) and slash:
             return None
         if scope["method"] == "GET" and not slash and self._address.punch(first):
-            return RedirectResponse(urllib.parse.urlsplit(self._address.url).path, status_code=303)
+            # A page of ours, so that the browser takes the next step for one of ours.
+            return HTMLResponse(leading_to(urllib.parse.urlsplit(self._address.url).path))
         return _reject(404, "There is nothing here: open the address that deephide ui printed.")
+
+
+def leading_to(url: str) -> str:
+    """Return a page that leads on to an address of ours at once."""
+    refresh = f'<meta http-equiv="refresh" content="0; url={url}">'
+    return f"<!doctype html><title>deephide</title>{refresh}"
 
 
 def _reject(status: int, text: str) -> Response:

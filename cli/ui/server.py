@@ -15,6 +15,7 @@ All of it below the token that `cli.ui.guard` asks for.  A job answers with one 
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from cli.render import finite, problem
+from cli.ui.connections import BoundedConnection
 from cli.ui.files import Files
 from cli.ui.guard import HOST, Address, Guard
 from cli.ui.jobs import Jobs, Work
@@ -73,10 +75,12 @@ def make_server(address: Address, notice: Notice, model: ModelSource = None) -> 
     model : as for `deephide.embed`
     """
     page = _Page(notice, model)
+    # Of connections that break off it would print what they sent.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     server = uvicorn.Server(
         uvicorn.Config(
             Guard(page.app(), address),
-            http="h11",
+            http=BoundedConnection,
             loop="asyncio",
             ws="none",
             log_config=None,
@@ -202,7 +206,7 @@ async def _json(request: Request) -> Any:
         raise HTTPException(413)
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where lists are nested by the thousand
         raise HTTPException(400) from None
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "load_identity",
     "load_key_file",
     "parse_public_key",
+    "warn_of_readers",
 ]
 
 KEY_BYTES = 32
@@ -74,7 +75,9 @@ def parse_public_key(text: str) -> bytes:
     ------
     PassphraseError : not such a text, damaged, or a key with which nothing can be kept secret
     """
-    key = _from_text(text.strip(), PUBLIC_PREFIX, str.upper)
+    # Nothing but what `format_public_key` writes: two texts of one key would be two recipients.
+    lower = text.isascii() and text == text.lower()
+    key = _from_text(text.strip(), PUBLIC_PREFIX, str.upper) if lower else None
     if key is None:
         raise PassphraseError(
             "a recipient is not a public key, or was copied wrongly",
@@ -176,9 +179,20 @@ def _read(path: PathSource, limit: int, what: str) -> bytes:
         raise PassphraseError(f"the {what} cannot be read: {reason}") from error
     if len(data) > limit:
         raise PassphraseError(f"the {what} is longer than {limit} bytes")
+    warn_of_readers(mode, what, path)
+    return data
+
+
+def warn_of_readers(mode: int, what: str, path: PathSource) -> None:
+    """Log a warning about a secret in a file that its owner is not alone to read.
+
+    Parameters
+    ----------
+    mode : of the file, as `os.fstat` tells it
+    what, path : the file, as messages call it
+    """
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o044:
         _log.warning("the %s %s can be read by others: chmod 600 keeps it to its owner", what, path)
-    return data
 
 
 def _checksum(key: bytes, prefix: str) -> bytes:

@@ -150,3 +150,14 @@ def test_a_recipient_that_is_no_key_is_refused(run):
     done = run(*EMBED, "--recipient", "deephide-pub-x")
     assert done.exit_code == 9 and "copied wrongly" in done.stderr
     assert not os.path.exists("stego.png")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o644, 1)])
+def test_issue_16_passphrase_files_that_others_can_read_are_named(tmp_path, caplog, mode, warned):
+    path = tmp_path / "pass"
+    path.write_text("zebra lamp")
+    path.chmod(mode)
+    assert read(file=str(path)) == "zebra lamp"
+    assert len([each for each in caplog.messages if "can be read by others" in each]) == warned
+    assert "zebra" not in caplog.text

@@ -1,9 +1,12 @@
 """`deephide ui` as a process: its address, its end, and what it says when it cannot start."""
 
+import ast
 import json
 import os
+import re
 import signal
 import sys
+import urllib.parse
 import urllib.request
 
 import processes
@@ -58,3 +61,33 @@ def test_without_the_extra_it_says_what_to_install(missing):
         out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (2, "")
     assert f"the page needs {missing}; install the extra: pip install 'deephide[ui]'" in err
+
+
+# A browser that says what it was started with, and what the file holds that it is to open.
+BROWSER = """
+import os, stat, urllib.parse, urllib.request, webbrowser
+os.environ["DISPLAY"] = ":0"
+def open_(url):
+    path = urllib.parse.urlsplit(url).path
+    told = [url, oct(stat.S_IMODE(os.stat(path).st_mode)), open(path).read()]
+    told.append(oct(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)))
+    print(told, flush=True)
+webbrowser.open = open_
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and rights of POSIX")
+def test_issue_16_a_browsers_command_line_opens_nothing():
+    with start("--json", before=BROWSER) as process:
+        lines = [process.stdout.readline() for _ in range(2)]
+        (found,) = (json.loads(line) for line in lines if line.startswith("{"))
+        (told,) = (ast.literal_eval(line) for line in lines if line.startswith("["))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=SECONDS)
+    url, mode, page, folder_mode = told
+    token = found["url"].split("/")[3]
+    assert url.startswith("file:///") and token not in url
+    assert (mode, folder_mode) == ("0o600", "0o700")
+    once = re.search(r'url=(http://127\.0\.0\.1:\d+/[\w-]{43})"', page)[1]
+    assert token not in page and once.rsplit("/", 1)[1] not in url
+    assert not os.path.exists(urllib.parse.urlsplit(url).path)

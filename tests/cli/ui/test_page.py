@@ -377,3 +377,18 @@ def test_axe_finds_nothing(open_page, pictures, axe, scheme):
     look_inside(page, "holiday.png", (pictures / "holiday.png").read_bytes())
     page.wait_for_selector("#reveal-alert:not([hidden])")
     assert violations() == []
+
+
+def test_a_private_file_leads_a_browser_to_the_page(browser, served):
+    from cli.deephide_ui import private_page
+    from cli.ui.guard import leading_to
+
+    with private_page(leading_to(served.address.url_for_once)) as file:
+        context = browser.new_context()
+        context.set_default_timeout(MILLISECONDS)
+        page = context.new_page()
+        page.goto(file)
+        page.wait_for_url(served.url)
+        assert page.title() == "deephide"
+        assert page.locator("script").count() == 1
+        context.close()

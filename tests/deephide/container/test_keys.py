@@ -237,6 +237,20 @@ class TestFiles:
         with pytest.raises(PassphraseError, match="not a public key"):
             key_files.parse_public_key(text)
 
+    @pytest.mark.parametrize("change", [str.upper, str.title, lambda text: text + "\u00a0"])
+    def test_issue_16_public_keys_are_lower_case_ascii(self, change):
+        text = key_files.format_public_key(PUBLICS[0])
+        assert key_files.parse_public_key(f" {text}\n") == PUBLICS[0]
+        with pytest.raises(PassphraseError, match="not a public key"):
+            key_files.parse_public_key("deephide-pub-" + change(text[13:]))
+
+    @pytest.mark.parametrize(("letter", "looks_like"), [("s", "\u017f"), ("i", "\u0131")])
+    def test_letters_that_only_fold_to_ascii_are_refused(self, letter, looks_like):
+        keys = (bytes([k]) + bytes(31) for k in range(9, 256))
+        text = next(t for t in map(key_files.format_public_key, keys) if letter in t[13:])
+        with pytest.raises(PassphraseError, match="not a public key"):
+            key_files.parse_public_key(text[:13] + text[13:].replace(letter, looks_like))
+
     def test_public_keys_that_nobody_owns_are_refused(self):
         points = [point[0] for point in elligator._low_order_points()[1:]]
         for u in {*points, elligator.P, elligator.P + 1, elligator.P - 1, 2**255 + 9}:
