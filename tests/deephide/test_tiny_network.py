@@ -88,3 +88,20 @@ def test_processes_agree_on_integers(model_file, face, tmp_path):
         )
         found.add(done.stdout.strip())
     assert len(found) == 1 and len(found.pop()) == len(hashlib.sha256().hexdigest())
+
+
+@pytest.mark.parametrize("which", ["tiny", "shipped"])
+def test_issue_16_the_specification_says_what_a_fingerprint_covers(model_file, which):
+    import format_oracle
+
+    import e2style
+    from e2style.checkpoints.locations import locate
+    from e2style.checkpoints.shipped import names
+
+    path = model_file if which == "tiny" else locate(names()[0])[0]
+    tensors = format_oracle.read_model(path.read_bytes())
+    assert format_oracle.model_fingerprint(tensors) == e2style.fingerprint_of(path)
+    starts = format_oracle.quantizer_names(tensors)
+    assert starts == (["quantizer."] if which == "tiny" else starts) and starts
+    for array in ("w_avg", "step", "table_index", "tables"):
+        assert all(start + array in tensors for start in starts)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import itertools
+import json
 import math
 import unicodedata
 
@@ -372,3 +373,43 @@ def paper_integers(payload, n_codes):
     words = [bits[i : i + 9] for i in range(0, len(bits), 9)]
     reject_unless("100000000" not in words)
     return [(-1 if word[0] == "1" else 1) * int(word[1:], 2) for word in words]
+
+
+DTYPES = {"F16": "float16", "F32": "float32", "U8": "uint8", "U32": "uint32", "I64": "int64"}
+DTYPES["BOOL"] = "bool"
+
+
+def read_model(raw):
+    """Section 9.1: tensors of a model file as (dtype, shape, bytes) by their names."""
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    header.pop("__metadata__", None)
+    found = {}
+    for name, about in header.items():
+        first, last = about["data_offsets"]
+        data = raw[8 + size + first : 8 + size + last]
+        found[name] = about["dtype"], about["shape"], data
+    return found
+
+
+def model_fingerprint(tensors):
+    """Section 9.1: SHA-256 of what the receiver needs of a model."""
+    quantized = any(name.startswith("quantizer.") for name in tensors)
+    starts = ("network.generator.",)
+    if quantized:
+        starts += ("network.w_avg", "quantizer.")
+    digest = hashlib.sha256()
+    for name in sorted(tensors, key=str.encode):
+        if name.startswith(starts):
+            dtype, shape, data = tensors[name]
+            text = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
+            digest.update(f"{name}|torch.{DTYPES[dtype]}|{text}|".encode() + data)
+    return digest.digest()
+
+
+def quantizer_names(tensors):
+    """Section 9.1: what the names of each quality's tensors begin with."""
+    count = sum(name.startswith("quantizer.") and name.endswith(".tables") for name in tensors)
+    if count == 1:
+        return ["quantizer."]
+    return [f"quantizer.{q + 1:02d}." for q in range(count)]

@@ -148,3 +148,23 @@ def test_a_name_can_be_left_out_or_replaced(tmp_path, photo):
     for name, found in ((None, "plan.txt"), ("", None), ("other.md", "other.md")):
         stego = deephide.embed(tmp_path / "plan.txt", photo, "p", codec="file", name=name).stego
         assert deephide.extract(stego, "p").name == found
+
+
+@pytest.mark.parametrize("fault", ["dictionary", "checksum", "reserved block"])
+def test_frames_that_are_damaged_by_the_specification_are_rejected(fault):
+    data = b"to be or not to be " * 40
+    how = zstandard.ZstdCompressionParameters.from_level(
+        3, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False, write_checksum=True
+    )
+    frame = bytearray(zstandard.ZstdCompressor(compression_params=how).compress(data))
+    parameters = b"\x01" + len(data).to_bytes(4, "little") + bytes(3)
+    assert file_codec.decompress(parameters, bytes(frame)) == ("", data)
+    if fault == "dictionary":  # one byte of its number behind the descriptor and the window
+        frame[0] |= 1
+        frame[2:2] = b"\x07"
+    elif fault == "checksum":
+        frame[-1] ^= 1
+    else:
+        frame[2] |= 6
+    with pytest.raises(file_codec.FileFormatError, match="damaged"):
+        file_codec.decompress(parameters, bytes(frame))
