@@ -86,8 +86,8 @@ _TRACES: tuple[tuple[Callable[[NDArray[np.uint8]], bool], Sign], ...] = (
     (
         _was_jpeg,
         Sign(
-            "the carrier was a JPEG file before, and every change stands out against its "
-            f"quantisation: nothing is safe here; hide in the JPEG file itself, or {_SCALE_DOWN}",
+            "the carrier was a JPEG file before (or AVIF, HEIC), and every change stands out from "
+            f"what that left: nothing is safe here; hide in the JPEG file itself, or {_SCALE_DOWN}",
             betrays=True,
         ),
     ),

@@ -19,7 +19,7 @@ __all__ = ["looks_demosaiced", "looks_predictable", "looks_upscaled"]
 
 _MAX_SIDE = 1024
 _MIN_SIDE = 64
-# Times the median of the spectrum (docs/threat-model.md has the figures).
+# Times the median of the spectrum (docs/threat-model.md).
 _PEAK = 15.0
 _REPEATED = 0.9
 
