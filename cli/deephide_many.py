@@ -15,7 +15,7 @@ from cli.exit_codes import ExitCode
 from cli.journal import Journal, digest, state
 from cli.manifest import EMBED, EXTRACT, read_manifest
 from cli.options import hygiene_options, key_options, limit_option, model_option
-from cli.passphrase import Sources, read_secrets
+from cli.passphrase import WEAK, Sources, read_secrets
 from cli.program import command
 from cli.render import Problem, Terminal
 from cli.reports import announce_compilation, open_to_all
@@ -70,8 +70,9 @@ def embed_many(
 ) -> ExitCode:
     """Hide many secrets in many photos, as a list says, and go on later.
 
-    The list is CSV with a header, or JSON Lines: secret, carrier, output, and where a row has keys
-    of its own, passphrase_file, key_file or recipients. Names are looked up from the folder of the
+    The list is CSV with a header (also with semicolons or tabs), or JSON Lines: secret, carrier,
+    output, and where a row has keys of its own, passphrase_file, key_file or recipients; other
+    columns are not looked at. Names are looked up from the folder of the
     list. What is done is noted in MANIFEST.journal: the same command goes on where it stopped,
     skips rows whose files are as they were then, and repeats those that failed. The journal knows
     no passphrases: for another one use --force. The exit code is that of the first row that failed.
@@ -81,6 +82,8 @@ def embed_many(
     secrets = read_secrets(sources, confirm=True)
     if secrets.missing and not all(row.has_keys for row in rows):
         terminal.warning(open_to_all(options.codec))
+    elif secrets.weak:
+        terminal.warning(WEAK)
     settings = arguments(keyed(options, secrets, model)) | hygiene
     del settings["passphrase"]  # which no journal may hold
     del settings["max_pixels"]  # which changes no file

@@ -148,14 +148,16 @@ def remove(terminal: Terminal, name: str) -> None:
 def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
     """Check models: file hash, strict reading, fingerprint, one image.
 
-    Without a name all that are here are checked. The image that the model generates of its mean
-    code is compared with the one that is known of it.
+    Without a name all that are here are checked, and the other files that ship. The image that the
+    model generates of its mean code is compared with the one that is known of it.
     """
     import e2style
     from deephide.models import short_fingerprint
+    from e2style.checkpoints.shipped import OTHERS, RESTORERS
 
     rows, lines, found = [], [], None
-    for name in model or [*e2style.names(), *(each.name for each in e2style.added_models())]:
+    added = [each.name for each in e2style.added_models()]
+    for name in model or [*e2style.names(), *RESTORERS, *OTHERS, *added]:
         row: dict[str, Any] = {"model": name, "sound": False, "problem": None}
         try:
             verdict = e2style.verify(name)
@@ -164,13 +166,17 @@ def verify(terminal: Terminal, model: tuple[str, ...]) -> ExitCode:
             compared = "no generated image is known"
             if verdict.deviation is not None:
                 compared = f"the generated image is {verdict.deviation} levels off"
+            if verdict.fingerprint is None:
+                lines.append(f"{name}  {verdict.sha256[:16]}  sound: {hashed}")
+                continue
             prefix = short_fingerprint(verdict.fingerprint)
             lines.append(f"{name}  {prefix}  sound: {hashed}, {compared}")
         except E2StyleError as error:
             found = found or problem(error)
             row["problem"] = str(error)
             lines.append(f"{name}  {error}")
-        rows.append(row)
+        finally:
+            rows.append(row)
     return terminal.outcome("\n".join(lines), {"models": rows}, found)
 
 

@@ -17,6 +17,7 @@ from cli.deephide_group import app
 from cli.options import model_option
 from cli.program import command
 from cli.render import Terminal
+from deephide.errors import MissingExtraError
 
 __all__ = ["ui"]
 
@@ -52,9 +53,7 @@ def ui(terminal: Terminal, port: int, no_browser: bool, model: str | None) -> No
         missing = (error.name or "").partition(".")[0]
         if missing not in ("starlette", "uvicorn"):
             raise
-        raise click.UsageError(
-            f"the page needs {missing}; install the extra: pip install 'deephide[ui]'"
-        ) from error
+        raise MissingExtraError("the page", missing, "ui") from error
     try:
         listening = listen(port)
     except OSError as error:

@@ -24,6 +24,7 @@ from cli.options import check_output
 from cli.program import command, run_program
 from cli.render import Terminal
 from e2style.errors import ConfigError
+from e2style.files import in_words
 
 __all__ = [
     "app",
@@ -196,7 +197,7 @@ def export(
         try:
             stored = ModelCard(**json.loads(Path(card).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError) as error:
-            raise ConfigError(f"card {card}: {error}") from error
+            raise ConfigError(f"card {card}: {in_words(error)}") from error
     path = write(Path(run_folder), Path(output), stored, encoder_only=encoder_only)
     terminal.result(str(path), {"output": str(path)})
 

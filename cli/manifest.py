@@ -1,4 +1,6 @@
-"""Lists of work: CSV with a header or JSON Lines, one row for each photo.
+"""Lists of work: CSV with a header (comma, semicolon or tab) or JSON Lines, one row a photo.
+
+Columns of other names are for whoever keeps the list, and are not looked at.
 
 Names in a list are looked up from the folder that the list is in.
 """
@@ -6,9 +8,11 @@ Names in a list are looked up from the folder that the list is in.
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +23,7 @@ import click
 __all__ = ["EMBED", "EXTRACT", "Columns", "Row", "read_manifest"]
 
 MAX_BYTES = 64 << 20
+_ALIKE = 0.8  # of two names of columns, one of which is a slip
 
 
 @dataclass(frozen=True)
@@ -118,18 +123,29 @@ def _text(path: str) -> str:
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        if len({*header}) != len(header):
+        named = [cell for cell in header if cell]
+        if len({*named}) != len(named):
             raise _wrong(path, "two columns of its header have the same name")
         filled = (cells for cells in reader if cells)
         for number, cells in enumerate(filled, 1):
+            while len(cells) > len(header) and not cells[-1].strip():  # spreadsheets add them
+                del cells[-1]
             if len(cells) != len(header):
                 raise _wrong(path, f"{len(cells)} cells, the header has {len(header)}", number)
-            yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+            pairs = zip(header, cells, strict=True)
+            yield number, {name: cell for name, cell in pairs if cell and name}
     except csv.Error as error:
         raise _wrong(path, f"line {reader.line_num} is no CSV: {error}") from error
+
+
+def _separator(text: str) -> str:
+    """Return what stands most often between the names of a header: a comma, as a rule."""
+    header = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _json_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -145,10 +161,7 @@ def _json_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _row(path: str, number: int, raw: dict[str, Any], columns: Columns) -> Row:
-    known = (*columns.needed, *columns.keys)
-    for name in raw:
-        if name not in known:
-            raise _wrong(path, f"column {name!r}: allowed are {', '.join(known)}", number)
+    raw = _known(path, number, raw, columns)
     for name in columns.needed:
         if not raw.get(name):
             raise _wrong(path, f"there is no {name}", number)
@@ -164,6 +177,22 @@ def _row(path: str, number: int, raw: dict[str, Any], columns: Columns) -> Row:
     return Row(
         number, {name: str(folder / each) for name, each in files.items()}, tuple(recipients)
     )
+
+
+def _known(path: str, number: int, raw: dict[str, Any], columns: Columns) -> dict[str, Any]:
+    """Return what a row says in known columns; others are not looked at, unless it is misspelt."""
+    known = (*columns.needed, *columns.keys)
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        plain = re.sub(r"[\s-]+", "_", name.strip().lower())
+        if plain in known:
+            if plain in found:
+                raise _wrong(path, f"column {name!r} is there twice", number)
+            found[plain] = value
+        elif close := difflib.get_close_matches(plain, known, 1, _ALIKE):
+            # A key that is overlooked would leave the row to whoever has the others' key.
+            raise _wrong(path, f"column {name!r}: is it meant to be {close[0]!r}?", number)
+    return found
 
 
 def _check_files(path: str, rows: list[Row], columns: Columns) -> None:

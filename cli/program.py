@@ -5,9 +5,11 @@ from __future__ import annotations
 import _thread
 import functools
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -156,6 +158,14 @@ def run_program(app: App, program: str) -> None:
     exit_on_interrupt()
     try:
         app.main(prog_name=program)
+    except SystemExit as ending:
+        if ending.code == ExitCode.INTERRUPTED:
+            # Whatever `exec` an interrupt passed through, Python would end as if nobody caught it.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):
+                    stream.flush()
+            os._exit(ExitCode.INTERRUPTED)
+        raise
     finally:
         end_at_once(program)
 

@@ -21,6 +21,7 @@ from deephide.errors import (
     ExtractionError,
     FormatVersionError,
     InputImageError,
+    MissingExtraError,
     OutputError,
     PassphraseError,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Fit",
     "FormatVersionError",
     "InputImageError",
+    "MissingExtraError",
     "OutputError",
     "PassphraseError",
     "__version__",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,7 @@ def _models() -> Finding:
     from deephide.models import short_fingerprint
 
     names = [*e2style.names(), *(each.name for each in e2style.added_models())]
-    found = {name: e2style.verify(name).fingerprint for name in names}
+    found = {name: e2style.verify(name).fingerprint or "" for name in names}
     text = ", ".join(f"{name} ({short_fingerprint(each)})" for name, each in found.items())
     return Finding("models", "ok", f"{text}: hashes and generated images are right", found)
 
@@ -114,8 +116,29 @@ def _cache() -> Finding:
             "can be written",
             details,
         )
+    trouble = _trouble_with(folder)
+    if trouble is not None:
+        return Finding(
+            "cache",
+            "warning",
+            f"{folder} cannot be written ({trouble}), so what is not compiled yet is compiled in "
+            "every process: make room there, or set NUMBA_CACHE_DIR to another folder",
+            details,
+        )
     state = "compiled" if compiled else "not compiled yet: the first embedding takes some seconds"
     return Finding("cache", "ok", f"{folder}: {state}", details)
+
+
+def _trouble_with(folder: Path) -> str | None:
+    """Return why nothing can be written into a folder, or None if it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+    except OSError as error:
+        return (error.strerror or "unknown reason").lower()
+    return None
 
 
 def _extras() -> Finding:

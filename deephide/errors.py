@@ -9,6 +9,7 @@
     ├─ FormatVersionError                  6   authenticated, but newer than this program
     ├─ CheckpointError                     7   missing | hash mismatch | incompatible
     ├─ OutputError       (OSError)         8   exists, same as input, not lossless
+    ├─ MissingExtraError (ImportError)     2   an optional package is not installed
     └─ PassphraseError                     9   passphrase or key: two sources, mismatch, empty
 
 A message is one line without a capital or a full stop, so that a command can print it behind
@@ -25,6 +26,7 @@ __all__ = [
     "ExtractionError",
     "FormatVersionError",
     "InputImageError",
+    "MissingExtraError",
     "OutputError",
     "PassphraseError",
 ]
@@ -111,6 +113,24 @@ class OutputError(DeephideError, OSError):
     """The result cannot be written where it was asked for."""
 
     exit_code = 8
+
+
+class MissingExtraError(DeephideError, ImportError):
+    """What was asked for needs a package that only an extra installs.
+
+    Parameters
+    ----------
+    what : that needs it, in the singular
+    package : as people call it
+    extra : of deephide
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}", hint=f"install the extra: pip install 'deephide[{extra}]'"
+        )
 
 
 class PassphraseError(DeephideError):

@@ -9,7 +9,20 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["in_words", "replacing"]
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error of the system in words alone, any other one as it is.
+
+    Examples
+    --------
+    >>> in_words(FileNotFoundError(2, "No such file or directory", "a.json"))
+    'no such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from e2style.config import TrainConfig
 from e2style.errors import ConfigError
+from e2style.files import in_words
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # not there, not UTF-8, or not TOML
-        raise ConfigError(f"preset {path}: {error}") from error
+        raise ConfigError(f"preset {path}: {in_words(error)}") from error
     base = values.pop("base", "")
     if not isinstance(base, str):
         raise ConfigError(f"preset {path}: base: got {base!r}, must be the name of a preset")

@@ -3,15 +3,51 @@
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 
 __all__ = ["cache_folder", "is_cached", "jit"]
 
 _log = logging.getLogger(__name__)
 _degraded: list[str] = []
+_complaints: list[str] = []
+
+
+class _HealingCache(FunctionCache):
+    """A cache on disk of which nothing that is damaged, full or read-only ends the program.
+
+    numba lets such errors through to whoever calls the function.  Here what cannot be read is
+    compiled anew and written over, what cannot be written is kept in memory, and the first of
+    either is said.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled code, or None: it is not there, or damaged."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception as error:  # a damaged pickle can raise nearly anything
+            _complain("damaged code in %s is compiled anew: %s", self.cache_path, error)
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Write compiled code, if that can be."""
+        try:
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except Exception as error:  # of the disk, or of a damaged index
+            _complain("compiled code cannot be kept in %s: %s", self.cache_path, error)
+
+
+def _complain(text: str, *details: object) -> None:
+    """Log the first trouble with the cache; a damaged folder gives the same for every kernel."""
+    if not _complaints:
+        _log.warning(text, *details)
+    _complaints.append(text)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,6 +59,8 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     compiled: Callable[..., Any]
     try:
         compiled = numba.njit(cache=True, nogil=True)(function)
+        cache = _HealingCache(function)  # type: ignore[no-untyped-call]
+        compiled._cache = cache  # type: ignore[attr-defined]
     except (RuntimeError, OSError) as error:
         if not _degraded:
             _log.warning("kernels are compiled anew in every process: %s", error)

@@ -17,7 +17,7 @@ from PIL import Image
 from deephide import api, inference
 from deephide.codecs.faces import load_square
 from deephide.covers.opening import safe_suffixes
-from deephide.errors import DeephideError
+from deephide.errors import MissingExtraError
 from deephide.formats.files import ImageSource
 from deephide.formats.images import load_image
 from deephide.lab import deep_hiding
@@ -46,9 +46,9 @@ class Comparison:
 
 
 def check_page() -> None:
-    """Raise DeephideError unless Jinja2 is there."""
+    """Raise MissingExtraError unless Jinja2 is there."""
     if find_spec("jinja2") is None:
-        raise DeephideError("the page needs Jinja2", hint="pip install 'deephide[lab]'")
+        raise MissingExtraError("the page", "Jinja2", "lab")
 
 
 def compare(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.errors import DeephideError, OutputError
+from deephide.errors import DeephideError, MissingExtraError, OutputError
 from deephide.lab.attacks import ATTACKS
 from deephide.lab.conditions import FACE, NETWORKS, Condition, Scene, hide
 from deephide.lab.covers import ImageSet
@@ -123,9 +123,7 @@ def _on_cluster(experiment: Experiment, waiting: Sequence[str]) -> Iterator[None
     try:
         import ray
     except ImportError as error:
-        raise DeephideError(
-            "a cluster needs Ray", hint="install the extra: pip install 'deephide[cluster]'"
-        ) from error
+        raise MissingExtraError("a cluster", "Ray", "cluster") from error
     ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
     try:
         measure = ray.remote(_measure)

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from deephide.errors import DeephideError
+from deephide.errors import MissingExtraError
 from deephide.lab.conditions import COVER
 from deephide.lab.evaluate import Row
 from deephide.lab.protocol import roc
@@ -24,11 +24,9 @@ _SIZE = (4.0, 3.2)  # inches per panel
 
 
 def check_plots() -> None:
-    """Raise DeephideError unless matplotlib is there."""
+    """Raise MissingExtraError unless matplotlib is there."""
     if find_spec("matplotlib") is None:
-        raise DeephideError(
-            "plots need matplotlib", hint="pip install 'deephide[lab]', or leave the plots out"
-        )
+        raise MissingExtraError("a plot", "matplotlib", "lab")
 
 
 def _panels(detectors: Sequence[str]) -> tuple[Figure, list[Axes]]:

@@ -21,6 +21,7 @@ from e2style.applications.rows import parse_rows
 from e2style.checkpoints.codes import check_model
 from e2style.checkpoints.tensors import read_tensors
 from e2style.errors import CheckpointError, ConfigError, DataError
+from e2style.files import in_words
 from e2style.model import InversionModel
 
 __all__ = [
@@ -256,7 +257,7 @@ def load_direction(path_or_name: str | os.PathLike[str], model: InversionModel) 
         if vector.shape != shape:
             raise CheckpointError(f"of shape {vector.shape}, needs {shape}")
     except (CheckpointError, ConfigError, KeyError) as error:
-        raise CheckpointError(f"direction {text}: {error}") from error
+        raise CheckpointError(f"direction {text}: {in_words(error)}") from error
     return Direction(vector=vector, **fields)
 
 

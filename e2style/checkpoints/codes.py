@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from e2style.checkpoints.tensors import read_tensors
 from e2style.errors import CheckpointError
+from e2style.files import in_words
 from e2style.model import InversionModel
 
 __all__ = ["FORMAT", "Codes", "check_model", "joined", "load_codes"]
@@ -67,7 +68,7 @@ def load_codes(path: str | os.PathLike[str], model: InversionModel) -> Codes:
     try:
         header, tensors = read_tensors(path)
     except CheckpointError as error:
-        raise CheckpointError(f"codes {name}: {error}") from error
+        raise CheckpointError(f"codes {name}: {in_words(error)}") from error
     if header.get("format") != FORMAT or set(tensors) != {"codes"}:
         raise CheckpointError(f"codes {name}: not a file of codes")
     check_model(f"codes {name}", header, model)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 __all__ = [
     "DEFAULT",
+    "OTHERS",
     "RESTORER",
     "RESTORERS",
     "SHIPPED",
@@ -37,6 +38,17 @@ RESTORERS = {
         "face256_restoration.safetensors",
         "fb69e167ae2638622bfbb85bad016a4dd9447fb273e5c36662e3b8bfc1a67756",
     ),
+}
+
+# Everything else that ships: networks that look for and judge faces, and directions, by name.
+OTHERS = {
+    "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
+    "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
+    "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
+    "directions/feminine": "583824ecf31eef4eee01717fdbc6875aeb545f7ba011a71c8aeae8ae3823bca5",
+    "directions/smile": "16f69ccf1b924abae71a2ed76981afca25e80a04d466c12c4db73a507f7796c6",
+    "directions/teeth": "ea254332e5ca90103e2c1d3c5831b04f90e99bc7a3006e820dbd110a48940a3b",
+    "directions/yaw": "f7680c85fbce545be5eb3561bde1811a1bedf6b515e273960b5ce876d09535ec",
 }
 
 # Bytes of an entropy-coded face by fingerprint: the median and the 95th percentile, rounded up, of

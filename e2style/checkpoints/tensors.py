@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from e2style.checkpoints.headers import kind_of_file
 from e2style.checkpoints.untrusted import check_bytes, check_claims, reason
 from e2style.errors import CheckpointError, OutputError
-from e2style.files import replacing
+from e2style.files import in_words, replacing
 
 State = Mapping[str, Tensor]
 
@@ -99,7 +99,7 @@ def write_tensors(
         with replacing(target) as partial:
             safetensors.torch.save_file(tensors, partial, header)
     except (OSError, safetensors.SafetensorError) as error:
-        raise OutputError(f"the output {target} cannot be written: {error}") from error
+        raise OutputError(f"the output {target} cannot be written: {in_words(error)}") from error
 
 
 def stored_as_half(key: str, value: Tensor) -> bool:
@@ -121,7 +121,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str
         with safetensors.safe_open(path, "pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"cannot be read: {error}") from error
+        raise CheckpointError(f"cannot be read: {in_words(error)}") from error
 
 
 def fill(

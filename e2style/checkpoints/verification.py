@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from e2style.checkpoints.fingerprints import fingerprint_of
 from e2style.checkpoints.loading import load_model
 from e2style.checkpoints.locations import locate
-from e2style.checkpoints.shipped import SKETCHES
+from e2style.checkpoints.shipped import OTHERS, SKETCHES, built_in, weights_file
 from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
 from e2style.model import InversionModel
@@ -31,13 +31,13 @@ class Verdict:
 
     `sha256` and `fingerprint` are hexadecimal; `known_hash` says whether the file had to have this
     hash, and `deviation` is how far the generated image is from the known one, in levels of 255,
-    or None where none is known.
+    or None where none is known.  A file that ships and is no model has no fingerprint.
     """
 
     path: Path
     sha256: str
     known_hash: bool
-    fingerprint: str
+    fingerprint: str | None
     deviation: int | None
 
 
@@ -87,6 +87,9 @@ def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
     ------
     CheckpointError : says what is wrong
     """
+    other = _other(path_or_name)
+    if other is not None:
+        return other
     path, digest = locate(path_or_name)
     model, generated = load_and_sketch(path_or_name)
     fingerprint = model.fingerprint.hex()
@@ -104,4 +107,23 @@ def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:
                 f"model {path}: its image is {deviation} levels from the known one, at most "
                 f"{TOLERANCE} are expected"
             )
-    return Verdict(path, sha256_of(path), digest is not None, fingerprint, deviation)
+    found = sha256_of(path)
+    known_hash = digest is not None or found in {each for _, each in built_in().values()}
+    return Verdict(path, found, known_hash, fingerprint, deviation)
+
+
+def _other(path_or_name: str | os.PathLike[str] | None) -> Verdict | None:
+    """Return the verdict on a file that ships and is no model, or None for everything else."""
+    if path_or_name is None:
+        return None
+    name = os.fspath(path_or_name)
+    if name in OTHERS:
+        path = weights_file(f"{name}.safetensors")
+        if sha256_of(path) != OTHERS[name]:
+            raise CheckpointError(f"model {path}: its hash is not the one that ships")
+        return Verdict(path, OTHERS[name], True, None, None)
+    path = Path(name)
+    if not path.is_file():
+        return None
+    found = sha256_of(path)
+    return Verdict(path, found, True, None, None) if found in OTHERS.values() else None

@@ -18,6 +18,7 @@ from PIL import Image
 
 from e2style.errors import ConfigError, OutputError
 from e2style.evaluation.measure import TITLES, Evaluation
+from e2style.files import in_words
 from e2style.metrics.spread import ROUNDS, Mean
 
 __all__ = ["as_json", "as_markdown", "as_rows", "as_text", "write_report"]
@@ -112,7 +113,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
         for path, text in zip(paths, texts, strict=True):
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"the output {folder} cannot be written: {error}") from error
+        raise OutputError(f"the output {folder} cannot be written: {in_words(error)}") from error
     return paths
 
 
@@ -128,7 +129,9 @@ def _html(evaluation: Evaluation) -> str:
     try:
         import jinja2
     except ImportError as error:
-        raise ConfigError("reports need Jinja2; install the extra 'train'") from error
+        raise ConfigError(
+            "a report needs Jinja2; install the extra: pip install 'deephide[train]'"
+        ) from error
     source = (resources.files("e2style.templates") / "evaluation.html").read_text("utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(source)
     keys = list(next(iter(evaluation.groups.values()), {}))

@@ -18,6 +18,7 @@ from e2style.checkpoints.networks import load_generator, load_irse50
 from e2style.checkpoints.official import trunk_key
 from e2style.config import TrainConfig
 from e2style.errors import CheckpointError, ConfigError
+from e2style.files import in_words
 from e2style.losses.rate import RateModel, rounded
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
@@ -61,7 +62,7 @@ def config_of_run(run: Path) -> TrainConfig:
     try:
         return from_dict(TrainConfig, json.loads((run / "config.json").read_text("utf-8")))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"run {run}: {error}") from error
+        raise CheckpointError(f"run {run}: {in_words(error)}") from error
 
 
 def network_of_run(run: Path) -> tuple[InversionNetwork, int]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from e2style.config import TrainConfig
 from e2style.errors import ConfigError, DataError
+from e2style.files import in_words
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.training.ranks import Ranks
@@ -169,7 +170,7 @@ def _read_codes(path: str, dim: int) -> Tensor:
         with Path(path).open("rb") as file:
             codes = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"latents {path}: {error}") from error
+        raise DataError(f"latents {path}: {in_words(error)}") from error
     if not isinstance(codes, np.ndarray) or codes.ndim != 3 or codes.shape[2] != dim:
         raise DataError(f"latents {path}: must be one array of shape (N, n, {dim})")
     return torch.from_numpy(codes.astype(np.float32)).flatten(0, 1)

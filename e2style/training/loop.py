@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from e2style.config import TrainConfig
 from e2style.errors import ConfigError
-from e2style.files import replacing
+from e2style.files import in_words, replacing
 from e2style.settings import to_dict
 from e2style.training.kinds import work_of
 from e2style.training.optim import learning_rate, make_optimizer, update_average
@@ -189,7 +189,7 @@ def _check_claim(config: TrainConfig, run: Path) -> None:
         stored = json.loads((run / "config.json").read_text(encoding="utf-8"))
         changed = [k for k in values if k not in FREE_KEYS and stored.get(k) != values[k]]
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"run {run}: config.json is damaged: {error}") from error
+        raise ConfigError(f"run {run}: config.json is damaged: {in_words(error)}") from error
     if changed:
         raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from e2style.errors import CheckpointError
-from e2style.files import replacing
+from e2style.files import in_words, replacing
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class TrainingState:
             self.inherited = int(stored.get("inherited", 0))
             self.skipped = set(map(str, stored.get("skipped", ())))
         except Exception as error:  # a damaged pickle can raise nearly anything
-            raise CheckpointError(f"training state {path}: {error}") from error
+            raise CheckpointError(f"training state {path}: {in_words(error)}") from error
         log.info("resumed from %s", path)
 
     @staticmethod

@@ -147,3 +147,27 @@ def test_swapping_pastes_the_box_or_the_mask(place):
     refused = _run("swap", "wide.png", "--source", "b/0.png", *PLAIN, "-o", "x.png")
     assert refused.exit_code == 3
     assert "not square" in refused.stderr
+
+
+def test_no_command_writes_over_what_it_reads(place):
+    picture, model = place / "a" / "0.png", place / "m.safetensors"
+    before = picture.read_bytes(), model.read_bytes()
+    (place / "a" / "link.png").symlink_to(picture)
+    edit = ("edit", "--direction", "smile", "--strength", 1, *PLAIN, "--force")
+    mix = ("mix", "a/1.png", *PLAIN, "--force")
+    for arguments in (
+        ("invert", "m.safetensors", *MODEL, "--force", "-o", "."),
+        ("synthesize", "a/0.png", *MODEL, "--force", "-o", "a"),
+        ("synthesize", "a", *MODEL, "--force", "-o", "a"),
+        ("synthesize", "a/0.png", *MODEL, "--force", "-o", "a/link.png"),
+        (*edit, "a/0.png", "-o", "a/"),
+        (*mix, "--style", "a/0.png", "-o", "a/0.png"),
+        ("interpolate", "a/0.png", "a/1.png", *PLAIN, "--force", "-o", "a/0.png"),
+        ("convert", "m.safetensors", "--force", "-o", "m.safetensors"),
+        ("align", "a/0.png", "--force", "-o", "a"),
+    ):
+        done = _run(*arguments)
+        assert done.exit_code != 0, arguments
+        assert (picture.read_bytes(), model.read_bytes()) == before, arguments
+    done = _run("synthesize", "a/0.png", *MODEL, "--force", "-o", "a")
+    assert (done.exit_code, "is the input" in done.stderr) == (8, True)

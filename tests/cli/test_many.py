@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import deephide
+from cli import manifest
 from deephide import pipeline
 from deephide.container import crypto
 
@@ -269,7 +270,8 @@ HEAD = "secret,carrier,output\n"
         ("l.csv", HEAD + "a,b\n", "row 1: 2 cells, the header has 3"),
         ("l.csv", HEAD + "a,b,c\n\na,,d\n", "row 2: there is no carrier"),
         ("l.csv", "secret,secret\n", "two columns of its header have the same name"),
-        ("l.csv", "secret,carrier,output,colour\na,b,c,d\n", "row 1: column 'colour': allowed are"),
+        ("l.csv", "secret,carrier,output,key-fil\na,b,c,d\n", "is it meant to be 'key_file'?"),
+        ("l.csv", "secret,carrier,output,Output\na,b,c,d\n", "column 'Output' is there twice"),
         ("l.csv", HEAD + '"a', "line 2 is no CSV"),
         ("l.csv", HEAD + "a,b,c\na,b,./c\n", "row 2: its output c is that of row 1, too"),
         ("l.csv", HEAD + "a,b,c\nc,b,d\n", "row 1: its output c is the secret of row 2"),
@@ -303,3 +305,28 @@ def test_a_journal_that_cannot_be_written_is_refused(run, rows):
     os.mkdir(f"{path}.journal")
     done = run("embed-many", path, *FILES)
     assert done.exit_code == 8 and "l.csv.journal cannot be written: is a directory" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secret;carrier;output\na.png;b.png;c.png\n",
+        "\ufeffSecret;Carrier;Output;;\r\na.png;b.png;c.png;;\r\n",
+        "secret\tcarrier\toutput\na.png\tb.png\tc.png\n",
+        "note,secret,carrier,output,owner\nfirst; of all,a.png,b.png,c.png,jo\n",
+        "secret,carrier,output\na.png,b.png,c.png,,\n",
+    ],
+)
+def test_lists_may_be_as_spreadsheets_write_them(tmp_path, text):
+    path = tmp_path / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    (row,) = manifest.read_manifest(str(path), manifest.EMBED)
+    names = {name: Path(value).name for name, value in row.files.items()}
+    assert names == {"secret": "a.png", "carrier": "b.png", "output": "c.png"}
+
+
+def test_a_column_of_keys_is_read_however_it_is_spelt(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("secret,carrier,output,Passphrase-File\na,b,c,k.txt\n", encoding="utf-8")
+    (row,) = manifest.read_manifest(str(path), manifest.EMBED)
+    assert row.has_keys and row.files["passphrase_file"].endswith("k.txt")

@@ -2,7 +2,9 @@ import os
 
 import pytest
 
+from cli import passphrase
 from cli.passphrase import VARIABLE, Sources, read_passphrase
+from deephide.container import spoken
 from deephide.errors import PassphraseError
 
 EMBED = ("embed", "--secret", "face.png", "--carrier", "photo.png")
@@ -161,3 +163,42 @@ def test_issue_16_passphrase_files_that_others_can_read_are_named(tmp_path, capl
     assert read(file=str(path)) == "zebra lamp"
     assert len([each for each in caplog.messages if "can be read by others" in each]) == warned
     assert "zebra" not in caplog.text
+
+
+@pytest.mark.parametrize("raw", [b"\xef\xbb\xbfcorrect horse\r\n", b"correct horse\n"])
+def test_a_byte_order_mark_is_no_part_of_a_passphrase(tmp_path, monkeypatch, raw):
+    path = tmp_path / "key.txt"
+    path.write_bytes(raw)
+    path.chmod(0o600)
+    assert passphrase.read_passphrase_file(str(path)) == "correct horse"
+    monkeypatch.setenv(passphrase.VARIABLE, raw.decode().strip())
+    assert passphrase.read_passphrase(passphrase.Sources(), confirm=False) == "correct horse"
+
+
+@pytest.mark.parametrize(
+    ("text", "weak"),
+    [("hunter2", True), ("aaaaaaaaaaaaaaaa", True), ("correct horse", False), (None, False)],
+)
+def test_short_passphrases_are_weak_unless_a_key_file_helps(text, weak):
+    assert passphrase.Secrets(text, None).weak is weak
+    assert not passphrase.Secrets(text, "key.bin").weak
+
+
+def test_a_short_passphrase_is_warned_of_and_a_made_one_is_not(run_json):
+    embed = ("embed", "--text", "x", "--carrier", "photo.png", "--force", "--passphrase-file", "-")
+    _, said = run_json(*embed, input="hunter2\n")
+    assert any("deephide passphrase makes a good one" in note for note in said["warnings"])
+    _, made = run_json("passphrase")
+    assert made["bits"] == 80 and len(made["passphrase"].split("-")) == 5
+    _, said = run_json(*embed, input=made["passphrase"] + "\n")
+    assert not any("short" in note for note in said["warnings"])
+    _, other = run_json("passphrase", "--words", "4")
+    assert other["bits"] == 64 and other["passphrase"] not in made["passphrase"]
+
+
+def test_words_are_all_different():
+    words = {spoken.to_word(number) for number in range(1 << spoken.WORD_BITS)}
+    assert len(words) == 1 << spoken.WORD_BITS and {len(word) for word in words} == {5}
+    assert spoken.draw_words(3, lambda most: most - 1) == ["zuzuz"] * 3
+    with pytest.raises(ValueError, match="allowed"):
+        spoken.to_word(1 << 16)

@@ -21,6 +21,8 @@ def subclasses(root):
 def make(kind):
     if kind is errors.CapacityError:
         return kind("too little room", needed_bits=9, capacity_bits=8, hint="larger")
+    if kind is errors.MissingExtraError:
+        return kind("the page", "uvicorn", "ui")
     if kind is errors.ExtractionError:
         return kind()
     return kind("it went wrong", hint="do this")

@@ -147,7 +147,8 @@ def test_the_detector_that_ships_finds_what_the_original_weights_find(detector):
         found, same = (
             each.find(portrait(path.name)) for each in (detector, detect.load_detector())
         )
-        assert [list(face.box) for face in found] == [list(face.box) for face in same]
+        assert len(found) == len(same) == 1
+        assert np.abs(found[0].landmarks - same[0].landmarks).max() < 0.01
 
 
 @needs_shared
