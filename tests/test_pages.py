@@ -68,7 +68,6 @@ RUNNING = [page for page in PAGES if any(block.runs for block in _blocks(page))]
 def place(tmp_path, monkeypatch):
     """A folder with the pictures that the pages speak of."""
     import skimage.data
-    from PIL import Image
 
     photos = Path(skimage.data.__file__).parent
     faces = ROOT / "benchmarks" / "demo_faces"
@@ -76,9 +75,6 @@ def place(tmp_path, monkeypatch):
     shutil.copy(faces / "face2.png", tmp_path / "other.png")
     shutil.copy(photos / "coffee.png", tmp_path / "photo.png")
     shutil.copy(photos / "rocket.jpg", tmp_path / "photo.jpg")
-    if importlib.util.find_spec("facenet_pytorch") is None:  # which cuts the face out otherwise
-        with Image.open(photos / "astronaut.png") as portrait:
-            portrait.crop((131, 14, 319, 202)).save(tmp_path / "my-face.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -54,7 +54,7 @@ def encode(request: Request) -> Encoded:
         return _as_image(request, objection)
     if objection:
         return _closer(face, request, objection)
-    return _shorter(face.encoded, request)
+    return _shorter(face.told(), request)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class _Face:
 
     encoded: Encoded
     placement: Placement | None
+    clause: str
+
+    def told(self, though: str = "") -> Encoded:
+        """Return the code with a reason that says why it was taken and what of the secret it is."""
+        return replace(self.encoded, reason=f"{self.encoded.reason}{though}{self.clause}")
 
 
 def _consider_face(request: Request) -> tuple[_Face | None, str]:
@@ -88,8 +93,9 @@ def _consider_face(request: Request) -> tuple[_Face | None, str]:
     failed = faces.failed_criterion(model, coded.face, coded.code, usual)
     encoded = coded.encoded
     if cut is not None:
-        encoded = replace(encoded, reason=encoded.reason + cut.clause, cut_out=bool(cut.clause))
-    found = _Face(encoded, None if cut is None else cut.placement)
+        encoded = replace(encoded, cut_out=bool(cut.clause))
+    placement, clause = (None, "") if cut is None else (cut.placement, cut.clause)
+    found = _Face(encoded, placement, clause)
     return found, failed.reason if failed is not None else ""
 
 
@@ -125,8 +131,7 @@ def _closer(face: _Face, request: Request, objection: str) -> Encoded:
             squeezed = _as_image(rival, objection)
             if not _is_closer(face, squeezed):
                 return squeezed if rival is request else _as_image(request, objection)
-        though = f"closer than a small image would be, although {objection}"
-        return replace(encoded, reason=f"{encoded.reason}, {though}")
+        return face.told(f", closer than a small image would be, although {objection}")
     return _as_image(request, objection)
 
 
