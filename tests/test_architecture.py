@@ -36,7 +36,7 @@ ALLOWED = {
         "zstandard",
         "deephide",
     },
-    "cli": {"click", "rich", "starlette", "uvicorn", "deephide", "e2style", "cli"},
+    "cli": {"click", "rich", "starlette", "uvicorn", "h11", "deephide", "e2style", "cli"},
 }
 LAZY = {
     "deephide": {"torch", "e2style", "jinja2", "matplotlib", "ray"},

@@ -17,7 +17,6 @@ from deephide.channels.zones import Zones
 from deephide.container.crypto import ChannelKeys
 from deephide.container.keystream import Order
 from deephide.errors import ExtractionError
-from deephide.formats.jpeg import coder
 from deephide.formats.jpeg.segments import is_jpeg, parse
 
 __all__ = ["Derive", "luma_of_file", "luma_of_image", "read", "reveal"]
@@ -40,6 +39,8 @@ def luma_of_file(raw: bytes) -> Luma:
     OSError : Pillow cannot read the file
     """
     if is_jpeg(raw):
+        from deephide.formats.jpeg import coder
+
         return lattice.from_coefficients(coder.decode(parse(raw)))
     with Image.open(io.BytesIO(raw)) as image:
         return luma_of_image(image)

@@ -18,7 +18,6 @@ from PIL import Image, ImageOps
 
 from deephide.channels import lattice
 from deephide.channels.tables import chroma_table, luma_table
-from deephide.formats.jpeg import coder
 from deephide.formats.jpeg.blocks import Coefficients
 from deephide.formats.jpeg.segments import parse
 
@@ -62,6 +61,8 @@ class Precover:
 
     def encode(self, values: NDArray[np.int16] | None = None) -> bytes:
         """Return the file, with other luma if that is given."""
+        from deephide.formats.jpeg import coder
+
         luma = self.values if values is None else values
         elements = self.template.elements()
         elements[: luma.size] = luma.reshape(-1)
@@ -118,6 +119,8 @@ def press(photo: Photo, quality: int, headroom: int = 0, guard: float = 0.0) -> 
     guard : in levels; tiles whose mean is nearer to another level of the salt are moved that far
         away from it
     """
+    from deephide.formats.jpeg import coder
+
     samples = photo.samples
     if headroom:
         samples = headroom + samples * ((255 - 2 * headroom) / 255)

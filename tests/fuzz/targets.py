@@ -115,6 +115,9 @@ class Unlimited:
     def for_image(self):
         return self.limit
 
+    def payload_within(self, hidden):
+        return hidden
+
 
 class ImageTarget(Target):
     """Covers of samples, their stegos, and secrets; a cover that loads must survive being written.
