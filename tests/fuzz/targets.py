@@ -115,6 +115,9 @@ class Unlimited:
     def for_image(self):
         return self.limit
 
+    def hidden_bytes(self, payload):
+        return payload
+
     def payload_within(self, hidden):
         return hidden
 
