@@ -18,7 +18,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 HERE = pathlib.Path(__file__).parent
-PHOTOS = ("coffee.png", "motorcycle_left.png", "chelsea.png")
+PHOTOS = ("coffee.png", "motorcycle_left.png", "astronaut.png")
 TITLES = ("cover", "stego", "difference x20", "secret", "recovered")
 SIDE, MARGIN, HEAD = 256, 8, 38
 
