@@ -36,6 +36,8 @@ class GeneratorConfig:
     base_side: int = 0  # > 0: layers up to this side give way to a linear base (models/base.py)
     base_rows: int = 3  # rows of the code that a base takes
     base_channels: int = 64  # of a base's feature map, 192 for every detail
+    base_styles: bool = False  # styles come from the base rows (models/styled_base.py)
+    base_metric: int = 0  # rank of what a base's projection weighs beyond the place of an error
 
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
@@ -50,6 +52,12 @@ class GeneratorConfig:
                 f"{self.size // 2}"
             )
         _at_least(1, "generator.", self, "base_rows", "base_channels")
+        _at_least(0, "generator.", self, "base_metric")
+        if self.base_styles and (not side or self.size < 8 * side or self.base_rows > 3):
+            raise ConfigError(
+                "generator.base_styles: needs a base of at most 3 rows, whose image, 8 times as "
+                "large as base_side, is no larger than size"
+            )
         if side and self.base_rows > self.row_behind(side):
             raise ConfigError(
                 f"generator.base_rows: got {self.base_rows}, but only "
@@ -153,7 +161,11 @@ class LossConfig:
     segmentation: float = 0.0  # the same on a segmentation network, for other domains than faces
     w_norm: float = 0.0  # length of the offset from w_avg, to stay where the generator is good
     rate: float = 0.0  # per transmitted bit: the cost of the code itself (joint training only)
-    adversarial: float = 0.0  # e4e: each row looks to a critic like a code of the generator's own
+    # e4e: each row looks to a critic like a code of the generator's own. With base styles: the
+    # image looks to discriminators on EfficientNet-lite0's features like a face.
+    adversarial: float = 0.0
+    ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next one
+    features: float = 0.0  # distance of EfficientNet-lite0's features at each place
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
@@ -163,7 +175,10 @@ class LossConfig:
     segmentation_network: str = ""
 
     def __post_init__(self) -> None:
-        _at_least(0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta")
+        _at_least(
+            0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta", "ssim",
+            "features",
+        )  # fmt: skip
         _at_least(1, "loss.", self, "face_weight")
 
     def require_images(self) -> None:
@@ -197,8 +212,10 @@ class TrainConfig:
     feature_networks: str = ""  # folder with the weights of the losses' networks
     side: int = 0  # images are read, generated and compared at this side; 0 means the full size,
     # or in stage training the side of the encoder
-    train_generator: bool = True  # in joint training
+    train_generator: bool = True  # in joint training; with base styles it is the base alone
+    train_encoder: bool = True  # with base styles: false leaves the code to the base's projection
     base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
+    base_file: str = ""  # fitted base to start from (`recipes`), in place of fitting one
     step_low: float = 1.0  # joint training rounds to multiples of a step that is drawn for each
     step_high: float = 1.0  # image between these two, evenly in its logarithm
     noise: str = "random"  # noise maps of the generator in stage training: "random" or "stored"
@@ -209,6 +226,9 @@ class TrainConfig:
     validation: str = ""  # the same, never trained on; empty means none
     validation_source: str = ""
     hold_out: int = 0  # > 0: joint training leaves out every n-th image, for tuning
+    held_out: str = ""  # file with a name a line: pictures that joint training leaves out as well
+    shares: str = ""  # of the sets in a batch, as in "ffhq=0.6 studio=0.4"; empty: see `balance`
+    augment: bool = False  # shift, scale and turn faces by a pixel or two, and change their colours
     flip: bool = True  # mirror half of the training pairs
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
@@ -317,6 +337,13 @@ class TrainConfig:
             raise ConfigError("side: what the encoder is shown would be resized, so leave it out")
         if self.latents and not self.loss.adversarial:
             raise ConfigError("latents: has no effect without loss.adversarial; leave it out")
+        styled = self.stage == 0 and self.model.generator.base_styles
         for name in ("w_norm", "adversarial", "delta"):
-            if self.stage == 0 and getattr(self.loss, name):
+            idle_here = self.stage == 0 and not (styled and name == "adversarial")
+            if idle_here and getattr(self.loss, name):
                 raise ConfigError(f"loss.{name}: has no effect in joint training (stage 0)")
+        for name in ("ssim", "features"):
+            if getattr(self.loss, name) and not styled:
+                raise ConfigError(
+                    f"loss.{name}: has no effect but in joint training with base styles"
+                )

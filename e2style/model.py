@@ -117,7 +117,12 @@ class InversionModel:
         DataError : another shape, or more stages than the model has
         """
         with _single_thread(self.device):
-            return self.network.invert(images.to(self.device, torch.float32), stages)
+            codes = self.network.invert(images.to(self.device, torch.float32), stages)
+        rows = self.config.generator.base_rows if self.config.generator.base_side else self.n_codes
+        if self.quantizers and rows < self.n_codes:
+            # Trained to be rounded away: not rounded they spoil the image by 3 dB.
+            codes[:, rows:] = self.network.w_avg[rows:]
+        return codes
 
     @torch.inference_mode()
     def synthesize(self, codes: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from e2style.data.faces import FaceSet
+from e2style.data.mix import FaceMix
 from e2style.errors import CheckpointError, ConfigError
 from e2style.images import COMPARED_SIDE, as_compared
 from e2style.metrics.images import psnr, ssim
@@ -70,7 +71,7 @@ def quantizer_of(model: InversionModel, quality: int | None = None) -> Quantizer
 @torch.inference_mode()
 def encode_set(
     model: InversionModel,
-    faces: FaceSet,
+    faces: FaceSet | FaceMix,
     *,
     stages: int | None = None,
     progress: Callable[[int], object] = lambda inverted: None,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 PATCH = 8  # side of the square that one place of the feature map covers
 # Weights are stored a hundred times as large as they act, so that the steps of Adam suit them.
 WEIGHT_SCALE = 0.01
+LEAST_NORM = 1e-10  # of a component that shows something
 
 
 class LinearBase(nn.Module):
@@ -30,14 +31,17 @@ class LinearBase(nn.Module):
     rows : of the code, 512 components each
     channels : of the feature map
     dim : length of one row
+    metric : rank of what `project` weighs beyond `attention`, for the even and for the odd parts
 
     Attributes
     ----------
     odd : (rows * dim,) buffer, whether a component changes its sign in the mirror
+    metric_even, metric_odd : (metric, channels * side * side // 2) buffers; an error e in the
+        even or odd part counts as attention · e² + |metric e|²
     attention : (side, side // 2) buffer, weight of an error in the left half, for `project`
     """
 
-    def __init__(self, side: int, rows: int, channels: int, dim: int) -> None:
+    def __init__(self, side: int, rows: int, channels: int, dim: int, metric: int = 0) -> None:
         super().__init__()
         self.rows = rows
         self.picture_side = side * PATCH
@@ -49,31 +53,81 @@ class LinearBase(nn.Module):
         self.attention: Tensor
         self.register_buffer("odd", torch.zeros(rows * dim, dtype=torch.bool))
         self.register_buffer("attention", torch.ones(side, side // 2))
+        self.metric_even: Tensor
+        self.metric_odd: Tensor
+        if metric:
+            for name in ("metric_even", "metric_odd"):
+                self.register_buffer(name, torch.zeros(metric, channels * side * (side // 2)))
+        self.metric = metric
+        self._analysis: Tensor | None = None
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes B n 512 -> B 3 S S, nominally [-1, 1]."""
+        return self.image(self.halves(codes))
+
+    def halves(self, codes: Tensor) -> Tensor:
+        """Codes B n 512 -> features of left halves, then of mirrored right ones: 2B C s s/2."""
         values = codes[:, : self.rows].flatten(1)
         with torch.autocast(values.device.type, enabled=False):
-            weight = self.weight.flatten(1) * WEIGHT_SCALE
-            even = (values * ~self.odd) @ weight + self.mean.flatten()
-            odd = (values * self.odd) @ weight
-            halves = torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape)
-            halves_of_image = F.conv_transpose2d(halves, self.patches, stride=PATCH)
-        left, right = halves_of_image.chunk(2)
-        return torch.cat([left, right.flip(3)], dim=3)
+            # Scaled are the few values, not the many weights.
+            values = values * WEIGHT_SCALE
+            both = torch.cat([values * ~self.odd, values * self.odd]) @ self.weight.flatten(1)
+            even, odd = both.chunk(2)
+            even = even + self.mean.flatten()
+            return torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape)
+
+    def image(self, halves: Tensor) -> Tensor:
+        """Features of both halves, 2B C s s/2 -> B 3 S S."""
+        with torch.autocast(halves.device.type, enabled=False):
+            shown = F.conv_transpose2d(halves, self.patches, stride=PATCH)
+        return whole(shown)
 
     def project(self, images: Tensor) -> Tensor:
         """Values of the components in images, B 3 S S -> B rows 512.
 
-        Exact where the components are orthogonal under `attention`, as they are when fitted; an
-        encoder that is trained along makes up for what training changes.
+        Exact where the components are orthogonal under `attention` and the metric, as they are
+        when fitted; an encoder that is trained along makes up for what training changes.
         """
         with torch.autocast(images.device.type, enabled=False):
             left, right = images.float().chunk(2, dim=3)
             features = F.conv2d(torch.cat([left, right.flip(3)]), self.patches, stride=PATCH)
-            one, other = (features - self.mean).mul(self.attention).flatten(1).chunk(2)
-            weight = self.weight.flatten(1) * WEIGHT_SCALE
-            even, odd = (one + other) @ weight.t(), (one - other) @ weight.t()
-            norm = 2 * (weight.square() @ self.attention.expand_as(self.mean).flatten())
-            values = torch.where(self.odd, odd, even) / norm.clamp_min(1e-12)
+            one, other = (features - self.mean).flatten(1).chunk(2)
+            analysis = self.analysis()
+            odd = (one - other) @ analysis.t()
+            values = torch.where(self.odd, odd, (one + other) @ analysis.t())
         return values.reshape(len(images), self.rows, -1)
+
+    def analysis(self) -> Tensor:
+        """Weights of `project`, (rows * dim, D); kept while the base is not trained."""
+        if self.weight.requires_grad or self.attention.requires_grad:
+            self._analysis = None
+            return self._computed_analysis()
+        if self._analysis is None or self._analysis.device != self.weight.device:
+            self._analysis = self._computed_analysis()
+        return self._analysis
+
+    def _computed_analysis(self) -> Tensor:
+        weight = self.weight.flatten(1) * WEIGHT_SCALE
+        attention = self.attention.expand_as(self.mean).flatten()
+        even, odd = self._weighted(weight, weight, attention)
+        own = torch.where(self.odd[:, None], odd, even)
+        norm = 2 * (weight * own).sum(1, keepdim=True)
+        # Spare components, of few faces, have norm zero and stay zero.
+        return torch.where(norm > LEAST_NORM, own / norm.clamp_min(LEAST_NORM), 0.0)
+
+    def _weighted(self, even: Tensor, odd: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
+        """Even and odd parts, each N D, times the metric that errors in them are weighed by."""
+        if not self.metric:
+            return even * attention, odd * attention
+        found = (
+            part * attention + (part @ metric.t()) @ metric
+            for part, metric in ((even, self.metric_even), (odd, self.metric_odd))
+        )
+        one, other = found
+        return one, other
+
+
+def whole(halves: Tensor) -> Tensor:
+    """Left halves, then mirrored right halves, 2B C H W/2 -> B C H W."""
+    left, right = halves.chunk(2)
+    return torch.cat([left, right.flip(3)], dim=3)

@@ -17,10 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from e2style.config import InversionConfig
+from e2style.config import GeneratorConfig, InversionConfig
 from e2style.errors import DataError
+from e2style.losses.rate import rounded
 from e2style.models.encoder import build_encoder
 from e2style.models.generator import Generator
+from e2style.models.styled_base import StyledBaseGenerator, at_rate
 
 IMAGE_CHANNELS = 3
 
@@ -46,6 +48,11 @@ def weightless() -> Iterator[None]:
         yield
 
 
+def build_generator(config: GeneratorConfig) -> Generator:
+    """Generator of any kind: W+ code B n 512 -> B 3 R R; both kinds are called alike."""
+    return cast(Generator, StyledBaseGenerator(config)) if config.base_styles else Generator(config)
+
+
 class InversionNetwork(nn.Module):
     """Encoder stages and generator of one config; the constructor touches no file.
 
@@ -61,7 +68,7 @@ class InversionNetwork(nn.Module):
     def __init__(self, config: InversionConfig) -> None:
         super().__init__()
         self.config = config
-        self.generator = Generator(config.generator)
+        self.generator = build_generator(config.generator)
         first = config.encoder
         later = dataclasses.replace(first, in_channels=first.in_channels + IMAGE_CHANNELS)
         dim = config.generator.style_dim
@@ -118,6 +125,8 @@ class InversionNetwork(nn.Module):
             raise DataError(f"images: got shape {shape}, needs (B, {channels}, S, S)")
         if stages is not None and not 1 <= stages <= self.config.steps:
             raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
+        if self.config.generator.base_styles:
+            return self.w_avg + self.offsets(images, None, stages)
         x = self.pool(images)
         steps = self.config.steps if stages is None else stages
         if self.config.iterations:
@@ -131,6 +140,36 @@ class InversionNetwork(nn.Module):
             start = codes if self.config.residual else self.w_avg
             codes = start + encoder(torch.cat([x, generated], dim=1))
         return codes
+
+    def offsets(self, images: Tensor, steps: Tensor | None, stages: int | None = None) -> Tensor:
+        """Offsets from `w_avg` of a network whose generator has base styles.
+
+        Parameters
+        ----------
+        images : B 3 S S in [-1, 1], RGB
+        steps : B, what the codes will be rounded to multiples of, where that is known: later
+            stages then see what the receiver would; None: they see what is not rounded
+        stages : encoder runs; None means all
+
+        Returns
+        -------
+        B n 512; rows behind the base are 0
+        """
+        x = self.pool(images)
+        rows = self.config.generator.base_rows
+        offsets = self.first_guess(images)
+        for stage, encoder in enumerate(list(self.encoders)[:stages]):
+            seen = x
+            if stage:
+                codes = self.w_avg + offsets
+                if steps is not None:
+                    codes = at_rate(self.w_avg + rounded(offsets, steps), steps)
+                with torch.no_grad():
+                    painted = self.pool(self.generator(codes, self.seen_side))
+                seen = torch.cat([x, painted], dim=1)
+            found = encoder(seen)[:, :rows]
+            offsets = offsets + F.pad(found, (0, 0, 0, len(self.w_avg) - rows))
+        return offsets
 
     def first_guess(self, images: Tensor) -> Tensor:
         """Codes that a base finds in the images, before any encoder: B n 512; 0 without a base."""

@@ -24,6 +24,7 @@ from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import IMAGE_CHANNELS, InversionNetwork
+from e2style.models.styled_base import at_rate
 from e2style.settings import from_dict
 from e2style.training.state import load_weights
 
@@ -52,6 +53,32 @@ class CodedInversion(nn.Module):
         return self.network.synthesize(codes, side), bits
 
 
+class RatedInversion(nn.Module):
+    """An inversion network with the density of its codes, trained as one.
+
+    Parameters
+    ----------
+    network : InversionNetwork with a generator that has base styles
+    encoding : False leaves the encoders out, and the code to the projection of the base
+    """
+
+    def __init__(self, network: InversionNetwork, *, encoding: bool = True) -> None:
+        super().__init__()
+        self.stages = None if encoding else 0
+        self.network = network
+        generator = network.config.generator
+        self.rate = RateModel(generator.base_rows, generator.style_dim)
+
+    def forward(self, x: Tensor, side: int, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Images B 3 S S and a step for each -> images B 3 side side, and bits B."""
+        offsets = self.network.offsets(x, steps, self.stages)
+        codes = at_rate(self.network.w_avg + rounded(offsets, steps), steps)
+        rows = self.network.generator.base.rows  # type: ignore[union-attr]
+        perturbed = self.rate.perturb(offsets[:, :rows], steps)
+        bits = self.rate.bits(perturbed, steps)
+        return self.network.synthesize(codes, side), bits
+
+
 def config_of_run(run: Path) -> TrainConfig:
     """Config that a run folder was trained with.
 
@@ -74,7 +101,8 @@ def network_of_run(run: Path) -> tuple[InversionNetwork, int]:
     """
     config = config_of_run(run)
     if config.stage == 0:
-        coded = CodedInversion(InversionNetwork(config.model))
+        kind = RatedInversion if config.model.generator.base_styles else CodedInversion
+        coded = kind(InversionNetwork(config.model))
         seen = load_weights(coded, run)
         return coded.network, seen
     network = assemble(dataclasses.replace(config, backbone=""))  # only the start needed it

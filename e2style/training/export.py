@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,17 @@ from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.config import TrainConfig
 from e2style.data.faces import FaceSet
+from e2style.data.mix import FaceMix, names_in
 from e2style.errors import ConfigError
 from e2style.evaluation.acceptance import fit_limits
 from e2style.evaluation.sets import encode_set
 from e2style.images import COMPARED_SIDE
 from e2style.model import InversionModel, ModelCard
+from e2style.models.inversion import InversionNetwork
+from e2style.models.styled_base import RATE_ROW
 from e2style.quantizer import Quantizer, fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
+from e2style.training.coded import silence
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,9 @@ CLASSES = 64
 USUAL_BYTES = 254
 # At the best step for a rate, a bit more takes so much of the error away, in squared steps.
 BIT_COST = 0.12
+MAX_RADIUS = 255
+FITTED = 3000  # faces that quantizers of a network with base styles are fitted to
+UNSENT = 1e6  # step of what no code says
 
 
 def export(
@@ -70,6 +78,8 @@ def export(
         raise ConfigError("encoder only: the run was not trained on the generator of a model")
     network, images_seen = network_of_run(run)
     network.channels_last()
+    if config.model.generator.base_styles and not config.train_encoder:
+        silence(network.encoders)  # the generator was trained without what they say
     if card is not None:
         card = dataclasses.replace(card, images_seen=images_seen)
     with torch.no_grad():
@@ -81,7 +91,14 @@ def export(
         return target
     model = InversionModel(network, fingerprint=bytes(32))
 
-    faces = FaceSet(config.data, COMPARED_SIDE, every=every)
+    faces: FaceSet | FaceMix
+    if config.model.generator.base_styles:
+        faces = FaceMix(
+            config.data, COMPARED_SIDE, shares=config.shares, left_out=names_in(config.held_out)
+        ).sample(FITTED)
+        _tell_rate(network, config)
+    else:
+        faces = FaceSet(config.data, COMPARED_SIDE, every=every)
     codes = encode_set(model, faces)
     quantizers = _quantizers(config, codes)
     coded = [quantizer.quantise(codes) for quantizer in quantizers]
@@ -109,6 +126,8 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
     if config.step_low == config.step_high:
         return [fit_quantizer(codes, step=config.step_low)]
     steps = np.geomspace(COARSER * config.step_high, config.step_low / FINER, QUALITIES)
+    if config.model.generator.base_styles:
+        return [_rated(codes, float(step)) for step in steps]
     centre = codes.mean(0, dtype=np.float64).astype(np.float32)
     return [
         fit_quantizer(
@@ -116,3 +135,22 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
         )
         for step in steps
     ]
+
+
+def _tell_rate(network: InversionNetwork, config: TrainConfig) -> None:
+    """Let codes that are not rounded be taken for those of the finest step."""
+    network.w_avg[RATE_ROW, 0] = math.log(config.step_low)
+
+
+def _rated(codes: NDArray[np.float32], step: float) -> Quantizer:
+    """Quantizer of a network with base styles: its centre tells the generator the step."""
+    codes, steps = codes.copy(), np.full(codes.shape[1:], step, np.float32)
+    # What the row of the rate holds is never sent.
+    steps[RATE_ROW] = UNSENT
+    codes[:, RATE_ROW] = 0
+    centre = np.zeros(codes.shape[1:], np.float32)
+    centre[RATE_ROW, 0] = math.log(step)
+    codes[:, RATE_ROW, 0] = centre[RATE_ROW, 0]
+    return fit_quantizer(
+        codes, step=steps, w_avg=centre, classes=CLASSES, max_radius=MAX_RADIUS, price=BIT_COST
+    )

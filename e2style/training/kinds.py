@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from e2style.config import TrainConfig
+from e2style.training.coded import RatedWork
 from e2style.training.joint import JointWork
 from e2style.training.ranks import Ranks
 from e2style.training.stage import StageWork
@@ -19,6 +20,7 @@ Maker = Callable[[TrainConfig, Ranks, Networks | None], Work]
 
 # Which configs a kind is for, and what makes it; the first that fits is taken.
 KINDS: tuple[tuple[Callable[[TrainConfig], bool], Maker], ...] = (
+    (lambda config: config.stage == 0 and config.model.generator.base_styles, RatedWork),
     (lambda config: config.stage == 0, JointWork),
     (lambda config: config.stage != 0, StageWork),
 )

@@ -32,6 +32,7 @@ FREE_KEYS = {
     "images", "threads", "device", "workers", "keep", "snapshot_images", "report_images",
     "validation_images",
 }  # fmt: skip
+WATCHED, EXPLODED = 100, 5.0  # batches of the mean that is watched, and by how much it may grow
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 Progress = Callable[[int, int], None]
@@ -95,6 +96,7 @@ def _loop(
     ranks.agree(state.images, run)
     stats = RunLog(run, state.images) if ranks.first else None
     model = ranks.parallel(work.model)
+    watch = Watch()
     began, first = time.monotonic(), state.images
 
     while state.images < config.images:
@@ -107,8 +109,7 @@ def _loop(
             group["lr"] = group["factor"] * learning_rate(config, state.images)
         scaler.unscale_(optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)
-        if not torch.isfinite(norm) and scaler.get_scale() <= 1:
-            raise ConfigError(f"training diverged after {state.images} images; try a lower lr")
+        watch.check(terms["total"], norm, state.images, skipped=scaler.get_scale() > 1)
         scaler.step(optimizer)
         scaler.update()
         work.after_update(state.images)
@@ -141,6 +142,50 @@ def _loop(
         stats.close()
     ranks.wait()
     return state.path
+
+
+class Watch:
+    """Stops a training whose loss is not finite, or far above what it has been.
+
+    A mean over some hundred batches is compared, since one batch says little.
+    """
+
+    def __init__(self) -> None:
+        self._mean = self._least = math.inf
+        self._count = 0
+
+    def check(
+        self, loss: Tensor | float, norm: Tensor | float, images: int, *, skipped: bool = False
+    ) -> None:
+        """Look at the loss of a batch and the length of its gradient.
+
+        Parameters
+        ----------
+        loss, norm : of the batch
+        images : seen before it
+        skipped : the scaler leaves out a batch that overflows, so look at none
+
+        Raises
+        ------
+        ConfigError : one of them is not finite, or the mean has grown `EXPLODED` times
+        """
+        total = float(loss)
+        if skipped:
+            return
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise ConfigError(
+                f"training diverged after {images} images: the loss is not finite; try a lower lr"
+            )
+        self._count += 1
+        weight = max(1 / self._count, 1 / WATCHED)
+        self._mean = total if self._count == 1 else self._mean + weight * (total - self._mean)
+        if self._count >= WATCHED:
+            self._least = min(self._least, self._mean)
+            if self._mean > EXPLODED * self._least > 0:
+                raise ConfigError(
+                    f"training diverged after {images} images: the loss is {self._mean:.3g} and "
+                    f"was {self._least:.3g}; try a lower lr"
+                )
 
 
 def _gradients(

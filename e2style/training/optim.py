@@ -90,8 +90,17 @@ def update_average(average: nn.Module, model: nn.Module, config: TrainConfig, im
         return
     half_life = min(config.ema_images, max(images / 20, 1))
     keep = 0.5 ** (config.batch / half_life)
-    means: list[Tensor] = [*average.parameters()]
-    values: list[Tensor] = [*model.parameters()]
-    torch._foreach_lerp_(means, values, 1 - keep)
-    for held, current in zip(average.buffers(), model.buffers(), strict=True):
-        held.copy_(current)
+    # What is not trained is the same in both, and may be most of the weights.
+    pairs = zip(average.parameters(), model.parameters(), strict=True)
+    trained = [(held, value) for held, value in pairs if value.requires_grad]
+    means: list[Tensor] = [held for held, _ in trained]
+    values: list[Tensor] = [value for _, value in trained]
+    if trained:
+        torch._foreach_lerp_(means, values, 1 - keep)
+    for kept, current in zip(average.modules(), model.modules(), strict=True):
+        own = list(current.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            continue
+        both = zip(kept.buffers(recurse=False), current.buffers(recurse=False), strict=True)
+        for held, value in both:
+            held.copy_(value)
