@@ -23,7 +23,7 @@ from e2style.images import COMPARED_SIDE
 from e2style.model import InversionModel, ModelCard
 from e2style.models.inversion import InversionNetwork
 from e2style.models.styled_base import RATE_ROW
-from e2style.quantizer import Quantizer, fit_quantizer
+from e2style.quantizer import TABLE_BITS, Quantizer, fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
 from e2style.training.coded import silence
 
@@ -127,7 +127,8 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
         return [fit_quantizer(codes, step=config.step_low)]
     steps = np.geomspace(COARSER * config.step_high, config.step_low / FINER, QUALITIES)
     if config.model.generator.base_styles:
-        return [_rated(codes, float(step)) for step in steps]
+        rows = config.model.generator.base_rows
+        return [_rated(codes, float(step), rows) for step in steps]
     centre = codes.mean(0, dtype=np.float64).astype(np.float32)
     return [
         fit_quantizer(
@@ -142,15 +143,31 @@ def _tell_rate(network: InversionNetwork, config: TrainConfig) -> None:
     network.w_avg[RATE_ROW, 0] = math.log(config.step_low)
 
 
-def _rated(codes: NDArray[np.float32], step: float) -> Quantizer:
-    """Quantizer of a network with base styles: its centre tells the generator the step."""
-    codes, steps = codes.copy(), np.full(codes.shape[1:], step, np.float32)
-    # What the row of the rate holds is never sent.
-    steps[RATE_ROW] = UNSENT
-    codes[:, RATE_ROW] = 0
-    centre = np.zeros(codes.shape[1:], np.float32)
+def _rated(codes: NDArray[np.float32], step: float, rows: int) -> Quantizer:
+    """Quantizer of a network with base styles: its centre tells the generator the step.
+
+    Tables are fitted to the rows of the base; the others have one in which 0 costs nothing.
+    """
+    shape = codes.shape[1:]
+    fitted = fit_quantizer(
+        codes[:, :rows],
+        step=step,
+        w_avg=np.zeros((rows, shape[1]), np.float32),
+        classes=CLASSES,
+        max_radius=MAX_RADIUS,
+        price=BIT_COST,
+    )
+    silent = np.ones((1, fitted.tables.shape[1]), np.uint32)
+    silent[0, fitted.radius] = (1 << TABLE_BITS) - fitted.tables.shape[1] + 1
+    centre, steps = np.zeros(shape, np.float32), np.full(shape, step, np.float32)
+    index = np.full(shape, len(fitted.tables), np.uint8)
+    index[:rows] = fitted.table_index
     centre[RATE_ROW, 0] = math.log(step)
-    codes[:, RATE_ROW, 0] = centre[RATE_ROW, 0]
-    return fit_quantizer(
-        codes, step=steps, w_avg=centre, classes=CLASSES, max_radius=MAX_RADIUS, price=BIT_COST
+    steps[RATE_ROW] = UNSENT
+    return Quantizer(
+        w_avg=centre,
+        step=steps,
+        table_index=index,
+        tables=np.concatenate([fitted.tables, silent]),
+        price=BIT_COST,
     )
