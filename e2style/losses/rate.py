@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LEAST_SPREAD = 0.05  # in steps; a density that is narrower still costs nothing either
-LEANING = 0.1  # in steps: 0.6 is rounded to 1, and less to 0
 
 
 class RateModel(nn.Module):
@@ -63,13 +62,3 @@ class RateModel(nn.Module):
         b = (-0.5 - x) / scale
         mass = F.logsigmoid(a) + F.logsigmoid(-b) + torch.log1p(-torch.exp(-1 / scale))
         return -mass.flatten(1).sum(1) / torch.log(mass.new_tensor(2.0))
-
-
-def rounded(codes: Tensor, steps: Tensor) -> Tensor:
-    """Codes B n 512 -> multiples of B steps, the nearest but for a leaning to 0; straight through.
-
-    A value that is cheap to leave out is left out when it is sent, so it is in training.
-    """
-    scaled = codes / steps[:, None, None]
-    integers = scaled.sign() * (scaled.abs() + (0.5 - LEANING)).floor()
-    return codes + (integers * steps[:, None, None] - codes).detach()

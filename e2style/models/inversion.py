@@ -19,9 +19,9 @@ from torch.overrides import TorchFunctionMode
 
 from e2style.config import GeneratorConfig, InversionConfig
 from e2style.errors import DataError
-from e2style.losses.rate import rounded
 from e2style.models.encoder import build_encoder
 from e2style.models.generator import Generator
+from e2style.models.rounding import rounded
 from e2style.models.styled_base import StyledBaseGenerator, at_rate
 
 IMAGE_CHANNELS = 3

@@ -19,11 +19,12 @@ from e2style.checkpoints.official import trunk_key
 from e2style.config import TrainConfig
 from e2style.errors import CheckpointError, ConfigError
 from e2style.files import in_words
-from e2style.losses.rate import RateModel, rounded
+from e2style.losses.rate import RateModel
 from e2style.model import InversionModel
 from e2style.models.encoder import Encoder
 from e2style.models.generator import Generator
 from e2style.models.inversion import IMAGE_CHANNELS, InversionNetwork
+from e2style.models.rounding import rounded
 from e2style.models.styled_base import at_rate
 from e2style.settings import from_dict
 from e2style.training.state import load_weights

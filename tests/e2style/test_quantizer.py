@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2style.errors import CheckpointError, DataError
-from e2style.losses.rate import RateModel, rounded
+from e2style.losses.rate import RateModel
+from e2style.models.rounding import rounded
 from e2style.quantizer import fit_quantizer
 
 
