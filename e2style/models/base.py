@@ -59,7 +59,7 @@ class LinearBase(nn.Module):
             for name in ("metric_even", "metric_odd"):
                 self.register_buffer(name, torch.zeros(metric, channels * side * (side // 2)))
         self.metric = metric
-        self._analysis: Tensor | None = None
+        self._norms: Tensor | None = None
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes B n 512 -> B 3 S S, nominally [-1, 1]."""
@@ -92,28 +92,33 @@ class LinearBase(nn.Module):
             left, right = images.float().chunk(2, dim=3)
             features = F.conv2d(torch.cat([left, right.flip(3)]), self.patches, stride=PATCH)
             one, other = (features - self.mean).flatten(1).chunk(2)
-            analysis = self.analysis()
-            odd = (one - other) @ analysis.t()
-            values = torch.where(self.odd, odd, (one + other) @ analysis.t())
+            attention = self.attention.expand_as(self.mean).flatten()
+            even, odd = self._weighted(one + other, one - other, attention)
+            weight = self.weight.flatten(1)
+            values = torch.where(self.odd, odd @ weight.t(), even @ weight.t()) * WEIGHT_SCALE
+            norm = self.norms()
+            # Spare components, of few faces, have norm zero and stay zero.
+            values = torch.where(norm > LEAST_NORM, values / norm.clamp_min(LEAST_NORM), 0.0)
         return values.reshape(len(images), self.rows, -1)
 
-    def analysis(self) -> Tensor:
-        """Weights of `project`, (rows * dim, D); kept while the base is not trained."""
-        if self.weight.requires_grad or self.attention.requires_grad:
-            self._analysis = None
-            return self._computed_analysis()
-        if self._analysis is None or self._analysis.device != self.weight.device:
-            self._analysis = self._computed_analysis()
-        return self._analysis
+    def norms(self) -> Tensor:
+        """Squared length of each component under the metric; kept while nothing is trained."""
+        if self.weight.requires_grad:
+            self._norms = None
+            return self._computed_norms()
+        if self._norms is None or self._norms.device != self.weight.device:
+            self._norms = self._computed_norms()
+        return self._norms
 
-    def _computed_analysis(self) -> Tensor:
+    def _computed_norms(self) -> Tensor:
         weight = self.weight.flatten(1) * WEIGHT_SCALE
-        attention = self.attention.expand_as(self.mean).flatten()
-        even, odd = self._weighted(weight, weight, attention)
-        own = torch.where(self.odd[:, None], odd, even)
-        norm = 2 * (weight * own).sum(1, keepdim=True)
-        # Spare components, of few faces, have norm zero and stay zero.
-        return torch.where(norm > LEAST_NORM, own / norm.clamp_min(LEAST_NORM), 0.0)
+        norm = weight.square() @ self.attention.expand_as(self.mean).flatten()
+        if self.metric:
+            even = (weight[~self.odd] @ self.metric_even.t()).square().sum(1)
+            odd = (weight[self.odd] @ self.metric_odd.t()).square().sum(1)
+            norm = norm.index_add(0, torch.nonzero(~self.odd).flatten(), even)
+            norm = norm.index_add(0, torch.nonzero(self.odd).flatten(), odd)
+        return 2 * norm
 
     def _weighted(self, even: Tensor, odd: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         """Even and odd parts, each N D, times the metric that errors in them are weighed by."""
