@@ -116,10 +116,10 @@ def test_preview_is_what_the_receiver_sees(run):
 def test_a_preview_that_cannot_be_written_leaves_no_stego(run, monkeypatch):
     link = os.link
 
-    def refuse(source, target):
+    def refuse(source, target, **options):
         if Path(target).name == "preview.png":
             raise OSError(28, os.strerror(28))
-        link(source, target)
+        link(source, target, **options)
 
     monkeypatch.setattr(os, "link", refuse)
     monkeypatch.setattr(os, "replace", refuse)

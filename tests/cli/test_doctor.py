@@ -1,5 +1,7 @@
 """`deephide doctor` on installations that work and on some that do not."""
 
+from pathlib import Path
+
 import pytest
 
 import stc
@@ -94,7 +96,8 @@ def test_a_source_tree_that_is_not_installed_says_so(examine, monkeypatch):
     ],
 )
 def test_the_cache(examine, monkeypatch, where, compiled, state, said):
-    monkeypatch.setattr(stc, "cache_folder", lambda: where, raising=False)
+    folder = None if where is None else Path(where)
+    monkeypatch.setattr(stc, "cache_folder", lambda: folder, raising=False)
     monkeypatch.setattr(stc, "is_compiled", lambda: compiled, raising=False)
     status, _, checks = examine("cache")
     assert (status, checks["cache"]["state"]) == (0, state) and said in checks["cache"]["text"]

@@ -131,7 +131,7 @@ def test_rows_fail_alone_and_are_repeated(run, rows):
     lines = done.stderr.splitlines()
     assert "deephide: error: row 2: the secret does not exist: list/missing.txt" in lines
     assert any(
-        line.startswith("deephide: error: row 3: the carrier is not a pic") for line in lines
+        line.startswith("deephide: error: row 3: the carrier is not an image") for line in lines
     )
     assert "deephide: error: row 4: the folder list/nowhere does not exist" in lines
     assert "deephide: error: 3 of 4 rows failed" in lines

@@ -60,7 +60,10 @@ def test_without_the_extra_it_says_what_to_install(missing):
     with start("--no-browser", before=f"import sys; sys.modules[{missing!r}] = None") as process:
         out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (2, "")
-    assert f"the page needs {missing}; install the extra: pip install 'deephide[ui]'" in err
+    assert err.splitlines() == [
+        f"deephide: error: the page needs {missing}",
+        "deephide: hint: install the extra: pip install 'deephide[ui]'",
+    ]
 
 
 # A browser that says what it was started with, and what the file holds that it is to open.
