@@ -199,7 +199,7 @@ def test_verify_finds_every_flipped_bit_of_what_was_added(models):
     assert done.exit_code == 7
     found = fields(done)
     unsound = [row for row in found["models"] if not row["sound"]]
-    assert [row["name"] for row in unsound] == ["tiny1"]
+    assert [row["model"] for row in unsound] == ["tiny1"]
     assert "hash" in unsound[0]["problem"] == found["error"]["message"]
     assert models(*EMBED, "--model", "tiny1").exit_code == 7
 
