@@ -43,7 +43,7 @@ def test_an_installation_that_works(folder):
     assert findings["models"].details["face256"].startswith("296bf76320265e64")
     assert findings["machine"].details["cores"] >= 1
     assert findings["round trip"].details["payload_bits"] > 8 * 54
-    assert "align" in findings["extras"].details
+    assert "robust" in findings["extras"].details
 
 
 @pytest.mark.parametrize(
