@@ -41,7 +41,6 @@ from cli.render import Terminal
 from cli.reports import (
     announce_compilation,
     capacity_report,
-    element_name,
     embed_fields,
     forecast,
     open_to_all,
@@ -181,7 +180,7 @@ def embed(
     if codec != "auto" or result.codec != "latent" or result.cut_out or terminal.verbose:
         terminal.info(result.reason)
     done = (
-        f"hid {result.payload_bits} bits in {result.elements} {element_name(result)}; "
+        f"hid {result.payload_bits} bits in {result.elements} {result.element_name}; "
         f"{result.changes} of them changed by one level ({result.psnr:.1f} dB)"
     )
     if not dry_run:

@@ -13,19 +13,12 @@ from cli.render import Terminal
 __all__ = [
     "announce_compilation",
     "capacity_report",
-    "element_name",
     "embed_fields",
     "forecast",
     "open_to_all",
 ]
 
 _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
-
-
-def element_name(result: Any) -> str:
-    """Return what the elements of an embedding are called."""
-    name: str = result.element_name
-    return name
 
 
 def announce_compilation(terminal: Terminal, carriers: Iterable[str | bytes]) -> None:
@@ -48,7 +41,7 @@ def forecast(result: Any) -> str:
         f"codec   {result.codec}\n"
         f"bits    {result.payload_bits} (safe: {result.safe_bits})\n"
         f"rate    {100 * result.change_rate:.3f} % of {result.elements} "
-        f"{element_name(result)} change\n" + _outlook(result)
+        f"{result.element_name} change\n" + _outlook(result)
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.encoding import arguments
-from cli.reports import element_name, open_to_all
+from cli.reports import open_to_all
 from cli.ui.files import Files
 from cli.ui.jobs import Event, Send
 from deephide.errors import InputImageError, PassphraseError
@@ -225,7 +225,7 @@ def _figures(result: EmbedResult) -> dict[str, Any]:
         "payload_bits": result.payload_bits,
         "safe_bits": result.safe_bits,
         "elements": result.elements,
-        "element_name": element_name(result),
+        "element_name": result.element_name,
         "changes": result.changes,
         "change_rate": result.change_rate,
         "psnr": result.psnr,

@@ -17,7 +17,12 @@ from deephide.formats.png import file as png
 from deephide.formats.png.encoder import Encoder
 from deephide.formats.refusals import damaged, hint_for
 from deephide.formats.tiff import file as tiff
-from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
+from deephide.formats.tiff.directories import (
+    TiffFewValuesError,
+    TiffFormatError,
+    TiffUnsupportedError,
+    is_tiff,
+)
 
 __all__ = [
     "CHANNELS",
@@ -61,7 +66,6 @@ _MODE_NAMES = {
 _MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
 _SAME_PIXELS = {"P", "PA", "LA", "1"}
-_FEW_VALUES = {"a palette image", "a black-and-white image"}
 
 Samples = NDArray[np.uint8]
 
@@ -149,7 +153,7 @@ def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
             raise _several(role)
         array = tiff.decode(file)
     except TiffUnsupportedError as error:
-        if role == "stego" and str(error) in _FEW_VALUES:
+        if role == "stego" and isinstance(error, TiffFewValuesError):
             image, _ = images.open_file(raw, role, ("TIFF",), HINT)
             return decode_checked(image, role), None
         raise InputImageError(f"the {role} is {error}", hint=hint_for(str(error), HINT)) from error

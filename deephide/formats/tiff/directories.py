@@ -42,6 +42,10 @@ class TiffUnsupportedError(ValueError):
     """A TIFF file of a kind that cannot be a carrier; the message completes "the carrier is"."""
 
 
+class TiffFewValuesError(TiffUnsupportedError):
+    """One of a palette or of single bits, which may all the same show the pixels of a stego."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One tag: where its value lies, and, if that is elsewhere, the field that says where."""

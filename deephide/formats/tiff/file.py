@@ -23,6 +23,7 @@ from deephide.formats.tiff.directories import (
     TILE_OFFSETS,
     Directory,
     Structure,
+    TiffFewValuesError,
     TiffFormatError,
     TiffUnsupportedError,
     read,
@@ -37,9 +38,8 @@ _NEW_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258
 FILL_ORDER, _ORIENTATION, SAMPLES, _ROWS, _PLANAR, PREDICTOR = 266, 274, 277, 278, 284, 317
 _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, FORMAT = 322, 323, 338, 339
 _PROFILE, _DNG = 34675, 50706
-_WHITE_IS_ZERO = 0
+_WHITE_IS_ZERO, _PALETTE = 0, 3
 _PHOTOMETRIC_NAMES = {
-    3: "a palette image",
     4: "a TIFF file that holds a mask",
     5: "a CMYK image",
     6: "a TIFF file of YCbCr samples",
@@ -160,10 +160,12 @@ def _check_samples(tags: Tags) -> tuple[int, int]:
     formats = set(tags.every(FORMAT, (1,)))
     if 3 in formats:
         raise TiffUnsupportedError("an image of floating-point samples")
+    if photometric == _PALETTE:
+        raise TiffFewValuesError("a palette image")
     if photometric in _PHOTOMETRIC_NAMES:
         raise TiffUnsupportedError(_PHOTOMETRIC_NAMES[photometric])
     if bits == {1}:
-        raise TiffUnsupportedError("a black-and-white image")
+        raise TiffFewValuesError("a black-and-white image")
     if bits != {8}:
         deepest = max(bits)
         raise TiffUnsupportedError(
