@@ -122,7 +122,10 @@ class EncoderConfig:
 
 @dataclasses.dataclass(frozen=True)
 class InversionConfig:
-    """A generator and one to three encoder stages that invert images into its W+ space."""
+    """A generator and up to three encoder stages that invert images into its W+ space.
+
+    Without any, the base of the generator finds the code alone; it must have base styles then.
+    """
 
     name: str = "e2style"
     generator: GeneratorConfig = GeneratorConfig()
@@ -132,14 +135,17 @@ class InversionConfig:
     iterations: int = 0  # > 0: ReStyle, one encoder that refines the mean face so many times
 
     def __post_init__(self) -> None:
-        if not 1 <= self.stages <= 3:
-            raise ConfigError(f"stages: got {self.stages}, allowed 1 to 3")
+        fewest = 0 if self.generator.base_styles else 1
+        if not fewest <= self.stages <= 3:
+            raise ConfigError(f"stages: got {self.stages}, allowed {fewest} to 3")
         _at_least(0, "", self, "iterations")
         if self.iterations and self.stages != 1:
             raise ConfigError("iterations: all of them use one encoder, so stages must be 1")
-        if sum(self.encoder.split) != self.generator.n_codes:
+        told = sum(self.encoder.split)
+        of_base = self.generator.base_rows if self.generator.base_styles else None
+        if told not in (self.generator.n_codes, of_base):
             raise ConfigError(
-                f"encoder.split: sums to {sum(self.encoder.split)}, but a generator of side "
+                f"encoder.split: sums to {told}, but a generator of side "
                 f"{self.generator.size} takes {self.generator.n_codes} codes"
             )
 
@@ -164,6 +170,9 @@ class LossConfig:
     # e4e: each row looks to a critic like a code of the generator's own. With base styles: the
     # image looks to discriminators on EfficientNet-lite0's features like a face.
     adversarial: float = 0.0
+    # Distance from the code that the base finds in the target, in units of the base's metric; for
+    # an encoder in front of a generator with base styles, which it saves from running.
+    code: float = 0.0
     ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next one
     features: float = 0.0  # distance of EfficientNet-lite0's features at each place
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
@@ -176,14 +185,19 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         _at_least(
-            0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta", "ssim",
-            "features",
+            0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta", "code",
+            "ssim", "features",
         )  # fmt: skip
         _at_least(1, "loss.", self, "face_weight")
 
-    def require_images(self) -> None:
-        """Raise ConfigError where no term looks at the image."""
-        if not any(getattr(self, name) for name in PICTURE_TERMS):
+    @property
+    def looks_at_images(self) -> bool:
+        """Whether a term looks at what is generated."""
+        return any(getattr(self, name) for name in PICTURE_TERMS)
+
+    def require_target(self) -> None:
+        """Raise ConfigError where no term knows the target."""
+        if not (self.looks_at_images or self.code):
             names = ", ".join(PICTURE_TERMS)
             raise ConfigError(f"loss: one of {names} must have a weight above 0")
 
@@ -213,6 +227,7 @@ class TrainConfig:
     side: int = 0  # images are read, generated and compared at this side; 0 means the full size,
     # or in stage training the side of the encoder
     train_generator: bool = True  # in joint training; with base styles it is the base alone
+    train_fine: bool = False  # with base styles: the layers of the full side and nothing else
     train_encoder: bool = True  # with base styles: false leaves the code to the base's projection
     base_step: float = 130.0  # unit of a fitted base's values, see `e2style.training.base`
     base_file: str = ""  # fitted base to start from (`recipes`), in place of fitting one
@@ -263,7 +278,7 @@ class TrainConfig:
     keep: int = 2  # snapshots that stay
 
     def __post_init__(self) -> None:
-        self.loss.require_images()
+        self.loss.require_target()
         for name, allowed in (
             ("precision", ("bf16", "fp16", "fp32")),
             ("optimizer", ("adam", "ranger")),
@@ -337,11 +352,17 @@ class TrainConfig:
             raise ConfigError("side: what the encoder is shown would be resized, so leave it out")
         if self.latents and not self.loss.adversarial:
             raise ConfigError("latents: has no effect without loss.adversarial; leave it out")
+        self._check_terms()
+
+    def _check_terms(self) -> None:
+        """Reject terms of the loss that have no effect here."""
         styled = self.stage == 0 and self.model.generator.base_styles
         for name in ("w_norm", "adversarial", "delta"):
             idle_here = self.stage == 0 and not (styled and name == "adversarial")
             if idle_here and getattr(self.loss, name):
                 raise ConfigError(f"loss.{name}: has no effect in joint training (stage 0)")
+        if self.loss.code and not (self.stage == 1 and self.model.generator.base_styles):
+            raise ConfigError("loss.code: has no effect but in stage 1 behind base styles")
         for name in ("ssim", "features"):
             if getattr(self.loss, name) and not styled:
                 raise ConfigError(

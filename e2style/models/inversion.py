@@ -123,6 +123,8 @@ class InversionNetwork(nn.Module):
         shape, channels = tuple(images.shape), self.config.encoder.in_channels
         if len(shape) != 4 or shape[1] != channels or shape[2] != shape[3]:
             raise DataError(f"images: got shape {shape}, needs (B, {channels}, S, S)")
+        if stages is not None and not self.config.steps:
+            raise DataError(f"stages: got {stages}, but the model has no encoder")
         if stages is not None and not 1 <= stages <= self.config.steps:
             raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
         if self.config.generator.base_styles:

@@ -174,6 +174,9 @@ class RatedWork:
             self.inherited = 0
             start_from_base(coded, config)
         network.generator.base.requires_grad_(config.train_generator)
+        if config.train_fine:
+            network.generator.requires_grad_(False)
+            network.generator.fine.requires_grad_(True)
         network.encoders.requires_grad_(config.train_encoder)
         coded.rate.requires_grad_(config.train_encoder)
         share_batch_norms(coded, ranks)

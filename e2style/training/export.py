@@ -21,11 +21,10 @@ from e2style.evaluation.acceptance import fit_limits
 from e2style.evaluation.sets import encode_set
 from e2style.images import COMPARED_SIDE
 from e2style.model import InversionModel, ModelCard
-from e2style.models.inversion import InversionNetwork
+from e2style.models.inversion import InversionNetwork, weightless
 from e2style.models.styled_base import RATE_ROW
 from e2style.quantizer import TABLE_BITS, Quantizer, fit_quantizer
 from e2style.training.assemble import config_of_run, network_of_run
-from e2style.training.coded import silence
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +77,8 @@ def export(
         raise ConfigError("encoder only: the run was not trained on the generator of a model")
     network, images_seen = network_of_run(run)
     network.channels_last()
-    if config.model.generator.base_styles and not config.train_encoder:
-        silence(network.encoders)  # the generator was trained without what they say
+    if not config.stage and config.model.generator.base_styles and not config.train_encoder:
+        network = without_encoders(network)  # the generator was trained without what they say
     if card is not None:
         card = dataclasses.replace(card, images_seen=images_seen)
     with torch.no_grad():
@@ -136,6 +135,14 @@ def _quantizers(config: TrainConfig, codes: NDArray[np.float32]) -> list[Quantiz
         )
         for step in steps
     ]
+
+
+def without_encoders(network: InversionNetwork) -> InversionNetwork:
+    """The same generator and mean code, with the base alone in front of them."""
+    with weightless():
+        bare = InversionNetwork(dataclasses.replace(network.config, stages=0))
+    bare.generator, bare.w_avg = network.generator, network.w_avg
+    return bare
 
 
 def _tell_rate(network: InversionNetwork, config: TrainConfig) -> None:

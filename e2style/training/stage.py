@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -42,6 +43,8 @@ class StageObjective(nn.Module):
     terms : Terms
     w_norm : add the length of the code's offset to the terms
     code_terms : terms of e4e on the codes
+    of_base : compare codes with what the base finds in the target; the generator then runs only
+        if there are terms on images
     side : images are generated and compared at this side; 0 means that of the encoders
     noise : "random" draws the noise maps of every sample from its place in the order
     seed : of that noise
@@ -58,6 +61,7 @@ class StageObjective(nn.Module):
         *,
         w_norm: bool = False,
         code_terms: CodeTerms | None = None,
+        of_base: bool = False,
         side: int = 0,
         noise: str = "stored",
         seed: int = 0,
@@ -67,6 +71,7 @@ class StageObjective(nn.Module):
         self.terms = terms
         self.norm = LatentNormLoss() if w_norm else None
         self.code_terms = code_terms
+        self.of_base = of_base
         self.codes = torch.empty(0)
         self.side = side
         self.seed = seed
@@ -77,7 +82,8 @@ class StageObjective(nn.Module):
     def names(self) -> list[str]:
         """Names of the terms."""
         of_codes = self.code_terms.names if self.code_terms else ()
-        return [*self.terms.losses, *(["w_norm"] if self.norm else []), *of_codes]
+        own = [*(["w_norm"] if self.norm else []), *(["code"] if self.of_base else [])]
+        return [*self.terms.losses, *own, *of_codes]
 
     def train(self, mode: bool = True) -> StageObjective:
         """Switch the last encoder; all else stays in eval mode, batch statistics included."""
@@ -109,8 +115,16 @@ class StageObjective(nn.Module):
                 found = network.invert(source, earlier)
                 x = torch.cat([x, network.pool(self._generate(found, noise))], dim=1)
             codes = found if network.config.residual else codes
-        codes = codes + network.encoders[-1](x)
-        return self._compare(codes, self._generate(codes, noise), target)
+        found = network.encoders[-1](x)
+        codes = codes + F.pad(found, (0, 0, 0, len(network.w_avg) - found.shape[1]))
+        if not self.of_base:
+            return self._compare(codes, self._generate(codes, noise), target)
+        rows = network.config.generator.base_rows
+        wanted = network.w_avg + network.first_guess(target)
+        terms = {"code": F.mse_loss(codes[:, :rows], wanted[:, :rows])}
+        if self.names != ["code"]:
+            terms |= self._compare(codes, self._generate(codes, noise), target)
+        return terms
 
     def _unrolled(self, x: Tensor, target: Tensor, noise: dict[str, Tensor]) -> dict[str, Tensor]:
         """Terms of ReStyle, the mean over its steps; none sends gradients into the one before.
@@ -224,12 +238,14 @@ class StageWork:
             self.critic = CriticTraining(config, encoder, network.generator, ranks)
         self.parts = self.critic.parts if self.critic else {}
         w_norm = bool(config.loss.w_norm)
+        of_base = bool(config.loss.code)
         of_codes = CodeTerms(self.critic.critic) if self.critic else None
         self.objective = StageObjective(
             network,
             terms,
             w_norm=w_norm,
             code_terms=of_codes,
+            of_base=of_base,
             side=config.side,
             noise=config.noise,
             seed=config.seed,
@@ -240,6 +256,7 @@ class StageWork:
             terms,
             w_norm=w_norm,
             code_terms=of_codes,
+            of_base=of_base,
             side=config.side,
         )
         if config.compile:

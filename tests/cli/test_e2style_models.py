@@ -67,7 +67,7 @@ def test_calibrate_makes_a_model_ready_for_hiding(tmp_path):
         name="tiny",
         generator=GeneratorConfig(16, mapping_layers=0, channel_base=128, channel_max=8),
         encoder=EncoderConfig(
-            image_size=16, widths=(4, 6, 8), units=(1, 1, 1), pools=(2, 2, 2), split=(1, 1, 4)
+            image_size=16, widths=(8, 8, 8), units=(1, 1, 1), pools=(2, 2, 2), split=(1, 1, 4)
         ),
     )
     torch.manual_seed(0)

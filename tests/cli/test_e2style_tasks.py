@@ -26,7 +26,7 @@ CONFIG = e2style.InversionConfig(
     name="tiny",
     generator=e2style.GeneratorConfig(size=16, mapping_layers=0, channel_base=128, channel_max=8),
     encoder=e2style.EncoderConfig(
-        image_size=64, widths=(4, 4, 4), units=(1, 1, 1), pools=(1, 1, 1), split=(1, 1, 4)
+        image_size=64, widths=(8, 8, 8), units=(1, 1, 1), pools=(1, 1, 1), split=(1, 1, 4)
     ),
 )
 

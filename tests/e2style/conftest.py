@@ -18,7 +18,7 @@ TINY = InversionConfig(
     name="tiny",
     generator=GeneratorConfig(size=16, mapping_layers=0, channel_base=128, channel_max=8),
     encoder=EncoderConfig(
-        image_size=16, widths=(4, 6, 8), units=(1, 1, 2), pools=(2, 2, 2), split=(1, 1, 4)
+        image_size=16, widths=(8, 8, 8), units=(1, 1, 2), pools=(2, 2, 2), split=(1, 1, 4)
     ),
 )
 

@@ -73,7 +73,7 @@ channel_base = 128
 channel_max = 8
 [model.encoder]
 image_size = 16
-widths = [4, 6, 8]
+widths = [8, 8, 8]
 units = [1, 1, 1]
 pools = [2, 2, 2]
 split = [1, 1, 4]

@@ -31,7 +31,7 @@ from e2style.models.ops import blur_kernel
 SMALL = InversionConfig(
     generator=GeneratorConfig(size=16, style_dim=8, channel_base=128, channel_max=8),
     encoder=EncoderConfig(
-        image_size=256, widths=(4, 6, 8), units=(3, 4, 14), pools=(7, 7, 7), split=(1, 1, 4)
+        image_size=256, widths=(8, 8, 8), units=(3, 4, 14), pools=(7, 7, 7), split=(1, 1, 4)
     ),
 )
 

@@ -29,7 +29,7 @@ BASED = InversionConfig(
         base_rows=1, base_channels=24,
     ),
     encoder=EncoderConfig(
-        image_size=16, widths=(4, 6, 8), units=(1, 1, 1), pools=(2, 2, 2), split=(2, 4, 4)
+        image_size=16, widths=(8, 8, 8), units=(1, 1, 1), pools=(2, 2, 2), split=(2, 4, 4)
     ),
 )  # fmt: skip
 

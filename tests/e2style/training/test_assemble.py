@@ -159,7 +159,7 @@ def test_an_encoder_starts_from_that_of_a_model(channels, config, generator):
     for key, value in network.encoders[0].state_dict().items():
         if channels == 3 or not key.startswith("stem."):
             assert torch.equal(value, donor[key]), key
-    wide = dataclasses.replace(config.model.encoder, widths=(4, 6, 9))
+    wide = dataclasses.replace(config.model.encoder, widths=(8, 8, 9))
     other = dataclasses.replace(config, model=dataclasses.replace(config.model, encoder=wide))
     with pytest.raises(CheckpointError, match="has shape"):
         assemble(dataclasses.replace(other, backbone=generator))

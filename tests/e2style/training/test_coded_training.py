@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -14,9 +15,11 @@ from e2style.config import (
     EncoderConfig,
     GeneratorConfig,
     InversionConfig,
+    LossConfig,
     TrainConfig,
 )
 from e2style.data.mix import FaceMix
+from e2style.errors import DataError
 from e2style.models.base import LinearBase
 from e2style.models.inversion import InversionNetwork
 from e2style.models.styled_base import PhaseToRGB, StyledBaseGenerator, at_rate
@@ -25,6 +28,7 @@ from e2style.training.assemble import RatedInversion
 from e2style.training.coded import start_from_run
 from e2style.training.export import export
 from e2style.training.loop import train
+from e2style.training.work import at_side
 
 CONFIG = InversionConfig(
     name="styled",
@@ -33,7 +37,7 @@ CONFIG = InversionConfig(
         base_rows=1, base_channels=24, base_styles=True,
     ),
     encoder=EncoderConfig(
-        image_size=16, widths=(4, 6, 8), units=(1, 1, 1), pools=(0, 0, 2), split=(0, 0, 10)
+        image_size=16, widths=(8, 8, 8), units=(1, 1, 1), pools=(0, 0, 2), split=(0, 0, 10)
     ),
 )  # fmt: skip
 
@@ -198,6 +202,57 @@ def test_an_exported_model_tells_its_generator_the_step(tmp_path):
         sent = quantizer.dequantise(integers)
         assert sent[0, 3, 0] == pytest.approx(np.log(quantizer.step[0, 0]))
         assert model.synthesize(torch.from_numpy(sent)).shape == (3, 3, 64, 64)
+
+
+def test_without_encoders_the_base_finds_the_code(tmp_path):
+    bare = dataclasses.replace(CONFIG, stages=0)
+    settings = _settings(tmp_path, train_encoder=False)
+    train(settings, tmp_path / "silent")
+    export(tmp_path / "silent", tmp_path / "silent.safetensors")
+    train(dataclasses.replace(settings, model=bare), tmp_path / "bare")
+    export(tmp_path / "bare", tmp_path / "bare.safetensors")
+    model, other = (load_model(tmp_path / f"{name}.safetensors") for name in ("bare", "silent"))
+    assert model.config == other.config == bare
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    codes = model.invert(x)
+    assert torch.equal(codes[:, :1], model.network.generator.base.project(at_side(x, 32)))
+    with pytest.raises(DataError, match="the model has no encoder"):
+        model.invert(x, stages=1)
+
+
+def test_the_last_phase_trains_the_layers_of_the_full_side_alone(tmp_path):
+    settings = _settings(tmp_path, train_encoder=False)
+    train(settings, tmp_path / "one")
+    train(
+        dataclasses.replace(settings, side=0, train_fine=True, init=str(tmp_path / "one")),
+        tmp_path / "two",
+    )
+    before, after = (
+        torch.load(tmp_path / name / "state-000000008.pt", weights_only=True)["parts"]["average"]
+        for name in ("one", "two")
+    )
+    changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    assert changed
+    assert all(key.startswith("network.generator.fine.") for key in changed)
+
+
+def test_an_encoder_learns_what_the_base_finds_in_the_target(tmp_path):
+    train(_settings(tmp_path, train_encoder=False), tmp_path / "shared")
+    export(tmp_path / "shared", tmp_path / "shared.safetensors")
+    settings = _settings(tmp_path, stage=1, base_file="", augment=False, images=160, ema_images=0)
+    loss = LossConfig(l2=0.0, lpips=0.0, identity=0.0, parsing=0.0, code=1.0)
+    short = dataclasses.replace(CONFIG.encoder, split=(0, 0, 1))
+    config = dataclasses.replace(
+        settings, generator=str(tmp_path / "shared.safetensors"), task="colorization", lr=3e-3,
+        report_images=16,
+        loss=loss, model=dataclasses.replace(CONFIG, encoder=short),
+    )  # fmt: skip
+    train(config, tmp_path / "run")
+    lines = (tmp_path / "run" / "stats.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert rows[-1]["code"] < 0.9 * rows[0]["code"]
+    with pytest.raises(ConfigError, match="code"):
+        dataclasses.replace(settings, stage=0, generator="", base_file="x", loss=loss)
 
 
 def test_a_second_stage_begins_where_a_run_of_one_ended(tmp_path):
