@@ -14,7 +14,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -260,14 +260,13 @@ def parser_of(description: str) -> argparse.ArgumentParser:
 
 
 def chosen(
-    parser: argparse.ArgumentParser, rows: list[Row] | dict[str, list[Row]]
+    parser: argparse.ArgumentParser,
+    rows: list[Row] | Callable[[argparse.Namespace], list[Row]],
 ) -> tuple[argparse.Namespace, list[Row]]:
-    """Options as given, and the rows that were asked for; a dict has them by domain."""
-    if isinstance(rows, dict):
-        parser.add_argument("domain", choices=sorted(rows))
+    """Options as given, and the rows that were asked for; a function has them by the options."""
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    named = {row.name: row for row in (rows[options.domain] if isinstance(rows, dict) else rows)}
+    named = {row.name: row for row in (rows(options) if callable(rows) else rows)}
     unknown = set(options.rows or ()) - set(named)
     if unknown:
         parser.error(f"--rows: {', '.join(sorted(unknown))}; there are {', '.join(named)}")
@@ -368,4 +367,10 @@ def _line(
         f"{values['parameters']['counted'] / 1e6:>8.2f} {millions:>4}",
         flush=True,
     )
+    for group, own in (values.get("groups") or {}).items():
+        cells = []
+        for key, digits in (("ssim", 3), ("psnr", 2)):
+            mean, low, high = (own[key][part] for part in ("mean", "low", "high"))
+            cells.append(f"{mean:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})")
+        print(f"  {group:16} {own['ssim']['count']:>9,} {cells[0]:>22} {cells[1]:>22}", flush=True)
     return {"row": name, "identity": identity, "paper": paper, **values}

@@ -72,7 +72,8 @@ _RANK = os.environ.get("RANK", "0")
     "--generator",
     default="",
     metavar="PATH",
-    help="Input: generator that stage 1 is trained on: a rosinality file or a model of ours.",
+    help="Input: generator that stage 1 is trained on: a file of StyleGAN2 (rosinality's or "
+    "NVIDIA's) or a model of ours.",
 )
 @click.option(
     "--checkpoint",

@@ -34,9 +34,9 @@ __all__ = ["benchmark", "calibrate", "convert", "count"]
 def convert(terminal: Terminal, source: str, output: str, half: bool, force: bool) -> None:
     """Write a file of another program as safetensors.
 
-    Takes official E2Style files, rosinality's StyleGAN2 files of any size, the face recogniser
-    model_ir_se50.pth, the face-parsing U-Net, torchvision's AlexNet and the linear heads of LPIPS.
-    A mean code that is missing is estimated.
+    Takes official E2Style files, rosinality's and NVIDIA's StyleGAN2 files of any size, the face
+    recogniser model_ir_se50.pth, the face-parsing U-Net, torchvision's AlexNet and the linear
+    heads of LPIPS. A mean code that is missing is estimated.
     """
     from e2style.checkpoints.convert import convert as write
 

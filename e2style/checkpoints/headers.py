@@ -16,6 +16,7 @@ from e2style.errors import CheckpointError
 __all__ = ["covered", "digest_of", "file_fingerprint", "kind_of_file", "metadata_of"]
 
 _MAX_HEADER_BYTES = 1 << 24
+_LEGACY_TORCH = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")[:9]
 # Tensors that a fingerprint covers, without a quantizer and with one.
 _GENERATOR = ("network.generator.",)
 _ALL = ("network.generator.", "network.w_avg", "quantizer.")
@@ -33,13 +34,15 @@ _TYPES = {
 }
 
 
-def kind_of_file(path: str | os.PathLike[str]) -> Literal["safetensors", "torch", "numpy"]:
+def kind_of_file(
+    path: str | os.PathLike[str],
+) -> Literal["safetensors", "torch", "numpy", "pickle"]:
     """Program that wrote a file of tensors, from its first bytes; its name does not count.
 
     Returns
     -------
     "safetensors", what this program writes; "torch", what `torch.save` writes, of any age;
-    "numpy", an `.npz`
+    "numpy", an `.npz`; "pickle", what `pickle.dump` writes
 
     Raises
     ------
@@ -60,8 +63,9 @@ def kind_of_file(path: str | os.PathLike[str]) -> Literal["safetensors", "torch"
         raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # a damaged archive can raise nearly anything
         raise CheckpointError(f"model {path}: its archive is damaged") from error
-    if first[:1] == b"\x80" and first[1:2] <= b"\x05":  # a pickle, as before torch 1.6
-        return "torch"
+    if first[:1] == b"\x80" and first[1:2] <= b"\x05":
+        # Before torch 1.6 a file was a row of pickles, of which the first is this number.
+        return "torch" if first[2:13] == _LEGACY_TORCH else "pickle"
     raise CheckpointError(
         f"model {path}: not a model file of this program, and no file of torch or numpy"
     )

@@ -3,6 +3,7 @@
 | kind          | file of others                                    | network         |
 |---------------|---------------------------------------------------|-----------------|
 | generator     | rosinality's {'g_ema', 'latent_avg'}, any size    | Generator       |
+|               | NVIDIA's .pkl, or a state dict with its names     |                 |
 | curricular    | CurricularFace_Backbone.pth, IR-101               | CurricularFace  |
 | irse50        | model_ir_se50.pth of ArcFace and pSp              | IRSE50          |
 | idgi          | the encoder of idinvert, any size                 | IDGIEncoder     |
@@ -30,6 +31,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from e2style.checkpoints import nvidia
 from e2style.checkpoints.baselines import IDGI_SIGN, read_idgi
 from e2style.checkpoints.official import read_generator, trunk_key
 from e2style.checkpoints.tensors import State, fill
@@ -136,8 +138,8 @@ class Kind:
     ----------
     name : in headers, and what `e2style convert` says
     network : its class
-    sign : a key that only files of this kind have, among those of the kinds behind it; "" where
-        no file is taken for one of this kind by its content
+    signs : keys, of which only files of this kind have one, among those of the kinds behind it;
+        none where no file is taken for one of this kind by its content
     files : names that the file of others goes by in a folder of weights
     config : class of the settings that the network is built from; None where it has none
     read : builds the network from the content of a file of others, where renaming is not enough
@@ -148,7 +150,7 @@ class Kind:
 
     name: str
     network: type[nn.Module]
-    sign: str = ""
+    signs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     config: type[Any] | None = None
     read: Callable[[Any], nn.Module] | None = None
@@ -163,29 +165,29 @@ KINDS = {
         Kind(
             "generator",
             Generator,
-            sign="g_ema",
+            signs=("g_ema", "G_ema", nvidia.SIGN),
             config=GeneratorConfig,
             read=lambda content: read_generator(content)[0],
         ),
         Kind(
             "curricular",
             CurricularFace,
-            sign="body.48.res_layer.0.weight",
+            signs=("body.48.res_layer.0.weight",),
             files=("CurricularFace_Backbone.pth",),
             rename=_curricular_key,
         ),
         Kind(
             "irse50",
             IRSE50,
-            sign="output_layer.3.weight",
+            signs=("output_layer.3.weight",),
             files=("model_ir_se50.pth",),
             rename=_irse50_key,
         ),
-        Kind("idgi", IDGIEncoder, sign=IDGI_SIGN, config=EncoderConfig, read=read_idgi),
+        Kind("idgi", IDGIEncoder, signs=(IDGI_SIGN,), config=EncoderConfig, read=read_idgi),
         Kind(
             "inception",
             Inception,
-            sign="Mixed_7c.branch_pool.conv.weight",
+            signs=("Mixed_7c.branch_pool.conv.weight",),
             files=(
                 "pt_inception-2015-12-05-6726825d.pth",
                 "weights-inception-2015-12-05-6726825d.pth",
@@ -197,7 +199,7 @@ KINDS = {
         Kind(
             "dlib",
             DlibResNet,
-            sign="conv256_down_out.conv1.conv.filters",
+            signs=("conv256_down_out.conv1.conv.filters",),
             files=("dlib_resnet.npz",),
             rename=_dlib_key,
             prepare=lambda _, state: {key: _transposed(value) for key, value in state.items()},
@@ -205,14 +207,14 @@ KINDS = {
         Kind(
             "parsing_unet",
             ParsingUNet,
-            sign="up_concat4.up.weight",
+            signs=("up_concat4.up.weight",),
             files=("parsing.pth",),
             rename=_parsing_key,
         ),
         Kind(
             "alexnet",
             AlexNet,
-            sign="features.0.weight",
+            signs=("features.0.weight",),
             files=("alexnet.pth", "alexnet-owt-7be5be79.pth"),
             rename=_alexnet_key,
             unused=("classifier.",),
@@ -220,7 +222,7 @@ KINDS = {
         Kind(
             "lpips_heads",
             LPIPSHeads,
-            sign="lin0.model.1.weight",
+            signs=("lin0.model.1.weight",),
             files=("lpips_alex.pth", "alex.pth"),
             rename=_heads_key,
         ),
@@ -236,7 +238,9 @@ def kind_of(content: Any) -> Kind | None:
     """Kind of the network that a loaded file holds, or None."""
     if not isinstance(content, dict):
         return None
-    return next((kind for kind in KINDS.values() if kind.sign and kind.sign in content), None)
+    return next(
+        (kind for kind in KINDS.values() if any(sign in content for sign in kind.signs)), None
+    )
 
 
 def find_file(folder: Path, kind: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Checkpoints of other programs: official E2Style files and rosinality's StyleGAN2 files.
+"""Checkpoints of other programs: official E2Style files and StyleGAN2 generators.
 
 Only names are translated here, from ours to theirs; the networks themselves are ours. Units
 21 to 23 of the released trunk are stored but never run, and are dropped.
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from e2style.checkpoints import nvidia
 from e2style.checkpoints.tensors import State, fill
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
 from e2style.errors import CheckpointError
@@ -74,7 +75,7 @@ def read_inversion(content: dict[str, Any]) -> InversionNetwork:
 
 
 def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
-    """Generator of a rosinality file {'g_ema', 'latent_avg'} of any size.
+    """Generator of a file of rosinality's {'g_ema', 'latent_avg'} or NVIDIA's, of any size.
 
     Returns
     -------
@@ -84,6 +85,9 @@ def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
     ------
     CheckpointError : not such a file, or a key is missing, unknown or of another shape
     """
+    theirs = content.get("G_ema", content) if isinstance(content, dict) else None
+    if nvidia.is_state(theirs):
+        return _read_nvidia(theirs)
     if not isinstance(content, dict) or "g_ema" not in content:
         raise CheckpointError("generator file: key 'g_ema' is missing")
     state: State = content["g_ema"]
@@ -93,6 +97,19 @@ def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
     check_blur(state)
     fill(generator, state, generator_key, what="generator file", ignored=_never_runs)
     average = content.get("latent_avg")
+    if average is None:
+        return generator, None
+    return generator, mean_codes(average, (1, config.style_dim))[0]
+
+
+def _read_nvidia(state: State) -> tuple[Generator, Tensor | None]:
+    """Generator and mean code of a state dict with NVIDIA's names."""
+    config = nvidia.generator_config(state)
+    with weightless():
+        generator = Generator(config)
+    nvidia.check_generator(state)
+    fill(generator, state, nvidia.generator_key, what="generator file", ignored=nvidia.unused)
+    average = state.get(nvidia.AVERAGE)
     if average is None:
         return generator, None
     return generator, mean_codes(average, (1, config.style_dim))[0]

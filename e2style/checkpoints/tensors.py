@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from e2style.checkpoints import nvidia
 from e2style.checkpoints.headers import kind_of_file
 from e2style.checkpoints.untrusted import check_bytes, check_claims, reason
 from e2style.errors import CheckpointError, OutputError
@@ -26,7 +27,9 @@ State = Mapping[str, Tensor]
 
 
 def read_content(path: str | os.PathLike[str]) -> Any:
-    """Content of a file of torch, or the arrays of an `.npz` file by key; the first bytes tell.
+    """Content of a file of torch, of NVIDIA's, or the arrays of an `.npz` by key.
+
+    The first bytes tell which it is.
 
     Tensors and plain containers only, never code. Large files stay on the disk until their
     tensors are used.
@@ -46,6 +49,8 @@ def read_content(path: str | os.PathLike[str]) -> Any:
             check_bytes(claimed, 2 * path.stat().st_size)  # weights may be deflated a little
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+        if kind == "pickle":
+            return nvidia.read(path)
         # Files from before torch 1.6 are no archives and cannot be mapped; torch itself would
         # read what is called .safetensors as that.
         misnamed = path.suffix == ".safetensors"
