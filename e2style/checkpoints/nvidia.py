@@ -295,7 +295,8 @@ def _dtype(node: Any) -> np.dtype[Any]:
     if not (isinstance(node, Call) and node.name == "numpy.dtype" and node.args[0] in _NUMBERS):
         raise ValueError("no number")
     order = node.state[1] if isinstance(node.state, tuple) and len(node.state) > 1 else "<"
-    return np.dtype(node.args[0]).newbyteorder(order if order in "<>" else "=")
+    found: np.dtype[Any] = np.dtype(node.args[0]).newbyteorder(order if order in "<>" else "=")
+    return found
 
 
 def _of_tensorflow(network: Call, claims: _Claims) -> dict[str, Tensor]:
@@ -363,7 +364,7 @@ def _turned(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if name.startswith("synthesis/noise"):
         return array.reshape(array.shape[-2:])
     if name == "synthesis/4x4/Const/const":
-        return array[0]
+        return array.reshape(array.shape[1:])
     if array.ndim == 4:
         array = array[::-1, ::-1] if "Conv0_up" in name else array
         return array.transpose(3, 2, 0, 1)

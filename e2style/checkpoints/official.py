@@ -85,7 +85,7 @@ def read_generator(content: Any) -> tuple[Generator, Tensor | None]:
     ------
     CheckpointError : not such a file, or a key is missing, unknown or of another shape
     """
-    theirs = content.get("G_ema", content) if isinstance(content, dict) else None
+    theirs: Any = content.get("G_ema", content) if isinstance(content, dict) else None
     if nvidia.is_state(theirs):
         return _read_nvidia(theirs)
     if not isinstance(content, dict) or "g_ema" not in content:
