@@ -24,18 +24,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy import fft
 from stc_common import machine
 
 import deephide
 from deephide.container import crypto
-from deephide.covers.opening import open_cover
 from deephide.lab.covers import ImageSet, groups_of
+from deephide.lab.jpeg_features import dctr, luma
 from deephide.lab.protocol import judge_features, judge_nothing
-from stc.jit import jit
 
-TOP = 4  # larger residuals count as this many steps
-HALF = 0.5 + 1e-6  # many residuals are an odd number of half steps: they are rounded up
 DIMENSION = 200  # features per learner
 
 
@@ -46,43 +42,6 @@ def names_in_turns(names, count):
         photos[group].append(name)
     turns = itertools.zip_longest(*photos.values())
     return [name for turn in turns for name in turn if name is not None][:count]
-
-
-def luma(raw):
-    """Return the luma of a JPEG file as (H, W) float64 about zero, neither rounded nor clipped."""
-    coefficients = open_cover(raw).coefficients
-    blocks = coefficients.planes()[0] * coefficients.file.quantization[0]
-    samples = fft.idctn(blocks.astype(np.float64), axes=(2, 3), norm="ortho")
-    rows, columns = samples.shape[:2]
-    return samples.transpose(0, 2, 1, 3).reshape(8 * rows, 8 * columns)
-
-
-def dctr(samples, quality):
-    """Return the (8000,) features of Holub and Fridrich of an image about zero."""
-    step = max(8 * (2 - quality / 50), 0.2) if quality >= 50 else min(400 / quality, 100)
-    basis = fft.dct(np.eye(8), axis=0, norm="ortho")
-    fold = np.minimum(np.arange(8), 8 - np.arange(8))
-    group = 5 * fold[:, None] + fold
-    out = np.zeros((64, 25, TOP + 1))
-    for k, down in enumerate(basis):
-        half = sum(weight * samples[t : t + samples.shape[0] - 7] for t, weight in enumerate(down))
-        for j, across in enumerate(basis):
-            count_levels(half, across / step, group, out[8 * k + j])
-    return (out / out.sum(axis=2, keepdims=True)).ravel()
-
-
-@jit
-def count_levels(half, across, group, counts):
-    """Correlate rows with eight weights and count rounded magnitudes by place in their block."""
-    row = np.empty(half.shape[1] - 7)
-    for y in range(half.shape[0]):
-        for x in range(row.size):
-            total = 0.0
-            for t in range(8):
-                total += across[t] * half[y, x + t]
-            row[x] = min(abs(total) + HALF, TOP)
-        for x in range(row.size):
-            counts[group[y % 8, x % 8], int(row[x])] += 1
 
 
 def check(samples, quality):

@@ -31,6 +31,7 @@ from cli.options import (
     hygiene_options,
     key_options,
     limit_option,
+    making_options,
     model_option,
     output_options,
 )
@@ -129,12 +130,14 @@ def embed(
     hidden, options = _secret(secret, text, options)
     codec = options.codec
     options = _for_channel(options, channel, hygiene)
+    _reject_metadata(options, hygiene)
     _reject_unused(codec, output, preview, dry_run, hygiene)
     check_stdin(secret=secret, carrier=carrier, passphrase_file=sources.file)
     _reject_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
-    from deephide.covers.opening import is_read_by_compiled_code, suffixes
+    from deephide.api import stego_suffixes
+    from deephide.covers.opening import is_read_by_compiled_code
     from deephide.output import within
 
     photo = read_input(carrier, "carrier")
@@ -145,7 +148,7 @@ def embed(
         terminal.warning(open_to_all(codec))
     elif secrets.weak:
         terminal.warning(WEAK)
-    suffix = suffixes(photo)[0] if channel is None else ".jpg"
+    suffix = stego_suffixes(photo, options)[0]
     needs_code = is_read_by_compiled_code(photo)
     if output != "-":
         output = str(within(output or "", f"stego{suffix}")) if output else f"stego{suffix}"
@@ -269,12 +272,16 @@ def extract(
     metavar="NAME",
     help="Input: count what a stego for this channel carries, as in embed.",
 )
+@making_options[0]
+@making_options[1]
 @model_option
 @limit_option
 def capacity(
     terminal: Terminal,
     carrier: str,
     channel: str | None,
+    shrink: str | None,
+    quality_jpeg: int | None,
     model: str | None,
     max_pixels: int | None,
 ) -> None:
@@ -287,10 +294,28 @@ def capacity(
     import deephide
 
     photo = read_input(carrier, "carrier")
-    found = deephide.capacity(photo, model=model, channel=channel, max_pixels=max_pixels)
+    if channel is not None and (shrink or quality_jpeg):
+        raise click.UsageError(
+            "--channel makes a file of its own and excludes --shrink and --quality-jpeg"
+        )
+    found = deephide.capacity(
+        photo,
+        model=model,
+        channel=channel,
+        shrink=shrink,
+        quality_jpeg=quality_jpeg,
+        max_pixels=max_pixels,
+    )
     for note in found.warnings:
         terminal.warning(note)
     terminal.result(*capacity_report(terminal, carrier, found))
+
+
+def _reject_metadata(options: EmbedOptions, hygiene: dict[str, Any]) -> None:
+    if hygiene["strip_metadata"] and (options.shrink or options.quality_jpeg):
+        raise click.UsageError(
+            "--strip-metadata has no effect with --shrink and --quality-jpeg: what is made has none"
+        )
 
 
 def _for_channel(
@@ -299,6 +324,10 @@ def _for_channel(
     """Return the options with a channel, for which some others mean nothing."""
     if channel is None:
         return options
+    if options.shrink or options.quality_jpeg:
+        raise click.UsageError(
+            "--channel makes a file of its own and excludes --shrink and --quality-jpeg"
+        )
     if options.cost not in ("auto", "juniward"):
         raise click.UsageError(f"--cost {options.cost} has no effect with --channel")
     if hygiene["strip_metadata"]:

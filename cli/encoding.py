@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import FaceType, limit_option
+from cli.options import FaceType, limit_option, making_options
 from cli.passphrase import Secrets
 from deephide.codecs.base import CHOICES
 
@@ -35,6 +35,8 @@ def encoding_options(function: Function) -> Function:
         rounding: str | None,
         face: int | str,
         cost: str,
+        shrink: str | None,
+        quality_jpeg: int | None,
         max_pixels: int | None,
         name: str | None,
         no_name: bool,
@@ -53,6 +55,8 @@ def encoding_options(function: Function) -> Function:
             rounding=rounding or "nearest",
             face=None if face == "none" else face,
             cost=cost,
+            shrink=shrink,
+            quality_jpeg=quality_jpeg,
             max_pixels=max_pixels,
             name="" if no_name else name,
         )
@@ -144,6 +148,7 @@ _OPTIONS = (
         "wow and mipod are for PNG, BMP and TIFF carriers, juniward and uerd for JPEG; auto is "
         "the first of each.",
     ),
+    *making_options,
     limit_option,
 )
 

@@ -18,10 +18,12 @@ from deephide.formats.limits import MAX_PIXELS
 __all__ = [
     "ChannelType",
     "FaceType",
+    "ShrinkType",
     "check_output",
     "hygiene_options",
     "key_options",
     "limit_option",
+    "making_options",
     "model_option",
     "output_options",
 ]
@@ -42,6 +44,22 @@ class ChannelType(click.ParamType[str]):
             return parse(str(value)).name
         except ValueError as error:
             self.fail(str(error).removeprefix("channel: "), param, ctx)
+
+
+class ShrinkType(click.ParamType[str]):
+    """A factor, or pixels of the longer side."""
+
+    name = "shrink"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        from deephide.covers.making import parse_shrink
+
+        try:
+            parse_shrink(str(value))
+        except ValueError as error:
+            self.fail(str(error).removeprefix("shrink: "), param, ctx)
+        return str(value)
 
 
 class FaceType(click.ParamType[int | str]):
@@ -151,6 +169,25 @@ def limit_option(function: Function) -> Function:
         help="Security: refuse images of more pixels before they are decoded, which bounds memory "
         f"and time.  [default: {MAX_PIXELS}, the most]",
     )(function)
+
+
+making_options = (
+    click.option(
+        "--shrink",
+        type=ShrinkType(),
+        metavar="FACTOR|PIXELS",
+        help="Input: make the photo smaller first, by a factor such as 0.75 or to a longer side as "
+        "1600px: the errors of rounding, which nobody else knows, hide the changes. 1 rounds a "
+        "photo of 16 bits per sample.  [default: the photo's own file is kept]",
+    ),
+    click.option(
+        "--quality-jpeg",
+        type=click.IntRange(50, 100),
+        metavar="N",
+        help="Input: make a JPEG file of this quality, of a photo that is none or with --shrink; "
+        "again the errors of rounding hide the changes.  [default: 95 where --shrink makes a JPEG]",
+    ),
+)
 
 
 def hygiene_options(function: Function) -> Function:

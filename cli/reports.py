@@ -77,6 +77,7 @@ def embed_fields(
         "safe_bits": result.safe_bits,
         "detector_error": result.detector_error,
         "channel": _channel(result.channel),
+        "made": None if result.made is None else asdict(result.made),
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
     }

@@ -12,8 +12,10 @@ import stc
 from deephide import models, output, pipeline
 from deephide.channels import profiles, sending
 from deephide.container.key_files import KeySource, PathSource, keygen
-from deephide.covers import opening
+from deephide.covers import opening, precovers
+from deephide.covers.base import Cover
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
+from deephide.covers.making import Making
 from deephide.covers.reuse import earlier_uses
 from deephide.formats.files import ImageSource, lasting
 from deephide.formats.limits import pixel_limit
@@ -132,7 +134,7 @@ def embed_file(
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
     inputs = _paths(secret, carrier, model, chosen.key_file)
     secret, carrier = lasting(secret, "secret"), lasting(carrier, "carrier")
-    suffixes = opening.suffixes(carrier) if chosen.channel is None else output.JPEG
+    suffixes = stego_suffixes(carrier, chosen)
     path = output.within(destination, f"stego{suffixes[0]}")
     suffix = None if dry_run else path.suffix.lower()
     if not dry_run:
@@ -149,7 +151,7 @@ def embed_file(
             progress,
             suffix=suffix,
             strip_metadata=strip_metadata,
-            notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with),
+            notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with, chosen),
         )
 
     def check(written: Path) -> None:
@@ -171,10 +173,26 @@ def embed_file(
     return job.result
 
 
-def _warnings_of_reuse(carrier: ImageSource | bytes, folder: PathSource) -> tuple[str, ...]:
+def stego_suffixes(carrier: ImageSource | bytes, options: EmbedOptions) -> tuple[str, ...]:
+    """Return what the name of a stego may end in, beginning with what it ends in by rule.
+
+    Parameters
+    ----------
+    carrier, options : of the embedding
+    """
+    if options.channel is not None:
+        return output.JPEG
+    if options.making is not None:
+        return precovers.suffixes(carrier, options.making)
+    return opening.suffixes(carrier)
+
+
+def _warnings_of_reuse(
+    carrier: ImageSource | bytes, folder: PathSource, options: EmbedOptions
+) -> tuple[str, ...]:
     return tuple(
         f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
-        for twin in earlier_uses(carrier, folder)
+        for twin in earlier_uses(carrier, folder, options.making)
     )
 
 
@@ -277,6 +295,8 @@ def capacity(
     model: ModelSource = None,
     *,
     channel: str | None = None,
+    shrink: float | str | None = None,
+    quality_jpeg: int | None = None,
     max_pixels: int | None = None,
 ) -> Capacity:
     """Say how much a photo can take, in bits that compare with `EmbedResult.payload_bits`.
@@ -288,6 +308,7 @@ def capacity(
     model : whose codes are to fit; no network is loaded for it
     channel : as in `EmbedOptions`: what a stego for it carries, of which no detector's error is
         known (NaN)
+    shrink, quality_jpeg : as in `EmbedOptions`: what a cover that is made of the photo holds
     max_pixels : as in `extract`
 
     Returns
@@ -302,7 +323,12 @@ def capacity(
     with pixel_limit(max_pixels):
         if channel is not None:
             return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
-        cover = opening.open_cover(carrier)
+        cover: Cover
+        making = Making.of(shrink, quality_jpeg)
+        if making is None:
+            cover = opening.open_cover(carrier)
+        else:
+            cover, _ = precovers.make(carrier, making)
     return measure_capacity(cover, cost, models.code_sizes(model))
 
 

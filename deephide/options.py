@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from deephide.container.key_files import KeySource
 from deephide.container.keys import Access
 from deephide.models import ModelSource
+
+if TYPE_CHECKING:
+    from deephide.covers.making import Making
 
 __all__ = ["EmbedOptions", "FaceChoice", "Keywords"]
 
@@ -28,6 +32,8 @@ class Keywords(TypedDict, total=False):
     face: FaceChoice
     quality: int | None
     channel: str | None
+    shrink: float | str | None
+    quality_jpeg: int | None
     max_pixels: int | None
     name: str | None
 
@@ -65,13 +71,20 @@ class EmbedOptions:
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
         "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; the
         program then makes the JPEG file itself. None means nothing: the carrier's file is kept
+    shrink : make the photo smaller first, by a factor such as 0.75, or to so many pixels of the
+        longer side as in "1600px"; the errors of rounding, which nobody else knows, say where
+        changes are hard to detect.  A factor of 1 rounds a photo of 16 bits per sample.  None means
+        that the carrier's file is kept
+    quality_jpeg : make a JPEG file of this quality, 50 to 100, of a photo that is none or that is
+        made smaller; None means 95 where a JPEG file is made
     max_pixels : images of more are refused before they are decoded; None means 2**26, the most
     name : that a hidden file is to have; None means that of its path, "" none at all; what some
         system could not store, or take for a path, is replaced
 
     Raises
     ------
-    ValueError : no such face, a budget below 1, or a cost that channels do not know
+    ValueError : no such face, a budget below 1, a cost that channels do not know, or a size or
+        quality that cannot be made
     """
 
     passphrase: str | None = field(default=None, repr=False)
@@ -86,6 +99,8 @@ class EmbedOptions:
     face: FaceChoice = "auto"
     quality: int | None = None
     channel: str | None = None
+    shrink: float | str | None = None
+    quality_jpeg: int | None = None
     max_pixels: int | None = None
     name: str | None = None
 
@@ -99,6 +114,22 @@ class EmbedOptions:
             raise ValueError(f"budget: got {self.budget} bytes, at least 1 is needed")
         if self.channel is not None and self.cost not in ("auto", "juniward"):
             raise ValueError(f"cost: got {self.cost!r}, allowed for a channel: auto, juniward")
+        if self.making is not None and self.channel is not None:
+            raise ValueError(
+                "channel: excludes shrink and quality_jpeg, because it makes a file of its own"
+            )
+
+    @cached_property
+    def making(self) -> Making | None:
+        """What is to be made of the carrier first; None where its file is kept.
+
+        Raises
+        ------
+        ValueError : a size or quality that cannot be made
+        """
+        from deephide.covers.making import Making
+
+        return Making.of(self.shrink, self.quality_jpeg)
 
     def access(self, random: Callable[[int], bytes] = os.urandom) -> Access:
         """Return who is to open the container."""

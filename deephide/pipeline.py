@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -29,7 +29,9 @@ from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys, layout
 from deephide.container.key_files import KeySource, PathSource
+from deephide.covers import precovers
 from deephide.covers.base import Cover, Elements
+from deephide.covers.making import Made
 from deephide.covers.opening import open_cover
 from deephide.covers.room import CoverCosts, Room
 from deephide.errors import CapacityError, DeephideError, ExtractionError
@@ -105,9 +107,7 @@ def hide(
         return sending.hide(
             secret, carrier, options, partial(report, progress), notes=notes, random=random
         )
-    cover = open_cover(carrier)
-    if suffix is not None:
-        cover.check_suffix(suffix)
+    cover, made = _open(carrier, options, suffix)
     report(progress, 0)
     model = LazyModel.of(options.model)
     if choice.uses_model(options.codec):
@@ -145,7 +145,21 @@ def hide(
             preparation=prepared.result(),
         )
     result = _result(encoded, cover, hidden, costs, encode, notes)
+    if made is not None:
+        result = replace(result, made=made, reason=f"{result.reason}; {made.in_words}")
     return Job(result, cover, hidden.elements, plaintext, key)
+
+
+def _open(
+    carrier: ImageSource | bytes, options: EmbedOptions, suffix: str | None
+) -> tuple[Cover, Made | None]:
+    """Return the cover that a carrier is, or that is made of it."""
+    if options.making is not None:
+        return precovers.make(carrier, options.making, suffix)
+    cover = open_cover(carrier)
+    if suffix is not None:
+        cover.check_suffix(suffix)
+    return cover, None
 
 
 def _pack(encoded: Encoded, *, padded: bool) -> bytes:

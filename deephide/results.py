@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from deephide.output import png_bytes
+
+if TYPE_CHECKING:
+    from deephide.covers.making import Made
 
 __all__ = ["ChannelReport", "EmbedResult", "ExtractInfo", "ExtractResult"]
 
@@ -51,6 +55,8 @@ class EmbedResult:
     written as it is; `stego` shows what it looks like, and may be saved without loss instead where
     `element_name` is "samples".  Where it is "coefficients", the file is a JPEG file, and its image
     saved anew would hold nothing.  `encode` is what makes the file when it is first asked for.
+    `made` is what the program made of the carrier before it hid something, None where the carrier's
+    file was kept; psnr and changes then compare with what it made.
     `channel` is what the stego survives, None in the ordinary mode; for a channel, `payload_bits`
     counts error correction too, and `detector_error` is not known (NaN).
     """
@@ -73,6 +79,7 @@ class EmbedResult:
     detector_error: float
     warnings: tuple[str, ...] = ()
     channel: ChannelReport | None = None
+    made: Made | None = None
     cut_out: bool = False
 
     @cached_property

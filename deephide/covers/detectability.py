@@ -12,6 +12,11 @@ deviations higher for the stego, so that its error at equal priors is Q(deflecti
 At the same rates the sum grows with the number of elements: the square root law.  On rough images
 the model is too optimistic, because no detector has to know the variance of every pixel; there the
 change rate decides, see `SAFE_RATE`.
+
+Where the sender knows the errors of rounding (see `side_information`), a change adds 1 -+ 2 e to
+the variance of an element instead of 1, and the detector, who does not know e, sees the mean of
+that over elements of one cost.  That mean takes the place of p + q, and of the change rate; it has
+no sign.
 """
 
 from __future__ import annotations
@@ -19,11 +24,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.side_information import added_error, cost_before
 from stc.gibbs import bisect, weights
 
 __all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
@@ -39,6 +47,7 @@ CODING_LOSS = 0.10
 
 # Of a cover's elements, about so many are looked at.
 MOST_SEARCHED = 1 << 16
+_ALIKE = 256  # elements over which the errors of rounding are averaged
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,14 @@ class Estimate:
     """What is expected of a stego with a given payload.
 
     `change_rate` is per element, `deflection` that of the best detector, `detector_error` its
-    error at equal priors: 0.5 is undetectable, 0 is certainty.
+    error at equal priors: 0.5 is undetectable, 0 is certainty.  `added_error` is the squared error
+    of an element beyond that of rounding: without side information, the change rate.
     """
 
     payload_bits: float
     change_rate: float
     deflection: float
+    added_error: float = 0.0
 
     @property
     def detector_error(self) -> float:
@@ -69,6 +80,8 @@ class Prospect:
     information : (k,) float64, mean of 1 / variance**2 around each
     weight : elements that each of them stands for
     elements : of the whole cover
+    errors : (k,) of rounding, -0.5 to 0.5, that the costs already make use of; None where there is
+        no side information
     """
 
     cost_p1: NDArray[np.float64] = field(repr=False)
@@ -76,6 +89,7 @@ class Prospect:
     information: NDArray[np.float64] = field(repr=False)
     weight: float
     elements: int
+    errors: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
 
     @property
     def safe_rate(self) -> float:
@@ -86,7 +100,7 @@ class Prospect:
         """Return the largest payload that keeps both limits."""
         return self._search(
             lambda found: (
-                found.deflection <= SAFE_DEFLECTION and found.change_rate <= self.safe_rate
+                found.deflection <= SAFE_DEFLECTION and found.added_error <= self.safe_rate
             )
         )
 
@@ -114,11 +128,44 @@ class Prospect:
             lost = np.where(up > 0, up * lam * self.cost_p1, 0.0)
             lost += np.where(down > 0, down * lam * self.cost_m1, 0.0)
         entropy = float((np.log(total) + lost).sum()) / float(np.log(2.0))
-        changed = up + down
-        square = 0.5 * changed**2 * self.information
-        square += (up - down) ** 2 * np.sqrt(self.information)
+        changed, added, drift = up + down, up + down, up - down
+        if self._alike is not None:
+            added, drift = self._seen(up, down)
+        square = 0.5 * added**2 * self.information + drift**2 * np.sqrt(self.information)
         return Estimate(
             self.weight * entropy * (1.0 - CODING_LOSS),
             self.weight * float(changed.sum()) / self.elements,
             float(np.sqrt(self.weight * square.sum())),
+            self.weight * float(added.sum()) / self.elements,
         )
+
+    @cached_property
+    def _alike(self) -> NDArray[np.intp] | None:
+        """The elements by the cost that everybody knows; None without side information."""
+        if self.errors is None:
+            return None
+        return np.argsort(cost_before(self.cost_p1, self.cost_m1, self.errors), kind="stable")
+
+    def _seen(
+        self, up: NDArray[np.float64], down: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the variance and the drift that changes add as far as costs tell."""
+        assert self.errors is not None and self._alike is not None
+        of_up, of_down = added_error(self.errors)
+        added = np.empty(up.size)
+        added[self._alike] = _running_mean((up * of_up + down * of_down)[self._alike])
+        # Where one direction is closed the sign is known, and of all errors half lead there.
+        one_sided = np.isfinite(self.cost_p1) != np.isfinite(self.cost_m1)
+        rates = np.empty(up.size)
+        rates[self._alike] = _running_mean((up + down)[self._alike])
+        return added, np.where(one_sided, rates / 2, 0.0)
+
+
+def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over _ALIKE neighbours, fewer at both ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(values.size)
+    first = np.maximum(places - _ALIKE // 2, 0)
+    last = np.minimum(places + _ALIKE // 2, values.size)
+    last = np.maximum(last, first + 1)
+    return np.asarray((total[last] - total[first]) / (last - first))

@@ -43,12 +43,16 @@ class JpegCover:
     Parameters
     ----------
     coefficients : what `coder.decode` returned
+    errors : (n,) what rounding took away, where the program itself compressed; or None
     """
 
     element_name = "coefficients"
 
-    def __init__(self, coefficients: Coefficients) -> None:
+    def __init__(
+        self, coefficients: Coefficients, errors: NDArray[np.float32] | None = None
+    ) -> None:
         self.coefficients = coefficients
+        self.errors = errors
         self.elements: NDArray[np.int16] = coefficients.elements()
         self._last: tuple[Elements, bytes] | None = None
 
@@ -67,13 +71,12 @@ class JpegCover:
     def costs(self, name: str = "auto", payload_bits: int = 0) -> Costs:
         """Return the costs of +1 and -1 for every coefficient, whatever the payload."""
         del payload_bits
-        return jpeg_costs.costs(
-            self.coefficients, choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
-        )
+        chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        return jpeg_costs.costs(self.coefficients, chosen, self.errors)
 
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the coefficients."""
-        return jpeg_costs.survey(self.coefficients, costs)
+        return jpeg_costs.survey(self.coefficients, costs, self.errors)
 
     @cached_property
     def signs(self) -> tuple[Sign, ...]:

@@ -10,6 +10,7 @@ from deephide.covers.base import Costs, Sign
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.history import looks_recompressed
 from deephide.covers.jpeg_values import forbid_new_values
+from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
 __all__ = ["COSTS", "LARGEST", "costs", "find_signs", "survey"]
@@ -23,7 +24,9 @@ _TINY = 20_000  # coefficients other than zero
 _FLAT_SHARE = 0.5
 
 
-def costs(coefficients: Coefficients, name: str) -> Costs:
+def costs(
+    coefficients: Coefficients, name: str, errors: NDArray[np.float32] | None = None
+) -> Costs:
     """Return the costs of +1 and -1 for every coefficient.
 
     DC coefficients and zeros have the costs that the cost functions give them: J-UNIWARD and UERD
@@ -34,6 +37,7 @@ def costs(coefficients: Coefficients, name: str) -> Costs:
     ----------
     coefficients : of a `JpegCover`
     name : one of COSTS
+    errors : (n,) of rounding, as in `side_information`, or None
 
     Returns
     -------
@@ -54,6 +58,8 @@ def costs(coefficients: Coefficients, name: str) -> Costs:
         forbid_new_values(plane, up, down)
         cost_p1[part], cost_m1[part] = up.reshape(-1), down.reshape(-1)
         at += plane.size
+    if errors is not None:
+        apply_errors(cost_p1, cost_m1, errors)
     return cost_p1, cost_m1
 
 
@@ -101,7 +107,9 @@ def find_signs(coefficients: Coefficients) -> tuple[Sign, ...]:
     return tuple(Sign(text) for text in found)
 
 
-def survey(coefficients: Coefficients, costs: Costs) -> Prospect:
+def survey(
+    coefficients: Coefficients, costs: Costs, errors: NDArray[np.float32] | None = None
+) -> Prospect:
     """Look at the costs and the noise of coefficients; see `detectability`.
 
     The variance of a coefficient, in steps of its quantiser, is that of the same mode in its own
@@ -113,6 +121,7 @@ def survey(coefficients: Coefficients, costs: Costs) -> Prospect:
     ----------
     coefficients : of a `JpegCover`
     costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
+    errors : (n,) of rounding, that the costs make use of, or None
 
     Returns
     -------
@@ -134,6 +143,7 @@ def survey(coefficients: Coefficients, costs: Costs) -> Prospect:
         np.concatenate(information),
         dry.size / max(used.size, 1),
         max(1, _textured(coefficients)),
+        None if errors is None else errors[used],
     )
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deephide.covers import kinds
+from deephide.covers import kinds, precovers
 from deephide.covers.base import Cover
+from deephide.covers.making import Making
 from deephide.covers.opening import open_cover, safe_suffixes
 from deephide.errors import DeephideError, InputImageError
 from deephide.formats.files import ImageSource
@@ -27,7 +28,9 @@ _MAX_DECODED = 200
 _MAX_DIFFERENT = 0.25
 
 
-def earlier_uses(carrier: ImageSource | bytes, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+def earlier_uses(
+    carrier: ImageSource | bytes, folder: str | os.PathLike[str], making: Making | None = None
+) -> tuple[Path, ...]:
     """Return the images in a folder that may be stegos of this cover, or the cover itself.
 
     Parameters
@@ -35,6 +38,7 @@ def earlier_uses(carrier: ImageSource | bytes, folder: str | os.PathLike[str]) -
     carrier : what is to be used; its own file does not count
     folder : searched without its subfolders; at most 10,000 PNG files, or JPEG files for a
         JPEG carrier, are looked at, and 200 of the right size are read
+    making : what the program makes of the carrier first, or None
 
     Returns
     -------
@@ -47,10 +51,15 @@ def earlier_uses(carrier: ImageSource | bytes, folder: str | os.PathLike[str]) -
     """
     if not Path(folder).is_dir():
         raise InputImageError(f"the folder to compare with does not exist: {folder}")
-    cover = open_cover(carrier)
+    cover: Cover
+    if making is None:
+        cover, named = open_cover(carrier), safe_suffixes(carrier)
+    else:
+        cover, _ = precovers.make(carrier, making)
+        named = precovers.suffixes(carrier, making)
     itself = None if isinstance(carrier, Image.Image | bytes) else Path(carrier).resolve()
     found = []
-    likely = _of_size(cover.shape[:2], Path(folder), safe_suffixes(carrier))
+    likely = _of_size(cover.shape[:2], Path(folder), named)
     for path in islice(likely, _MAX_DECODED):
         if path.resolve() == itself:
             continue

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 import stc
 from deephide.covers.base import Costs
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
+from deephide.covers.side_information import apply_errors
 from deephide.covers.values import forbid_new_values
 
 __all__ = ["COSTS", "costs", "flat_samples", "survey"]
@@ -41,6 +44,7 @@ def costs(
     payload_bits: int = 0,
     *,
     sync: bool = False,
+    errors: NDArray[np.float32] | None = None,
 ) -> Costs:
     """Return the costs of +1 and -1 for every sample, in raster order.
 
@@ -51,6 +55,7 @@ def costs(
     payload_bits : what is to be hidden; `mipod` and `sync` depend on it
     sync : make the channels of a pixel change in the same direction, which the receiver need not
         know of; `docs/stc.md` says what that costs
+    errors : (H, W, C) of rounding, as in `side_information`, or None
 
     Returns
     -------
@@ -72,6 +77,8 @@ def costs(
             cost[fixed] = np.inf
         up, down = stc.costs.wet(channel, cost)
         forbid_new_values(channel, up, down)
+        if errors is not None:
+            apply_errors(up, down, errors[:, :, index])
         cost_p1[:, :, index], cost_m1[:, :, index] = up, down
     if sync:
         # Secret directions: seeded by the operating system.
@@ -80,7 +87,12 @@ def costs(
     return cost_p1.reshape(-1), cost_m1.reshape(-1)
 
 
-def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_PIXELS) -> Prospect:
+def survey(
+    samples: NDArray[np.uint8],
+    costs: Costs,
+    max_pixels: int = SURVEYED_PIXELS,
+    errors: NDArray[np.float32] | None = None,
+) -> Prospect:
     """Look at the costs and the noise of samples, at evenly spread tiles of a large image.
 
     Parameters
@@ -88,6 +100,7 @@ def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_
     samples : (H, W, 1 or 3) uint8
     costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
     max_pixels : whose noise is looked at; of their elements some 65,536 are searched
+    errors : (H, W, C) of rounding, that the costs make use of, or None
 
     Returns
     -------
@@ -98,13 +111,11 @@ def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_
     height, width, channels = samples.shape
     up, down = (each.reshape(samples.shape) for each in costs)
     if height * width <= max_pixels or min(height, width) < _TILE + 2 * _MARGIN:
-        picked, seen = (up, down), samples
+        picked, seen, known = [up, down], samples, errors
     else:
         tops, lefts = _grid(height, width, max_pixels // _TILE**2)
-        inner = [
-            np.concatenate([a[y : y + _TILE, x : x + _TILE] for y in tops for x in lefts])
-            for a in (up, down)
-        ]
+        picked = [_tiles(each, tops, lefts) for each in (up, down)]
+        known = None if errors is None else _tiles(errors, tops, lefts)
         outer = _TILE + 2 * _MARGIN
         seen = np.concatenate(
             [
@@ -113,7 +124,6 @@ def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_
                 for x in lefts
             ]
         )
-        picked = (inner[0], inner[1])
     information = np.stack(
         [fisher_information(np.ascontiguousarray(seen[:, :, c])) for c in range(channels)], axis=2
     )
@@ -130,7 +140,13 @@ def survey(samples: NDArray[np.uint8], costs: Costs, max_pixels: int = SURVEYED_
         np.minimum(information.reshape(-1)[used], _MOST_INFORMATION),
         samples.size / picked[0].size * dry.size / max(used.size, 1),
         samples.size,
+        None if known is None else known.reshape(-1)[used],
     )
+
+
+def _tiles(array: NDArray[Any], tops: list[int], lefts: list[int]) -> NDArray[Any]:
+    """Return the tiles of an array, one below the other."""
+    return np.concatenate([array[y : y + _TILE, x : x + _TILE] for y in tops for x in lefts])
 
 
 def _grid(height: int, width: int, tiles: int) -> tuple[list[int], list[int]]:

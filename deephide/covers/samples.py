@@ -40,6 +40,7 @@ class SampleCover:
     is (H, W) bool or None: pixels that must not change because nobody sees their colour, or
     because a change would make them appear or vanish.  `source` is the file it came from, taken
     apart.  `copies` says how many times it stores each sample: 3 times gray as red, green and blue.
+    `errors`, (H, W, 1 or 3), is what rounding took away, where the program itself rounded.
     """
 
     samples: NDArray[np.uint8]
@@ -48,6 +49,7 @@ class SampleCover:
     source: FileParts | None = None
     icc_profile: bytes | None = None
     copies: int = 1
+    errors: NDArray[np.float32] | None = None
 
     element_name = "samples"
 
@@ -70,11 +72,13 @@ class SampleCover:
     def costs(self, name: str = "auto", payload_bits: int = 0, *, sync: bool = False) -> Costs:
         """Return the costs of +1 and -1 for every sample; `sync` is for `sample_costs.costs`."""
         chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
-        return sample_costs.costs(self.samples, self.fixed, chosen, payload_bits, sync=sync)
+        return sample_costs.costs(
+            self.samples, self.fixed, chosen, payload_bits, sync=sync, errors=self.errors
+        )
 
     def survey(self, costs: Costs, max_pixels: int = sample_costs.SURVEYED_PIXELS) -> Prospect:
         """Look at the costs and the noise of at most so many pixels."""
-        return sample_costs.survey(self.samples, costs, max_pixels)
+        return sample_costs.survey(self.samples, costs, max_pixels, self.errors)
 
     @cached_property
     def signs(self) -> tuple[Sign, ...]:

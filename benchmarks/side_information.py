@@ -1,0 +1,219 @@
+"""Detectability with and without side information, on covers without a past, or on JPEG.
+
+    python benchmarks/side_information.py gray256.zip gray256.csv -o runs/side
+    python benchmarks/side_information.py jpeg.zip jpeg.csv --quality 75 -o runs/side75
+
+The zip holds photos, the table their file, set and source.  Each is made smaller by --shrink as
+`embed --shrink` does, and with --quality compressed as `--quality-jpeg` does; then containers of
+each payload are hidden with the errors of rounding known, and, as the ablation, without.  Payloads
+are bytes in all, as 112B, or bits per sample, as 0.4.  The stegos are kept, so that other judges
+look at the same ones (`benchmarks/judges.py`), and a stopped run goes on.
+
+Photos of one scene are on one side of every split: the two cameras of City100 and the flights of
+which there are many frames.  Detectors and protocol are those of docs/lab.md.
+"""
+
+import argparse
+import csv
+import io
+import json
+import re
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from stc_common import machine
+
+from deephide.container import crypto, hiding
+from deephide.container.keys import Access
+from deephide.covers.jpeg import JpegCover
+from deephide.covers.precovers import Making, make
+from deephide.errors import DeephideError
+from deephide.lab import jpeg_features
+from deephide.lab.conditions import Payload
+from deephide.lab.features import rich, spam
+from deephide.lab.protocol import judge_features
+
+FRAMES = ("odm-seneca", "odm-brighton", "monstree", "sceaux")  # sets of many views of one scene
+FRAMING = 44  # bytes of a container around its plaintext
+DIMENSION = {"spam": 200, "rich": 250, "dctr": 200, "gfr": 250}
+LARGEST = 256  # samples on a side before anything is made of a photo
+
+
+def scene_of(row):
+    """Return the name of the scene that a photo shows."""
+    if row["set"] in FRAMES:
+        return row["set"]
+    if row["set"].startswith("city100"):
+        return "city100/" + re.search(r"(\d+)H", row["source"])[1]
+    return row["source"]
+
+
+def read_covers(archive, table, limit):
+    """Return the names of the photos and the number of the scene of each."""
+    rows = list(csv.DictReader(Path(table).read_text(encoding="utf-8").splitlines()))
+    rows = rows[: limit or len(rows)]
+    held = set(zipfile.ZipFile(archive).namelist())
+    rows = [row for row in rows if row["file"] in held]
+    scenes = {name: k for k, name in enumerate(dict.fromkeys(map(scene_of, rows)))}
+    return [row["file"] for row in rows], np.array([scenes[scene_of(row)] for row in rows])
+
+
+def cropped(raw):
+    """Return the middle of a photo, LARGEST on a side."""
+    with Image.open(io.BytesIO(raw)) as image:
+        image.load()
+    left, top = (image.width - LARGEST) // 2, (image.height - LARGEST) // 2
+    return image.crop((left, top, left + LARGEST, top + LARGEST))
+
+
+def hidden(cover, size, rng):
+    """Return the stego's elements of a container of so many bytes, and what it took."""
+    key = Access(rng.bytes(8).hex(), None, (), False, rng.bytes).sealer(bytes(32))
+    plaintext = rng.bytes(max(size - FRAMING, 10))
+    found = hiding.hide(
+        cover.elements, *cover.costs(), key, plaintext, cover.associated, random=rng.bytes
+    )
+    return found.elements, found.changes
+
+
+def features(cover, elements, quality):
+    """Return what the detectors see of a stego."""
+    if isinstance(cover, JpegCover):
+        samples = jpeg_features.luma(cover.encode(elements))
+        return {
+            "dctr": jpeg_features.dctr(samples, quality),
+            "gfr": jpeg_features.gfr(samples, quality),
+        }
+    plane = elements.reshape(cover.samples.shape)[:, :, 0]
+    return {"spam": spam(plane), "rich": rich(plane)}
+
+
+def squared_error(cover, elements):
+    """Return the squared error that changes add to that of rounding, for each element."""
+    change = elements.astype(np.float64) - cover.elements
+    errors = cover.errors.reshape(-1)
+    return float(((change - errors) ** 2 - errors**2).mean())
+
+
+def measure_photo(image, options, seed):
+    """Return features, stegos and facts of a photo under all conditions; None if one fails."""
+    making = Making(scale=options.shrink, quality=options.quality)
+    try:
+        cover, _ = make(image, making)
+        blind = (
+            replace(cover, errors=None)
+            if options.quality is None
+            else JpegCover(cover.coefficients)
+        )
+        rows = {"cover": (cover.elements, 0)}
+        for payload in options.payloads:
+            size = payload.bits(cover.elements.size) // 8
+            for name, used in (("without", blind), ("with", cover)):
+                rng = np.random.default_rng((seed, size))
+                rows[f"{payload} {name}"] = hidden(used, size, rng)
+    except DeephideError as error:
+        print(f"\nleft out: {error}", file=sys.stderr)
+        return None
+    out = {}
+    for name, (elements, changes) in rows.items():
+        found = features(cover, elements, options.quality)
+        facts = [changes / elements.size, squared_error(cover, elements)]
+        out[name] = {"facts": facts, "stego": elements, **found}
+    return out
+
+
+def collect(options):
+    """Measure what is not measured yet; return names, scenes and the folder of a photo's file."""
+    names, scenes = read_covers(options.covers, options.table, options.limit)
+    archive, folder = zipfile.ZipFile(options.covers), Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = []
+    for seed, name in enumerate(names):
+        print(f"\r{seed + 1} of {len(names)}", end="", file=sys.stderr, flush=True)
+        path = folder / f"{name}.npz"
+        if not path.exists():
+            found = measure_photo(cropped(archive.read(name)), options, seed)
+            flat = (
+                {}
+                if found is None
+                else {
+                    f"{condition}|{kind}": np.asarray(value)
+                    for condition, each in found.items()
+                    for kind, value in each.items()
+                }
+            )
+            np.savez(path, **flat)
+        with np.load(path) as stored:
+            kept.append(bool(stored.files))
+    print(file=sys.stderr)
+    kept = np.array(kept)
+    return [n for n, k in zip(names, kept, strict=True) if k], scenes[kept]
+
+
+def load(options, names, condition, kind):
+    """Return what was kept of all photos under a condition."""
+    found = []
+    for name in names:
+        with np.load(Path(options.output) / f"{name}.npz") as stored:
+            found.append(stored[f"{condition}|{kind}"].astype(np.float64))
+    return np.array(found)
+
+
+def judge(options):
+    """Return the report."""
+    names, scenes = collect(options)
+    groups = np.unique(scenes, return_inverse=True)[1]
+    detectors = ("spam", "rich") if options.quality is None else ("dctr", "gfr")
+    covers = {kind: load(options, names, "cover", kind) for kind in detectors}
+    rows = {}
+    for payload in options.payloads:
+        for side in ("without", "with"):
+            condition = f"{payload} {side}"
+            facts = load(options, names, condition, "facts").mean(axis=0)
+            row = {"change rate": facts[0], "added squared error": facts[1]}
+            for kind in detectors:
+                stegos = load(options, names, condition, kind)
+                verdict = judge_features(covers[kind], stegos, groups, 1, DIMENSION[kind])
+                row[kind] = {
+                    "P_E": round(float(np.mean(verdict.errors)), 4),
+                    "deviation": round(float(np.std(verdict.errors)), 4),
+                    "chance": round(float(np.mean(verdict.chance)), 4),
+                    "chance deviation": round(float(np.std(verdict.chance)), 4),
+                    "trained": round(float(np.mean(verdict.trained_errors)), 4),
+                }
+            rows[condition] = row
+            print(condition, json.dumps(row), flush=True)
+    return {
+        "machine": machine(),
+        "covers": len(names),
+        "scenes": int(groups.max()) + 1,
+        "shrink": options.shrink,
+        "quality": options.quality,
+        "rows": rows,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("covers", metavar="ZIP")
+    parser.add_argument("table", metavar="CSV")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    parser.add_argument("--shrink", type=float, default=0.75)
+    parser.add_argument("--quality", type=int, help="of JPEG; without it samples are judged")
+    parser.add_argument("--payloads", default="112B,0.1,0.4", help="separated by commas")
+    parser.add_argument("--limit", type=int)
+    options = parser.parse_args()
+    options.payloads = [Payload.parse(each) for each in options.payloads.split(",")]
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
+    report = judge(options)
+    text = json.dumps(report, indent=1)
+    (Path(options.output) / "report.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
