@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,34 +18,32 @@ from cli import (
     deephide_lab,
     deephide_many,
     deephide_models,
+    deephide_receive,
+    deephide_several,
     deephide_survive,
     deephide_ui,
 )
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
-from cli.inputs import check_stdin, read_input
+from cli.inputs import check_stdin, read_input, reject_terminal
 from cli.options import (
     ChannelType,
     hygiene_options,
     key_options,
-    limit_option,
-    making_options,
     model_option,
     output_options,
 )
-from cli.passphrase import WEAK, Sources, read_secrets
+from cli.passphrase import WEAK, Secrets, Sources, read_secrets
 from cli.program import command, run_program
 from cli.progress import stage_weights
 from cli.render import Terminal
 from cli.reports import (
     announce_compilation,
-    capacity_report,
     embed_fields,
     forecast,
     open_to_all,
 )
-from deephide.errors import OutputError
 
 if TYPE_CHECKING:
     from deephide.options import EmbedOptions
@@ -58,6 +55,8 @@ __all__ = [
     "deephide_lab",
     "deephide_many",
     "deephide_models",
+    "deephide_receive",
+    "deephide_several",
     "deephide_survive",
     "deephide_ui",
     "main",
@@ -79,9 +78,18 @@ __all__ = [
 @click.option("--text", metavar="TEXT", help="Input: a text to hide instead of a file.")
 @click.option(
     "--carrier",
+    "carriers",
     required=True,
+    multiple=True,
     metavar="PATH",
-    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin.",
+    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin. Given several "
+    "times, the photos share the secret.",
+)
+@click.option(
+    "--needed",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Input: of several photos, any so many are to be enough.  [default: all of them]",
 )
 @output_options(None, "stego.png, or the like with the suffix of the carrier's format")
 @key_options(sending=True)
@@ -106,7 +114,8 @@ def embed(
     terminal: Terminal,
     secret: str | None,
     text: str | None,
-    carrier: str,
+    carriers: tuple[str, ...],
+    needed: int | None,
     output: str | None,
     force: bool,
     sources: Sources,
@@ -124,30 +133,43 @@ def embed(
     With --channel it is a JPEG file of the program's own making, no larger than the channel lets
     through, and is written only if it survived every recompression that was tried.
 
+    Several carriers share the secret: -o is then a folder, in which each stego has the name of its
+    carrier, and extract needs any --needed of them.
+
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
     hidden, options = _secret(secret, text, options)
     codec = options.codec
     options = _for_channel(options, channel, hygiene)
-    _reject_metadata(options, hygiene)
     _reject_unused(codec, output, preview, dry_run, hygiene)
+    carrier = "-" if "-" in carriers else carriers[0]
     check_stdin(secret=secret, carrier=carrier, passphrase_file=sources.file)
-    _reject_terminal(terminal, output)
+    reject_terminal(terminal, output)
     secrets = read_secrets(sources, confirm=True)
     import deephide
-    from deephide.api import stego_suffixes
     from deephide.covers.opening import is_read_by_compiled_code
+    from deephide.naming import stego_suffixes
     from deephide.output import within
 
-    photo = read_input(carrier, "carrier")
     hidden = read_input(hidden, "secret") if isinstance(hidden, str) else hidden
+    if len(carriers) > 1 or needed is not None:
+        _warn_of_keys(terminal, secrets, codec)
+        deephide_several.embed_in_several(
+            terminal,
+            hidden,
+            carriers,
+            needed,
+            output,
+            keyed(options, secrets, model),
+            {"preview": preview, "force": force, "dry_run": dry_run, **hygiene},
+            start,
+        )
+        return
+    photo = read_input(carrier, "carrier")
     if hygiene["keep_times"] and isinstance(photo, bytes):
         raise click.UsageError("--keep-times has no effect with a carrier that is no file")
-    if secrets.missing:
-        terminal.warning(open_to_all(codec))
-    elif secrets.weak:
-        terminal.warning(WEAK)
+    _warn_of_keys(terminal, secrets, codec)
     suffix = stego_suffixes(photo, options)[0]
     needs_code = is_read_by_compiled_code(photo)
     if output != "-":
@@ -195,120 +217,11 @@ def embed(
         terminal.result(output, fields)
 
 
-@command(
-    app,
-    examples=(
-        "deephide extract stego.png -p",
-        "deephide extract stego.png --passphrase-file key.txt -o face.png",
-    ),
-)
-@click.argument("stego", metavar="STEGO")
-@output_options(None, "the name that was hidden, else secret.png, secret.txt or secret.bin")
-@key_options(sending=False)
-@model_option
-@limit_option
-def extract(
-    terminal: Terminal,
-    stego: str,
-    output: str | None,
-    force: bool,
-    sources: Sources,
-    model: str | None,
-    max_pixels: int | None,
-) -> None:
-    """Get back what is hidden and write it: a picture as PNG, a file as is.
-
-    STEGO - is stdin. Nothing hidden, a wrong passphrase and an altered picture give the same error
-    and no file. A file whose name travelled with it never replaces another one of that name.
-    """
-    start = time.monotonic()
-    check_stdin(stego=stego, passphrase_file=sources.file)
-    if output == "-" and terminal.as_json:
-        raise click.UsageError("--json and -o - both write to stdout")
-    secrets = read_secrets(sources, confirm=False)
-    import deephide
-
-    chosen: dict[str, Any] = {
-        "key_file": secrets.key_file,
-        "identity": secrets.identity,
-        "max_pixels": max_pixels,
-    }
-    carried = read_input(stego, "stego")
-    with terminal.progress(("extracting",)):
-        if output == "-":  # what was secret never reaches a disk
-            found = deephide.extract(carried, secrets.passphrase, model, **chosen)
-        else:
-            found = deephide.extract_file(
-                carried, output, secrets.passphrase, model, force=force, **chosen
-            )
-    if output == "-":
-        if found.text is None:
-            _reject_terminal(terminal, output)
-        terminal.binary(found.file)
-        return
-    fields = {
-        "output": str(found.path),
-        "name": found.name,
-        "codec": found.info.codec,
-        "model": found.info.model,
-        "payload_bits": found.info.payload_bits,
-        "warnings": terminal.warnings,
-        "elapsed_s": round(time.monotonic() - start, 3),
-    }
-    terminal.result(str(found.path), fields)
-
-
-@command(
-    app,
-    examples=(
-        "deephide capacity photo.png",
-        "deephide capacity photo.png --json",
-    ),
-)
-@click.argument("carrier", metavar="CARRIER")
-@click.option(
-    "--channel",
-    type=ChannelType(),
-    metavar="NAME",
-    help="Input: count what a stego for this channel carries, as in embed.",
-)
-@making_options[0]
-@making_options[1]
-@model_option
-@limit_option
-def capacity(
-    terminal: Terminal,
-    carrier: str,
-    channel: str | None,
-    shrink: str | None,
-    quality_jpeg: int | None,
-    model: str | None,
-    max_pixels: int | None,
-) -> None:
-    """Report what a photo holds safely, what fits in that, and its limit.
-
-    CARRIER - is stdin. Bits, and the bytes of a face, count everything that is hidden, as embed
-    counts it. Safe is an estimate from the costs and the noise of this very photo, not a promise:
-    see docs/capacity.md.
-    """
-    import deephide
-
-    photo = read_input(carrier, "carrier")
-    if channel is not None and (shrink or quality_jpeg):
-        raise click.UsageError(
-            "--channel makes a file of its own and excludes --shrink and --quality-jpeg"
-        )
-    found = deephide.capacity(
-        photo,
-        model=model,
-        channel=channel,
-        shrink=shrink,
-        quality_jpeg=quality_jpeg,
-        max_pixels=max_pixels,
-    )
-    for note in found.warnings:
-        terminal.warning(note)
-    terminal.result(*capacity_report(terminal, carrier, found))
+def _warn_of_keys(terminal: Terminal, secrets: Secrets, codec: str) -> None:
+    if secrets.missing:
+        terminal.warning(open_to_all(codec))
+    elif secrets.weak:
+        terminal.warning(WEAK)
 
 
 def _reject_metadata(options: EmbedOptions, hygiene: dict[str, Any]) -> None:
@@ -322,6 +235,7 @@ def _for_channel(
     options: EmbedOptions, channel: str | None, hygiene: dict[str, Any]
 ) -> EmbedOptions:
     """Return the options with a channel, for which some others mean nothing."""
+    _reject_metadata(options, hygiene)
     if channel is None:
         return options
     if options.shrink or options.quality_jpeg:
@@ -364,17 +278,6 @@ def _secret(
     if not text:
         raise click.UsageError("--text is empty")
     return text.encode(errors="surrogateescape"), replace(options, codec="file")
-
-
-def _reject_terminal(terminal: Terminal, output: str | None) -> None:
-    if output != "-":
-        return
-    if terminal.as_json:
-        raise click.UsageError("--json and -o - both write to stdout")
-    if sys.stdout.isatty():
-        raise OutputError(
-            "a picture is not written to a terminal", hint="redirect stdout, or use -o with a path"
-        )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     CHECKPOINT = 7
     OUTPUT = 8
     PASSPHRASE = 9
+    INCOMPLETE = 10
     HANGUP = 129
     INTERRUPTED = 130
     QUIT = 131

@@ -8,7 +8,18 @@ from click.shell_completion import CompletionItem
 __all__ = ["FileType", "of_metavar"]
 
 _FILES = (
-    *("PATH", "NAME|PATH", "STEGO", "CARRIER", "IN", "FIRST", "LAST", "MODEL", "MANIFEST"),
+    *(
+        "PATH",
+        "NAME|PATH",
+        "STEGO",
+        "STEGO...",
+        "CARRIER",
+        "IN",
+        "FIRST",
+        "LAST",
+        "MODEL",
+        "MANIFEST",
+    ),
     "COVERS",
 )
 _FOLDERS = ("FOLDER", "RUN")

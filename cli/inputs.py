@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.file_types import FileType
 from deephide.errors import InputImageError, OutputError
+
+if TYPE_CHECKING:
+    from cli.render import Terminal
 
 __all__ = [
     "STDIN",
@@ -18,6 +22,7 @@ __all__ = [
     "named_inputs",
     "read_input",
     "reject_inputs",
+    "reject_terminal",
 ]
 
 STDIN = "-"
@@ -97,3 +102,15 @@ def check_outputs() -> None:
         target = context.params.get(name) if context is not None else None
         if isinstance(target, str) and target != STDIN and not os.path.isdir(target):
             reject_inputs(target)
+
+
+def reject_terminal(terminal: Terminal, output: str | None) -> None:
+    """Refuse to write a picture to stdout where that is a terminal, or is to hold JSON."""
+    if output != "-":
+        return
+    if terminal.as_json:
+        raise click.UsageError("--json and -o - both write to stdout")
+    if sys.stdout.isatty():
+        raise OutputError(
+            "a picture is not written to a terminal", hint="redirect stdout, or use -o with a path"
+        )

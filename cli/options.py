@@ -53,7 +53,7 @@ class ShrinkType(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text."""
-        from deephide.covers.making import parse_shrink
+        from deephide.making import parse_shrink
 
         try:
             parse_shrink(str(value))

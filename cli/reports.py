@@ -16,6 +16,7 @@ __all__ = [
     "embed_fields",
     "forecast",
     "open_to_all",
+    "photo_fields",
 ]
 
 _FACES = {"all": "yes", "most": "most faces", "none": "not safely", "unknown": "unknown"}
@@ -78,8 +79,22 @@ def embed_fields(
         "detector_error": result.detector_error,
         "channel": _channel(result.channel),
         "made": None if result.made is None else asdict(result.made),
+        "photos": None,
         "warnings": terminal.warnings,
         "elapsed_s": round(time.monotonic() - start, 3),
+    }
+
+
+def photo_fields(carrier: str, output: str | None, result: Any) -> dict[str, Any]:
+    """Return the fields of one of several photos that share a secret."""
+    return {
+        "carrier": carrier,
+        "output": output,
+        "payload_bits": result.payload_bits,
+        "change_rate": result.change_rate,
+        "psnr": result.psnr,
+        "safe_bits": result.safe_bits,
+        "detector_error": result.detector_error,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -15,14 +15,15 @@ from deephide.container.key_files import KeySource, PathSource, keygen
 from deephide.covers import opening, precovers
 from deephide.covers.base import Cover
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
-from deephide.covers.making import Making
-from deephide.covers.reuse import earlier_uses
 from deephide.formats.files import ImageSource, lasting
 from deephide.formats.limits import pixel_limit
-from deephide.models import LazyModel, ModelSource
+from deephide.making import Making
+from deephide.models import ModelSource
+from deephide.naming import paths_of, stego_suffixes, warnings_of_reuse
 from deephide.options import EmbedOptions, Keywords
 from deephide.pipeline import STAGES, Progress, report
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
+from deephide.several_files import embed_files
 
 __all__ = [
     "STAGES",
@@ -35,6 +36,7 @@ __all__ = [
     "capacity",
     "embed",
     "embed_file",
+    "embed_files",
     "extract",
     "extract_file",
     "is_compiled",
@@ -132,7 +134,7 @@ def embed_file(
     DeephideError : as in `embed`
     """
     chosen = EmbedOptions(passphrase=passphrase, model=model, cost=cost, codec=codec, **options)
-    inputs = _paths(secret, carrier, model, chosen.key_file)
+    inputs = paths_of(secret, carrier, model, chosen.key_file)
     secret, carrier = lasting(secret, "secret"), lasting(carrier, "carrier")
     suffixes = stego_suffixes(carrier, chosen)
     path = output.within(destination, f"stego{suffixes[0]}")
@@ -151,7 +153,7 @@ def embed_file(
             progress,
             suffix=suffix,
             strip_metadata=strip_metadata,
-            notes=() if compare_with is None else _warnings_of_reuse(carrier, compare_with, chosen),
+            notes=() if compare_with is None else warnings_of_reuse(carrier, compare_with, chosen),
         )
 
     def check(written: Path) -> None:
@@ -173,31 +175,8 @@ def embed_file(
     return job.result
 
 
-def stego_suffixes(carrier: ImageSource | bytes, options: EmbedOptions) -> tuple[str, ...]:
-    """Return what the name of a stego may end in, beginning with what it ends in by rule.
-
-    Parameters
-    ----------
-    carrier, options : of the embedding
-    """
-    if options.channel is not None:
-        return output.JPEG
-    if options.making is not None:
-        return precovers.suffixes(carrier, options.making)
-    return opening.suffixes(carrier)
-
-
-def _warnings_of_reuse(
-    carrier: ImageSource | bytes, folder: PathSource, options: EmbedOptions
-) -> tuple[str, ...]:
-    return tuple(
-        f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
-        for twin in earlier_uses(carrier, folder, options.making)
-    )
-
-
 def extract(
-    stego: ImageSource | bytes,
+    stego: ImageSource | bytes | Sequence[ImageSource | bytes],
     passphrase: str | None = None,
     model: ModelSource = None,
     *,
@@ -211,7 +190,8 @@ def extract(
     ----------
     stego : PIL image, path, or bytes of a file, exactly as it was written; of a JPEG file not the
         PIL image, which no longer knows its coefficients.  A stego for a channel may have come
-        back as any JPEG, PNG or WebP file
+        back as any JPEG, PNG or WebP file.  Of photos that share a secret, a list of enough of
+        them, in any order; those in which nothing is found are left out
     passphrase : the one it was embedded with, or None if there was none
     model : the one it was embedded with; None means whichever of those that are here it was
     key_file : the one it was embedded with, or None if there was none
@@ -227,13 +207,21 @@ def extract(
     ExtractionError : nothing hidden, wrong passphrase or altered image; deliberately one error
     FormatVersionError : made by a newer program, or an image format not supported here
     CheckpointError : made with another model
+    IncompleteError : too few of the photos that share a secret
     """
+    given = [lasting(each, "stego") for each in _listed(stego)]
     with pixel_limit(max_pixels):
-        return pipeline.extract(lasting(stego, "stego"), passphrase, model, key_file, identity)
+        return pipeline.extract(given, passphrase, model, key_file, identity)
+
+
+def _listed(
+    stego: ImageSource | bytes | Sequence[ImageSource | bytes],
+) -> Sequence[ImageSource | bytes]:
+    return stego if isinstance(stego, list | tuple) else [stego]  # type: ignore[list-item]
 
 
 def extract_file(
-    stego: ImageSource | bytes,
+    stego: ImageSource | bytes | Sequence[ImageSource | bytes],
     destination: PathSource | None,
     passphrase: str | None = None,
     model: ModelSource = None,
@@ -265,7 +253,7 @@ def extract_file(
     OutputError : the file exists, is the input, or cannot be written
     DeephideError : as in `extract`
     """
-    inputs = _paths(stego, model, key_file, identity)
+    inputs = paths_of(*_listed(stego), model, key_file, identity)
     folder = None
     if destination is None or output.is_folder(destination):
         folder = Path(destination or "")
@@ -330,11 +318,6 @@ def capacity(
         else:
             cover, _ = precovers.make(carrier, making)
     return measure_capacity(cover, cost, models.code_sizes(model))
-
-
-def _paths(*sources: object) -> list[Path]:
-    files = (each.source if isinstance(each, LazyModel) else each for each in sources)
-    return [Path(each) for each in files if isinstance(each, str | os.PathLike)]
 
 
 def is_compiled(carrier: ImageSource | bytes | None = None) -> bool:

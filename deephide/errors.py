@@ -10,7 +10,8 @@
     ├─ CheckpointError                     7   missing | hash mismatch | incompatible
     ├─ OutputError       (OSError)         8   exists, same as input, not lossless
     ├─ MissingExtraError (ImportError)     2   an optional package is not installed
-    └─ PassphraseError                     9   passphrase or key: two sources, mismatch, empty
+    ├─ PassphraseError                     9   passphrase or key: two sources, mismatch, empty
+    └─ IncompleteError                    10   authentic, but one of several photos that are needed
 
 A message is one line without a capital or a full stop, so that a command can print it behind
 its own name.  The hint, where there is one, says what to do next.  Neither ever contains a
@@ -25,6 +26,7 @@ __all__ = [
     "DeephideError",
     "ExtractionError",
     "FormatVersionError",
+    "IncompleteError",
     "InputImageError",
     "MissingExtraError",
     "OutputError",
@@ -137,3 +139,9 @@ class PassphraseError(DeephideError):
     """No usable passphrase or key: two sources at once, empty, damaged, or typed differently."""
 
     exit_code = 9
+
+
+class IncompleteError(DeephideError):
+    """The containers are authentic, but too few of the photos that share a secret are here."""
+
+    exit_code = 10

@@ -13,7 +13,7 @@ from deephide.container.keys import Access
 from deephide.models import ModelSource
 
 if TYPE_CHECKING:
-    from deephide.covers.making import Making
+    from deephide.making import Making
 
 __all__ = ["EmbedOptions", "FaceChoice", "Keywords"]
 
@@ -127,7 +127,7 @@ class EmbedOptions:
         ------
         ValueError : a size or quality that cannot be made
         """
-        from deephide.covers.making import Making
+        from deephide.making import Making
 
         return Making.of(self.shrink, self.quality_jpeg)
 

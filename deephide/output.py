@@ -204,7 +204,7 @@ def write_together(
     files: Sequence[File],
     *,
     force: bool = False,
-    verify: Callable[[Path], None] | None = None,
+    verify: Callable[[Path], None] | Sequence[Callable[[Path], None]] | None = None,
 ) -> None:
     """Write several files as `write_atomically` writes one: all of them get their names or none.
 
@@ -212,7 +212,8 @@ def write_together(
     ----------
     files : what goes where; the first one is verified, and gets its name last
     force : replace existing files; after a failure such a file may be gone
-    verify : called with a path that leads to the first file; whatever it raises leaves no file
+    verify : called with a path that leads to the first file, or one for each of the first files;
+        whatever it raises leaves no file
 
     Raises
     ------
@@ -224,9 +225,10 @@ def write_together(
         for ready, each in zip(staged, files, strict=True):
             with _translated(ready.path):
                 ready.write(each.data)
-        if verify is not None:
-            with _translated(files[0].path):
-                verify(staged[0].readable)
+        checks = [verify] if callable(verify) else verify or ()
+        for ready, check in zip(staged, checks, strict=False):
+            with _translated(ready.path):
+                check(ready.readable)
         for ready in reversed(staged):
             with _translated(ready.path):
                 _check_replaceable(ready.path, force)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -23,25 +23,42 @@ from typing import TypeAlias
 
 import stc
 from deephide.channels import sending
-from deephide.channels.openings import look_at, reveal
+from deephide.channels.openings import Seen, look_at, reveal
 from deephide.channels.sending import RobustJob
 from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
-from deephide.container import hiding, keys, layout
+from deephide.container import hiding, keys, layout, shares
 from deephide.container.key_files import KeySource, PathSource
 from deephide.covers import precovers
 from deephide.covers.base import Cover, Elements
-from deephide.covers.making import Made
 from deephide.covers.opening import open_cover
 from deephide.covers.room import CoverCosts, Room
-from deephide.errors import CapacityError, DeephideError, ExtractionError
+from deephide.errors import (
+    CapacityError,
+    DeephideError,
+    ExtractionError,
+    IncompleteError,
+    InputImageError,
+)
 from deephide.formats.files import ImageSource, file_size
+from deephide.making import Made
 from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions
 from deephide.psnr import psnr
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
 
-__all__ = ["STAGES", "AnyJob", "Job", "extract", "from_stc", "hide", "report", "verify"]
+__all__ = [
+    "STAGES",
+    "AnyJob",
+    "Job",
+    "OpenPhoto",
+    "extract",
+    "from_stc",
+    "hide",
+    "pack",
+    "report",
+    "verify",
+]
 
 STAGES = ("inverting", "costs", "embedding", "verifying")
 
@@ -107,47 +124,96 @@ def hide(
         return sending.hide(
             secret, carrier, options, partial(report, progress), notes=notes, random=random
         )
-    cover, made = _open(carrier, options, suffix)
+    photo = OpenPhoto.of(carrier, options, suffix)
     report(progress, 0)
     model = LazyModel.of(options.model)
     if choice.uses_model(options.codec):
         model.load()
     access = options.access(random)
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
-    costs = CoverCosts(cover, options.cost)
-    request = Request(secret, model, options, Room(cover, costs, key, options.pad))
-    # A slow key derivation and a look at the carrier's file go on beside all else.
-    with ThreadPoolExecutor(2, "deephide") as aside, _translated():
-        opening = aside.submit(key.begin, random)
-        prepared = aside.submit(cover.prepare_encoding, suffix)
+    request = Request(secret, model, options, photo.room(key, options))
+
+    def encode() -> tuple[Encoded, bytes]:
         encoded = choice.encode(request)
-        plaintext = _pack(encoded, padded=options.pad)
-        message_bits = hiding.message_bits(len(plaintext), key)
-        report(progress, 1)
-        costs.of_message(message_bits)
-        costs.prospect()
-        report(progress, 2)
-        hidden = hiding.hide_computing_costs(
-            cover.elements,
-            lambda: costs.take(message_bits),
-            key,
-            plaintext,
-            cover.associated,
-            random=random,
-            first=opening.result,
-        )
-        report(progress, 3)
-        encode = partial(
-            cover.encode,
-            hidden.elements,
-            suffix=suffix,
-            strip_metadata=strip_metadata,
-            preparation=prepared.result(),
-        )
-    result = _result(encoded, cover, hidden, costs, encode, notes)
-    if made is not None:
-        result = replace(result, made=made, reason=f"{result.reason}; {made.in_words}")
-    return Job(result, cover, hidden.elements, plaintext, key)
+        return encoded, pack(encoded, padded=options.pad)
+
+    return photo.hide(
+        key, encode, progress, strip_metadata=strip_metadata, notes=notes, random=random
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPhoto:
+    """A carrier that was opened, or made anew, with its costs; `suffix` is that of the stego."""
+
+    cover: Cover
+    costs: CoverCosts = field(repr=False)
+    made: Made | None = None
+    suffix: str | None = None
+
+    @classmethod
+    def of(
+        cls, carrier: ImageSource | bytes, options: EmbedOptions, suffix: str | None
+    ) -> OpenPhoto:
+        """Open a carrier as the options ask; raises as `hide`."""
+        cover, made = _open(carrier, options, suffix)
+        return cls(cover, CoverCosts(cover, options.cost), made, suffix)
+
+    def room(self, key: keys.Sealer, options: EmbedOptions) -> Room:
+        """Return the room that there is for a payload."""
+        return Room(self.cover, self.costs, key, options.pad)
+
+    def hide(
+        self,
+        key: keys.Sealer,
+        encode: Callable[[], tuple[Encoded, bytes]],
+        progress: Progress = None,
+        *,
+        strip_metadata: bool = False,
+        notes: tuple[str, ...] = (),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Job:
+        """Hide a plaintext, which is asked for while the keys are derived.
+
+        Parameters
+        ----------
+        key : who is to read it
+        encode : returns what was encoded, and its plaintext
+        progress, strip_metadata, notes, random : as in `pipeline.hide`
+        """
+        cover, costs, suffix = self.cover, self.costs, self.suffix
+        # A slow key derivation and a look at the carrier's file go on beside all else.
+        with ThreadPoolExecutor(2, "deephide") as aside, _translated():
+            opening = aside.submit(key.begin, random)
+            prepared = aside.submit(cover.prepare_encoding, suffix)
+            encoded, plaintext = encode()
+            message_bits = hiding.message_bits(len(plaintext), key)
+            report(progress, 1)
+            costs.of_message(message_bits)
+            costs.prospect()
+            report(progress, 2)
+            hidden = hiding.hide_computing_costs(
+                cover.elements,
+                lambda: costs.take(message_bits),
+                key,
+                plaintext,
+                cover.associated,
+                random=random,
+                first=opening.result,
+            )
+            report(progress, 3)
+            file = partial(
+                cover.encode,
+                hidden.elements,
+                suffix=suffix,
+                strip_metadata=strip_metadata,
+                preparation=prepared.result(),
+            )
+        result = _result(encoded, cover, hidden, costs, file, notes)
+        if self.made is not None:
+            reason = f"{result.reason}; {self.made.in_words}"
+            result = replace(result, made=self.made, reason=reason)
+        return Job(result, cover, hidden.elements, plaintext, key)
 
 
 def _open(
@@ -162,7 +228,8 @@ def _open(
     return cover, None
 
 
-def _pack(encoded: Encoded, *, padded: bool) -> bytes:
+def pack(encoded: Encoded, *, padded: bool) -> bytes:
+    """Return the plaintext of what was encoded."""
     header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=padded)
     return layout.pack(header, encoded.payload)
 
@@ -227,38 +294,68 @@ def verify(job: AnyJob, written: Path | None = None) -> None:
 
 
 def extract(
-    stego: ImageSource | bytes,
+    stegos: Sequence[ImageSource | bytes],
     passphrase: str | None,
     model: ModelSource,
     key_file: KeySource,
     identity: PathSource | None,
 ) -> ExtractResult:
-    """Reveal and decode what a stego carries.
+    """Reveal and decode what a stego carries, or several that share a secret.
 
     Parameters
     ----------
-    stego, passphrase, model, key_file, identity : as in `deephide.extract`
+    stegos : one or several; of several, those that hold nothing are left out
+    passphrase, model, key_file, identity : as in `deephide.extract`
 
     Raises
     ------
     DeephideError : as in `deephide.extract`
     """
-    seen = look_at(stego)
     lazy = LazyModel.of(model)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
     keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
-    for fingerprint in keyed:
-        key = keys.choose_opener(passphrase, key_file, identity, fingerprint)
+    openers = [keys.choose_opener(passphrase, key_file, identity, each) for each in keyed]
+    found: list[tuple[layout.Header, bytes]] = []
+    payload_bits = 0
+    for number, stego in enumerate(stegos, 1):
+        try:
+            plaintext, bits = _reveal(look_at(stego), openers)
+        except (ExtractionError, InputImageError) as error:
+            if len(stegos) == 1:
+                raise
+            _log.warning("photo %d is left out: %s", number, error)
+            continue
+        found.append(layout.unpack(plaintext))
+        payload_bits += bits
+    if not found:
+        raise ExtractionError
+    header, payload = _whole(found)
+    content = base.decode(header.codec, header.parameters, payload, lazy)
+    info = ExtractInfo(header.version, content.codec, content.model, payload_bits)
+    return ExtractResult(content.image, content.data, info, name=content.name)
+
+
+def _reveal(seen: Seen, openers: Sequence[keys.Opener]) -> tuple[bytes, int]:
+    """Return the plaintext of a stego, and the bits that it took, by the first key that opens."""
+    for key in openers:
         with suppress(ExtractionError):
             plaintext = reveal(seen, key)
-            break
-    else:
-        raise ExtractionError
-    header, payload = layout.unpack(plaintext)
-    found = base.decode(header.codec, header.parameters, payload, lazy)
-    payload_bits = hiding.message_bits(len(plaintext), key)
-    info = ExtractInfo(header.version, found.codec, found.model, payload_bits)
-    return ExtractResult(found.image, found.data, info, name=found.name)
+            return plaintext, hiding.message_bits(len(plaintext), key)
+    raise ExtractionError
+
+
+def _whole(found: Sequence[tuple[layout.Header, bytes]]) -> tuple[layout.Header, bytes]:
+    """Return header and payload of a secret: what one stego holds, or shares put together."""
+    whole = [each for each in found if each[0].codec != layout.CODEC_SHARE]
+    if whole:
+        if len(found) > 1:
+            raise IncompleteError(
+                "one of the photos holds a secret of its own",
+                hint="extract it alone, and those that share a secret in another command",
+            )
+        return whole[0]
+    content = shares.join(shares.Share.of(header.parameters, payload) for header, payload in found)
+    return layout.unpack_content(content)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from PIL import Image
 from deephide.output import png_bytes
 
 if TYPE_CHECKING:
-    from deephide.covers.making import Made
+    from deephide.making import Made
 
 __all__ = ["ChannelReport", "EmbedResult", "ExtractInfo", "ExtractResult"]
 

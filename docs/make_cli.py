@@ -22,6 +22,7 @@ MEANINGS = {
     ExitCode.CHECKPOINT: "the model is missing, damaged, or another one is needed",
     ExitCode.OUTPUT: "the output exists, is an input, or cannot be written",
     ExitCode.PASSPHRASE: "passphrase or key: two sources, mismatch, empty, or damaged",
+    ExitCode.INCOMPLETE: "too few of the photos that share a secret",
     ExitCode.HANGUP: "terminated because the terminal was closed",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
     ExitCode.QUIT: "terminated with Ctrl-\\",

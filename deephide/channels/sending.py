@@ -19,7 +19,7 @@ from deephide.channels.transform import Photo, open_photo
 from deephide.codecs import choice
 from deephide.codecs.base import NUMBERS, Encoded, Request
 from deephide.container import layout
-from deephide.container.keys import SharedKey
+from deephide.container.keys import Sealer, SharedKey
 from deephide.covers.capacity import Capacity, fit_in
 from deephide.errors import CapacityError, InputImageError, PassphraseError
 from deephide.formats.files import ImageSource, read_source
@@ -29,7 +29,7 @@ from deephide.models import CodeSizes, LazyModel
 from deephide.options import EmbedOptions
 from deephide.results import ChannelReport, EmbedResult
 
-__all__ = ["RobustJob", "capacity", "hide", "load_photo", "room_of"]
+__all__ = ["ChannelPhoto", "RobustJob", "capacity", "hide", "load_photo", "room_of"]
 
 # Bytes of a face or an image that are tried where more do not survive.
 SMALL_BUDGET = 200
@@ -155,43 +155,87 @@ def hide(
     DeephideError : as `deephide.embed`
     ValueError : an unknown channel
     """
-    channel = profiles.parse(options.channel or "any")
-    photo = load_photo(carrier, channel)
-    elements = room_of(photo, channel)
-    if elements < zones.MIN_ELEMENTS:
-        raise CapacityError(
-            f"the photo is too small for the channel {channel.name}",
-            needed_bits=8 * zones.MIN_BODY_BYTES,
-            capacity_bits=0,
-            hint="take a larger photo",
-        )
+    photo = ChannelPhoto.of(carrier, options)
     report(0)
     model = LazyModel.of(options.model)
     if choice.uses_model(options.codec):
         model.load()
     access = options.access(random)
     key = access.sealer(bytes(32) if access.has_secret else model.fingerprint())
-    if not isinstance(key, SharedKey):
-        raise PassphraseError(
-            "a stego for a channel cannot be made for recipients yet",
-            hint="use a passphrase or a key file",
-        )
     refused: CapacityError | None = None
-    room = _Room(elements, options.pad)
+    room = photo.room(options)
     for asked in _attempts(options, room):
         try:
             encoded = choice.encode(Request(secret, model, asked, room))
             header = layout.Header(NUMBERS[encoded.codec], encoded.parameters, padded=options.pad)
             plaintext = layout.pack(header, encoded.payload)
             report(1)
-            robust = ladder.climb(photo, channel, plaintext, key.channel_keys, random=random)
+            job = photo.hide(key, encoded, plaintext, notes=notes, random=random)
         except CapacityError as error:
             refused = refused or error
             continue
         report(3)
-        return RobustJob(_result(encoded, robust, channel, notes), plaintext, key)
+        return job
     assert refused is not None
     raise refused
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelPhoto:
+    """A photo that was opened for a channel."""
+
+    photo: Photo = field(repr=False)
+    channel: Channel
+    elements: int
+
+    @classmethod
+    def of(cls, carrier: ImageSource | bytes, options: EmbedOptions) -> ChannelPhoto:
+        """Open a carrier for the channel of the options; raises as `hide`."""
+        channel = profiles.parse(options.channel or "any")
+        photo = load_photo(carrier, channel)
+        elements = room_of(photo, channel)
+        if elements < zones.MIN_ELEMENTS:
+            raise CapacityError(
+                f"the photo is too small for the channel {channel.name}",
+                needed_bits=8 * zones.MIN_BODY_BYTES,
+                capacity_bits=0,
+                hint="take a larger photo",
+            )
+        return cls(photo, channel, elements)
+
+    def room(self, options: EmbedOptions) -> _Room:
+        """Return the room that there is for a payload."""
+        return _Room(self.elements, options.pad)
+
+    def hide(
+        self,
+        key: Sealer,
+        encoded: Encoded,
+        plaintext: bytes,
+        *,
+        notes: tuple[str, ...] = (),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> RobustJob:
+        """Hide a plaintext.
+
+        Parameters
+        ----------
+        key : who is to read it
+        encoded, plaintext : what is hidden
+        notes, random : as in `sending.hide`
+
+        Raises
+        ------
+        CapacityError : nothing that was tried survives
+        PassphraseError : a key for recipients
+        """
+        if not isinstance(key, SharedKey):
+            raise PassphraseError(
+                "a stego for a channel cannot be made for recipients yet",
+                hint="use a passphrase or a key file",
+            )
+        robust = ladder.climb(self.photo, self.channel, plaintext, key.channel_keys, random=random)
+        return RobustJob(_result(encoded, robust, self.channel, notes), plaintext, key)
 
 
 def _attempts(options: EmbedOptions, room: _Room) -> tuple[EmbedOptions, ...]:

@@ -34,15 +34,18 @@ __all__ = [
     "associated_jpeg",
     "mask_length",
     "pack",
+    "pack_content",
     "padded_bytes",
     "to_bits",
     "to_bytes",
     "unmask_length",
     "unpack",
+    "unpack_content",
 ]
 
 VERSION = 2
 CODEC_LATENT = 1
+CODEC_SHARE = 5
 PADDED = 0x80  # flag in the byte of the codec
 
 SALT_BYTES = 16
@@ -213,6 +216,18 @@ def unpack(plaintext: bytes) -> tuple[Header, bytes]:
             raise ExtractionError
         payload = marked[:-1]
     return Header(plaintext[1] & PADDED - 1, prefix, version, padded), payload
+
+
+def pack_content(header: Header, payload: bytes) -> bytes:
+    """Return what shares are made of: the plaintext without version and padding."""
+    return bytes((header.codec,)) + header.parameters + payload
+
+
+def unpack_content(content: bytes) -> tuple[Header, bytes]:
+    """Split what shares gave; raises ExtractionError where it is too short, or a share itself."""
+    if len(content) < HEADER_BYTES - 1 or content[0] in (CODEC_SHARE, *range(PADDED, 256)):
+        raise ExtractionError
+    return Header(content[0], content[1 : HEADER_BYTES - 1]), content[HEADER_BYTES - 1 :]
 
 
 def mask_length(body_bytes: int, pad: bytes, zones: Zones) -> bytes:

@@ -24,13 +24,13 @@ from deephide.covers import jpeg
 from deephide.covers.base import check_elements
 from deephide.covers.jpeg import JpegCover
 from deephide.covers.kinds import FIRST_BYTES
-from deephide.covers.making import DEFAULT_QUALITY, Made, Making
 from deephide.covers.samples import SampleCover
 from deephide.covers.values import check_colours, check_values
 from deephide.formats import deep
 from deephide.formats.files import ImageSource, first_bytes
 from deephide.formats.jpeg.blocks import Coefficients
 from deephide.formats.jpeg.segments import is_jpeg, parse
+from deephide.making import DEFAULT_QUALITY, Made, Making
 
 __all__ = ["make", "suffixes"]
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from deephide.covers import kinds, precovers
 from deephide.covers.base import Cover
-from deephide.covers.making import Making
 from deephide.covers.opening import open_cover, safe_suffixes
 from deephide.errors import DeephideError, InputImageError
 from deephide.formats.files import ImageSource
+from deephide.making import Making
 
 __all__ = ["earlier_uses"]
 

@@ -12,9 +12,9 @@ from PIL import Image
 import deephide
 from deephide.covers import precovers, side_information
 from deephide.covers.jpeg import JpegCover
-from deephide.covers.making import Making, parse_shrink
 from deephide.covers.opening import open_cover
 from deephide.formats import deep
+from deephide.making import Making, parse_shrink
 
 SECRET = bytes(range(40))
 
@@ -123,7 +123,8 @@ def test_shrunk_stegos_are_ordinary_ones(make_texture, cheap_kdf, tmp_path):
     result = deephide.embed_file(
         SECRET, tmp_path / "photo.png", tmp_path / "s.png", "p", codec="file", shrink="120px"
     )
-    assert Image.open(tmp_path / "s.png").size == (120, 90)
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.size == (120, 90)
     assert deephide.extract(tmp_path / "s.png", "p").data == SECRET
     assert "made smaller from 160 x 120 to 120 x 90" in result.reason
     assert result.made.size == (120, 90)
@@ -257,7 +258,8 @@ def test_jpeg_stegos_of_larger_photos(jpegs, cheap_kdf, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(raw)
     given = (SECRET, tmp_path / "photo.jpg", tmp_path / "s.png", "p")
     deephide.embed_file(*given, codec="file", shrink=0.75)
-    assert Image.open(tmp_path / "s.png").size == (150, 120)
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.size == (150, 120)
 
 
 def test_orientation_is_applied_and_the_profile_stays(make_texture, cheap_kdf):
