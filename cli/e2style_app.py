@@ -108,7 +108,10 @@ _RANK = os.environ.get("RANK", "0")
     help="Input: what the encoder is shown of them.  [default: the pictures themselves]",
 )
 @click.option(
-    "--init", default="", metavar="PATH", help="Input: run folder whose weights to start from."
+    "--init",
+    default="",
+    metavar="PATH",
+    help="Input: run folder whose weights to start from; behind base styles a model file too.",
 )
 @click.option("--run", "run_folder", required=True, metavar="PATH", help="Output: run folder.")
 @click.option(

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from e2style.checkpoints.loading import load_model
 from e2style.checkpoints.tensors import read_tensors
 from e2style.config import TrainConfig
 from e2style.data.augment import augment
@@ -169,7 +170,9 @@ class RatedWork:
         network.generator.seed_noise(config.seed)
         coded = RatedInversion(network, encoding=config.train_encoder)
         if config.init:
-            self.inherited = start_from_run(coded, Path(config.init))
+            path = Path(config.init)
+            start = start_from_model if path.is_file() else start_from_run
+            self.inherited = start(coded, path)
         else:
             self.inherited = 0
             start_from_base(coded, config)
@@ -309,6 +312,35 @@ def start_from_run(coded: RatedInversion, run: Path) -> int:
     except RuntimeError as error:
         raise CheckpointError(f"run {run}: {error}") from error
     return seen
+
+
+@torch.no_grad()
+def start_from_model(coded: RatedInversion, path: Path) -> int:
+    """Take the weights of a model file; stages that it lacks begin silently.
+
+    Returns
+    -------
+    Images that were seen, as its card says.
+
+    Raises
+    ------
+    CheckpointError : no model, or one of another shape
+    """
+    model = load_model(path)
+    earlier = model.network.state_dict()
+    kept = model.config.stages
+    silence(list(coded.network.encoders)[kept:])
+    own = {
+        key: value
+        for key, value in coded.network.state_dict().items()
+        if key.startswith(tuple(f"encoders.{k}." for k in range(kept, 9)))
+    }
+    try:
+        coded.network.load_state_dict(earlier | own)
+    except RuntimeError as error:
+        raise CheckpointError(f"model {path}: {error}") from error
+    coded.network.w_avg.zero_()  # what is sent with a code says the rate
+    return model.card.images_seen if model.card else 0
 
 
 @torch.no_grad()

@@ -19,13 +19,13 @@ from e2style.config import (
     TrainConfig,
 )
 from e2style.data.mix import FaceMix
-from e2style.errors import DataError
+from e2style.errors import CheckpointError, DataError
 from e2style.models.base import LinearBase
 from e2style.models.inversion import InversionNetwork
 from e2style.models.styled_base import PhaseToRGB, StyledBaseGenerator, at_rate
 from e2style.settings import from_dict
 from e2style.training.assemble import RatedInversion
-from e2style.training.coded import start_from_run
+from e2style.training.coded import start_from_model, start_from_run
 from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.work import at_side
@@ -234,6 +234,28 @@ def test_the_last_phase_trains_the_layers_of_the_full_side_alone(tmp_path):
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert changed
     assert all(key.startswith("network.generator.fine.") for key in changed)
+
+
+def test_training_goes_on_from_a_model_file(tmp_path):
+    settings = _settings(tmp_path, train_encoder=False)
+    train(settings, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "model.safetensors")
+    torch.manual_seed(0)
+    coded = RatedInversion(InversionNetwork(CONFIG)).eval()
+    assert start_from_model(coded, tmp_path / "model.safetensors") == 0
+    stored = load_model(tmp_path / "model.safetensors").network.generator.state_dict()
+    found = coded.network.generator.state_dict()
+    assert all(torch.equal(value, stored[key]) for key, value in found.items())
+    assert (coded.network.w_avg == 0).all()
+    other = dataclasses.replace(CONFIG, stages=0)
+    train(
+        dataclasses.replace(settings, model=other, init=str(tmp_path / "model.safetensors")),
+        tmp_path / "next",
+    )
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"x" * 100)
+    with pytest.raises(CheckpointError):
+        start_from_model(coded, damaged)
 
 
 def test_an_encoder_learns_what_the_base_finds_in_the_target(tmp_path):
