@@ -50,7 +50,7 @@ def speed(repeats):
     rows = [
         {
             "what": "Argon2id",
-            "seconds": median_time(lambda: crypto.derive_keys(b"x", os.urandom(16)), repeats),
+            "seconds": median_time(lambda: crypto.harden(b"x", os.urandom(16)), repeats),
         },
         {
             "what": "ephemeral",
@@ -147,12 +147,14 @@ def decoy(repeats):
         plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(payload))
         one, two = [], []
         for _ in range(repeats):
-            first = hiding.hide(elements, p1, m1, keys.SharedKey(b"decoy"), plaintext, associated)
+            first = hiding.hide(
+                elements, p1, m1, keys.SharedKey(b"decoy").at(bytes(16)), plaintext, associated
+            )
             changed = first.elements != elements
             # The most favourable second one: no element of the first one's changes is lost.
             q1, r1 = (np.where(changed, np.inf, cost) for cost in stc.costs.wet(elements, p1))
             second = hiding.hide(
-                first.elements, q1, r1, keys.SharedKey(b"real"), plaintext, associated
+                first.elements, q1, r1, keys.SharedKey(b"real").at(bytes(16)), plaintext, associated
             )
             one.append(first.changes)
             two.append(int(np.count_nonzero(second.elements != elements)))

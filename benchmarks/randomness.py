@@ -63,13 +63,13 @@ def streams(size):
             associated = layout.associated_data(*cover.shape)
             room = zones.max_body_bytes - layout.MIN_BODY_BYTES
             plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(room))
-            key = keys.SharedKey(os.urandom(16))
+            key = keys.SharedKey(os.urandom(16)).at(bytes(16))
             p1, m1 = cover.costs("hill")
             try:
                 stego = hiding.hide(elements, p1, m1, key, plaintext, associated).elements
             except hiding.CapacityError:
                 continue  # mostly black: no photo to hide anything in
-            wrong = keys.SharedKey(os.urandom(16))
+            wrong = keys.SharedKey(os.urandom(16)).at(bytes(16))
             found["right key"].append(layout.to_bits(hiding.read_zones(stego, key)))
             found["wrong key"].append(layout.to_bits(hiding.read_zones(stego, wrong)))
             found["clean photos"].append(layout.to_bits(hiding.read_zones(elements, wrong)))

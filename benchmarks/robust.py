@@ -57,8 +57,38 @@ def decoded_otherwise(method):
     return way
 
 
-def ways():
+def strong_ways():
+    """Yield recompressors of strong mode: the sender's own, and others that it never tried."""
+    yield from battery.strong_battery()
+    yield from battery.half_the_size()
+    kernels = Image.Resampling
+    for factor, kernel, quality in (
+        (0.53, kernels.BICUBIC, 75), (0.58, kernels.BOX, 80), (0.64, kernels.BILINEAR, 75),
+        (0.71, kernels.LANCZOS, 90), (0.78, kernels.HAMMING, 75), (0.87, kernels.BICUBIC, 75),
+        (0.95, kernels.LANCZOS, 80),
+    ):  # fmt: skip
+        name = f"{factor} of the size, {kernel.name.lower()}, JPEG {quality}, not tried before"
+        yield Recompressor(name, (battery.resized(factor, kernel, quality),))
+    for box in ((7, 1, 1, 6), (0, 0, 8, 8), (4, 4, 4, 4), (1, 2, 0, 0)):
+        name = "{} + {} columns and {} + {} rows less, not tried before".format(
+            *box[::2], *box[1::2]
+        )
+        yield Recompressor(name, (battery.cropped(*box),))
+    for quality in (90, 70, 60):
+        yield Recompressor(f"JPEG {quality}", (saved("JPEG", quality=quality),))
+    for quality in (90, 70):
+        yield Recompressor(f"WebP {quality}", (saved("WEBP", quality=quality),))
+    for quality in (75, 45):
+        yield Recompressor(f"AVIF {quality}", (saved("AVIF", quality=quality, speed=8),))
+    yield Recompressor("PNG", (saved("PNG", compress_level=1),))
+
+
+def ways(channel):
     """Yield name and function, from the stego's file to what comes back."""
+    if channel == "strong":
+        for each in strong_ways():
+            yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
+        return
     more = [Recompressor(f"JPEG {q}", (saved("JPEG", quality=q, subsampling=2),)) for q in BETWEEN]
     for each in (*battery.channels_to_try(), *more):
         yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
@@ -94,7 +124,7 @@ def measure(options):
         deephide.extract(found.file, key)
         back = time.process_time() - start
         lost = []
-        for name, way in ways():
+        for name, way in ways(options.channel):
             try:
                 survived = deephide.extract(way(found.file), key).data == secret
             except deephide.DeephideError:

@@ -72,7 +72,8 @@ def cropped(raw):
 
 def hidden(cover, size, rng):
     """Return the stego's elements of a container of so many bytes, and what it took."""
-    key = Access(rng.bytes(8).hex(), None, (), False, rng.bytes).sealer(bytes(32))
+    secret = Access(rng.bytes(8).hex(), None, (), False, rng.bytes).sealer(bytes(32))
+    key = secret.at(cover.salt(cover.elements))
     plaintext = rng.bytes(max(size - FRAMING, 10))
     found = hiding.hide(
         cover.elements, *cover.costs(), key, plaintext, cover.associated, random=rng.bytes

@@ -29,7 +29,7 @@ def density(elements, payload, repeats):
     inside, everywhere = 0, 0
     costs = np.ones(n)
     for _ in range(repeats):
-        key = keys.SharedKey(os.urandom(16))
+        key = keys.SharedKey(os.urandom(16)).at(bytes(16))
         plaintext = layout.pack(layout.Header(3, bytes(8)), os.urandom(payload))
         stego = hiding.hide(elements, costs, costs.copy(), key, plaintext, b"").elements
         changed = stego != elements

@@ -104,6 +104,12 @@ __all__ = [
     "file must stay as it is]",
 )
 @click.option(
+    "--strong",
+    is_flag=True,
+    help="Input: with --channel any, survive resizing, cropping, WebP and AVIF too; any detector "
+    "finds such a stego.",
+)
+@click.option(
     "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
 )
 @click.option(
@@ -122,6 +128,7 @@ def embed(
     model: str | None,
     options: EmbedOptions,
     channel: str | None,
+    strong: bool,
     preview: str | None,
     dry_run: bool,
     hygiene: dict[str, Any],
@@ -141,7 +148,7 @@ def embed(
     start = time.monotonic()
     hidden, options = _secret(secret, text, options)
     codec = options.codec
-    options = _for_channel(options, channel, hygiene)
+    options = _for_channel(options, _strengthened(channel, strong), hygiene)
     _reject_unused(codec, output, preview, dry_run, hygiene)
     carrier = "-" if "-" in carriers else carriers[0]
     check_stdin(secret=secret, carrier=carrier, passphrase_file=sources.file)
@@ -229,6 +236,13 @@ def _reject_metadata(options: EmbedOptions, hygiene: dict[str, Any]) -> None:
         raise click.UsageError(
             "--strip-metadata has no effect with --shrink and --quality-jpeg: what is made has none"
         )
+
+
+def _strengthened(channel: str | None, strong: bool) -> str | None:
+    """Return the channel that --channel and --strong mean together."""
+    if strong and channel not in ("any", "any:75"):
+        raise click.UsageError("--strong needs --channel any")
+    return "strong" if strong else channel
 
 
 def _for_channel(

@@ -69,8 +69,9 @@ class EmbedOptions:
         codec "auto" takes where the picture is about it (see `deephide.codecs.faces`)
     quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
-        "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; the
-        program then makes the JPEG file itself. None means nothing: the carrier's file is kept
+        "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; "strong"
+        for resizing, cropping, WebP and AVIF too, which any detector finds; the program then makes
+        the JPEG file itself. None means nothing: the carrier's file is kept
     shrink : make the photo smaller first, by a factor such as 0.75, or to so many pixels of the
         longer side as in "1600px"; the errors of rounding, which nobody else knows, say where
         changes are hard to detect.  A factor of 1 rounds a photo of 16 bits per sample.  None means

@@ -75,7 +75,7 @@ class Job:
     cover: Cover = field(repr=False)
     elements: Elements = field(repr=False)
     plaintext: bytes = field(repr=False)
-    key: keys.Sealer = field(repr=False)
+    secret: keys.SharedKey | keys.Recipients = field(repr=False)
 
     def reveal(self, written: Path | None = None) -> bytes:
         """Return the plaintext as the receiver finds it in the file, or in memory."""
@@ -83,7 +83,8 @@ class Job:
             stego = self.cover.reopened(self.elements)
         else:
             stego = open_cover(written, "stego")
-        return hiding.reveal(stego.elements, self.key, stego.associated)
+        key = self.secret.at(stego.salt(stego.elements))
+        return hiding.reveal(stego.elements, key, stego.associated)
 
 
 AnyJob: TypeAlias = "Job | RobustJob"
@@ -159,13 +160,16 @@ class OpenPhoto:
         cover, made = _open(carrier, options, suffix)
         return cls(cover, CoverCosts(cover, options.cost), made, suffix)
 
-    def room(self, key: keys.Sealer, options: EmbedOptions) -> Room:
+    def room(self, secret: keys.SharedKey | keys.Recipients, options: EmbedOptions) -> Room:
         """Return the room that there is for a payload."""
-        return Room(self.cover, self.costs, key, options.pad)
+        return Room(self.cover, self.costs, self._key(secret), options.pad)
+
+    def _key(self, secret: keys.SharedKey | keys.Recipients) -> keys.Sealer:
+        return secret.at(self.cover.salt(self.cover.elements))
 
     def hide(
         self,
-        key: keys.Sealer,
+        secret: keys.SharedKey | keys.Recipients,
         encode: Callable[[], tuple[Encoded, bytes]],
         progress: Progress = None,
         *,
@@ -177,11 +181,11 @@ class OpenPhoto:
 
         Parameters
         ----------
-        key : who is to read it
+        secret : who is to read it
         encode : returns what was encoded, and its plaintext
         progress, strip_metadata, notes, random : as in `pipeline.hide`
         """
-        cover, costs, suffix = self.cover, self.costs, self.suffix
+        cover, costs, suffix, key = self.cover, self.costs, self.suffix, self._key(secret)
         # A slow key derivation and a look at the carrier's file go on beside all else.
         with ThreadPoolExecutor(2, "deephide") as aside, _translated():
             opening = aside.submit(key.begin, random)
@@ -200,6 +204,7 @@ class OpenPhoto:
                 cover.associated,
                 random=random,
                 first=opening.result,
+                accept=lambda stego: secret.at(cover.salt(stego)) is key,
             )
             report(progress, 3)
             file = partial(
@@ -213,7 +218,7 @@ class OpenPhoto:
         if self.made is not None:
             reason = f"{result.reason}; {self.made.in_words}"
             result = replace(result, made=self.made, reason=reason)
-        return Job(result, cover, hidden.elements, plaintext, key)
+        return Job(result, cover, hidden.elements, plaintext, secret)
 
 
 def _open(
@@ -335,12 +340,12 @@ def extract(
     return ExtractResult(content.image, content.data, info, name=content.name)
 
 
-def _reveal(seen: Seen, openers: Sequence[keys.Opener]) -> tuple[bytes, int]:
+def _reveal(seen: Seen, openers: Sequence[keys.SharedKey | keys.Identity]) -> tuple[bytes, int]:
     """Return the plaintext of a stego, and the bits that it took, by the first key that opens."""
     for key in openers:
         with suppress(ExtractionError):
             plaintext = reveal(seen, key)
-            return plaintext, hiding.message_bits(len(plaintext), key)
+            return plaintext, hiding.message_bits(len(plaintext), key.at(seen.salt))
     raise ExtractionError
 
 

@@ -110,7 +110,7 @@ def hide(
         model.load()
     access = options.access(random)
 
-    def key() -> keys.Sealer:
+    def key() -> keys.SharedKey | keys.Recipients:
         """Return the key; one for recipients remembers what it began last."""
         return access.sealer(bytes(32) if access.has_secret else model.fingerprint())
 
@@ -137,7 +137,7 @@ def hide(
 
 def _hide(
     photo: OpenPhoto | ChannelPhoto,
-    key: keys.Sealer,
+    key: keys.SharedKey | keys.Recipients,
     encoded: Encoded,
     plaintext: bytes,
     strip_metadata: bool,

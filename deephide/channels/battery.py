@@ -22,9 +22,13 @@ __all__ = [
     "as_shown",
     "battery",
     "channels_to_try",
+    "cropped",
+    "half_the_size",
     "hard_cases",
     "has_vips",
+    "resized",
     "same_again",
+    "strong_battery",
 ]
 
 Step = Callable[[Image.Image], bytes]
@@ -132,6 +136,37 @@ def _others() -> Iterator[Recompressor]:
         yield Recompressor(f"mozjpeg {quality}", (_vips(quality, True, 3),))
 
 
+def strong_battery() -> Iterator[Recompressor]:
+    """Yield every recompressor that a strong stego must survive, the hardest first."""
+    kernels = Image.Resampling
+    for factor, kernel, quality in (
+        (0.6, kernels.LANCZOS, 75),
+        (0.6, kernels.BILINEAR, 75),
+        (0.67, kernels.BILINEAR, 75),
+        (0.75, kernels.BOX, 75),
+        (0.83, kernels.BICUBIC, 75),
+        (0.9, kernels.BILINEAR, 75),
+    ):
+        name = f"{factor} of the size, {kernel.name.lower()}, JPEG {quality}"
+        yield Recompressor(name, (resized(factor, kernel, quality),))
+    for left, top, right, bottom in ((8, 8, 0, 0), (3, 0, 5, 8), (0, 5, 0, 2)):
+        name = f"{left} + {right} columns and {top} + {bottom} rows less, JPEG 75"
+        yield Recompressor(name, (cropped(left, top, right, bottom),))
+    yield _hops((75,))
+    yield _hops((90, 80, 85))
+    yield Recompressor("WebP 80", (_pillow("WEBP", quality=80),))
+    yield Recompressor("AVIF 60", (_pillow("AVIF", quality=60, speed=8),))
+    if has_vips():
+        yield Recompressor("mozjpeg 75", (_vips(75, True, 3),))
+
+
+def half_the_size() -> Iterator[Recompressor]:
+    """Yield what a strong stego is hoped to survive: half the size."""
+    for kernel, quality in ((Image.Resampling.BICUBIC, 75), (Image.Resampling.BILINEAR, 85)):
+        name = f"0.5 of the size, {kernel.name.lower()}, JPEG {quality}"
+        yield Recompressor(name, (resized(0.5, kernel, quality),))
+
+
 def channels_to_try() -> Iterator[Recompressor]:
     """Yield everything that `survive` reports on: also what no stego is promised to survive."""
     for quality in (95, 90, 85, 80, 75, 70, 65, 60, 50):
@@ -145,12 +180,28 @@ def channels_to_try() -> Iterator[Recompressor]:
     for quality in (80, 60):
         yield Recompressor(f"AVIF {quality}", (_pillow("AVIF", quality=quality, speed=8),))
     yield Recompressor("PNG", (_pillow("PNG", compress_level=1),))
-    yield Recompressor("screenshot of three quarters the size", (_resized(0.75),))
+    for factor in (0.9, 0.75, 0.6, 0.5):
+        yield Recompressor(f"{factor} of the size, JPEG 85", (resized(factor),))
+    yield Recompressor("8 rows and columns less, JPEG 75", (cropped(8, 8, 0, 0),))
 
 
-def _resized(factor: float) -> Step:
+def resized(
+    factor: float, kernel: Image.Resampling = Image.Resampling.BICUBIC, quality: int = 85
+) -> Step:
+    """Return a step that makes a picture smaller and saves it as JPEG."""
+
     def step(picture: Image.Image) -> bytes:
         size = (round(picture.width * factor), round(picture.height * factor))
-        return _jpeg(85)(picture.resize(size, Image.Resampling.BICUBIC))
+        return _jpeg(quality)(picture.resize(size, kernel))
+
+    return step
+
+
+def cropped(left: int, top: int, right: int, bottom: int) -> Step:
+    """Return a step that cuts off so many columns and rows and saves as JPEG of quality 75."""
+
+    def step(picture: Image.Image) -> bytes:
+        box = (left, top, picture.width - right, picture.height - bottom)
+        return _jpeg(75)(picture.crop(box))
 
     return step

@@ -4,7 +4,7 @@
 
     JPEG file ── step · coefficient ────────────────┐
                                                     ├─ Luma ── nearest multiple of T ── elements
-    samples ── 8-bit luma ── integer transform ─────┘      └─ brightness of 64 tiles ── salt
+    samples ── 8-bit luma ── integer transform ─────┘      └─ DC ── salt
 
 Whatever a channel did, both ways lead to the transform of luma; only blocks that are whole count.
 All of it is integer arithmetic, in float64 only where every number is a whole one below 2**53.
@@ -13,35 +13,26 @@ All of it is integer arithmetic, in float64 only where every number is a whole o
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deephide.channels.profiles import Reading
+from deephide.container import brightness
 from deephide.formats.jpeg.blocks import Coefficients
 
 __all__ = [
-    "LEVEL",
     "Luma",
-    "contrasts",
     "count",
-    "edges_of",
+    "elements_and_edges",
     "elements_of",
     "from_coefficients",
     "from_samples",
-    "luma_of",
     "salt_of",
-    "tiles",
+    "samples_of",
 ]
 
-_TILES = 8  # down and across
-LEVEL = 32  # steps of brightness that a tile's contrast is told in
 _SCALE = 1 << 30  # of transformed samples
 
 # Whole numbers nearest to 2**14 cos(k pi / 16); row u, column x of the transform is the cosine of
@@ -63,17 +54,20 @@ def _transform() -> NDArray[np.float64]:
 
 
 _TRANSFORM = _transform()
+_ORTHONORMAL = _TRANSFORM / np.sqrt((_TRANSFORM**2).sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Luma:
     """The transform of luma: (rows, columns, 64) whole numbers, `scale` of which are one level.
 
-    `table` are the (64,) steps of a JPEG file; None where the picture came as samples.
+    `size` are width and height in pixels, of which whole blocks count; `table` are the (64,) steps
+    of a JPEG file, None where the picture came as samples.
     """
 
     values: NDArray[np.int64] = field(repr=False)
     scale: int
+    size: tuple[int, int]
     table: NDArray[np.int64] | None = field(default=None, repr=False)
 
 
@@ -83,26 +77,29 @@ def from_coefficients(coefficients: Coefficients) -> Luma:
     table = np.asarray(file.quantization[0], np.int64).reshape(64)
     plane = coefficients.planes()[0][: file.height // 8, : file.width // 8]
     values = plane.reshape(*plane.shape[:2], 64).astype(np.int64) * table
-    return Luma(values, 1, table)
-
-
-def luma_of(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the (H, W) luma of (H, W), (H, W, 1) or (H, W, 3) samples, as libjpeg rounds it."""
-    if samples.ndim == 2 or samples.shape[2] == 1:
-        return np.asarray(samples.reshape(samples.shape[:2]))
-    red, green, blue = np.moveaxis(samples.astype(np.uint32), 2, 0)
-    weighed = 19595 * red + 38470 * green + 7471 * blue + 32768
-    return np.asarray(weighed >> 16, np.uint8)
+    return Luma(values, 1, (file.width, file.height), table)
 
 
 def from_samples(samples: NDArray[np.uint8]) -> Luma:
     """Return the luma of (H, W), (H, W, 1) or (H, W, 3) samples, transformed with integers."""
-    luma = luma_of(samples)
+    luma = brightness.luma_of(samples)
     rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
     blocks = luma[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3)
     # Below 2**53 whatever the order of the sums is, hence exact.
     values = _TRANSFORM @ (blocks.astype(np.float64) - 128.0) @ _TRANSFORM.T
-    return Luma(values.astype(np.int64).reshape(rows, columns, 64), _SCALE)
+    size = (luma.shape[1], luma.shape[0])
+    return Luma(values.astype(np.int64).reshape(rows, columns, 64), _SCALE, size)
+
+
+def samples_of(coefficients: Coefficients) -> NDArray[np.uint8]:
+    """Return the (H, W) luma of a JPEG file, decoded and rounded."""
+    file = coefficients.file
+    table = np.asarray(file.quantization[0], np.float64).reshape(8, 8)
+    blocks = _ORTHONORMAL.T @ (coefficients.planes()[0] * table) @ _ORTHONORMAL
+    rows, columns = blocks.shape[:2]
+    plane = blocks.transpose(0, 2, 1, 3).reshape(8 * rows, 8 * columns)
+    rounded = np.rint(plane[: file.height, : file.width] + 128)
+    return np.asarray(np.clip(rounded, 0, 255), np.uint8)
 
 
 def count(luma: Luma, reading: Reading) -> int:
@@ -116,51 +113,43 @@ def elements_of(luma: Luma, reading: Reading) -> NDArray[np.int64]:
 
     An element is the multiple of its step that is nearest; halves are rounded up.
     """
-    table = reading.steps(luma.table)
-    modes = reading.modes(luma.table)
-    cell = 2 * luma.scale * table[modes]
-    values = 2 * luma.values[:, :, modes] + cell // 2
-    return np.asarray(values // cell).reshape(-1)
+    return _divided(luma, reading)[2].astype(np.int64).reshape(-1)
 
 
-def edges_of(luma: Luma, reading: Reading) -> NDArray[np.float64]:
-    """Return how far each element is from being another one, 0 at the edge to 1 in the middle.
+def elements_and_edges(
+    luma: Luma, reading: Reading
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the elements, and how far each is from being another one.
 
-    It only says which bytes are doubtful; what is read does not depend on it.
+    That is 0 at the edge of a cell to 1 in its middle; it only says which bytes are doubtful, and
+    what is read does not depend on it.
     """
-    table = reading.steps(luma.table)
+    shifted, cell, found = _divided(luma, reading)
+    shifted -= found * cell
+    edges = np.minimum(shifted, cell - shifted)
+    edges *= 2.0 / cell
+    return found.astype(np.int64).reshape(-1), edges.reshape(-1)
+
+
+def _divided(
+    luma: Luma, reading: Reading
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return twice the values and half a cell, the cells, and how often these go into those.
+
+    All are whole numbers below 2**52, of which floors of quotients are exact in float64; integers
+    would take four times as long.
+    """
     modes = reading.modes(luma.table)
-    cell = 2 * luma.scale * table[modes]
-    within = (2 * luma.values[:, :, modes] + cell // 2) % cell
-    return np.asarray(np.minimum(within, cell - within) * 2.0 / cell).reshape(-1)
-
-
-def tiles(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
-    """Yield the rows and columns of blocks of each of 64 tiles, in raster order."""
-    down = [rows * k // _TILES for k in range(_TILES + 1)]
-    along = [columns * k // _TILES for k in range(_TILES + 1)]
-    for top, bottom in pairwise(down):
-        for left, right in pairwise(along):
-            yield slice(top, bottom), slice(left, right)
-
-
-def contrasts(luma: Luma) -> list[Fraction]:
-    """Return how many levels each tile is brighter than all of them together, exactly."""
-    bright = luma.values[:, :, 0] + 1024 * luma.scale
-    parts = [bright[tile] for tile in tiles(*bright.shape)]
-    sums, sizes = [int(part.sum()) for part in parts], [part.size for part in parts]
-    mean = Fraction(sum(sums), max(sum(sizes), 1))
-    return [
-        (Fraction(total, max(size, 1)) - mean) / (8 * luma.scale) if size else Fraction(0)
-        for total, size in zip(sums, sizes, strict=True)
-    ]
+    cell = 2 * luma.scale * reading.steps(luma.table)[modes]
+    shifted = luma.values[:, :, modes].astype(np.float64)
+    shifted *= 2.0
+    shifted += cell // 2
+    return shifted, cell.astype(np.float64), np.floor(shifted / cell)
 
 
 def salt_of(luma: Luma) -> bytes:
-    """Return the 16 bytes that stand for a picture: how its 64 tiles differ in brightness.
-
-    Decoders and channels that make everything brighter or darker by the same do not matter.
-    """
-    levels = [math.floor(each / LEVEL + Fraction(1, 2)) for each in contrasts(luma)]
-    text = b"deephide/2 channel picture\x00" + bytes(min(max(k, -8), 7) + 8 for k in levels)
-    return hashlib.sha256(text).digest()[:16]
+    """Return the 16 bytes that stand for a picture; `brightness` says how."""
+    dc, scale = luma.values[:, :, 0], luma.scale
+    if luma.table is None:  # of samples: sums of blocks, times the first cosine squared
+        dc, scale = dc // _COSINES[4] ** 2, brightness.DC_SCALE
+    return brightness.salt_of(dc, scale, luma.size)

@@ -56,6 +56,9 @@ _LOW = (0, 1, 2, 8, 9, 16)
 FROM_75 = Reading(2, "any:75", 75, tuple(k for k in range(64) if k not in _LOW))
 FROM_60 = Reading(3, "any:60", 60, tuple(k for k in range(64) if k not in (*_LOW, 10, 17, 24)))
 READINGS = (OWN_TABLE, FROM_75, FROM_60)
+# Strong mode has readings of its own; see `strong.reading`.
+STRONG = Reading(4, "strong", 92)
+_STRONG_SIDE = 1072
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,15 @@ class Channel:
         return self.reading is OWN_TABLE
 
     @property
+    def is_strong(self) -> bool:
+        """Whether resizing, cropping and other codecs are to be survived too."""
+        return self.reading is STRONG
+
+    @property
     def survives(self) -> str:
         """What a stego for this channel is checked against, in words."""
+        if self.is_strong:
+            return "resizing to 0.6 of the size, cropping by 8 pixels, JPEG 75, WebP 80 and AVIF 60"
         if self.is_known:
             return f"JPEG compression of quality {self.quality} with the standard tables, repeated"
         return f"JPEG compression of every quality from {self.floor} up"
@@ -112,7 +122,7 @@ def parse(text: str) -> Channel:
 
     Parameters
     ----------
-    text : "any", "any:75", "any:60", "jpeg:50" to "jpeg:95", or a platform
+    text : "any", "any:75", "any:60", "jpeg:50" to "jpeg:95", "strong", or a platform
 
     Raises
     ------
@@ -123,6 +133,8 @@ def parse(text: str) -> Channel:
     >>> parse("any").quality, parse("jpeg:80").reading.name
     (75, 'own table')
     """
+    if text == "strong":
+        return Channel(text, STRONG, 92, 75, _STRONG_SIDE)
     platform = PLATFORMS.get(text)
     side = _LONGEST_SIDE if platform is None else platform.longest_side
     meant = "any:75" if text == "any" else text if platform is None else platform.channel
@@ -136,5 +148,5 @@ def parse(text: str) -> Channel:
             return Channel(text, OWN_TABLE, quality, quality, side)
     raise ValueError(
         f"channel: got {text!r}, allowed: any, any:75, any:60, jpeg:{QUALITIES[0]} to "
-        f"jpeg:{QUALITIES[-1]}, {', '.join(PLATFORMS)}"
+        f"jpeg:{QUALITIES[-1]}, strong, {', '.join(PLATFORMS)}"
     )

@@ -14,12 +14,21 @@ from deephide.channels import lattice, zones
 from deephide.channels.lattice import Luma
 from deephide.channels.profiles import READINGS, Reading
 from deephide.channels.zones import Zones
+from deephide.container import brightness
 from deephide.container.crypto import ChannelKeys
 from deephide.container.keystream import Order
 from deephide.errors import ExtractionError
 from deephide.formats.jpeg.segments import is_jpeg, parse
 
-__all__ = ["Derive", "luma_of_file", "luma_of_image", "read", "reveal"]
+__all__ = [
+    "Derive",
+    "luma_of_file",
+    "luma_of_image",
+    "read",
+    "reveal",
+    "samples_of_file",
+    "samples_of_image",
+]
 
 Derive: TypeAlias = Callable[[bytes], ChannelKeys]
 
@@ -46,6 +55,22 @@ def luma_of_file(raw: bytes) -> Luma:
         return luma_of_image(image)
 
 
+def samples_of_file(raw: bytes) -> NDArray[np.uint8]:
+    """Return the (H, W) luma of a picture; raises as `luma_of_file` does."""
+    if is_jpeg(raw):
+        from deephide.formats.jpeg import coder
+
+        return lattice.samples_of(coder.decode(parse(raw)))
+    with Image.open(io.BytesIO(raw)) as image:
+        return samples_of_image(image)
+
+
+def samples_of_image(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the (H, W) luma of a picture that is samples already."""
+    plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
+    return brightness.luma_of(np.asarray(plain))
+
+
 def read(
     luma: Luma, reading: Reading, keys: ChannelKeys, places: Zones | None = None
 ) -> tuple[NDArray[np.int64], bytes, int]:
@@ -58,29 +83,28 @@ def read(
     keys : right or wrong
     places : the zones, if they are known
     """
-    elements = lattice.elements_of(luma, reading)
+    elements, edges = lattice.elements_and_edges(luma, reading)
     if places is None:
         places = Zones(Order(keys.order, elements.size))
     bits = (elements & 1).astype(np.uint8)
-    body, mended = zones.read_body(bits, lattice.edges_of(luma, reading), places, keys)
+    body, mended = zones.read_body(bits, edges, places, keys)
     return elements, body, mended
 
 
-def reveal(luma: Luma, derive: Derive) -> bytes:
+def reveal(luma: Luma, keys: ChannelKeys) -> bytes:
     """Return the plaintext that a robust stego carries, whatever reading it was made for.
 
-    Every reading is tried, also after one of them opened, with one key derivation.
+    Every reading is tried, also after one of them opened.
 
     Parameters
     ----------
     luma : of any picture
-    derive : gives the keys for the picture's salt
+    keys : of the picture's salt, right or wrong
 
     Raises
     ------
     ExtractionError : nothing hidden, wrong key, or more lost than can be put right
     """
-    keys = derive(lattice.salt_of(luma))
     found = None
     for reading in READINGS:
         if lattice.count(luma, reading) < zones.MIN_ELEMENTS:

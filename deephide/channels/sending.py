@@ -14,12 +14,13 @@ from deephide.channels import ladder, openings, profiles, zones
 from deephide.channels.battery import as_shown
 from deephide.channels.ladder import Robust
 from deephide.channels.profiles import Channel
+from deephide.channels.strong import writing
 from deephide.channels.tables import luma_table
 from deephide.channels.transform import Photo, open_photo
 from deephide.codecs import choice
 from deephide.codecs.base import NUMBERS, Encoded, Request
 from deephide.container import layout
-from deephide.container.keys import Sealer, SharedKey
+from deephide.container.keys import Recipients, SharedKey
 from deephide.covers.capacity import Capacity, fit_in
 from deephide.errors import CapacityError, InputImageError, PassphraseError
 from deephide.formats.files import ImageSource, read_source
@@ -56,13 +57,15 @@ class _Room:
 
     elements: int
     padded: bool
+    strong: bool = False
 
     @property
     def limit(self) -> int:
         return zones.longest_body(self.elements)
 
     def safe(self) -> int:
-        size = self.elements // (8 * _SAFE_DENSITY) - zones.MIN_BODY_BYTES
+        longest = self.limit if self.strong else self.elements // (8 * _SAFE_DENSITY)
+        size = longest - zones.MIN_BODY_BYTES
         return max(0, size * 8 // 9 - 1 if self.padded else size)
 
     def for_image(self) -> int:
@@ -99,6 +102,8 @@ def load_photo(carrier: ImageSource | bytes, channel: Channel) -> Photo:
 
 def room_of(photo: Photo, channel: Channel) -> int:
     """Return the number of elements that a photo has in a channel."""
+    if channel.is_strong:
+        return writing.elements_for(photo.size)
     width, height = photo.size
     modes = channel.reading.modes(luma_table(channel.quality))
     return (width // 8) * (height // 8) * int(modes.size)
@@ -119,7 +124,7 @@ def capacity(carrier: ImageSource | bytes, channel: Channel, sizes: CodeSizes) -
     """
     photo = load_photo(carrier, channel)
     elements = room_of(photo, channel)
-    room = _Room(elements, padded=False)
+    room = _Room(elements, padded=False, strong=channel.is_strong)
     return Capacity(
         elements=elements,
         dry_elements=elements,
@@ -205,11 +210,11 @@ class ChannelPhoto:
 
     def room(self, options: EmbedOptions) -> _Room:
         """Return the room that there is for a payload."""
-        return _Room(self.elements, options.pad)
+        return _Room(self.elements, options.pad, self.channel.is_strong)
 
     def hide(
         self,
-        key: Sealer,
+        key: SharedKey | Recipients,
         encoded: Encoded,
         plaintext: bytes,
         *,
@@ -234,8 +239,22 @@ class ChannelPhoto:
                 "a stego for a channel cannot be made for recipients yet",
                 hint="use a passphrase or a key file",
             )
-        robust = ladder.climb(self.photo, self.channel, plaintext, key.channel_keys, random=random)
+        robust = _climb(self.photo, self.channel, plaintext, key, random)
         return RobustJob(_result(encoded, robust, self.channel, notes), plaintext, key)
+
+
+def _climb(
+    photo: Photo,
+    channel: Channel,
+    plaintext: bytes,
+    key: SharedKey,
+    random: Callable[[int], bytes],
+) -> Robust:
+    if channel.is_strong:
+        return writing.climb(photo, plaintext, lambda salt: key.at(salt).strong_keys(), random)
+    return ladder.climb(
+        photo, channel, plaintext, lambda salt: key.at(salt).channel_keys(), random=random
+    )
 
 
 def _attempts(options: EmbedOptions, room: _Room) -> tuple[EmbedOptions, ...]:
@@ -265,7 +284,9 @@ def _result(
         f"{robust.plan.framing.stream_bytes - robust.plan.length} of error correction"
     )
     density = robust.elements // (8 * robust.plan.framing.stream_bytes)
-    if density < _SAFE_DENSITY // 4:
+    if channel.is_strong:
+        notes += ("a strong stego is plain to any detector: it is for where nobody looks for one",)
+    elif density < _SAFE_DENSITY // 4:
         notes += (
             f"{density} elements carry each bit: the stego is easier to detect than a larger photo "
             "or fewer bytes would make it",

@@ -63,7 +63,7 @@ def _opened(
     model: ModelSource,
     key_file: KeySource,
     identity: PathSource | None,
-) -> tuple[keys.Opener, bytes]:
+) -> tuple[keys.SharedKey | keys.Identity, bytes]:
     """Return the key that opens a stego, and what it carries."""
     seen = openings.look_at(stego)
     has_secret = any(each is not None for each in (passphrase, key_file, identity))

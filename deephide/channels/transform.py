@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from deephide.channels import lattice
 from deephide.channels.tables import chroma_table, luma_table
+from deephide.container import brightness
 from deephide.formats.jpeg.blocks import Coefficients
 from deephide.formats.jpeg.segments import parse
 
-__all__ = ["Photo", "Precover", "open_photo", "press"]
+__all__ = ["LUMA_WEIGHTS", "Photo", "Precover", "kept_off_levels", "open_photo", "press"]
 
-_LUMA_WEIGHTS = np.array((0.299, 0.587, 0.114))
+LUMA_WEIGHTS = np.array((0.299, 0.587, 0.114))
 _ROUNDS = 3
+_FADING_ROUNDS = 8
 _SUBSAMPLED = 2  # 4:2:0, as messengers do
 
 _ORDER, _PLACE = np.arange(8)[:, None], np.arange(8)[None, :]
@@ -125,11 +126,11 @@ def press(photo: Photo, quality: int, headroom: int = 0, guard: float = 0.0) -> 
     if headroom:
         samples = headroom + samples * ((255 - 2 * headroom) / 255)
     if guard:
-        samples = np.clip(samples + _offsets(samples, guard)[:, :, None], 0.0, 255.0)
+        samples = np.clip(kept_off_levels(samples, guard), 0.0, 255.0)
     table = luma_table(quality)
     rounded = np.rint(samples).astype(np.uint8)
     template = _template(rounded, quality, table)
-    luma = samples @ _LUMA_WEIGHTS if samples.shape[2] == 3 else samples[:, :, 0]
+    luma = samples @ LUMA_WEIGHTS if samples.shape[2] == 3 else samples[:, :, 0]
     exact = _transformed(luma) / table
     values = np.rint(exact)
     return Precover(
@@ -159,22 +160,42 @@ def _transformed(luma: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(_COSINES @ blocks @ _COSINES.T).reshape(rows, columns, 64)
 
 
-def _offsets(samples: NDArray[np.float64], guard: float) -> NDArray[np.float64]:
-    """Return the (H, W) brightness to add so that no tile is within `guard` of another level."""
-    luma = samples @ _LUMA_WEIGHTS if samples.shape[2] == 3 else samples[:, :, 0]
-    offsets = np.zeros(luma.shape)
-    tiles = [
-        (slice(8 * rows.start, 8 * rows.stop), slice(8 * columns.start, 8 * columns.stop))
-        for rows, columns in lattice.tiles(luma.shape[0] // 8, luma.shape[1] // 8)
-        if rows.stop > rows.start and columns.stop > columns.start
-    ]
-    sizes = np.array([luma[tile].size for tile in tiles], np.float64)
-    means = np.array([luma[tile].mean() for tile in tiles])
-    for _ in range(_ROUNDS if tiles else 0):  # what one is moved by moves the mean of all
-        places = (means - np.average(means, weights=sizes)) / lattice.LEVEL + 0.5
-        above = lattice.LEVEL * (places - np.rint(places))
+def kept_off_levels(
+    samples: NDArray[np.float64], guard: float | NDArray[np.float64], *, smooth: bool = False
+) -> NDArray[np.float64]:
+    """Return samples of which no tile's brightness is near another level of the salt.
+
+    Parameters
+    ----------
+    samples : (H, W, C)
+    guard : levels that tiles are kept away, the same for all or (8, 8)
+    smooth : let what is added fade from tile to tile
+    """
+    down, along = (brightness.overlaps(length).astype(np.float64) for length in samples.shape[:2])
+    weights = np.outer(down.sum(axis=1), along.sum(axis=1))
+    if not weights.all():
+        return samples
+    luma = samples @ LUMA_WEIGHTS if samples.shape[2] == 3 else samples[:, :, 0]
+    added = np.zeros(luma.shape)
+    offsets = np.zeros(weights.shape)
+    for _ in range(_FADING_ROUNDS if smooth else _ROUNDS):
+        rows, columns = (length // 8 for length in luma.shape)
+        whole = (luma + added)[: 8 * rows, : 8 * columns]
+        blocks = whole.reshape(rows, 8, columns, 8).mean(axis=(1, 3))
+        means = down @ blocks @ along.T / weights
+        # What one is moved by moves the mean of all.
+        contrasts = means - np.average(means, weights=weights)
+        places = contrasts / brightness.LEVEL + float(brightness.OFFSET)
+        above = brightness.LEVEL * (places - np.rint(places))
         near = np.abs(above) < guard
-        means += np.where(near, np.where(above >= 0, guard, -guard) - above, 0.0)
-    for tile, mean in zip(tiles, means, strict=True):
-        offsets[tile] = mean - luma[tile].mean()
-    return offsets
+        if not near.any():
+            break
+        wanted = np.where(above >= 0, guard, np.negative(guard))
+        offsets += np.where(near, wanted - above, 0.0)
+        if smooth:
+            small = Image.fromarray(offsets.astype(np.float32))
+            added = np.asarray(small.resize(luma.shape[::-1], Image.Resampling.BICUBIC), np.float64)
+        else:
+            tiles = (np.arange(length) * brightness.TILES // length for length in luma.shape)
+            added = offsets[np.ix_(*tiles)]
+    return np.asarray(samples + added[:, :, None])

@@ -2,9 +2,9 @@
 
 ::
 
-    passphrase, key file, or model ── Argon2id(salt) ──┐
-                                                       ├─ root ── HKDF ── one key per purpose
-    X25519 ── HKDF ── stanza ── file key ── HKDF ──────┘
+    passphrase, key file, or model ── Argon2id(picture) ── HKDF(salt) ──┐
+                                                                        ├─ root ── HKDF ── keys
+    X25519 ── HKDF ── stanza ── file key ── HKDF ───────────────────────┘
 
 The costs are fixed by the format version: a container cannot ask for more work than every other
 one.  `docs/format.md` states all of it byte by byte.
@@ -25,18 +25,22 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from deephide.container.brightness import PICTURE_BYTES
 from deephide.container.layout import COMMITMENT_BYTES, SALT_BYTES, TAG_BYTES
 from deephide.errors import ExtractionError, PassphraseError
 
 __all__ = [
     "ChannelKeys",
     "Keys",
+    "StrongKeys",
     "Wrap",
     "derive_body_keys",
     "derive_channel_keys",
     "derive_file_keys",
     "derive_keys",
+    "derive_strong_keys",
     "derive_wrap",
+    "harden",
     "key_input",
     "keystream_bytes",
     "open_sealed",
@@ -81,7 +85,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class ChannelKeys:
-    """What a shared secret and a picture's own salt give in robust mode; never shown.
+    """What a hardened secret gives in robust mode; never shown.
 
     `order` keys the order of elements, `header_pad` masks the header; each body has keys of its
     own, from `root` and the nonce that comes with it.
@@ -90,6 +94,13 @@ class ChannelKeys:
     order: bytes = field(repr=False)
     header_pad: bytes = field(repr=False)
     root: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StrongKeys(ChannelKeys):
+    """What a hardened secret gives in strong mode; `dither` keys the shifts of the lattice."""
+
+    dither: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -135,26 +146,20 @@ def key_input(passphrase: str | None, fingerprint: bytes, key_file: bytes | None
     return _FROM_BOTH + hashlib.sha256(key_file).digest() + text
 
 
-def derive_keys(key_input: bytes, salt: bytes) -> Keys:
-    """Derive every key of one container; slow and memory-hungry on purpose.
+def harden(key_input: bytes, picture: bytes) -> bytes:
+    """Return the 32 bytes of a shared secret from which all else follows, in either mode.
+
+    Slow and memory-hungry on purpose, and therefore done once for each picture.
 
     Parameters
     ----------
     key_input : what the function `key_input` returned
-    salt : 16 bytes
-
-    Returns
-    -------
-    Keys
+    picture : 16 bytes, what `brightness.salt_of` returned
     """
-    if len(salt) != SALT_BYTES:
-        raise ValueError(f"salt: got {len(salt)} bytes, expected {SALT_BYTES}")
-    return _keys_of(_harden(key_input, salt))
-
-
-def _harden(key_input: bytes, salt: bytes) -> bytes:
+    if len(picture) != PICTURE_BYTES:
+        raise ValueError(f"picture: got {len(picture)} bytes, expected {PICTURE_BYTES}")
     return Argon2id(
-        salt=salt,
+        salt=picture,
         length=32,
         iterations=ARGON2_ITERATIONS,
         lanes=ARGON2_LANES,
@@ -162,19 +167,39 @@ def _harden(key_input: bytes, salt: bytes) -> bytes:
     ).derive(key_input)
 
 
-def derive_channel_keys(key_input: bytes, salt: bytes) -> ChannelKeys:
-    """Derive the keys of robust mode; slow and memory-hungry on purpose.
+def derive_keys(hardened: bytes, salt: bytes) -> Keys:
+    """Derive every key of one container.
 
     Parameters
     ----------
-    key_input : what the function `key_input` returned
-    salt : 16 bytes, the picture's own
+    hardened : what `harden` returned
+    salt : 16 bytes, fresh for every container
+
+    Returns
+    -------
+    Keys
     """
-    root = _harden(key_input, salt)
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"salt: got {len(salt)} bytes, expected {SALT_BYTES}")
+    return _keys_of(_expand(hardened, b"deephide/2 salt" + salt, 32))
+
+
+def derive_channel_keys(hardened: bytes) -> ChannelKeys:
+    """Derive the keys of robust mode, of what `harden` returned."""
     return ChannelKeys(
-        order=_expand(root, b"deephide/2 channel order", 32),
-        header_pad=_expand(root, b"deephide/2 channel header", 4),
-        root=_expand(root, b"deephide/2 channel root", 32),
+        order=_expand(hardened, b"deephide/2 channel order", 32),
+        header_pad=_expand(hardened, b"deephide/2 channel header", 4),
+        root=_expand(hardened, b"deephide/2 channel root", 32),
+    )
+
+
+def derive_strong_keys(hardened: bytes) -> StrongKeys:
+    """Derive the keys of strong mode, of what `harden` returned."""
+    return StrongKeys(
+        order=_expand(hardened, b"deephide/2 strong order", 32),
+        header_pad=_expand(hardened, b"deephide/2 strong header", 4),
+        root=_expand(hardened, b"deephide/2 strong root", 32),
+        dither=_expand(hardened, b"deephide/2 strong dither", 32),
     )
 
 

@@ -187,6 +187,7 @@ def hide_computing_costs(
     *,
     random: Callable[[int], bytes] = os.urandom,
     first: Callable[[], Opening] | None = None,
+    accept: Callable[[Elements], bool] = lambda elements: True,
 ) -> Hidden:
     """Do what `hide` does; costs are computed on request and released early.
 
@@ -201,6 +202,7 @@ def hide_computing_costs(
     associated : what `layout.associated_data` returned
     random : source of randomness; replaced in tests only
     first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
+    accept : tells whether the receiver will derive the same keys from a stego
 
     Raises
     ------
@@ -228,6 +230,9 @@ def hide_computing_costs(
             canvas.write(body_zone.places(), body)
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
+            continue
+        if not accept(canvas.stego):
+            _log.info("attempt %d is a picture of another salt", attempt + 1)
             continue
         return _measure(elements, canvas.stego, costs, needed)
     raise CapacityError(

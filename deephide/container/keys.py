@@ -3,6 +3,7 @@
 ::
 
     SharedKey    passphrase, key file, both, or the model      salt (16 bytes, public zone)
+    PictureKey   the same, hardened for one picture
     Recipients   the sender's side, X25519 public keys         ephemeral key (32 bytes, public
     Identity     the receiver's side, one X25519 private key     zone), 16 bytes per recipient
 
@@ -14,10 +15,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Protocol, TypeAlias
 
 from deephide.container import crypto, elligator, key_files
-from deephide.container.crypto import ChannelKeys, Keys, Wrap
+from deephide.container.crypto import ChannelKeys, Keys, StrongKeys, Wrap
 from deephide.container.key_files import KeySource, PathSource
 from deephide.container.layout import EPHEMERAL_BYTES, SALT_BYTES
 from deephide.errors import ExtractionError, PassphraseError
@@ -28,6 +30,7 @@ __all__ = [
     "Identity",
     "Opener",
     "Opening",
+    "PictureKey",
     "Recipients",
     "Sealer",
     "SharedKey",
@@ -83,44 +86,70 @@ class Sealer(Opener, Protocol):
 
 
 class SharedKey:
-    """A secret that sender and receiver share, hardened by Argon2id.
+    """A secret that sender and receiver share; Argon2id hardens it for one picture at a time.
 
-    The last derivation is kept: a sender who verifies reads the same salt again, and needs the
-    same keys a second time.
+    The last picture is kept: a sender who verifies reads the same one again, and needs the same
+    keys a second time.
 
     Parameters
     ----------
     key_input : what `crypto.key_input` returned
     """
 
+    def __init__(self, key_input: bytes) -> None:
+        self._key_input = key_input
+        self._last: PictureKey | None = None
+
+    def at(self, picture: bytes) -> PictureKey:
+        """Return the key of a picture by its 16 bytes; for the same one, the same object."""
+        if self._last is None or self._last.picture != picture:
+            self._last = PictureKey(self._key_input, picture)
+        return self._last
+
+
+class PictureKey:
+    """A shared secret at one picture: one Argon2id computation, done when it is first needed.
+
+    Both modes begin with it, so that nothing tells how many things an image was searched for.
+
+    Parameters
+    ----------
+    key_input : what `crypto.key_input` returned
+    picture : 16 bytes, what `brightness.salt_of` returned
+    """
+
     public_bytes = SALT_BYTES
     stanza_count = 0
 
-    def __init__(self, key_input: bytes) -> None:
+    def __init__(self, key_input: bytes, picture: bytes) -> None:
+        self.picture = picture
         self._key_input = key_input
-        self._last: tuple[bytes, Keys] | None = None
-        self._last_channel: tuple[bytes, ChannelKeys] | None = None
+        self._lock = Lock()
+        self._hardened: bytes | None = None
 
     def begin(self, random: Random) -> Opening:
         """Draw a salt and derive the keys."""
         salt = random(SALT_BYTES)
-        return Opening(salt, self._derive(salt))
+        return Opening(salt, crypto.derive_keys(self._harden(), salt))
 
     def open(self, public: bytes, read_stanza: ReadStanza) -> Keys:
         """Derive the keys for the salt that was found."""
         del read_stanza
-        return self._derive(public)
+        return crypto.derive_keys(self._harden(), public)
 
-    def channel_keys(self, salt: bytes) -> ChannelKeys:
-        """Derive the keys of robust mode for a picture's own salt."""
-        if self._last_channel is None or self._last_channel[0] != salt:
-            self._last_channel = salt, crypto.derive_channel_keys(self._key_input, salt)
-        return self._last_channel[1]
+    def channel_keys(self) -> ChannelKeys:
+        """Derive the keys of robust mode."""
+        return crypto.derive_channel_keys(self._harden())
 
-    def _derive(self, salt: bytes) -> Keys:
-        if self._last is None or self._last[0] != salt:
-            self._last = salt, crypto.derive_keys(self._key_input, salt)
-        return self._last[1]
+    def strong_keys(self) -> StrongKeys:
+        """Derive the keys of strong mode."""
+        return crypto.derive_strong_keys(self._harden())
+
+    def _harden(self) -> bytes:
+        with self._lock:
+            if self._hardened is None:
+                self._hardened = crypto.harden(self._key_input, self.picture)
+            return self._hardened
 
 
 class Recipients:
@@ -145,6 +174,11 @@ class Recipients:
     def stanza_count(self) -> int:
         """One for each recipient."""
         return len(self._public_keys)
+
+    def at(self, picture: bytes) -> Recipients:
+        """Return the key itself: it is the same at every picture."""
+        del picture
+        return self
 
     def begin(self, random: Random) -> Opening:
         """Draw an ephemeral key and a file key, and wrap the latter for each recipient."""
@@ -184,6 +218,11 @@ class Identity:
     def __init__(self, private: bytes) -> None:
         self._private = private
         self._public = crypto.x25519_public(private)
+
+    def at(self, picture: bytes) -> Identity:
+        """Return the key itself: it is the same at every picture."""
+        del picture
+        return self
 
     def open(self, public: bytes, read_stanza: ReadStanza) -> Keys:
         """Derive the keys for the ephemeral key that was found.
@@ -243,7 +282,7 @@ class Access:
         """Whether there is any key, so that the model need not stand in for one."""
         return bool(self.recipients) or self.passphrase is not None or self.key_file is not None
 
-    def sealer(self, fingerprint: bytes) -> Sealer:
+    def sealer(self, fingerprint: bytes) -> SharedKey | Recipients:
         """Return the key: recipients, or the secrets there are, or else the model of 32 bytes.
 
         Raises
@@ -258,7 +297,7 @@ class Access:
 
 def choose_opener(
     passphrase: str | None, key_file: KeySource, identity: PathSource | None, fingerprint: bytes
-) -> Opener:
+) -> SharedKey | Identity:
     """Return the receiver's key: an identity, or else whatever secrets there are.
 
     Parameters

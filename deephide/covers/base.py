@@ -58,6 +58,9 @@ class Cover(Protocol):
     def associated(self) -> bytes:
         """What the seal authenticates besides the body."""
 
+    def salt(self, elements: Elements) -> bytes:
+        """Return the 16 bytes of `brightness.salt_of`, for the cover with other elements."""
+
     def costs(self, name: str, payload_bits: int) -> Costs:
         """Return the costs of +1 and -1 for every element.
 

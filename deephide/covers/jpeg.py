@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide.container import layout
+from deephide.container import brightness, layout
 from deephide.covers import jpeg_costs
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
@@ -68,11 +68,34 @@ class JpegCover:
         blocks = [(each.columns, each.rows) for each in self.coefficients.file.components]
         return layout.associated_jpeg(*self.shape[:2], blocks)
 
+    def salt(self, elements: Elements) -> bytes:
+        """Return the 16 bytes that stand for the image with other coefficients."""
+        dc, step = self._brightness(elements)
+        return brightness.salt_of(dc * step, 1, self.shape[:2])
+
+    def _brightness(self, elements: Elements) -> tuple[NDArray[np.int64], int]:
+        """Return the DC coefficients of the first component's whole blocks, and their step."""
+        file = self.coefficients.file
+        first = file.components[0]
+        dc = elements[: 64 * first.rows * first.columns : 64].reshape(first.rows, first.columns)
+        whole = dc[: file.height // 8, : file.width // 8].astype(np.int64)
+        return whole, int(file.quantization[0].flat[0])
+
     def costs(self, name: str = "auto", payload_bits: int = 0) -> Costs:
-        """Return the costs of +1 and -1 for every coefficient, whatever the payload."""
+        """Return the costs of +1 and -1 for every coefficient, whatever the payload.
+
+        DC coefficients of luma may not change where that could change the image's salt.
+        """
         del payload_bits
         chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
-        return jpeg_costs.costs(self.coefficients, chosen, self.errors)
+        found = jpeg_costs.costs(self.coefficients, chosen, self.errors)
+        dc, step = self._brightness(self.elements)
+        blocks = brightness.unsteady(dc * step, 1, self.shape[:2], step / 8)
+        columns = self.coefficients.file.components[0].columns
+        rows, across = np.nonzero(blocks)
+        for cost in found:
+            cost[64 * (rows * columns + across)] = np.inf
+        return found
 
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the coefficients."""

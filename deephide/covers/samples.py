@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deephide.container import hiding, layout
+from deephide.container import brightness, hiding, layout
 from deephide.covers import sample_costs, sample_files
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
@@ -68,6 +68,13 @@ class SampleCover:
     def associated(self) -> bytes:
         """What the seal authenticates besides the body."""
         return layout.associated_data(*self.shape)
+
+    def salt(self, elements: Elements) -> bytes:
+        """Return the 16 bytes that stand for the image with other samples."""
+        samples = elements.astype(np.uint8, copy=False).reshape(self.samples.shape)
+        return brightness.salt_of(
+            brightness.dc_of_samples(samples), brightness.DC_SCALE, self.shape[:2]
+        )
 
     def costs(self, name: str = "auto", payload_bits: int = 0, *, sync: bool = False) -> Costs:
         """Return the costs of +1 and -1 for every sample; `sync` is for `sample_costs.costs`."""

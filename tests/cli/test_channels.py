@@ -87,3 +87,14 @@ def test_survive(run, run_json, scene, monkeypatch):
     again = run("survive", "stego.jpg", "--report", "page.html")
     assert again.exit_code == 8
     assert json.loads(run("survive", "scene.png", "--json").stdout)["error"]["code"] == 5
+
+
+def test_strong_mode_belongs_to_any_channel(run, scene):
+    given = ("embed", "--secret", "note.txt", "--carrier", "scene.png", "--codec", "file")
+    for more in ((), ("--channel", "jpeg:80")):
+        done = run(*given, "--strong", *more)
+        assert done.exit_code == 2
+        assert "--strong needs --channel any" in done.stderr
+    done = embed(run, "--strong")
+    assert done.exit_code == 4
+    assert "too small for strong mode" in done.stderr

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rans_oracle
 import robust_oracle
+import strong_oracle
 from PIL import Image
 
 from deephide.container import crypto
@@ -39,6 +40,11 @@ def second_receiver():
 @pytest.fixture
 def robust_receiver():
     return robust_oracle
+
+
+@pytest.fixture
+def strong_receiver():
+    return strong_oracle
 
 
 @pytest.fixture

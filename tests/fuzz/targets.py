@@ -630,6 +630,93 @@ class ExtractTarget(Target):
             found.image.load()
 
 
+class RobustTarget(Target):
+    """Readings of what a channel left: pictures, damaged samples, plans, codewords, soft values.
+
+    Both modes are made once for a small key; their own message is the only one that may come out.
+    """
+
+    instrument = ("deephide",)
+    memory_mb = 1024
+    executions = 40_000
+
+    def __init__(self):
+        super().__init__()
+        cheap_kdf()
+        from deephide.channels import coding, openings, profiles, transform, zones
+        from deephide.channels import embedding as robust
+        from deephide.channels.strong import code
+        from deephide.container.keys import SharedKey
+        from deephide.errors import DeephideError
+
+        self.coding, self.openings, self.zones, self.code = coding, openings, zones, code
+        self.error, self.secret = DeephideError, SharedKey(b"fuzz")
+        photo = transform.open_photo(Image.fromarray(picture(112, 144, 3) // 2 + 60), 1080)
+        channel = profiles.parse("any")
+        stage = robust.prepare(
+            transform.press(photo, 75, 0, 1.0),
+            channel.reading,
+            lambda salt: self.secret.at(salt).channel_keys(),
+        )
+        plan = coding.Plan(zones.MIN_BODY_BYTES + 10, 24)
+        self.wanted = bytes(range(20))
+        self.stego = robust.embed(stage, plan, self.wanted, bytes).jpeg
+        with Image.open(io.BytesIO(self.stego)) as image:
+            self.samples = np.asarray(image.convert("RGB"))
+
+    def seeds(self):
+        plan = self.coding.pack_plan(self.coding.Plan(60, 24), 50, bytes(4))
+        return [
+            b"\0" + self.stego,
+            b"\0" + encoded(self.samples, "PNG"),
+            b"\1" + bytes(12),
+            b"\1\1\0\1\x40\2\4",
+            b"\2" + plan,
+            b"\3\x3c\x18" + bytes(84),
+            b"\4" + bytes(range(200)),
+        ]
+
+    def run(self, data):
+        if not data:
+            return
+        kind, rest = data[0] % 5, data[1:]
+        if kind == 2:
+            stream = rest[:24].ljust(24, b"\0")
+            plan, _ = self.coding.unpack_plan(stream, 50, 1024, bytes(4))
+            if not (50 <= plan.length <= 1024 and 8 <= plan.parity <= 128):
+                raise WrongSuccessError("a plan out of range")
+        elif kind == 3:
+            fields = rest[:2].ljust(2, b"\1")
+            framing = self.coding.Framing(max(fields[0], 1), 8 + fields[1] % 121)
+            stream = rest[2:].ljust(framing.stream_bytes, b"\0")[: framing.stream_bytes]
+            if len(framing.decode(stream, range(min(len(rest), 9)))[0]) != framing.length:
+                raise WrongSuccessError("data of another length")
+        elif kind == 4:
+            soft = np.frombuffer(rest[:4096], np.int8).astype(np.int64)
+            sums = self.code.spread(soft, self.code.coded_bits(max(len(rest) // 64, 1)))
+            self.code.decode(sums)
+        else:
+            self._reveal(rest if kind == 0 else self._changed(rest))
+
+    def _changed(self, data):
+        """Change samples: three bytes are a place and what is added there."""
+        samples = self.samples.reshape(-1).copy()
+        for at in range(0, len(data) - 2, 3):
+            place = int.from_bytes(data[at : at + 2], "little") % samples.size
+            samples[place] = (int(samples[place]) + data[at + 2]) % 256
+        return encoded(samples.reshape(self.samples.shape), "PNG")
+
+    def _reveal(self, raw):
+        try:
+            found = self.openings.reveal(self.openings.look_at(raw), self.secret)
+        except self.error as error:
+            if error.exit_code not in (3, 5):
+                raise
+            return
+        if found != self.wanted:
+            raise WrongSuccessError("another message was extracted")
+
+
 def cheap_kdf():
     """Take Argon2id's least memory, one pass and one lane."""
     from deephide.container import crypto
@@ -644,6 +731,7 @@ TARGETS = {
     "jpeg": JpegTarget,
     "latent": LatentTarget,
     "model": ModelTarget,
+    "robust": RobustTarget,
 }
 
 

@@ -10,7 +10,15 @@ from loading import load_script
 HERE = Path(__file__).parent
 targets = load_script("tests/fuzz/targets.py")
 
-COUNTS = {"container": 1500, "extract": 300, "image": 500, "jpeg": 400, "latent": 600, "model": 100}
+COUNTS = {
+    "container": 1500,
+    "extract": 300,
+    "image": 500,
+    "jpeg": 400,
+    "latent": 600,
+    "model": 100,
+    "robust": 150,
+}
 FOUND = files_in(HERE / "regressions", "*/*")
 
 

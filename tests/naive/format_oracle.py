@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import unicodedata
+from fractions import Fraction
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
@@ -151,7 +152,53 @@ def xor(one, other):
     return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
-def shared_root(salt, passphrase, key_file, fingerprint):
+def picture_salt(dc, scale, width, height):
+    """Section 4.1: `dc` are the rows of the blocks' DC coefficients, `scale` units to a level."""
+
+    def share(length, tile, block):
+        first, last = max(tile * length, 64 * block), min((tile + 1) * length, 64 * (block + 1))
+        return max(last - first, 0)
+
+    tiles = []
+    for i in range(8):
+        for j in range(8):
+            total = weights = 0
+            for y, row in enumerate(dc):
+                down = share(height, i, y)
+                for x, value in enumerate(row if down else ()):
+                    weight = down * share(width, j, x)
+                    total, weights = total + weight * value, weights + weight
+            tiles.append((total, weights))
+    mean = Fraction(sum(t for t, _ in tiles), max(sum(w for _, w in tiles), 1))
+    levels = [
+        math.floor((Fraction(t, w) - mean) / (256 * scale) + Fraction(7, 16)) if w else 0
+        for t, w in tiles
+    ]
+    text = b"deephide/2 picture brightness\0" + bytes(min(max(k, -8), 7) + 8 for k in levels)
+    return hashlib.sha256(text).digest()[:16]
+
+
+def dc_of(elements, shape, step):
+    """Return the DC coefficients of luma and their scale; `step` is None of samples."""
+    width, height, count = shape[:3]
+    rows, columns = range(height // 8), range(width // 8)
+    if step is not None:
+        across = shape[3]
+        return [[step * elements[64 * (y * across + x)] for x in columns] for y in rows], 1
+    luma = elements
+    if count == 3:
+        red, green, blue = elements[::3], elements[1::3], elements[2::3]
+        luma = [
+            (19595 * r + 38470 * g + 7471 * b + 32768) // 65536
+            for r, g, b in zip(red, green, blue, strict=True)
+        ]
+    block = [y * width + x for y in range(8) for x in range(8)]
+    return [
+        [sum(luma[8 * (y * width + x) + at] - 128 for at in block) for x in columns] for y in rows
+    ], 8
+
+
+def harden(picture, passphrase, key_file, fingerprint):
     text = None if passphrase is None else unicodedata.normalize("NFC", passphrase).encode()
     digest = None if key_file is None else hashlib.sha256(key_file).digest()
     if text is not None and digest is not None:
@@ -162,7 +209,7 @@ def shared_root(salt, passphrase, key_file, fingerprint):
         key_input = b"deephide/2 passphrase\0" + text
     else:
         key_input = b"deephide/2 model\0" + fingerprint
-    return Argon2id(salt=salt, length=32, iterations=3, lanes=4, memory_cost=65536).derive(
+    return Argon2id(salt=picture, length=32, iterations=3, lanes=4, memory_cost=65536).derive(
         key_input
     )
 
@@ -187,10 +234,18 @@ def coefficients(path):
     return elements, tuple(shape)
 
 
-def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identity=None):
+def dc_step(path):
+    """Return the step of the DC coefficients of a JPEG file's first component."""
+    import jpeglib
+
+    return int(jpeglib.read_dct(str(path)).qt[0].ravel()[0])
+
+
+def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identity=None, step=None):
     """Return the plaintext; `samples` is the list of elements.
 
-    `shape` is (W, H, C), and of a JPEG file X and Y of each component follow.
+    `shape` is (W, H, C), and of a JPEG file X and Y of each component follow; `step` is what
+    `dc_step` returned of one.
     """
     table, n = read_appendix(text), len(samples)
     if n < 4096:
@@ -212,7 +267,9 @@ def receive(samples, shape, passphrase, fingerprint, text, key_file=None, identi
     zero = False
     if identity is None:
         opening = message(zone, 24, table)
-        root = shared_root(opening[:16], passphrase, key_file, fingerprint)
+        picture = picture_salt(*dc_of(samples, shape, step), *shape[:2])
+        hardened = harden(picture, passphrase, key_file, fingerprint)
+        root = expand(hardened, b"deephide/2 salt" + opening[:16], 32)
     else:
         opening = message(zone, 40, table)
         ephemeral = opening[:32]

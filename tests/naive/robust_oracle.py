@@ -1,16 +1,23 @@
 """A second receiver of robust containers, written from docs/format.md, section 13, alone."""
 
-import hashlib
 import hmac
 import io
 import math
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from format_oracle import RejectedError, expand, order, read_appendix, shared_root, syndrome, xor
+from format_oracle import (
+    RejectedError,
+    expand,
+    harden,
+    order,
+    picture_salt,
+    read_appendix,
+    syndrome,
+    xor,
+)
 from PIL import Image
 
 # Table K.1 of ITU-T T.81.
@@ -61,22 +68,6 @@ def luma_of_samples(raw):
                 ]
             )
     return out
-
-
-def salt_of(c, scale):
-    rows, columns, levels = len(c), len(c[0]), []
-    mean = Fraction(sum(block[0] for row in c for block in row), rows * columns)
-    for i in range(8):
-        for j in range(8):
-            tile = [
-                c[y][x][0]
-                for y in range(i * rows // 8, (i + 1) * rows // 8)
-                for x in range(j * columns // 8, (j + 1) * columns // 8)
-            ]
-            more = Fraction(sum(tile), len(tile)) - mean if tile else 0
-            level = math.floor(more / (256 * scale) + Fraction(1, 2)) if tile else 0
-            levels.append(min(max(level, -8), 7) + 8)
-    return hashlib.sha256(b"deephide/2 channel picture\0" + bytes(levels)).digest()[:16]
 
 
 EXP, LOG = [1] * 512, [0] * 256
@@ -206,7 +197,14 @@ def receive(path, passphrase, fingerprint, text, key_file=None):
         (c, own), scale = luma_of_jpeg(path), 1
     else:
         c, own, scale = luma_of_samples(raw), steps(75), 2**30
-    root = shared_root(salt_of(c, scale), passphrase, key_file, fingerprint)
+    with Image.open(io.BytesIO(raw)) as image:
+        size = image.size
+    dc = [[block[0] for block in row] for row in c]
+    levels = 1
+    if scale > 1:
+        dc, levels = [[value // 11585**2 for value in row] for row in dc], 8
+    picture = picture_salt(dc, levels, *size)
+    root = harden(picture, passphrase, key_file, fingerprint)
     low = {0, 1, 2, 8, 9, 16}
     readings = (
         (1, own, [k for k in range(1, 64) if own[k] >= 5]),

@@ -83,3 +83,14 @@ def test_bytes_that_elements_near_an_edge_touch():
     assert found[0] == 3200 * 640 // 6400 // 8
     assert 100 * 640 // 6400 // 8 in found
     assert len(found) <= 6
+
+
+@pytest.mark.parametrize("parity", [8, 24, 110])
+def test_words_that_cannot_be_put_right_are_known_at_once(parity):
+    rng = np.random.default_rng(parity)
+    framing = coding.Framing(100, parity)
+    for wrong in (0, 1, parity // 2, parity // 2 + 1, parity):
+        word = bytearray(framing.encode(rng.bytes(100)))
+        for at in rng.choice(len(word), wrong, replace=False):
+            word[at] ^= int(rng.integers(1, 256))
+        assert coding._is_near_codeword(bytes(word), parity) == (wrong <= parity // 2)

@@ -62,7 +62,7 @@ def test_no_element_changes_by_more_than_one(scene, cheap_kdf):
     channel = parse("any")
     photo = transform.open_photo(scene, 1080)
     key = deephide.EmbedOptions(passphrase="key").access().sealer(bytes(32))
-    made = ladder.climb(photo, channel, bytes(20), key.channel_keys)
+    made = ladder.climb(photo, channel, bytes(20), lambda salt: key.at(salt).channel_keys())
     from deephide.covers.opening import open_cover
 
     before, after = (open_cover(raw).elements.astype(int) for raw in (made.cover, made.jpeg))
@@ -82,19 +82,19 @@ def recompressed_scene(scene):
     return buffer.getvalue()
 
 
-def test_a_reading_takes_one_key_derivation_for_each_mode(stego, monkeypatch):
+def test_all_readings_take_one_key_derivation(stego, monkeypatch):
     from deephide.container import crypto
 
     calls = []
-    original = crypto._harden
-    monkeypatch.setattr(crypto, "_harden", lambda *given: calls.append(1) or original(*given))
+    original = crypto.harden
+    monkeypatch.setattr(crypto, "harden", lambda *given: calls.append(1) or original(*given))
     for key in ("key", "other"):
         calls.clear()
         try:
             deephide.extract(stego.file, key)
         except deephide.ExtractionError:
             pass
-        assert len(calls) == 2
+        assert len(calls) == 1
 
 
 @pytest.mark.parametrize("name", ["any:60", "jpeg:80", *PLATFORMS])
@@ -194,7 +194,8 @@ def test_everything_that_can_be_tried_gives_a_file(scene):
     assert len(names) == len(set(names)) >= 20
     small = scene.resize((64, 48))
     for each in battery.channels_to_try():
-        assert Image.open(io.BytesIO(each.apply(small))).size in ((64, 48), (48, 36))
+        width, height = Image.open(io.BytesIO(each.apply(small))).size
+        assert 32 <= width <= 64 and abs(height - 0.75 * width) < 4
 
 
 def test_every_platform_says_where_its_figures_are_from():

@@ -32,8 +32,9 @@ def test_the_root_key_is_what_another_argon2_computes():
     root = argon2.low_level.hash_secret_raw(
         b"secret", SALT, 3, 65536, 4, 32, argon2.low_level.Type.ID, 19
     )
-    expected = crypto._expand(root, b"deephide/2 order", 32)
-    assert crypto.derive_keys(b"secret", SALT).order == expected
+    expected = crypto._expand(root, b"deephide/2 channel order", 32)
+    assert crypto.harden(b"secret", SALT) == root
+    assert crypto.derive_channel_keys(root).order == expected
 
 
 def test_keys_differ_from_each_other_and_with_the_salt(cheap_kdf):
@@ -45,6 +46,8 @@ def test_keys_differ_from_each_other_and_with_the_salt(cheap_kdf):
 
 
 def test_a_salt_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="picture: got 15 bytes"):
+        crypto.harden(b"s", SALT[1:])
     with pytest.raises(ValueError, match="salt: got 15 bytes"):
         crypto.derive_keys(b"s", SALT[1:])
 

@@ -7,7 +7,7 @@ import stc
 from deephide.container import crypto, hiding, keys, layout
 from deephide.errors import CapacityError, ExtractionError
 
-KEY = keys.SharedKey(b"key input")
+KEY = keys.SharedKey(b"key input").at(bytes(16))
 SHAPE = layout.associated_data(64, 64, 1)
 N = 4096
 
@@ -73,7 +73,7 @@ class TestRoundTrip:
     def test_wrong_key_wrong_shape_and_nothing_hidden_are_one_error(self):
         _, hidden, _ = hide()
         cases = [
-            (hidden.elements, keys.SharedKey(b"another key"), SHAPE),
+            (hidden.elements, keys.SharedKey(b"another key").at(bytes(16)), SHAPE),
             (hidden.elements, KEY, layout.associated_data(32, 128, 1)),
             (elements(), KEY, SHAPE),
             (elements(100), KEY, SHAPE),
@@ -178,5 +178,5 @@ class TestCapacity:
 
 
 def test_the_order_key_is_not_shown(cheap_kdf):
-    found = crypto.derive_keys(b"key input", bytes(16))
+    found = crypto.derive_keys(crypto.harden(b"key input", bytes(16)), bytes(16))
     assert found.order.hex() not in repr(found)

@@ -37,7 +37,7 @@ def test_each_recipient_and_nobody_else_can_open(count):
     assert hidden.message_bits == 8 * (70 + 16 * count + 7)
     for private in PRIVATES[:count]:
         assert hiding.reveal(hidden.elements, keys.Identity(private), SHAPE) == PLAINTEXT
-    for other in (keys.Identity(PRIVATES[count]), keys.SharedKey(b"x")):
+    for other in (keys.Identity(PRIVATES[count]), keys.SharedKey(b"x").at(bytes(16))):
         with pytest.raises(ExtractionError):
             hiding.reveal(hidden.elements, other, SHAPE)
 
@@ -112,9 +112,9 @@ def test_the_key_is_derived_once_for_embedding_and_once_for_extracting(
     face, photo, model, monkeypatch
 ):
     calls = []
-    derive = crypto.derive_keys
+    harden = crypto.harden
     monkeypatch.setattr(crypto, "ARGON2_MEMORY_KIB", 32)
-    monkeypatch.setattr(crypto, "derive_keys", lambda *a: calls.append(1) or derive(*a))
+    monkeypatch.setattr(crypto, "harden", lambda *a: calls.append(1) or harden(*a))
     result = deephide.embed(face, photo, "passphrase", model)
     assert len(calls) == 1
     deephide.extract(result.stego, "passphrase", model)
@@ -125,12 +125,16 @@ def test_the_key_is_derived_once_for_embedding_and_once_for_extracting(
     assert len(calls) == 5
 
 
-def test_a_kept_derivation_is_for_one_salt_only(cheap_kdf):
-    key = keys.SharedKey(b"x")
+def test_a_kept_derivation_is_for_one_picture_only(cheap_kdf):
+    secret = keys.SharedKey(b"x")
+    key = secret.at(bytes(16))
     opening = key.begin(os.urandom)
-    assert key.open(opening.public, bytes) is opening.keys
-    other = key.open(bytes(16), bytes)
-    assert other == crypto.derive_keys(b"x", bytes(16)) != opening.keys
+    assert key.open(opening.public, bytes) == opening.keys != key.open(bytes(16), bytes)
+    assert secret.at(bytes(16)) is key
+    other = secret.at(bytes(15) + b"\x01")
+    assert other.open(opening.public, bytes) != opening.keys
+    hardened = crypto.harden(b"x", other.picture)
+    assert other.channel_keys() == crypto.derive_channel_keys(hardened) != key.channel_keys()
 
 
 @pytest.mark.parametrize(
@@ -331,6 +335,7 @@ def work_of(monkeypatch, elements, key):
 
         monkeypatch.setattr(module, name, watched)
 
+    watch(crypto, "harden", lambda *_: ())
     watch(crypto, "derive_keys", lambda *_: ())
     watch(crypto, "x25519", lambda *_: ())
     watch(crypto, "open_sealed", lambda *_: ())
@@ -348,8 +353,10 @@ def work_of(monkeypatch, elements, key):
 def test_failures_do_the_same_work_call_by_call(kind, monkeypatch):
     # A fresh opener each time: one that is used again leaves out a derivation it has made already.
     if kind == "shared":
-        sealer = keys.SharedKey(b"right")
-        right, wrong = (lambda name=name: keys.SharedKey(name) for name in (b"right", b"wrong"))
+        sealer = keys.SharedKey(b"right").at(bytes(16))
+        right, wrong = (
+            lambda name=name: keys.SharedKey(name).at(bytes(16)) for name in (b"right", b"wrong")
+        )
     else:
         sealer = keys.Recipients(PUBLICS[:2])
         right, wrong = (lambda k=k: keys.Identity(PRIVATES[k]) for k in (1, 2))

@@ -123,11 +123,11 @@ def streams():
         size = zones.max_body_bytes - layout.MIN_BODY_BYTES
         plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(size))
         p1, m1 = cover.costs("hill")
-        key = keys.SharedKey(b"right %d" % seed)
+        key = keys.SharedKey(b"right %d" % seed).at(bytes(16))
         stego = hiding.hide(elements, p1, m1, key, plaintext, associated, random=rng.bytes).elements
         for which, samples, secret in (
             (right, stego, key),
-            (wrong, stego, keys.SharedKey(b"wrong %d" % seed)),
+            (wrong, stego, keys.SharedKey(b"wrong %d" % seed).at(bytes(16))),
             (clean, elements, key),
         ):
             which.append(layout.to_bits(hiding.read_zones(samples, secret)))

@@ -34,9 +34,9 @@ def elements_of(entry, reader):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stego.jpg"
             path.write_bytes(raw)
-            return reader.coefficients(path)
+            return *reader.coefficients(path), reader.dc_step(path)
     with Image.open(io.BytesIO(raw)) as picture:
-        return pixels_of(picture, reader)
+        return *pixels_of(picture, reader), None
 
 
 def pixels_of(picture, reader):
@@ -55,13 +55,14 @@ def our_reader(entry):
         entry["passphrase"], secret(entry, "fingerprint"), secret(entry, "key_file")
     )
     key = keys.Identity(identity) if identity else keys.SharedKey(key_input)
-    plaintext = hiding.reveal(stego.elements, key, stego.associated)
+    picture = stego.salt(stego.elements)
+    plaintext = hiding.reveal(stego.elements, key.at(picture), stego.associated)
     header, payload = layout.unpack(plaintext)
     return header.codec, header.parameters, payload
 
 
 def second_reader(entry, reader):
-    samples, shape = elements_of(entry, reader)
+    samples, shape, step = elements_of(entry, reader)
     plaintext = reader.receive(
         samples,
         shape,
@@ -70,6 +71,7 @@ def second_reader(entry, reader):
         SPECIFICATION,
         secret(entry, "key_file"),
         secret(entry, "identity"),
+        step,
     )
     return reader.unpack(plaintext)
 
@@ -188,6 +190,10 @@ def test_the_second_reader_reads_jpeg_files_of_every_kind(second_receiver, jpegs
         path = tmp_path / "stego.jpg"
         path.write_bytes(result.file)
         plaintext = second_receiver.receive(
-            *second_receiver.coefficients(path), "p", None, SPECIFICATION
+            *second_receiver.coefficients(path),
+            "p",
+            None,
+            SPECIFICATION,
+            step=second_receiver.dc_step(path),
         )
         assert second_receiver.unpack(plaintext)[2] == b"any bytes", kind

@@ -20,7 +20,7 @@ import stc
 from deephide.codecs import file as file_codec
 from deephide.codecs import image as image_codec
 from deephide.codecs import latent, paper
-from deephide.container import crypto, elligator, hiding, key_files, keys, layout
+from deephide.container import brightness, crypto, elligator, hiding, key_files, keys, layout
 from deephide.container.canvas import Canvas, ChangeCosts
 from deephide.container.keystream import Order, public_order
 from deephide.container.zones import keyed_zones, public_zone, stanza_zone
@@ -52,6 +52,11 @@ def stream(seed):
 def cover_of(size):
     y, x, c = np.mgrid[0 : size[1], 0 : size[0], 0 : size[2]]
     return (20 + (3 * x + 5 * y + 40 * c) % 211).astype(np.uint8).reshape(-1)
+
+
+def salt_of(samples, size):
+    dc = brightness.dc_of_samples(samples.reshape(size[1], size[0], size[2]))
+    return brightness.salt_of(dc, brightness.DC_SCALE, size[:2])
 
 
 @dataclasses.dataclass
@@ -96,8 +101,13 @@ def seal(opening, plaintext, size=GRAY):
 
 
 def shared(seed, passphrase, plaintext, size=GRAY, key_file=None):
-    key = keys.SharedKey(crypto.key_input(passphrase, FINGERPRINT, key_file))
-    return seal(key.begin(stream(seed)), plaintext, size)
+    secret = keys.SharedKey(crypto.key_input(passphrase, FINGERPRINT, key_file))
+    picture = salt_of(cover_of(size), size)
+    for number in range(32):
+        stego = seal(secret.at(picture).begin(stream(f"{seed}{number}")), plaintext, size)
+        if salt_of(stego.samples(), size) == picture:
+            return stego
+    raise SystemExit(f"{seed}: no stego has its cover's brightness")
 
 
 def public(seed, privates, plaintext, size=GRAY):
@@ -173,6 +183,9 @@ def shared_cases(cases):
     cases.reject("missing-passphrase", good)
     cases.reject("nothing-hidden", None, samples=cover_of(GRAY), passphrase=text)
     cases.reject("other-model", shared("none", None, plain(data)), fingerprint=bytes(32))
+    secret = keys.SharedKey(crypto.key_input(text, FINGERPRINT))
+    elsewhere = seal(secret.at(bytes(16)).begin(stream("elsewhere")), plain(data))
+    cases.reject("keys-of-another-picture", elsewhere, passphrase=text)
     cases.reject("salt-bit", good.but(public=flip(good.opening.public, 77)), passphrase=text)
     commitment = flip(good.opening.keys.commitment, 63)
     cases.reject("commitment-bit", good.but(commitment=commitment), passphrase=text)
@@ -223,12 +236,14 @@ def jpeg_cases(cases):
         Image.fromarray(samples).save(buffer, "JPEG", quality=85, subsampling=2, **options)
         cover = open_cover(buffer.getvalue())
         n = cover.elements.size
-        key = keys.SharedKey(crypto.key_input(text, FINGERPRINT, None))
+        secret = keys.SharedKey(crypto.key_input(text, FINGERPRINT, None))
+        key = secret.at(cover.salt(cover.elements))
         opening = key.begin(stream(name))
         zones = layout.Zones(n, len(opening.public))
         sealed = hiding.lock(plain(data), opening.keys, zones, cover.associated)
         stego = Stego(opening, *sealed, cover.shape)
         elements = stego.write_into(cover.elements, -1023, 1023)
+        assert cover.salt(elements) == key.picture
         cases.add_file(name, "ok", cover.encode(elements), data, passphrase=text)
     sealed = hiding.lock(plain(data), opening.keys, zones, layout.associated_data(*cover.shape))
     elements = Stego(opening, *sealed, cover.shape).write_into(cover.elements, -1023, 1023)

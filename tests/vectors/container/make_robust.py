@@ -1,4 +1,4 @@
-"""Write the vectors of robust containers.  They are frozen as those of `make.py` are.
+"""Generator of the vectors of robust containers.  They are frozen as those of `make.py` are.
 
     python tests/vectors/container/make_robust.py
 
@@ -40,9 +40,9 @@ def draw(length):
 
 
 def stage_of(channel):
-    derive = SharedKey(crypto.key_input(PASSPHRASE, FINGERPRINT)).channel_keys
+    secret = SharedKey(crypto.key_input(PASSPHRASE, FINGERPRINT))
     precover = transform.press(photo(), channel.quality, 0, 2.0)
-    return embedding.prepare(precover, channel.reading, derive)
+    return embedding.prepare(precover, channel.reading, lambda salt: secret.at(salt).channel_keys())
 
 
 def flip(data, *places):

@@ -1,0 +1,86 @@
+"""Detection of stegos for a channel, with the features and the protocol of `jpeg_detect.py`.
+
+    python benchmarks/robust_detect.py FOLDER [--channel any] [--photos 100] [--payload 258]
+                                       [--scenes 2] [--json PATH]
+
+FOLDER holds photos, each of them embedded in once, whole.  Cover is the JPEG file that the program
+made before anything was hidden; scenes of 512 x 512 are cut from both at the same places, in steps
+of a block, so that a scene carries its share of the message.  Photos that are refused do not count.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from jpeg_detect import DIMENSION, dctr, in_words, luma
+from robust import SUFFIXES
+from stc_common import machine
+
+import deephide
+from deephide.container import crypto
+from deephide.lab.protocol import judge_features, judge_nothing
+
+SIDE = 512
+
+
+def scenes(plane, count):
+    """Return up to so many scenes of an image, as far apart as it allows."""
+    height, width = plane.shape
+    if min(height, width) < SIDE:
+        return []
+    corners = [(0, 0), (height - SIDE, width - SIDE)] if count > 1 else [(0, 0)]
+    corners = [(8 * (top // 8), 8 * (left // 8)) for top, left in corners]
+    return [plane[top : top + SIDE, left : left + SIDE] for top, left in dict.fromkeys(corners)]
+
+
+def measure(options):
+    """Return the report."""
+    chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    plain, hidden, groups, refused = [], [], [], 0
+    for number, path in enumerate(chosen[: options.photos]):
+        secret = np.random.default_rng(number).bytes(options.payload)
+        try:
+            found = deephide.embed(
+                secret, path, f"key {number}", codec="file", channel=options.channel
+            )
+        except deephide.CapacityError:
+            refused += 1
+            continue
+        quality = found.channel.quality
+        for rows, raw in ((plain, found.channel.cover), (hidden, found.file)):
+            rows += [dctr(scene, quality) for scene in scenes(luma(raw), options.scenes)]
+        groups += [number] * (len(plain) - len(groups))
+        print(f"{number + 1} of {len(chosen)}: {len(plain)} scenes", file=sys.stderr, flush=True)
+    plain, hidden, groups = np.array(plain), np.array(hidden), np.array(groups)
+    return {
+        "machine": machine(),
+        "channel": options.channel,
+        "payload": options.payload,
+        "photos": int(np.unique(groups).size),
+        "refused": refused,
+        "scenes": len(plain),
+        "nothing": in_words(judge_nothing(plain, groups, 1, DIMENSION)),
+        "stegos": in_words(judge_features(plain, hidden, groups, 1, DIMENSION)),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument("--channel", default="any")
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--payload", type=int, default=258)
+    parser.add_argument("--scenes", type=int, default=2, choices=(1, 2), help="of each photo")
+    parser.add_argument("--json", metavar="PATH")
+    options = parser.parse_args()
+    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
+    text = json.dumps(measure(options), indent=1)
+    if options.json:
+        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Strong mode: stegos that survive resizing, cropping and other codecs too, plain to detectors."""
