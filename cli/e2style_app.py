@@ -16,6 +16,7 @@ from cli import (
     e2style_edit,
     e2style_evaluate,
     e2style_models,
+    e2style_sample,
     e2style_tasks,
 )
 from cli.completion import add_completion
@@ -33,6 +34,7 @@ __all__ = [
     "e2style_edit",
     "e2style_evaluate",
     "e2style_models",
+    "e2style_sample",
     "e2style_tasks",
     "main",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli.batch import CODES, Item, batch_options, items, run
-from cli.e2style_faces import Faces, device_option, face_options
+from cli.e2style_faces import Faces, device_option, face_options, generator_option
 from cli.e2style_group import app
 from cli.inputs import reject_inputs
 from cli.options import model_option
@@ -62,6 +62,7 @@ def invert(
     examples=("e2style synthesize face.safetensors -o face.png", "e2style synthesize codes -o out"),
 )
 @batch_options
+@generator_option
 @device_option
 @model_option
 def synthesize(
@@ -69,11 +70,12 @@ def synthesize(
     inputs: tuple[str, ...],
     output: str,
     force: bool,
+    generator: str | None,
     model: str | None,
     device: str,
 ) -> None:
     """Generate the faces of codes."""
-    faces = Faces(model, device, "none")
+    faces = Faces(model, device, "none", generator, terminal)
 
     def work(item: Item) -> bytes:
         found = faces.read(item)
@@ -92,6 +94,15 @@ def synthesize(
 )
 @click.option("--positive", metavar="PATH", help="Input: faces, or codes, with the attribute.")
 @click.option("--negative", metavar="PATH", help="Input: faces, or codes, without it.")
+@click.option(
+    "--labels", metavar="PATH", help="Input: instead of two sets, a CSV with a row for each image."
+)
+@click.option(
+    "--attribute",
+    metavar="COLUMN",
+    help="Input: column of --labels: yes and no, or numbers, whose thirds are compared.",
+)
+@click.option("--data", metavar="PATH", help="Input: faces, or codes, that --labels speaks of.")
 @click.option(
     "--sefa",
     type=click.IntRange(min=1),
@@ -139,6 +150,9 @@ def direction(
     terminal: Terminal,
     positive: str | None,
     negative: str | None,
+    labels: str | None,
+    attribute: str | None,
+    data: str | None,
     sefa: int | None,
     components: int | None,
     output: str,
@@ -159,8 +173,13 @@ def direction(
     from e2style.applications import directions
 
     alone = sefa is None and components is None
-    if alone and not (positive and negative):
-        raise click.UsageError("--positive and --negative are both needed, or --sefa N")
+    labelled = bool(labels and attribute and data)
+    if any((labels, attribute, data)) and not labelled:
+        raise click.UsageError("--labels, --attribute and --data go together")
+    if alone and not labelled and not (positive and negative):
+        raise click.UsageError(
+            "--positive and --negative are both needed, or --labels, or --sefa N"
+        )
     if components and not positive:
         raise click.UsageError("--components needs the faces of --positive")
     target = Path(output)
@@ -173,7 +192,10 @@ def direction(
     elif components:
         found = directions.varied(faces.model, read(positive), rows, components)
     else:
-        sets = [read(each) for each in (positive, negative)]
+        if labelled:
+            sets = [read(data, some) for some in _labelled(labels, attribute, data)]
+        else:
+            sets = [read(each) for each in (positive, negative)]
         found = [directions.learn(target.stem, faces.model, *sets, method=method, rows=rows)]
     apart = [directions.load_direction(other, faces.model) for other in others]
     found = [directions.orthogonal(each, apart) for each in found] if apart else found
@@ -189,13 +211,13 @@ def direction(
     terminal.result(output, {"output": output, "directions": [each.name for each in found]})
 
 
-def _reader(terminal: Terminal, faces: Faces) -> Callable[[str | None], Any]:
+def _reader(terminal: Terminal, faces: Faces) -> Callable[..., Any]:
     from deephide.errors import InputImageError
     from e2style.checkpoints.codes import joined
     from e2style.errors import DataError
 
-    def read(path: str | None) -> Any:
-        found = items([path or ""], codes=True)
+    def read(path: str | None, some: list[Item] | None = None) -> Any:
+        found = items([path or ""], codes=True) if some is None else some
         codes, skipped = [], 0
         with terminal.bar("inverting", "pictures") as progress:
             for done, item in enumerate(found, start=1):
@@ -211,3 +233,12 @@ def _reader(terminal: Terminal, faces: Faces) -> Callable[[str | None], Any]:
         return joined(codes)
 
     return read
+
+
+def _labelled(labels: Any, attribute: Any, data: Any) -> tuple[list[Item], list[Item]]:
+    """Inputs with an attribute, and inputs without it."""
+    from e2style.applications.labels import read_labels, sides
+
+    known = {item.name: item for item in items([data], codes=True)}
+    positive, negative = sides(read_labels(labels, attribute), known)
+    return [known[name] for name in positive], [known[name] for name in negative]

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from cli.batch import CODES, Item, batch_options, run
-from cli.e2style_faces import Faces, Found, face_options, one, paste_option
+from cli.e2style_faces import (
+    Faces,
+    Found,
+    face_options,
+    generator_option,
+    one,
+    paste_option,
+)
 from cli.e2style_group import app
 from cli.program import command
 from cli.render import Terminal
@@ -61,6 +68,7 @@ def _suffix(as_codes: bool) -> str:
 )
 @_codes_option
 @paste_option
+@generator_option
 @face_options
 def edit(
     terminal: Terminal,
@@ -73,6 +81,7 @@ def edit(
     preset: str | None,
     as_codes: bool,
     paste_back: bool,
+    generator: str | None,
     model: str | None,
     device: str,
     face: int | str,
@@ -87,7 +96,7 @@ def edit(
     strengths = strengths or (1.0,)
     if paste_back and (as_codes or len(strengths) > 1):
         raise click.UsageError("--paste-back takes one picture, neither codes nor several")
-    faces = Faces(model, device, face)
+    faces = Faces(model, device, face, generator, terminal)
     chosen = directions.load_direction(direction, faces.model)
 
     def work(item: Item) -> bytes:
@@ -106,11 +115,16 @@ def edit(
     examples=(
         "e2style mix photo.jpg --style other.jpg -o mixed.png",
         "e2style mix faces --style other.jpg --rows 4-7 --strength 0.5 -o mixed",
+        "e2style mix photo.jpg --style-seed 7 -o mixed.png",
     ),
 )
 @batch_options
+@click.option("--style", metavar="PATH", help="Input: the face or code that gives the style.")
 @click.option(
-    "--style", required=True, metavar="PATH", help="Input: the face or code that gives the style."
+    "--style-seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Input: instead, a style that is drawn from a seed, as e2style sample does.",
 )
 @click.option("--rows", metavar="A-B", help="Input: rows of the code that the style gives.")
 @click.option(
@@ -129,18 +143,21 @@ def edit(
 )
 @_codes_option
 @paste_option
+@generator_option
 @face_options
 def mix(
     terminal: Terminal,
     inputs: tuple[str, ...],
     output: str,
     force: bool,
-    style: str,
+    style: str | None,
+    style_seed: int | None,
     rows: str | None,
     preset: str,
     strength: float,
     as_codes: bool,
     paste_back: bool,
+    generator: str | None,
     model: str | None,
     device: str,
     face: int | str,
@@ -148,10 +165,16 @@ def mix(
     """Give faces the colours and details of another (paper, Alg. 3)."""
     from e2style.applications import mixing
     from e2style.applications.rows import parse_rows
+    from e2style.applications.sampling import sample
 
-    faces = Faces(model, device, face)
+    if (style is None) == (style_seed is None):
+        raise click.UsageError("one of --style and --style-seed is needed")
+    faces = Faces(model, device, face, generator, terminal)
     taken = parse_rows(rows or mixing.MIX_PRESETS[preset], faces.model.n_codes)
-    given = faces.read(one(style)).codes[0]
+    if style is not None:
+        given = faces.read(one(style)).codes[0]
+    else:
+        given = sample(faces.model, [style_seed or 0])[0]
 
     def work(item: Item) -> bytes:
         found = faces.read(item)

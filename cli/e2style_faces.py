@@ -14,6 +14,7 @@ from cli.options import FaceType, model_option
 from deephide.errors import InputImageError
 
 if TYPE_CHECKING:
+    from cli.render import Terminal
     from e2style.data.align import Placement
     from e2style.model import InversionModel
 
@@ -23,6 +24,7 @@ __all__ = [
     "device_option",
     "face_option",
     "face_options",
+    "generator_option",
     "one",
     "paste_option",
 ]
@@ -49,12 +51,28 @@ class Faces:
     ----------
     model, device : as `e2style.load_model` takes them
     face : "auto", "largest", "none", or a number
+    generator : file of what generates images in place of the model's own generator, or None
+    terminal : is told which generator that is
     """
 
-    def __init__(self, model: str | None, device: str, face: int | str = "auto") -> None:
+    def __init__(
+        self,
+        model: str | None,
+        device: str,
+        face: int | str = "auto",
+        generator: str | None = None,
+        terminal: Terminal | None = None,
+    ) -> None:
         from e2style.checkpoints.loading import load_model
 
         self.model: InversionModel = load_model(model, device)
+        self.generating = self.model
+        if generator is not None:
+            from e2style.applications.second_generator import second_generator
+
+            self.generating, said = second_generator(generator, self.model)
+            if terminal is not None:
+                terminal.info(said)
         self._face = face
         self._detector: Any = None
         if face != "none":
@@ -142,7 +160,7 @@ class Faces:
         from e2style.images import side_by_side
         from e2style.inference.interface import generate
 
-        generated = generate(self.model, codes)
+        generated = generate(self.generating, codes)
         if paste_back:
             if found.photo is None:
                 raise click.UsageError("--paste-back needs a photo, and codes come without one")
@@ -174,6 +192,17 @@ def paste_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--paste-back",
         is_flag=True,
         help="Output: put the face back into the photo that it came from.",
+    )(function)
+
+
+def generator_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --generate-with."""
+    return click.option(
+        "--generate-with",
+        "generator",
+        metavar="PATH",
+        help="Advanced: another generator of the same shape that generates the images of the "
+        "codes, or the offsets that e2style tune wrote.",
     )(function)
 
 

@@ -12,6 +12,7 @@ from e2style.errors import ConfigError
 TRUNKS = ("irse", "idgi")
 HEADS = ("pooled", "conv", "shrinking")
 PICTURE_TERMS = ("l2", "lpips", "identity", "parsing", "segmentation")
+FITS = ("stretch", "letterbox", "crop")
 MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
 
@@ -245,6 +246,8 @@ class TrainConfig:
     shares: str = ""  # of the sets in a batch, as in "ffhq=0.6 studio=0.4"; empty: see `balance`
     augment: bool = False  # shift, scale and turn faces by a pixel or two, and change their colours
     flip: bool = True  # mirror half of the training pairs
+    fit: str = "stretch"  # of images that are not square; "letterbox" puts them between black bars,
+    # as StyleGAN2's generator of cars has them (512 x 384 in 512 x 512), "crop" takes the middle
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
     labels: int = 19  # classes of a label map
@@ -252,6 +255,7 @@ class TrainConfig:
 
     # Course of the training; a batch is what all processes and accumulation steps see together.
     images: int = 100_000  # training length; progress is counted in images
+    epochs: int = 0  # > 0: so many times the images of `data`, in place of `images`
     batch: int = 16
     accumulate: int = 1  # parts that a batch is seen in, one after the other, to save memory
     optimizer: str = "adam"  # "adam" or "ranger"
@@ -285,6 +289,7 @@ class TrainConfig:
             ("schedule", ("cosine", "constant")),
             ("noise", ("random", "stored")),
             ("task", TASKS),
+            ("fit", FITS),
         ):
             if getattr(self, name) not in allowed:
                 choice = ", ".join(map(repr, allowed))
@@ -295,8 +300,13 @@ class TrainConfig:
         )  # fmt: skip
         _at_least(
             0, "", self, "generator_lr", "clip", "ema_images", "warmup_images", "workers", "seed",
-            "threads", "side", "hold_out", "progressive_start", "progressive_images",
+            "threads", "side", "hold_out", "epochs", "progressive_start", "progressive_images",
         )  # fmt: skip
+        if self.compile and self.precision == "bf16":
+            raise ConfigError(
+                "compile: what torch.compile makes of the generator in bf16 was seen to give NaN; "
+                "set precision to 'fp32' or 'fp16', or leave compile out"
+            )
         if not 0 < self.step_low <= self.step_high:
             raise ConfigError(
                 f"step_low: got {self.step_low}, must be positive and at most step_high"

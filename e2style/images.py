@@ -65,3 +65,14 @@ def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
         strip.paste(image, (left, 0))
         left += image.width
     return strip
+
+
+def grid(images: Sequence[Image.Image], columns: int | None = None) -> Image.Image:
+    """Images of one size in rows, as square as can be without `columns`."""
+    across = columns or max(1, round(len(images) ** 0.5 + 0.49))
+    across = min(across, len(images))
+    width, height = images[0].size
+    whole = Image.new("RGB", (across * width, -(-len(images) // across) * height))
+    for k, image in enumerate(images):
+        whole.paste(image, (k % across * width, k // across * height))
+    return whole

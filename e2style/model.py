@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from e2style.config import InversionConfig
+from e2style.devices import exact
 from e2style.errors import DataError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
@@ -116,7 +117,7 @@ class InversionModel:
         ------
         DataError : another shape, or more stages than the model has
         """
-        with _single_thread(self.device):
+        with _single_thread(self.device), exact(self.device):
             codes = self.network.invert(images.to(self.device, torch.float32), stages)
         rows = self.config.generator.base_rows if self.config.generator.base_side else self.n_codes
         if self.quantizers and rows < self.n_codes:
@@ -135,7 +136,7 @@ class InversionModel:
         wanted = (self.n_codes, self.config.generator.style_dim)
         if codes.ndim != 3 or tuple(codes.shape[1:]) != wanted:
             raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
-        with _single_thread(self.device):
+        with _single_thread(self.device), exact(self.device):
             return self.network.synthesize(codes.to(self.device, torch.float32))
 
 

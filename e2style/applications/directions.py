@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 FORMAT = "e2style-direction-1"
+VISIBLE = 0.1  # root mean square change of an image in [-1, 1] by a direction without a spread
+TURNS = 12
 FOLDER = Path(__file__).resolve().parents[1] / "weights" / "directions"
 METHODS = ("svm", "means")
 # What the released script does with its age.npy and smile.npy.
@@ -56,7 +58,7 @@ class Direction:
     ----------
     name : what changes along it
     vector : (n, 512) float32; added once, it moves a code by one standard deviation where codes
-        were at hand, else by a unit
+        were at hand, else so far that the image of the mean code changes by `VISIBLE`
     rows : of the code that it changes, as `parse_rows` reads them
     model : name of the model
     fingerprint : of the model, in hexadecimal; empty if the file does not say
@@ -131,8 +133,24 @@ def amplified(model: InversionModel, rows: str, count: int) -> list[Direction]:
     for number, unit in enumerate(sefa(model.network.generator, kept, count), start=1):
         vector = np.zeros((model.n_codes, len(unit)))
         vector[kept] = unit
-        found.append(_made(f"sefa-{number}", model, vector, rows, "closed form"))
+        length = _visible_length(model, vector)
+        found.append(_made(f"sefa-{number}", model, length * vector, rows, "closed form"))
     return found
+
+
+def _visible_length(model: InversionModel, vector: NDArray[np.float64]) -> float:
+    """Factor with which a vector changes the image of the mean code by `VISIBLE`."""
+    mean = model.network.w_avg.cpu()
+    step = torch.from_numpy(vector).float()
+    before = model.synthesize(mean[None])
+    factor = 1.0
+    for _ in range(TURNS):
+        moved = model.synthesize((mean + factor * step)[None])
+        change = float((moved - before).square().mean().sqrt())
+        if not change > 0 or abs(change / VISIBLE - 1) < 0.05:
+            break
+        factor *= min(max(VISIBLE / change, 0.1), 10.0)
+    return factor
 
 
 def varied(

@@ -23,9 +23,12 @@ def mix(content: Code, style: Code, rows: slice, strength: float = 1.0) -> Code:
     ----------
     content, style : (..., n, 512)
     rows : that come from the style; see `parse_rows`
-    strength : 0 leaves the content, 1 takes the style
+    strength : 0 leaves the content, 1 takes the style, each to the last bit
     """
     mixed = content.copy()
+    if strength == 1:
+        mixed[..., rows, :] = style[..., rows, :]
+        return mixed
     mixed[..., rows, :] += np.float32(strength) * (style - content)[..., rows, :]
     return mixed
 

@@ -72,7 +72,9 @@ class Archive:
             self._zip.close()
 
 
-def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) -> Array:
+def decode(
+    data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False, fit: str = "stretch"
+) -> Array:
     """Image bytes -> (side, side, 3), or (side, side) for "L" and "labels", uint8.
 
     Label maps take the nearest label, since an average of two class numbers is a third class.
@@ -84,6 +86,7 @@ def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) 
     mode : "RGB", "L" or "labels"
     by_area : resize images by averaging areas down and bicubically up, not with an antialiased
         bilinear filter
+    fit : of an image that is not square, one of `FITS`
 
     Raises
     ------
@@ -93,8 +96,9 @@ def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) 
         if mode == "labels":
             # A palette image holds class numbers, which a conversion would turn into grays.
             image = opened if opened.mode in {"L", "P"} else opened.convert("L")
+            image = _squared(image, fit)
             return np.array(image.resize((side, side), Image.Resampling.NEAREST))
-        image = opened.convert(mode)
+        image = _squared(opened.convert(mode), fit)
     if image.size != (side, side):
         method = Image.Resampling.BILINEAR
         if by_area:
@@ -102,6 +106,23 @@ def decode(data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False) 
             method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
         image = image.resize((side, side), method)
     return np.array(image)
+
+
+def _squared(image: Image.Image, fit: str) -> Image.Image:
+    """Square image; one that is to be stretched stays as it is."""
+    width, height = image.size
+    if fit == "stretch" or width == height:
+        return image
+    if fit == "crop":
+        side = min(image.size)
+        left, top = (width - side) // 2, (height - side) // 2
+        return image.crop((left, top, left + side, top + side))
+    side = max(image.size)
+    whole = Image.new(image.mode, (side, side))  # black, or class 0
+    if image.mode == "P":
+        whole.putpalette(image.getpalette() or [])
+    whole.paste(image, ((side - width) // 2, (side - height) // 2))
+    return whole
 
 
 def photo(data: bytes) -> Image.Image:

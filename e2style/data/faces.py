@@ -28,6 +28,7 @@ class FaceSet:
     every : take every n-th member only
     hold_out : > 0 leaves out every n-th of these, which `every=n` takes
     limit : take at most so many of these, evenly spread; None means all
+    fit : of images that are not square; see `e2style.data.archive.decode`
 
     Attributes
     ----------
@@ -50,6 +51,7 @@ class FaceSet:
         every: int = 1,
         hold_out: int = 0,
         limit: int | None = None,
+        fit: str = "stretch",
     ) -> None:
         self.names: list[str] = []
         self.skipped: list[str] = []
@@ -61,7 +63,7 @@ class FaceSet:
         count = len(names) if limit is None else min(limit, len(names))
         for name in (names[k] for k in evenly(len(names), count)):
             try:
-                decoded.append(decode(archive.read(name), side, by_area=True))
+                decoded.append(decode(archive.read(name), side, by_area=True, fit=fit))
             except UNREADABLE as error:
                 log.warning("%s is skipped: %s", name, why(error))
                 self.skipped.append(name)

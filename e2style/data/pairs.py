@@ -131,10 +131,11 @@ class PairSet:
 
     def _read(self, name: str, rng: np.random.Generator) -> tuple[Array, Array]:
         config = self.config
-        target = decode(self._targets.read(name), self.side)
+        target = decode(self._targets.read(name), self.side, fit=config.fit)
         if self._sources is not None:
             mode = {"sketch": "L", "segmentation": "labels"}.get(config.task, "RGB")
-            source = decode(self._sources.read(self._paired[name]), self.side, mode)
+            data = self._sources.read(self._paired[name])
+            source = decode(data, self.side, mode, fit=config.fit)
             if mode == "labels" and source.max() >= config.labels:
                 raise ValueError(f"label {source.max()}, allowed are 0 to {config.labels - 1}")
         else:

@@ -26,7 +26,8 @@ from e2style.errors import DataError
 from e2style.evaluation.methods import Found, Inverter
 from e2style.evaluation.sets import order0_entropy
 from e2style.images import as_compared
-from e2style.metrics.features import FeatureMetrics, FrechetDistance
+from e2style.metrics.distributions import FeatureDistances
+from e2style.metrics.features import FeatureMetrics
 from e2style.metrics.images import Images, Values, mse, psnr, ssim
 from e2style.metrics.spread import Mean, mean_of
 from e2style.models.counting import count_parameters
@@ -47,6 +48,8 @@ TITLES = {
     "ids_dlib": "IDS, dlib ResNet (not CurricularFace)",
     "ids_mobileface": "IDS, MobileFaceNet (not CurricularFace)",
     "fid": "FID",
+    "kid": "KID",
+    "frechet_lite0": "Fréchet distance, EfficientNet-lite0 (not FID)",
     "bits": "bits an image under the model's tables",
     "order0_bits": "bits an image, order-0 entropy of its integers",
 }
@@ -94,6 +97,7 @@ def measure(
     quantizer: Quantizer | None = None,
     side: int = SIDE,
     limit: int | None = None,
+    fit: str = "stretch",
     batch: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
@@ -107,6 +111,7 @@ def measure(
     quantizer : codes are rounded as they would be sent; None: they are not
     side : at which images are compared
     limit : at most so many, evenly spread; None means all
+    fit : of images that are not square; see `e2style.data.archive.decode`
     batch : images at a time
     progress : called with (done, total)
 
@@ -117,19 +122,17 @@ def measure(
     archive = Archive(data)
     names = [archive.names[k] for k in evenly(len(archive.names), _count(archive, limit))]
     groups = dict(zip(names, groups_of(Path(data), names), strict=True))
-    distance = FrechetDistance(metrics.inception) if metrics.inception is not None else None
+    distances = {key: FeatureDistances(network) for key, network in metrics.sets.items()}
     rows: list[dict[str, Any]] = []
     skipped: list[str] = []
     kept: dict[str, tuple[Images, Images]] = {}
     for start in range(0, len(names), batch):
-        read, originals = _read(archive, names[start : start + batch], side, skipped)
+        read, originals = _read(archive, names[start : start + batch], side, skipped, fit)
         if read:
             generated, bits = reconstruct(inverter, originals, quantizer)
             values = compare(originals, generated, metrics, _device(inverter)) | bits
-            if distance is not None:
-                distance.add(
-                    *(_planes(stack).to(_device(inverter)) for stack in (originals, generated))
-                )
+            for distance in distances.values():
+                distance.add(*(_planes(stack) for stack in (originals, generated)))
             if len(names) <= KEPT:
                 kept |= dict(zip(read, zip(originals, generated, strict=True), strict=True))
             for k, name in enumerate(read):
@@ -142,7 +145,7 @@ def measure(
     def pair(name: str) -> tuple[Images, Images]:
         if name in kept:
             return kept[name]
-        _, originals = _read(archive, [name], side, [])
+        _, originals = _read(archive, [name], side, [], fit)
         generated, _ = reconstruct(inverter, originals, quantizer)
         return originals[0], generated[0]
 
@@ -151,9 +154,10 @@ def measure(
 
     means = {key: mean_of([row[key] for row in rows]) for key in rows[0] if key in TITLES}
     missing = dict(metrics.missing)
-    if distance is not None:
-        value = distance.value()
-        means["fid"] = Mean(value, np.nan, np.nan, len(rows))
+    for key, distance in distances.items():
+        means[key] = Mean(distance.frechet(), np.nan, np.nan, len(rows))
+    if "fid" in distances:
+        means["kid"] = distances["fid"].kernel()
     if quantizer is None:
         missing |= dict.fromkeys(("bits", "order0_bits"), "the codes were not rounded")
     return Evaluation(
@@ -166,6 +170,7 @@ def measure(
             "pictures": len(rows),
             "skipped": len(skipped),
             "side": side,
+            "fit": fit,
         },
         means=means,
         missing=missing,
@@ -255,13 +260,13 @@ def _planes(images: Images) -> Tensor:
 
 
 def _read(
-    archive: Archive, names: list[str], side: int, skipped: list[str]
+    archive: Archive, names: list[str], side: int, skipped: list[str], fit: str
 ) -> tuple[list[str], Images]:
     """Names that can be decoded and their images; the others join `skipped`."""
     read, decoded = [], []
     for name in names:
         try:
-            decoded.append(decode(archive.read(name), side, by_area=True))
+            decoded.append(decode(archive.read(name), side, by_area=True, fit=fit))
         except UNREADABLE as error:
             log.warning("%s is skipped: %s", name, why(error))
             skipped.append(name)

@@ -1,4 +1,4 @@
-"""Metrics that need other people's weights: LPIPS, identity similarity, FID.
+"""Metrics that need other people's weights: LPIPS, identity similarity, FID and KID.
 
 What is missing is named with the file that it needs, and never replaced: another network is
 another metric, under its own name.
@@ -9,13 +9,13 @@ another metric, under its own name.
 | ids            | CurricularFace_Backbone.pth                                 |
 | ids_dlib       | dlib_resnet.npz                                             |
 | ids_mobileface | mobilefacenet.npz                                           |
-| fid            | pt_inception-2015-12-05-6726825d.pth, or torch-fidelity's   |
+| fid, kid       | pt_inception-2015-12-05-6726825d.pth, or torch-fidelity's   |
+| frechet_lite0  | efficientnet-lite0-57934424.pth, or its package             |
 """
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,10 +24,9 @@ from torch import Tensor, nn
 
 from e2style.checkpoints.kinds import KINDS, find_file
 from e2style.checkpoints.networks import load_lpips, load_network, load_state
-from e2style.errors import CheckpointError, ConfigError
+from e2style.errors import CheckpointError
+from e2style.losses.efficientnet import EfficientNetLite0, load_efficientnet
 from e2style.models.mobilefacenet import MobileFaceNet
-
-log = logging.getLogger(__name__)
 
 Pair = Callable[[Tensor, Tensor], Tensor]
 
@@ -39,7 +38,6 @@ NETWORKS = {
     "ids_mobileface": "mobilefacenet",
     "fid": "inception",
 }
-FEW = 2048  # images; below this number the covariance of FID is singular
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +47,13 @@ class FeatureMetrics:
     Attributes
     ----------
     pairs : from images B 3 S S in [-1, 1], twice, to B values; by key
-    inception : network of FID, or None
+    sets : from images B 3 S S uint8 to features B D, for distances of whole sets; "fid", which
+        gives "kid" as well, and "frechet_lite0"
     missing : by key, what is needed
     """
 
     pairs: dict[str, Pair]
-    inception: nn.Module | None
+    sets: dict[str, nn.Module]
     missing: dict[str, str]
 
 
@@ -72,7 +71,7 @@ def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
     """
     pairs: dict[str, Pair] = {}
     missing: dict[str, str] = {}
-    inception = None
+    sets: dict[str, nn.Module] = {}
     for key, kind in NETWORKS.items():
         path = None if folder is None else find_file(folder, kind)
         if path is None:
@@ -81,10 +80,29 @@ def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
         elif key == "lpips":
             pairs[key] = load_lpips(path, device=device)
         elif key == "fid":
-            inception = _loaded(path, device, kind)
+            sets[key] = _loaded(path, device, kind)
         else:
             pairs[key] = _similarity(_recogniser(kind, path, device))
-    return FeatureMetrics(pairs, inception, missing)
+    if "fid" in missing:
+        missing["kid"] = missing["fid"]
+    try:
+        sets["frechet_lite0"] = PooledLite0(load_efficientnet(folder or "")).to(device)
+    except CheckpointError as error:
+        missing["frechet_lite0"] = str(error)
+    return FeatureMetrics(pairs, sets, missing)
+
+
+class PooledLite0(nn.Module):
+    """Means of EfficientNet-lite0's last features: B 3 S S uint8 -> B 320."""
+
+    def __init__(self, network: EfficientNetLite0) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images B 3 S S uint8 -> features B 320."""
+        features: Tensor = self.network(images.float() / 127.5 - 1)[-1]
+        return features.mean((2, 3))
 
 
 def _loaded(path: Path, device: str, kind: str) -> nn.Module:
@@ -106,39 +124,3 @@ def _recogniser(kind: str, path: Path, device: str) -> Callable[[Tensor], Tensor
 
 def _similarity(embed: Callable[[Tensor], Tensor]) -> Pair:
     return lambda a, b: (embed(a) * embed(b)).sum(1)
-
-
-class FrechetDistance:
-    """FID between two sets of images, collected batch by batch (Heusel et al. 2017).
-
-    Parameters
-    ----------
-    inception : images B 3 S S uint8 -> features B 2048
-
-    Raises
-    ------
-    ConfigError : torchmetrics is not installed
-    """
-
-    def __init__(self, inception: nn.Module) -> None:
-        try:
-            from torchmetrics.image.fid import FrechetInceptionDistance
-        except ImportError as error:
-            raise ConfigError(
-                "FID needs torchmetrics; install the extra: pip install 'deephide[train]'"
-            ) from error
-        self._metric = FrechetInceptionDistance(feature=inception)
-
-    def add(self, originals: Tensor, generated: Tensor) -> None:
-        """Take in images B 3 S S uint8 of both sets."""
-        self._metric.update(originals, real=True)
-        self._metric.update(generated, real=False)
-
-    def value(self) -> float:
-        """The distance so far; NaN with fewer than two images."""
-        count = int(self._metric.real_features_num_samples)
-        if count < 2:
-            return float("nan")
-        if count < FEW:
-            log.warning("FID of %d images is biased upwards; its covariance needs %d", count, FEW)
-        return float(self._metric.compute())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from e2style.errors import ConfigError
 
@@ -45,6 +46,16 @@ def psnr(a: Images, b: Images) -> Values:
     Equal images have an infinite one; here it ends at 138 dB.
     """
     return decibels(np.maximum(mse(a, b) * 127.5**2, LEAST_ERROR))
+
+
+def psnr_of(a: Image.Image, b: Image.Image) -> float:
+    """PSNR of two images at the side of the smaller one, averaged areas."""
+    side = min(a.width, b.width)
+    stacks = (
+        np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BOX))[None]
+        for image in (a, b)
+    )
+    return float(psnr(*stacks)[0])
 
 
 def ssim(a: Images, b: Images) -> Values:

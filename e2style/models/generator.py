@@ -23,9 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.config import GeneratorConfig
+from e2style.devices import without_autocast
 from e2style.models.base import LinearBase
 from e2style.models.ops import (
     EqualLinear,
+    limited,
     modulated_conv,
     scaled_leaky_relu,
     styled_conv,
@@ -50,10 +52,15 @@ class ModulatedConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Convolve B I H W under the code B 512."""
-        style = self.modulation(w)
         return modulated_conv(
-            x, self.weight * self.scale, style, demodulate=self.demodulate, up=self.up
+            x, self.weight * self.scale, self.style(w), demodulate=self.demodulate, up=self.up
         )
+
+    def style(self, w: Tensor) -> Tensor:
+        """Factors of the input channels, B I, in float32 under autocast too."""
+        with without_autocast(w.device):
+            style: Tensor = self.modulation(w.to(self.modulation.weight.dtype))
+        return style
 
 
 class StyledConv(nn.Module):
@@ -71,11 +78,11 @@ class StyledConv(nn.Module):
         """Features B I H W and code B 512 -> features B O side side."""
         if styled_conv_is_quicker(x, self.conv.weight):
             weight = self.conv.weight * self.conv.scale
-            noise, style = self.noise_gain * self.noise, self.conv.modulation(w)
+            noise, style = self.noise_gain * self.noise, self.conv.style(w)
             return styled_conv(x, weight, style, noise, self.bias, up=self.conv.up)
         y = self.conv(x, w)
         y = y + (self.noise_gain * self.noise).to(y.dtype)
-        return scaled_leaky_relu(y + self.bias.to(y.dtype)[None, :, None, None])
+        return limited(scaled_leaky_relu(y + self.bias.to(y.dtype)[None, :, None, None]))
 
 
 class ToRGB(nn.Module):
@@ -89,11 +96,11 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Features B I H W -> B 3 H W, float32."""
         if len(x) == 1:  # the weight is smaller than the features
-            style = self.conv.modulation(w)[0].to(self.conv.weight.dtype)
+            style = self.conv.style(w)[0].to(self.conv.weight.dtype)
             own = self.conv.weight * (self.conv.scale * style)[None, :, None, None]
-            return F.conv2d(x, own.to(x.dtype)).float() + self.bias[None, :, None, None]
+            return limited(F.conv2d(x, own.to(x.dtype))).float() + self.bias[None, :, None, None]
         y: Tensor = self.conv(x, w)
-        return y.float() + self.bias[None, :, None, None]
+        return limited(y).float() + self.bias[None, :, None, None]
 
 
 class MappingNetwork(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from e2style.devices import without_autocast
 from e2style.models.ops import EqualLinear
 
 
@@ -49,7 +50,7 @@ class PooledHead(nn.Module):
         pooled = self.pool(self.norm(x)).float()
         # Codes are exact to float32 under autocast too. For small batches this is also the
         # quicker way: casting a weight of 58 million takes longer than one product with it.
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             # reshape, not view: the features may be channels_last.
             rows: Tensor = self.linear(pooled.reshape(len(x), -1))
         return rows.reshape(len(x), -1, self.dim)

@@ -2,22 +2,45 @@
 
 Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", Sec. 2 and
 appendix B. Two forms of each resampling step stand side by side: a literal reference
-(`*_reference`) and a polyphase form that computes the same with one ordinary convolution,
-which is what every device is fast at.
+(`*_reference`) and a polyphase form that computes the same with one ordinary convolution. CPUs are
+quickest at that; a GPU does better with a transposed convolution and a blur, which take half of the
+multiplications (`polyphase_is_quicker`).
+
+Demodulation is computed in float32, whatever autocast says: in bf16 the gradients of an identity
+loss lose their direction near convergence. In fp16 weights and styles are scaled to at most one
+first, and activations are limited to ±256 (Karras et al. 2020, ADA, appendix D.1).
 """
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from e2style.devices import autocast_type, without_autocast
+
 BLUR_TAPS = (1.0, 3.0, 3.0, 1.0)
+CLAMP = 256.0  # of activations in fp16
+_CONSTANTS: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
+
+
+def _constant(name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
+    """Small tensor of a name on the device and of the type of another, uploaded once.
+
+    It is made outside of inference mode, since otherwise nobody could train through it.
+    """
+    key = (name, like.device, like.dtype)
+    found = _CONSTANTS.get(key)
+    if found is None:
+        with torch.inference_mode(False), torch.no_grad():
+            found = make().to(like.device, like.dtype)
+        if type(found) is Tensor:  # none that a tracer has put in its place
+            _CONSTANTS[key] = found
+    return found
 
 
 def blur_kernel(gain: float = 1.0) -> Tensor:
@@ -56,19 +79,22 @@ def upsample(x: Tensor) -> Tensor:
     Each output row is (1/4, 3/4) of two neighbours; beyond the border stand zeros.
     """
     b, c, h, w = x.shape
-    rows = x.new_tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
-    phases = torch.einsum("ai,bj->abij", rows, rows).reshape(4, 1, 3, 3)
+    phases = _constant("upsample", x, _upsample_phases)
     y = F.conv2d(x.reshape(b * c, 1, h, w), phases, padding=1)
     return F.pixel_shuffle(y, 2).reshape(b, c, 2 * h, 2 * w)
 
 
-@functools.cache
-def _phase_matrix() -> NDArray[np.float32]:
+def _upsample_phases() -> Tensor:
+    """(4, 1, 3, 3) filters of the four places that a pixel becomes."""
+    rows = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+    return torch.einsum("ai,bj->abij", rows, rows).reshape(4, 1, 3, 3)
+
+
+def _phase_matrix() -> Tensor:
     """(9, 36) map from a 3x3 kernel to the four 3x3 phases of the blurred transposed one.
 
     A transposed 3x3 convolution followed by the 4x4 blur is a transposed 6x6 convolution;
-    its output phase a (per axis) sees the taps 4 + a, 2 + a and a. An array and not a tensor:
-    a tensor that is first made in inference mode could never be trained through.
+    its output phase a (per axis) sees the taps 4 + a, 2 + a and a.
     """
     taps = np.array(BLUR_TAPS) / 4  # per axis; the blur has gain 4
     axis = np.zeros((3, 2, 3))
@@ -77,8 +103,7 @@ def _phase_matrix() -> NDArray[np.float32]:
         for a in (0, 1):
             axis[i, a] = full[[4 + a, 2 + a, a]]
     phases = np.einsum("iax,jby->ijabxy", axis, axis).reshape(9, 36)
-    matrix: NDArray[np.float32] = phases.astype(np.float32)
-    return matrix
+    return torch.from_numpy(phases.astype(np.float32))
 
 
 def up_weight(weight: Tensor) -> Tensor:
@@ -93,7 +118,7 @@ def up_weight(weight: Tensor) -> Tensor:
     4O I 3 3, ordered for `pixel_shuffle`
     """
     o, i = weight.shape[:2]
-    matrix = torch.from_numpy(_phase_matrix()).to(weight)
+    matrix = _constant("phases", weight, _phase_matrix)
     phases = (weight.reshape(o * i, 9) @ matrix).reshape(o, i, 4, 9)
     return phases.transpose(1, 2).reshape(4 * o, i, 3, 3)
 
@@ -119,15 +144,47 @@ def modulated_conv(
     B O H W, or B O 2H 2W
     """
     k = weight.shape[-1]
+    half = computed_in(x) is torch.float16
+    with without_autocast(x.device):
+        style, weight = style.float(), weight.float()
+        if demodulate and half:
+            # The factors cancel in the demodulation, but for its epsilon.
+            style = style / style.abs().amax(1, keepdim=True).clamp_min(1e-8)
+            largest = weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-8)
+            weight = weight / (largest * math.sqrt(weight[0].numel()))
+        energy = style.square() @ weight.square().sum((2, 3)).t() if demodulate else None
     y = x * style.to(x.dtype)[:, :, None, None]
-    if up:
+    if not up:
+        y = F.conv2d(y, weight.to(y.dtype), padding=k // 2)
+    elif polyphase_is_quicker(x):
         y = F.pixel_shuffle(F.conv2d(y, up_weight(weight).to(y.dtype), padding=1), 2)
     else:
-        y = F.conv2d(y, weight.to(y.dtype), padding=k // 2)
-    if demodulate:
-        energy = style.float().square() @ weight.float().square().sum((2, 3)).t()
+        y = F.conv_transpose2d(y, weight.to(y.dtype).transpose(0, 1), stride=2)
+        y = blur(y)
+    if energy is not None:
         y = y * torch.rsqrt(energy + 1e-8).to(y.dtype)[:, :, None, None]
     return y
+
+
+def computed_in(x: Tensor) -> torch.dtype:
+    """Type that a convolution of a tensor is computed in, under autocast or without."""
+    return autocast_type(x.device) or x.dtype
+
+
+def limited(x: Tensor) -> Tensor:
+    """Activations, limited where they are in fp16, whose range is small."""
+    return x.clamp(-CLAMP, CLAMP) if x.dtype is torch.float16 else x
+
+
+def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Filter behind a stride-2 transposed convolution: B C 2H+1 2W+1 -> B C 2H 2W."""
+    taps = _constant("blur", x, lambda: blur_kernel(4.0)).expand(x.shape[1], 1, -1, -1)
+    return F.conv2d(x, taps, bias, padding=1, groups=x.shape[1])
+
+
+def polyphase_is_quicker(x: Tensor) -> bool:
+    """Whether upsampling is quickest as one convolution: on CPUs, where memory is slow."""
+    return x.device.type == "cpu"
 
 
 def styled_conv_is_quicker(x: Tensor, weight: Tensor) -> bool:
@@ -169,12 +226,11 @@ def styled_conv(
         own = (scaled * (norm * gain)).to(x.dtype)
         if up:
             y = F.conv_transpose2d(x[k : k + 1], own.transpose(0, 1), stride=2)
-            taps = blur_kernel(4.0).to(y).expand(len(own), 1, -1, -1)
-            y = F.conv2d(y, taps, shift.to(y.dtype), padding=1, groups=len(own))
+            y = blur(y, shift.to(y.dtype))
         else:
             y = F.conv2d(x[k : k + 1], own, shift.to(x.dtype), padding=1)
         drawn = noise if len(noise) == 1 else noise[k : k + 1]
-        parts.append(F.leaky_relu_(y.add_((drawn * gain).to(y.dtype)), 0.2))
+        parts.append(limited(F.leaky_relu_(y.add_((drawn * gain).to(y.dtype)), 0.2)))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

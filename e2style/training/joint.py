@@ -90,10 +90,10 @@ class JointWork:
         self.side = config.side or config.model.generator.size
         # Data: everything decoded once.
         seen = max(config.model.encoder.image_size, self.side)
-        self.faces = FaceSet(config.data, seen, hold_out=config.hold_out)
+        self.faces = FaceSet(config.data, seen, hold_out=config.hold_out, fit=config.fit)
         log.info("%d pictures, %d skipped", len(self.faces), len(self.faces.skipped))
         self.weights = self.faces.weights(balance=config.balance)
-        self.probe = FaceSet(config.validation, seen) if config.validation else None
+        self.probe = FaceSet(config.validation, seen, fit=config.fit) if config.validation else None
         # Networks; the initial weights come from the seed alone.
         torch.manual_seed(config.seed)
         network = InversionNetwork(config.model)
@@ -114,7 +114,9 @@ class JointWork:
             averaged = copy.deepcopy(coded).requires_grad_(False).eval()
         self.average: nn.Module = averaged
         self._shown = averaged.network
-        terms = Terms(load_losses(config.loss, config.feature_networks, networks), SHARES)
+        terms = Terms(
+            load_losses(config.loss, config.feature_networks, networks), SHARES, exact=True
+        )
         self.parts: dict[str, Any] = {}
         self.model: nn.Module = JointObjective(
             coded, terms.to(ranks.device), self.side, config.step_low, config.step_high

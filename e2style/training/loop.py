@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from e2style.config import TrainConfig
+from e2style.data.archive import Archive
 from e2style.errors import ConfigError
 from e2style.files import in_words, replacing
-from e2style.settings import to_dict
+from e2style.settings import from_dict, to_dict
 from e2style.training.kinds import work_of
 from e2style.training.optim import learning_rate, make_optimizer, update_average
 from e2style.training.ranks import Ranks, together
@@ -30,8 +34,9 @@ log = logging.getLogger(__name__)
 # the rate, leave its course as it was, up to the order of sums on other threads or devices.
 FREE_KEYS = {
     "images", "threads", "device", "workers", "keep", "snapshot_images", "report_images",
-    "validation_images",
+    "validation_images", "epochs",
 }  # fmt: skip
+LOOKED = 20  # batches whose numbers may wait on a device that is not the CPU
 WATCHED, EXPLODED = 100, 5.0  # batches of the mean that is watched, and by how much it may grow
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -65,6 +70,7 @@ def train(
     ConfigError : the folder holds a run of another config, or settings contradict each other
     CheckpointError, DataError : inputs cannot be used
     """
+    config = _lengthened(config)
     with together(config) as ranks:
         _check_claim(config, run)
         if config.threads:
@@ -74,6 +80,14 @@ def train(
             if ranks.first:
                 _claim(config, run)
             return _loop(config, run, work, ranks, progress)
+
+
+def _lengthened(config: TrainConfig) -> TrainConfig:
+    """Config whose `images` are those of its epochs, if it counts in epochs."""
+    if not config.epochs:
+        return config
+    count = sum(len(Archive(path).names) for path in config.data.split(os.pathsep))
+    return dataclasses.replace(config, images=config.epochs * count)
 
 
 def _loop(
@@ -88,8 +102,7 @@ def _loop(
     optimizer = make_optimizer(config, work.trained)
     scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "fp16")
     parts = {"model": work.trained, "average": work.average, "optimizer": optimizer}
-    parts |= {"scaler": scaler} if scaler.is_enabled() else {}
-    parts |= work.parts
+    parts |= ({"scaler": scaler} if scaler.is_enabled() else {}) | work.parts
     state = TrainingState(run, parts, config.keep)
     state.inherited = work.inherited
     state.resume()
@@ -109,7 +122,7 @@ def _loop(
             group["lr"] = group["factor"] * learning_rate(config, state.images)
         scaler.unscale_(optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)
-        watch.check(terms["total"], norm, state.images, skipped=scaler.get_scale() > 1)
+        watch.add(terms["total"], norm, state.images)
         scaler.step(optimizer)
         scaler.update()
         work.after_update(state.images)
@@ -118,21 +131,25 @@ def _loop(
 
         # Report, save, show.
         terms["norm"] = norm
-        values = ranks.sum(torch.stack([v.double() for v in terms.values()])) / ranks.world
+        values = ranks.sum(torch.stack([v.float() for v in terms.values()])) / ranks.world
         if stats:
-            stats.add(**dict(zip(terms, values.tolist(), strict=True)))
+            stats.add(list(terms), values)
         if progress and ranks.first:
             progress(state.images, config.images)
-        done = state.images >= config.images
+        done, saved = (
+            state.images >= config.images,
+            _passed(state.images, config.snapshot_images, config),
+        )
+        watch.look_if_due(scaler, now=done or saved or ranks.device.type == "cpu")
         if done or _passed(state.images, config.report_images, config):
             state.skipped |= ranks.union(work.skipped)
-            rate = (state.images - first) / (time.monotonic() - began)
             if stats:
+                rate = (state.images - first) / (time.monotonic() - began)
                 stats.report(state.images, images_per_second=rate, skipped=len(state.skipped))
         # Validate first: a stopped run goes on behind its snapshot, and would lose the row.
         if done or _passed(state.images, config.validation_images, config):
             _validate(work, stats, state.images)
-        if stats and _passed(state.images, config.snapshot_images, config):
+        if stats and saved:
             state.skipped |= work.skipped
             state.save()
             stats.grid(state.images, *work.columns())
@@ -153,6 +170,23 @@ class Watch:
     def __init__(self) -> None:
         self._mean = self._least = math.inf
         self._count = 0
+        self._waiting: list[tuple[Tensor, Tensor, int]] = []
+
+    def add(self, loss: Tensor, norm: Tensor, images: int) -> None:
+        """Keep the loss and the length of the gradient of a batch, on its device."""
+        self._waiting.append((loss.detach(), norm.detach(), images))
+
+    def look_if_due(self, scaler: torch.amp.GradScaler, *, now: bool) -> None:
+        """Check all that was added since the last look; errors as in `check`.
+
+        Numbers come from the device now and then: each time the host waits for it.
+        """
+        if self._waiting and (now or len(self._waiting) >= LOOKED):
+            skipped = scaler.is_enabled() and scaler.get_scale() > 1
+            pairs = torch.stack([torch.stack([a.float(), b.float()]) for a, b, _ in self._waiting])
+            for (loss, norm), (_, _, images) in zip(pairs.tolist(), self._waiting, strict=True):
+                self.check(loss, norm, images, skipped=skipped)
+            self._waiting.clear()
 
     def check(
         self, loss: Tensor | float, norm: Tensor | float, images: int, *, skipped: bool = False
@@ -231,12 +265,20 @@ def _check_claim(config: TrainConfig, run: Path) -> None:
         return  # a first start that failed claims nothing
     values = json.loads(json.dumps(to_dict(config)))
     try:
-        stored = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        stored = _with_defaults(json.loads((run / "config.json").read_text(encoding="utf-8")))
         changed = [k for k in values if k not in FREE_KEYS and stored.get(k) != values[k]]
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(f"run {run}: config.json is damaged: {in_words(error)}") from error
     if changed:
         raise ConfigError(f"run {run}: was started with another {changed[0]}; use a new folder")
+
+
+def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
+    """Stored config with the settings that have been added since, at their defaults."""
+    try:
+        return dict(json.loads(json.dumps(to_dict(from_dict(TrainConfig, stored)))))
+    except ConfigError:  # one that an older version had, which is compared as it is
+        return stored
 
 
 def _claim(config: TrainConfig, run: Path) -> None:

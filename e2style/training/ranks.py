@@ -74,7 +74,7 @@ class Ranks:
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.world > 1:
-            dist.barrier()
+            dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
 
     def parallel(self, module: nn.Module) -> nn.Module:
         """Wrap a module so that its gradients are averaged over the processes."""
@@ -110,7 +110,8 @@ def together(config: TrainConfig) -> Iterator[Ranks]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    on_gpu = device.type == "cuda"
+    dist.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
     try:
         yield Ranks(dist.get_rank(), world, device)
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -31,20 +32,31 @@ class RunLog:
         self.folder = folder
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._waiting: list[tuple[list[str], Tensor]] = []
         if self.path.exists():
             rows = [_row(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
             kept = [json.dumps(row) for row in rows if row and row["images"] <= images]
             self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._board = _tensorboard(folder)
 
-    def add(self, **values: float) -> None:
-        """Add one observation of each named number."""
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+    def add(self, names: list[str], values: Tensor) -> None:
+        """Add one observation of each named number; they stay on their device until a report."""
+        self._waiting.append((names, values.detach()))
+
+    def _collect(self) -> None:
+        """Fetch what was added since the last report, at once."""
+        if not self._waiting:
+            return
+        rows = torch.stack([values for _, values in self._waiting]).tolist()
+        for (names, _), row in zip(self._waiting, rows, strict=True):
+            for name, value in zip(names, row, strict=True):
+                self._sums[name] = self._sums.get(name, 0.0) + value
+                self._counts[name] = self._counts.get(name, 0) + 1
+        self._waiting.clear()
 
     def report(self, images: int, **extra: float) -> dict[str, float]:
         """Write the means since the last report as one JSON line."""
+        self._collect()
         row: dict[str, float] = {"images": images}
         row |= {name: self._sums[name] / self._counts[name] for name in self._sums} | extra
         self._sums.clear()

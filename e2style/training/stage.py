@@ -16,12 +16,14 @@ from torch.func import functional_call
 
 from e2style.config import TrainConfig
 from e2style.data.pairs import PairSet, ReadAhead
+from e2style.devices import uploaded
 from e2style.errors import ConfigError, DataError
 from e2style.losses.perceptual import LatentNormLoss
 from e2style.models.inversion import InversionNetwork, weightless
 from e2style.training.assemble import assemble
 from e2style.training.critic import CodeTerms, CriticTraining
 from e2style.training.feature_networks import load_losses
+from e2style.training.noise import normal
 from e2style.training.ranks import Ranks, share_batch_norms
 from e2style.training.state import load_weights
 from e2style.training.work import Terms, at_side, shown
@@ -177,13 +179,10 @@ class StageObjective(nn.Module):
     def _noise(self, places: Tensor) -> dict[str, Tensor]:
         """Noise maps B 1 r r by the name of their buffer, the same in whatever batch."""
         maps = dict(self.network.generator.named_buffers())
-        drawn: dict[str, list[Tensor]] = {name: [] for name in self.noise_maps}
-        for place in places.tolist() if drawn else ():
-            # A sample's noise must not depend on the device, nor on its neighbours.
-            source = torch.Generator().manual_seed((self.seed << 40) + place)
-            for name, found in drawn.items():
-                found.append(torch.randn(maps[name].shape[1:], generator=source))
-        return {name: torch.stack(found).to(maps[name]) for name, found in drawn.items()}
+        return {
+            name: normal(places, maps[name].shape[1:], seed=self.seed, stream=stream)
+            for stream, name in enumerate(self.noise_maps)
+        }
 
 
 class StageWork:
@@ -231,7 +230,7 @@ class StageWork:
         self.average: nn.Module = encoder
         if config.ema_images:
             self.average = copy.deepcopy(encoder).requires_grad_(False).eval()
-        terms = Terms(load_losses(config.loss, config.feature_networks, networks))
+        terms = Terms(load_losses(config.loss, config.feature_networks, networks), exact=True)
         terms.to(ranks.device)
         self.critic: CriticTraining | None = None
         if config.loss.adversarial or config.loss.delta:
@@ -276,7 +275,10 @@ class StageWork:
         step = len(places) * self.ranks.world
         following = range(places.start + step, places.stop + step)
         source, target = self.pairs.tensors(self.ahead.get(places, following))
-        return self._to(source), self._to(target), torch.tensor(places)
+        return self._to(source), self._to(target), self._places(places)
+
+    def _places(self, places: range) -> Tensor:
+        return torch.arange(places.start, places.stop, device=self.ranks.device)
 
     def after_update(self, images: int) -> None:
         """Let e4e's critic learn from the codes of the last batch."""
@@ -285,7 +287,7 @@ class StageWork:
 
     def _to(self, x: Tensor) -> Tensor:
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
-        return x.to(self.ranks.device, memory_format=layout)
+        return uploaded(x, self.ranks.device, layout)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

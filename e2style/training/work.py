@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from e2style.devices import autocast_type, without_autocast
+
 
 class Work(Protocol):
     """One kind of training; `e2style.training.kinds` lists them.
@@ -55,17 +57,27 @@ class Terms(nn.Module):
     ----------
     losses : from (generated, target) to a scalar
     shares : fraction of the batch that a loss looks at; those not named see all of it
+    exact : compare in float32, whatever autocast says; the gradient of an identity loss in bf16
+        has another direction near convergence
     """
 
     def __init__(
-        self, losses: Mapping[str, nn.Module], shares: Mapping[str, float] | None = None
+        self,
+        losses: Mapping[str, nn.Module],
+        shares: Mapping[str, float] | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
         super().__init__()
         self.losses = nn.ModuleDict(losses)
         self.shares = dict(shares or {})
+        self.exact = exact
 
     def forward(self, generated: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Images B 3 S S in [-1, 1], twice -> a scalar by name."""
+        if self.exact and autocast_type(generated.device) is not None:
+            with without_autocast(generated.device):
+                return self.forward(generated.float(), target.float())
         terms = {}
         for name, loss in self.losses.items():
             count = max(int(len(generated) * self.shares.get(name, 1.0)), 1)

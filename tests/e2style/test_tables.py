@@ -45,6 +45,7 @@ def _millions(shared, row, size):
 @pytest.mark.parametrize(("table", "number"), [("table1", "I"), ("table3", "III")])
 def test_full_rows_have_the_paper_s_sizes_and_settings(script, table, number):
     wanted = {row.row: row.millions for row in ROWS if row.table == number}
+    wanted["(d)+FPN"] = 98  # in the text
     shared, rows = script("inversion_tables"), script(table).ROWS
     assert {row.name for row in rows} <= set(wanted)
     for row in rows:
@@ -113,3 +114,29 @@ def test_a_small_table_is_trained_and_printed_again(script, faces_zip, tmp_path)
     assert same == rows
     figures = [line for line in text.splitlines() if not line.endswith(": 8 images")]
     assert again.splitlines() == figures
+
+
+@pytest.mark.parametrize(
+    ("rows", "need"), [(18, (9, 5)), (10, (3, 2)), (18, (1, 0)), (14, (13, 1))]
+)
+def test_the_split_that_the_search_finds_is_the_smallest_that_is_good_enough(script, rows, need):
+    search = script("search_split")
+    asked = []
+
+    def quality(split):
+        asked.append(split)
+        assert sum(split) == rows
+        deep, middle, _ = split
+        return (
+            0.6 - 0.05 * max(need[0] - deep, 0) - 0.05 * max(need[0] + need[1] - deep - middle, 0)
+        )
+
+    assert search.search(rows, quality) == (*need, rows - sum(need))
+    assert len(set(asked)) < 14  # not every split
+
+
+def test_each_split_of_the_search_is_an_encoder(script):
+    search, shared = script("search_split"), script("inversion_tables")
+    for split in ((18, 0, 0), (9, 9, 0), (9, 5, 4)):
+        config = shared.settings_of(search.row_of(split), _options("full"), GeneratorConfig(1024))
+        assert config.model.encoder.split == split[::-1]

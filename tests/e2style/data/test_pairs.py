@@ -315,3 +315,23 @@ def test_zip_and_folder_hold_the_same(tiny, tmp_path, faces_zip):
 def test_contradictory_settings_are_refused(tiny, changes):
     with pytest.raises(ConfigError):
         TrainConfig(**{"model": tiny, "stage": 1, "batch": 4} | changes)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "labels"])
+def test_images_that_are_not_square_are_fitted_as_asked(mode):
+    """StyleGAN2 has cars of 512 x 384 between black bars; they were squashed."""
+    picture = np.zeros((6, 8, 3), np.uint8) + 7
+    picture[:, :2] = 3
+    image = Image.fromarray(picture if mode == "RGB" else picture[..., 0])
+    file = io.BytesIO()
+    image.save(file, "PNG")
+
+    def fitted(side, fit):
+        found = decode(file.getvalue(), side, mode, fit=fit)
+        return found[..., 0] if mode == "RGB" else found
+
+    bars = fitted(8, "letterbox")
+    assert not bars[0].any() and not bars[7].any()
+    assert (bars[1:7] == picture[..., 0]).all()
+    assert (fitted(6, "crop") == picture[:, 1:7, 0]).all()
+    assert (fitted(8, "stretch")[:, 4:] == 7).all()

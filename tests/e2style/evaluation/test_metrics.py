@@ -11,7 +11,8 @@ from e2style.checkpoints.kinds import KINDS, read_feature_network
 from e2style.checkpoints.networks import load_network
 from e2style.errors import CheckpointError
 from e2style.images import as_compared
-from e2style.metrics.features import NETWORKS, FrechetDistance, load_metrics
+from e2style.metrics.distributions import FeatureDistances
+from e2style.metrics.features import NETWORKS, load_metrics
 from e2style.metrics.images import mse, psnr, ssim
 from e2style.metrics.spread import mean_of
 from e2style.models.inception import Inception, enlarge_as_tensorflow
@@ -136,31 +137,71 @@ def test_enlarging_samples_where_tensorflow_does():
     assert enlarge_as_tensorflow(x, 4)[0, 0, 0].tolist() == [0.0, 2.0, 4.0, 4.0]
 
 
-def test_the_frechet_distance_of_gaussians_is_its_formula(caplog):
-    class Coordinates(torch.nn.Module):
-        num_features = 2
+class Coordinates(torch.nn.Module):
+    """The first two samples of an image, as features."""
 
-        def forward(self, pictures):
-            return pictures[:, 0, 0, :2].float()
+    num_features = 2
 
+    def forward(self, pictures):
+        return pictures[:, 0, 0, :2].float()
+
+
+def _planes(values):
+    return torch.from_numpy(values)[:, None, None].expand(-1, 3, 1, -1).contiguous()
+
+
+@pytest.fixture(scope="module")
+def two_sets():
     rng = np.random.default_rng(0)
     a = np.clip(rng.normal((90, 110), (12, 20), (4000, 2)), 0, 255).astype(np.uint8)
     b = np.clip(rng.normal((100, 120), (6, 20), (4000, 2)), 0, 255).astype(np.uint8)
-    distance = FrechetDistance(Coordinates())
-    assert np.isnan(distance.value())
+    return a, b
+
+
+def test_the_frechet_distance_of_gaussians_is_its_formula(two_sets, caplog):
+    a, b = two_sets
+    distance = FeatureDistances(Coordinates())
+    assert np.isnan(distance.frechet())
+    assert np.isnan(distance.kernel().mean)
     for some in np.split(np.arange(4000), 4):
-        planes = (
-            torch.from_numpy(v[some])[:, None, None].expand(-1, 3, 1, -1).contiguous()
-            for v in (a, b)
-        )
-        distance.add(*planes)
+        distance.add(_planes(a[some]), _planes(b[some]))
     wanted = 10**2 + 10**2 + (12 - 6) ** 2
-    assert distance.value() == pytest.approx(wanted, rel=0.05)
+    assert distance.frechet() == pytest.approx(wanted, rel=0.05)
     assert not caplog.records
-    few = FrechetDistance(Coordinates())
-    few.add(*(torch.from_numpy(v[:9])[:, None, None].expand(-1, 3, 1, -1) for v in (a, b)))
-    assert few.value() > 0
+    few = FeatureDistances(torch.nn.Flatten())
+    few.add(_planes(a[:5]), _planes(b[:5]))
+    assert few.frechet() > 0
     assert "biased upwards" in caplog.text
+
+
+def test_both_distances_are_those_of_torchmetrics(two_sets):
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    a, b = (_planes(v[:600]) for v in two_sets)
+    ours = FeatureDistances(Coordinates())
+    ours.add(a, b)
+    theirs = [
+        FrechetInceptionDistance(feature=Coordinates()),
+        KernelInceptionDistance(feature=Coordinates(), subsets=1, subset_size=600),
+    ]
+    for metric in theirs:
+        metric.update(a, real=True)
+        metric.update(b, real=False)
+    assert ours.frechet() == pytest.approx(float(theirs[0].compute()), rel=1e-4)
+    assert ours.kernel().mean == pytest.approx(float(theirs[1].compute()[0]), rel=1e-4)
+
+
+def test_the_kernel_distance_of_many_images_is_drawn_from_a_seed(two_sets):
+    a, b = (_planes(v) for v in two_sets)
+    distance = FeatureDistances(Coordinates())
+    distance.add(a, b)
+    found = distance.kernel()
+    assert found == distance.kernel()
+    assert found.low < found.mean < found.high
+    same = FeatureDistances(Coordinates())
+    same.add(a, a.flip(0))
+    assert abs(same.kernel().mean) < 0.01 * found.mean
 
 
 def test_curricularface_loads_by_the_names_of_its_file(tmp_path):
@@ -203,5 +244,5 @@ def test_folders_of_weights_are_used(tmp_path):
     state = _inception_state()
     torch.save(state, tmp_path / KINDS["inception"].files[1])
     found = load_metrics(tmp_path)
-    assert isinstance(found.inception, Inception)
+    assert isinstance(found.sets["fid"], Inception)
     assert "fid" not in found.missing

@@ -4,7 +4,7 @@ import torch
 from e2style.config import GeneratorConfig
 from e2style.models.generator import Generator, StyledConv
 from e2style.models.ops import (
-    _phase_matrix,
+    _CONSTANTS,
     modulated_conv,
     modulated_conv_reference,
     styled_conv,
@@ -37,7 +37,7 @@ def test_polyphase_upsampling_equals_zero_insertion_and_filter():
 
 
 def test_training_works_after_inference_in_one_process():
-    _phase_matrix.cache_clear()
+    _CONSTANTS.clear()
     weight = torch.ones(1, 1, 3, 3, requires_grad=True)
     with torch.inference_mode():
         up_weight(torch.ones(1, 1, 3, 3))

@@ -193,3 +193,18 @@ def test_identity_and_parsing_losses_train(train_config, tmp_path):
 def test_snapshots_are_limited_in_number(trained):
     assert len(TrainingState.snapshots(trained)) == 2
     assert not list(trained.glob("*.partial"))
+
+
+def test_epochs_are_counted_in_images_of_the_data(train_config, tmp_path):
+    config = dataclasses.replace(train_config, epochs=1)
+    state = train(config, tmp_path / "run")
+    assert state.name == "state-000000012.pt"  # twelve images, one of them damaged
+
+
+def test_a_run_of_before_a_setting_was_added_goes_on(train_config, tmp_path):
+    run = tmp_path / "run"
+    train(dataclasses.replace(train_config, images=12), run)
+    stored = json.loads((run / "config.json").read_text())
+    del stored["fit"], stored["epochs"]
+    (run / "config.json").write_text(json.dumps(stored))
+    assert train(train_config, run).name == "state-000000024.pt"
