@@ -18,6 +18,7 @@ from cli import (
     deephide_lab,
     deephide_many,
     deephide_models,
+    deephide_pick,
     deephide_receive,
     deephide_several,
     deephide_survive,
@@ -55,6 +56,7 @@ __all__ = [
     "deephide_lab",
     "deephide_many",
     "deephide_models",
+    "deephide_pick",
     "deephide_receive",
     "deephide_several",
     "deephide_survive",
@@ -82,8 +84,8 @@ __all__ = [
     required=True,
     multiple=True,
     metavar="PATH",
-    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin. Given several "
-    "times, the photos share the secret.",
+    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin. Of a folder, "
+    "the best photo is taken. Given several times, the photos share the secret.",
 )
 @click.option(
     "--needed",
@@ -173,6 +175,8 @@ def embed(
             start,
         )
         return
+    if Path(carrier).is_dir():
+        carrier = _best_photo(terminal, carrier, hidden, keyed(options, secrets, model))
     photo = read_input(carrier, "carrier")
     if hygiene["keep_times"] and isinstance(photo, bytes):
         raise click.UsageError("--keep-times has no effect with a carrier that is no file")
@@ -222,6 +226,15 @@ def embed(
         terminal.result(forecast(result), fields)
     elif output != "-":
         terminal.result(output, fields)
+
+
+def _best_photo(terminal: Terminal, folder: str, hidden: str | bytes, options: EmbedOptions) -> str:
+    """Return the photo of a folder in which a secret is hardest to detect, and say which."""
+    from deephide.picking import choose
+
+    best, count = choose(folder, hidden, options)
+    terminal.info(f"took {best}, the best of {count} photos for this secret")
+    return str(best)
 
 
 def _warn_of_keys(terminal: Terminal, secrets: Secrets, codec: str) -> None:

@@ -13,7 +13,7 @@ from deephide.covers.jpeg_values import forbid_new_values
 from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "survey"]
+__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "noise_of", "survey"]
 
 COSTS = ("juniward", "uerd")
 
@@ -134,8 +134,8 @@ def survey(
     information, at = [], 0
     for plane in coefficients.planes():
         first, last = np.searchsorted(used, (at, at + plane.size))
-        variance = _variance(plane, used[first:last] - at) + 1.0 / 12.0
-        information.append(variance**-2)
+        found = noise_of(plane, used[first:last] - at) + 1.0 / 12.0
+        information.append(found**-2)
         at += plane.size
     return Prospect(
         cost_p1[used],
@@ -147,7 +147,8 @@ def survey(
     )
 
 
-def _variance(plane: NDArray[np.int16], places: NDArray[np.intp]) -> NDArray[np.float64]:
+def noise_of(plane: NDArray[np.int16], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the variance of the coefficients at some places of a plane, without rounding."""
     rows, columns = plane.shape[:2]
     blocks, modes = plane.reshape(-1, 64), places % 64
     row, column = places // 64 // columns, places // 64 % columns
