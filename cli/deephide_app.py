@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import (
-    deephide_doctor,
-    deephide_keys,
-    deephide_lab,
-    deephide_many,
-    deephide_models,
-    deephide_pick,
-    deephide_receive,
-    deephide_several,
-    deephide_survive,
-    deephide_ui,
-)
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
@@ -49,20 +38,25 @@ from cli.reports import (
 if TYPE_CHECKING:
     from deephide.options import EmbedOptions
 
-__all__ = [
-    "app",
-    "deephide_doctor",
-    "deephide_keys",
-    "deephide_lab",
-    "deephide_many",
-    "deephide_models",
-    "deephide_pick",
-    "deephide_receive",
-    "deephide_several",
-    "deephide_survive",
-    "deephide_ui",
-    "main",
-]
+__all__ = ["app", "main"]
+
+app.find_in(
+    {
+        "capacity": "cli.deephide_receive",
+        "compare": "cli.deephide_lab",
+        "doctor": "cli.deephide_doctor",
+        "embed-many": "cli.deephide_many",
+        "extract": "cli.deephide_receive",
+        "extract-many": "cli.deephide_many",
+        "keygen": "cli.deephide_keys",
+        "lab": "cli.deephide_lab",
+        "models": "cli.deephide_models",
+        "passphrase": "cli.deephide_keys",
+        "pick": "cli.deephide_pick",
+        "survive": "cli.deephide_survive",
+        "ui": "cli.deephide_ui",
+    }
+)
 
 
 @command(
@@ -164,7 +158,7 @@ def embed(
     hidden = read_input(hidden, "secret") if isinstance(hidden, str) else hidden
     if len(carriers) > 1 or needed is not None:
         _warn_of_keys(terminal, secrets, codec)
-        deephide_several.embed_in_several(
+        _several().embed_in_several(
             terminal,
             hidden,
             carriers,
@@ -258,6 +252,11 @@ def _strengthened(channel: str | None, strong: bool) -> str | None:
     return "strong" if strong else channel
 
 
+def _several() -> ModuleType:
+    """Return the module for several carriers, which few commands need."""
+    return import_module("cli.deephide_several")
+
+
 def _for_channel(
     options: EmbedOptions, channel: str | None, hygiene: dict[str, Any]
 ) -> EmbedOptions:
@@ -313,6 +312,8 @@ def _destination(output: str, suffix: str) -> Iterator[Path]:
     if output != "-":
         yield Path(output)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="deephide-") as folder:
         yield Path(folder) / f"output{suffix}"
 

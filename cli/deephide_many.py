@@ -41,6 +41,12 @@ _JOBS = click.option(
     metavar="N",
     help="Advanced: rows at once, each in a process of its own with its own copy of the model.",
 )
+_CLUSTER = click.option(
+    "--cluster",
+    is_flag=True,
+    help="Advanced: spread the rows over the Ray cluster that RAY_ADDRESS names, whose machines "
+    "see the same folders and are told the keys; needs the extra cluster.",
+)
 
 
 @command(
@@ -57,6 +63,7 @@ _JOBS = click.option(
 @model_option
 @encoding_options
 @_JOBS
+@_CLUSTER
 @hygiene_options
 def embed_many(
     terminal: Terminal,
@@ -66,6 +73,7 @@ def embed_many(
     model: str | None,
     options: EmbedOptions,
     jobs: int,
+    cluster: bool,
     hygiene: dict[str, Any],
 ) -> ExitCode:
     """Hide many secrets in many photos, as a list says, and go on later.
@@ -91,7 +99,7 @@ def embed_many(
     journal = Journal(manifest, settings, digest, forget=force)
     tasks = [Task(row, secrets, model, force, options, hygiene) for row in rows]
     announce_compilation(terminal, [row.files["carrier"] for row in rows])
-    outcomes, skipped = _run_rows(terminal, "hiding", tasks, hide_row, journal, jobs)
+    outcomes, skipped = _run_rows(terminal, "hiding", tasks, hide_row, journal, jobs, cluster)
     return _report(terminal, tasks, outcomes, skipped, start)
 
 
@@ -109,6 +117,7 @@ def embed_many(
 @model_option
 @limit_option
 @_JOBS
+@_CLUSTER
 def extract_many(
     terminal: Terminal,
     manifest: str,
@@ -117,6 +126,7 @@ def extract_many(
     model: str | None,
     max_pixels: int | None,
     jobs: int,
+    cluster: bool,
 ) -> ExitCode:
     """Get back what is hidden in many pictures, as a list says.
 
@@ -129,7 +139,9 @@ def extract_many(
     settings = {"model": model, "key_file": secrets.key_file, "identity": secrets.identity}
     journal = Journal(manifest, settings, state, forget=force)
     tasks = [Task(row, secrets, model, force, max_pixels=max_pixels) for row in rows]
-    outcomes, skipped = _run_rows(terminal, "extracting", tasks, extract_row, journal, jobs)
+    outcomes, skipped = _run_rows(
+        terminal, "extracting", tasks, extract_row, journal, jobs, cluster
+    )
     return _report(terminal, tasks, outcomes, skipped, start)
 
 
@@ -140,6 +152,7 @@ def _run_rows(
     work: Callable[[Task], Outcome],
     journal: Journal,
     jobs: int,
+    cluster: bool,
 ) -> tuple[dict[int, Outcome], set[int]]:
     """Return the outcomes by number of the row, and which rows were done before."""
     outcomes = {}
@@ -161,7 +174,7 @@ def _run_rows(
                 journal.end(task.row, outcome.report)
             progress(len(outcomes), len(tasks))
 
-        run_tasks(left, begin, work, LOST, settle, jobs)
+        run_tasks(left, begin, work, LOST, settle, jobs, cluster=cluster)
     return outcomes, skipped
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import functools
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -43,7 +46,44 @@ class _WithExamples(click.Command):
 
 
 class App(_WithExamples, click.Group):
-    """A group whose usage errors look like every other error and exit with status 2."""
+    """A group whose usage errors look like every other error and exit with status 2.
+
+    Commands of which only the module is known are imported when they are asked for.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._there: dict[str, click.Command] = {}
+        self._modules: dict[str, str] = {}
+        super().__init__(*args, **kwargs)
+
+    def find_in(self, modules: dict[str, str]) -> None:
+        """Take note of commands, by name, and of the modules that register them."""
+        self._modules |= modules
+
+    @property
+    def commands(self) -> MutableMapping[str, click.Command]:
+        """All commands; every module is imported for it."""
+        for module in self._modules.values():
+            import_module(module)
+        return self._there
+
+    @commands.setter
+    def commands(self, commands: MutableMapping[str, click.Command]) -> None:
+        self._there = dict(commands)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Register a command."""
+        self._there[name or cmd.name or ""] = cmd
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in self._there and cmd_name in self._modules:
+            import_module(self._modules[cmd_name])
+        return self._there.get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*self._there, *self._modules})
 
     def main(  # type: ignore[override]
         self,
@@ -165,9 +205,29 @@ def run_program(app: App, program: str) -> None:
                 with suppress(OSError, ValueError, AttributeError):
                     stream.flush()
             os._exit(ExitCode.INTERRUPTED)
+        end_at_once(program)
+        leave_at_once(ending.code)
         raise
     finally:
         end_at_once(program)
+
+
+def leave_at_once(code: object) -> None:
+    """End the process without taking the interpreter apart, which can take a second.
+
+    What was registered for the end of the program is done, and all output written.  Where threads
+    still run, or something cannot be written, this returns, and Python ends as it always does.
+    """
+    if not isinstance(code, int | None) or threading.active_count() > 1:
+        return
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(int(code or 0))
 
 
 def exit_on_interrupt() -> None:

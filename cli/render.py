@@ -10,14 +10,11 @@ import json
 import logging
 import math
 import os
-import platform
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import Any
 
 import click
@@ -311,6 +308,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _details(error: BaseException) -> str:
+    import platform
+    import traceback
+    from importlib import metadata
+
     versions = [f"python {platform.python_version()}"]
     for name in _PACKAGES:
         try:

@@ -10,7 +10,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from deephide.errors import MissingExtraError
 
 __all__ = ["run_tasks"]
 
@@ -27,6 +29,8 @@ def run_tasks(
     lost: Outcome,
     settle: Callable[[Task, Outcome], None],
     jobs: int,
+    *,
+    cluster: bool = False,
 ) -> None:
     """Do all tasks; whatever ends this early leaves no process and no half-written file.
 
@@ -38,7 +42,16 @@ def run_tasks(
     lost : what became of a task whose process was killed or stopped
     settle : called here with each task and its outcome, in the order in which they end
     jobs : processes at once
+    cluster : spread them over the machines of the Ray cluster that RAY_ADDRESS names instead, or
+        over the cores of this one; files must lie at the same paths everywhere
+
+    Raises
+    ------
+    MissingExtraError : there is no Ray to spread with
     """
+    if cluster:
+        _on_cluster(tasks, begin, work, lost, settle)
+        return
     if jobs == 1:
         for task in tasks:
             settle(task, work(begin(task)))
@@ -83,6 +96,46 @@ def _in_processes(
         raise
     pool.shutdown()
     return waiting[::-1]
+
+
+def _on_cluster(
+    tasks: Sequence[Task],
+    begin: Callable[[Task], Task],
+    work: Callable[[Task], Outcome],
+    lost: Outcome,
+    settle: Callable[[Task, Outcome], None],
+) -> None:
+    """Do tasks on a Ray cluster, one core each; what is lost with a machine is not tried again."""
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("a cluster", "Ray", "cluster") from error
+    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+    try:
+        # Workers last, and with them the model that the first row of each has loaded.
+        remote = ray.remote(num_cpus=1, max_retries=0)(_work_in)
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting = list(reversed(tasks))
+        running: dict[Any, Task] = {}
+        while waiting or running:
+            while waiting and len(running) < cores:
+                task = waiting.pop()
+                running[remote.remote(os.getcwd(), work, begin(task))] = task
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            task = running.pop(ready)
+            try:
+                outcome = ray.get(ready)
+            except ray.exceptions.RayError:
+                outcome = lost
+            settle(task, outcome)
+    finally:
+        ray.shutdown()
+
+
+def _work_in(folder: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
+    """Do a task where its relative paths begin."""
+    os.chdir(folder)
+    return work(task)
 
 
 def _prepare() -> None:

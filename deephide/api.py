@@ -10,7 +10,6 @@ from typing import Unpack
 
 import stc
 from deephide import models, output, pipeline
-from deephide.channels import profiles, sending
 from deephide.container.key_files import KeySource, PathSource, keygen
 from deephide.covers import opening, precovers
 from deephide.covers.base import Cover
@@ -310,6 +309,8 @@ def capacity(
     carrier = lasting(carrier, "carrier")
     with pixel_limit(max_pixels):
         if channel is not None:
+            from deephide.channels import profiles, sending
+
             return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
         cover: Cover
         making = Making.of(shrink, quality_jpeg)

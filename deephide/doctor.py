@@ -18,6 +18,7 @@ from PIL import Image
 
 import stc
 from deephide.errors import DeephideError
+from stc import precompiled
 
 __all__ = ["CHECKS", "Finding", "examine"]
 
@@ -116,6 +117,8 @@ def _cache() -> Finding:
             "can be written",
             details,
         )
+    if folder == precompiled.FOLDER:
+        return Finding("cache", "ok", "the coder came compiled for this processor", details)
     trouble = _trouble_with(folder)
     if trouble is not None:
         return Finding(

@@ -19,12 +19,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import stc
-from deephide.channels import sending
-from deephide.channels.openings import Seen, look_at, reveal
-from deephide.channels.sending import RobustJob
 from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys, layout, shares
@@ -46,6 +43,10 @@ from deephide.models import LazyModel, ModelSource
 from deephide.options import EmbedOptions
 from deephide.psnr import psnr
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
+
+if TYPE_CHECKING:
+    from deephide.channels.openings import Seen
+    from deephide.channels.sending import RobustJob
 
 __all__ = [
     "STAGES",
@@ -84,7 +85,7 @@ class Job:
         else:
             stego = open_cover(written, "stego")
         key = self.secret.at(stego.salt(stego.elements))
-        return hiding.reveal(stego.elements, key, stego.associated)
+        return hiding.reveal(stego.elements, key, stego.associated, in_secret=False)
 
 
 AnyJob: TypeAlias = "Job | RobustJob"
@@ -122,6 +123,8 @@ def hide(
     if isinstance(secret, str | os.PathLike):
         file_size(Path(secret), "secret")  # before the model takes its time
     if options.channel is not None:
+        from deephide.channels import sending
+
         return sending.hide(
             secret, carrier, options, partial(report, progress), notes=notes, random=random
         )
@@ -194,11 +197,11 @@ class OpenPhoto:
             message_bits = hiding.message_bits(len(plaintext), key)
             report(progress, 1)
             costs.of_message(message_bits)
-            costs.prospect()
+            costs.prospect(message_bits)
             report(progress, 2)
             hidden = hiding.hide_computing_costs(
                 cover.elements,
-                lambda: costs.take(message_bits),
+                lambda: costs.of_message(message_bits),
                 key,
                 plaintext,
                 cover.associated,
@@ -259,7 +262,7 @@ def _result(
     for warning in warnings:
         _log.warning("%s", warning)
     return EmbedResult(
-        stego=cover.render(hidden.elements),
+        show=partial(cover.render, hidden.elements),
         encode=encode,
         preview=encoded.preview,
         payload_bits=hidden.message_bits,
@@ -317,6 +320,8 @@ def extract(
     DeephideError : as in `deephide.extract`
     """
     lazy = LazyModel.of(model)
+    from deephide.channels import openings
+
     has_secret = any(each is not None for each in (passphrase, key_file, identity))
     keyed = [bytes(32)] if has_secret else [found for found, _ in lazy.candidates()]
     openers = [keys.choose_opener(passphrase, key_file, identity, each) for each in keyed]
@@ -324,7 +329,7 @@ def extract(
     payload_bits = 0
     for number, stego in enumerate(stegos, 1):
         try:
-            plaintext, bits = _reveal(look_at(stego), openers)
+            plaintext, bits = _reveal(openings.look_at(stego), openers)
         except (ExtractionError, InputImageError) as error:
             if len(stegos) == 1:
                 raise
@@ -342,9 +347,11 @@ def extract(
 
 def _reveal(seen: Seen, openers: Sequence[keys.SharedKey | keys.Identity]) -> tuple[bytes, int]:
     """Return the plaintext of a stego, and the bits that it took, by the first key that opens."""
+    from deephide.channels import openings
+
     for key in openers:
         with suppress(ExtractionError):
-            plaintext = reveal(seen, key)
+            plaintext = openings.reveal(seen, key)
             return plaintext, hiding.message_bits(len(plaintext), key.at(seen.salt))
     raise ExtractionError
 

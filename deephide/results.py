@@ -61,7 +61,7 @@ class EmbedResult:
     counts error correction too, and `detector_error` is not known (NaN).
     """
 
-    stego: Image.Image = field(repr=False)
+    show: Callable[[], Image.Image] = field(repr=False)
     encode: Callable[[], bytes] = field(repr=False)
     preview: Image.Image | None = field(repr=False)
     payload_bits: int
@@ -81,6 +81,11 @@ class EmbedResult:
     channel: ChannelReport | None = None
     made: Made | None = None
     cut_out: bool = False
+
+    @cached_property
+    def stego(self) -> Image.Image:
+        """What the stego looks like."""
+        return self.show()
 
     @cached_property
     def file(self) -> bytes:

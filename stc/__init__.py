@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from stc.batch import embed_batch, extract_batch
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
     from stc.codec import cache_folder, embed, extract, is_compiled, path_bytes
-    from stc.multilayer import embed_ternary, extract_ternary, extract_ternary_from
+    from stc.multilayer import embed_ternary, extract_ternary
+    from stc.pieces import embed_ternary_from, extract_ternary_from
 
 __all__ = [
     "PayloadTooLargeError",
@@ -26,6 +27,7 @@ __all__ = [
     "embed",
     "embed_batch",
     "embed_ternary",
+    "embed_ternary_from",
     "extract",
     "extract_batch",
     "extract_ternary",
@@ -42,10 +44,11 @@ _HOME = {
     "embed": "stc.codec",
     "embed_batch": "stc.batch",
     "embed_ternary": "stc.multilayer",
+    "embed_ternary_from": "stc.pieces",
     "extract": "stc.codec",
     "extract_batch": "stc.batch",
     "extract_ternary": "stc.multilayer",
-    "extract_ternary_from": "stc.multilayer",
+    "extract_ternary_from": "stc.pieces",
     "is_compiled": "stc.codec",
     "path_bytes": "stc.codec",
     "simulate": "stc.bounds",

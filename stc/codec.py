@@ -9,7 +9,7 @@ from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.inputs import check_bits, check_cost, check_height, whole
 from stc.planning import Plan, plan_live
-from stc.search import PATH_LIMIT, Layout, block_ends, search
+from stc.search import PATH_LIMIT, Blocks, Layout, block_ends, search
 from stc.syndrome import syndrome
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "extract",
     "is_compiled",
     "path_bytes",
+    "solve",
     "verify",
 ]
 
@@ -185,33 +186,57 @@ def embed(
     height = check_height(height)
     if message.size == 0:
         return cover.copy()
+    blocks = block_layout(cover.size, message.size, height, submatrix).blocks()
+    return solve(cover, message, costs, blocks, height, freeze=freeze, vector=vector)
+
+
+def solve(
+    cover: npt.NDArray[np.uint8],
+    message: npt.NDArray[np.uint8],
+    costs: npt.NDArray[np.float64],
+    blocks: Blocks,
+    height: int,
+    *,
+    freeze: bool,
+    vector: bool | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Do what `embed` does with checked arguments, for all elements or for listed ones.
+
+    Raises
+    ------
+    PayloadTooLargeError : as `embed`
+
+    """
+    if message.size == 0:
+        return cover.copy()
     dry = costs < np.inf
     capacity = int(np.count_nonzero(dry))
     if message.size > capacity:
         raise PayloadTooLargeError(
-            f"message_bits: got {message.size} bits for {capacity} dry of {cover.size} elements; "
+            f"message_bits: got {message.size} bits for {capacity} dry of {blocks.n} elements; "
             "allowed: no more bits than dry elements",
             needed_bits=message.size,
             capacity_bits=capacity,
         )
-    layout = block_layout(cover.size, message.size, height, submatrix)
-    plan = plan_live(costs, dry, layout.ends, message.size, height) if freeze else Plan(dry)
-    stego = search(cover, message, costs, plan.live, layout, height, vector)
+    plan = Plan(dry)
+    if freeze:
+        plan = plan_live(costs, dry, blocks.ends, message.size, height, blocks.listed)
+    stego = search(cover, message, costs, plan.live, blocks, height, vector)
     if plan.frozen and (stego is None or not acceptable(cover, stego, costs, plan)):
         # The frozen elements were needed after all: an uneven order, or too many wet ones.
-        full = search(cover, message, costs, dry, layout, height, vector)
+        full = search(cover, message, costs, dry, blocks, height, vector)
         if full is not None and (
             stego is None or _distortion(cover, full, costs) < _distortion(cover, stego, costs)
         ):
             stego = full
     if stego is None:
         raise PayloadTooLargeError(
-            f"message_bits: got {message.size} bits, which {capacity} dry of {cover.size} elements "
+            f"message_bits: got {message.size} bits, which {capacity} dry of {blocks.n} elements "
             "cannot take in this order; try another order or a shorter message",
             needed_bits=message.size,
             capacity_bits=capacity,
         )
-    verify(cover, stego, message, dry, layout)
+    verify(cover, stego, message, dry, blocks)
     return stego
 
 
@@ -281,10 +306,13 @@ def verify(
     stego: npt.NDArray[np.uint8],
     message: npt.NDArray[np.uint8],
     dry: npt.NDArray[np.bool_],
-    layout: Layout,
+    blocks: Blocks,
 ) -> None:
     """Raise rather than hand out a stego that does not carry its message."""
-    carried = syndrome(stego, message.size, layout)
+    from stc import kernels
+
+    carried = np.empty_like(message)
+    kernels.listed_syndrome(stego, blocks.ends, blocks.column_of, blocks.idle, carried)
     if not np.array_equal(carried, message) or bool(np.any((cover != stego) & ~dry)):
         raise StcError(
             "internal error: the stego does not carry its message; nothing was returned. "

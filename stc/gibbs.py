@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stc.errors import PayloadTooLargeError
-from stc.sampling import spread
+from stc.sampling import Listed, sample
 
 __all__ = [
     "LARGEST_MULTIPLIER",
@@ -93,7 +93,7 @@ def bisect(enough: Callable[[float], bool], low: float, high: float, tolerance: 
 
 def sums_of(costs: Costs) -> Sums:
     """Return the function lam -> (entropy in bits, distortion, slope of the entropy)."""
-    from stc import kernels_gibbs  # numba is imported on first use
+    from stc import kernels_gibbs  # the compiler may be imported
 
     kernel = kernels_gibbs.gibbs_sums_binary
     if len(costs) == 2:
@@ -182,18 +182,16 @@ def solve_multiplier(costs: Costs, payload_bits: float, tolerance: float = 1e-12
     return lam
 
 
-def rough_multiplier(costs: Costs, payload_bits: float) -> float:
-    """Solve, to a part in a thousand, a sample of a large problem.
+def rough_multiplier(costs: Costs, payload_bits: float, listed: Listed | None = None) -> float:
+    """Solve, to a part in a thousand, a sample of a large problem, of listed elements or all.
 
     A coder needs no better: the distortion is flat around the optimum. Returns 0 where the
     payload is above the capacity, of the whole or of the sample.
     """
-    n = costs[0].size
-    some = spread(n, _SAMPLE)
-    sample = tuple(np.ascontiguousarray(cost[some]) for cost in costs)
-    payload_bits *= sample[0].size / n
+    sampled = [sample(cost, _SAMPLE, listed) for cost in costs]
+    some, share = tuple(each for each, _ in sampled), sampled[0][1]
     try:
-        check_payload(sample, payload_bits)
+        check_payload(some, payload_bits * share)
     except PayloadTooLargeError:
         return 0.0
-    return solve_multiplier(sample, payload_bits, 1e-3)
+    return solve_multiplier(some, payload_bits * share, 1e-3)

@@ -1,91 +1,125 @@
-"""Compilation of all kernels: cached where the disk allows, in memory where not."""
+"""Kernels: loops that the package carries compiled, or that numba compiles when they are called.
 
-import logging
+numba takes longer to import than most kernels to run, so that it is loaded only for what is not
+there already.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numba
-from numba.core.caching import FunctionCache
+from stc import precompiled
 
-__all__ = ["cache_folder", "is_cached", "jit"]
+__all__ = ["COMPILES", "Kernel", "cache_folder", "is_cached", "jit"]
 
-_log = logging.getLogger(__name__)
-_degraded: list[str] = []
-_complaints: list[str] = []
+# Whether kernels are compiled at all, or run as the Python that they are written in.
+COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
-class _HealingCache(FunctionCache):
-    """A cache on disk of which nothing that is damaged, full or read-only ends the program.
+class Kernel:
+    """A function of numbers and arrays that runs compiled; attributes of numba's dispatcher too.
 
-    numba lets such errors through to whoever calls the function.  Here what cannot be read is
-    compiled anew and written over, what cannot be written is kept in memory, and the first of
-    either is said.
+    Parameters
+    ----------
+    function : to compile
+    late : names that compiled code alone needs, with the module that each is in: imported, and put
+        into the function's own module, right before it is compiled
     """
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled code, or None: it is not there, or damaged."""
-        try:
-            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            _complain("damaged code in %s is compiled anew: %s", self.cache_path, error)
-            with suppress(OSError):
-                self.flush()  # type: ignore[no-untyped-call]
-            return None
+    def __init__(self, function: Callable[..., Any], late: dict[str, str]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self._late = late
+        self._entries: tuple[precompiled.Entry, ...] | None = None
+        self._compiled: Any = None
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Write compiled code, if that can be."""
-        try:
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
-        except Exception as error:  # of the disk, or of a damaged index
-            _complain("compiled code cannot be kept in %s: %s", self.cache_path, error)
+    @property
+    def entries(self) -> tuple[precompiled.Entry, ...]:
+        """What the package carries of it, for one set of types each; nothing if it is compiled."""
+        if self._entries is None:
+            self._entries = precompiled.entries(self.py_func) if COMPILES else ()
+        return self._entries
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a call runs at once: it is there, or the compiler has been imported already."""
+        return bool(self.entries) or self._compiled is not None
+
+    @property
+    def compiled(self) -> Any:
+        """The dispatcher of numba; the function itself where nothing is compiled."""
+        if self._compiled is None:
+            self._compiled = self._compile() if COMPILES else self.py_func
+        return self._compiled
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba looks for when one kernel calls another."""
+        return self.compiled._numba_type_
+
+    def __call__(self, *args: Any) -> Any:
+        """Run it."""
+        for entry in self.entries:
+            if entry.takes(args):
+                return entry.run(args)
+        return self.compiled(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.compiled, name)
+
+    def _compile(self) -> Any:
+        from stc.compilation import compiled
+
+        for name, module in self._late.items():
+            self.py_func.__globals__[name] = getattr(import_module(module), name)
+        return compiled(self.py_func)
 
 
-def _complain(text: str, *details: object) -> None:
-    """Log the first trouble with the cache; a damaged folder gives the same for every kernel."""
-    if not _complaints:
-        _log.warning(text, *details)
-    _complaints.append(text)
+@overload
+def jit(function: Callable[..., Any], /) -> Any: ...
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` on first call, keeping the result on disk where that is possible.
-
-    A read-only installation without a usable ``NUMBA_CACHE_DIR`` makes numba raise while it
-    decorates (numba issue 5566); such a process compiles for itself instead, and says so once.
-    """
-    compiled: Callable[..., Any]
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-        cache = _HealingCache(function)  # type: ignore[no-untyped-call]
-        compiled._cache = cache  # type: ignore[attr-defined]
-    except (RuntimeError, OSError) as error:
-        if not _degraded:
-            _log.warning("kernels are compiled anew in every process: %s", error)
-        _degraded.append(function.__name__)
-        compiled = numba.njit(nogil=True)(function)
-    return compiled
+@overload
+def jit(**late: str) -> Callable[[Callable[..., Any]], Any]: ...
 
 
-def cache_folder(compiled: Any) -> Path | None:
-    """Return where `compiled` is kept on disk, or None where every process compiles for itself."""
-    folder = getattr(getattr(compiled, "stats", None), "cache_path", None)
+def jit(function: Callable[..., Any] | None = None, /, **late: str) -> Any:
+    """Make a `Kernel`, as ``@jit`` or, with names that it needs, ``@jit(name="module")``."""
+    if function is None:
+        return functools.partial(Kernel, late=late)
+    return Kernel(function, {})
+
+
+def cache_folder(kernel: Kernel) -> Path | None:
+    """Return where `kernel` is kept on disk, or None where every process compiles for itself."""
+    if kernel.entries:
+        return precompiled.FOLDER
+    folder = getattr(getattr(kernel.compiled, "stats", None), "cache_path", None)
     return None if folder is None else Path(folder)
 
 
-def is_cached(compiled: Any) -> bool:
-    """Return whether an earlier process left `compiled` on disk, for this version of its source.
+def is_cached(kernel: Kernel) -> bool:
+    """Return whether `kernel` is on disk for this version of its source.
 
-    A guess by file names and times, good enough to announce a wait.
+    Of what an earlier process left there, a guess by file names and times, good enough to announce
+    a wait.
     """
-    folder = cache_folder(compiled)
+    if kernel.entries:
+        return True
+    folder = cache_folder(kernel)
     if folder is None:
         return False
-    source = Path(compiled.py_func.__code__.co_filename)
-    name = f"{source.stem}.{compiled.py_func.__qualname__}"
-    line = compiled.py_func.__code__.co_firstlineno
+    source = Path(kernel.py_func.__code__.co_filename)
+    name = f"{source.stem}.{kernel.py_func.__qualname__}"
+    line = kernel.py_func.__code__.co_firstlineno
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
     index = folder / f"{name}-{line}.{version}.nbi"
     try:

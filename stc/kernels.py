@@ -2,7 +2,8 @@
 
 Legend: n elements, m message bits, h the constraint height, S = 2**h states in vectors of 16,
 block b = elements ends[b] .. ends[b + 1] - 1, which close message bit b. A state is the pending
-syndrome; stego bit 1 XORs the element's column into it.
+syndrome; stego bit 1 XORs the element's column into it. Of a large cover, only the elements that
+may change are listed; idle[b] is the XOR of the columns of the others in block b whose bit is 1.
 
 Three devices keep the work at (live elements) * S and the memory small:
 
@@ -16,34 +17,40 @@ Three devices keep the work at (live elements) * S and the memory small:
   rows are free again.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-from numba import config
 
-from stc._vector_ir import close_vector, step_vector
-from stc.jit import jit
+from stc.jit import COMPILES, jit
 
 __all__ = [
     "HAS_VECTOR",
     "backward",
     "close_plain",
+    "fill_columns",
+    "find_idle",
     "forward",
     "keep_cheapest",
     "keep_cheapest_columns",
+    "listed_syndrome",
     "meeting_point",
     "step_plain",
     "syndrome",
     "widest_block",
 ]
 
-# The intrinsic exists only in compiled code.
-HAS_VECTOR = not vars(config)["DISABLE_JIT"]
+# The intrinsics exist only in compiled code: `jit` puts them here right before it compiles.
+HAS_VECTOR = COMPILES
+step_vector: Any = None
+close_vector: Any = None
 
 Bits = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Whole = npt.NDArray[np.int64]
 Metrics = npt.NDArray[np.float32]
 Path = npt.NDArray[np.uint16]
+Columns = npt.NDArray[np.int16]
 
 
 # Steps back, times the number of places, without two of them meeting.
@@ -74,7 +81,8 @@ def step_plain(
             if come <= stay:
                 word |= np.uint32(1) << np.uint32(j)
         path[block] = word
-    metrics[:] = moved
+    for s in range(metrics.size):
+        metrics[s] = moved[s]
 
 
 @jit
@@ -91,20 +99,30 @@ def close_plain(metrics: Metrics, parity: int) -> np.float32:
     if least < np.inf:
         for s in range(half):
             metrics[s] -= least
-    metrics[half:] = np.float32(np.inf)
+    for s in range(half, metrics.size):
+        metrics[s] = np.float32(np.inf)
     return least
 
 
 @jit
+def _count(live: Mask, first: int, last: int) -> int:
+    """Return how many of some elements are live."""
+    count = 0
+    for i in range(first, last):
+        count += live[i]
+    return count
+
+
+@jit(step_vector="stc._vector_ir", close_vector="stc._vector_ir")
 def forward(
     cover: Bits,
     message: Bits,
     cost: Metrics,
     live: Mask,
     ends: Whole,
-    narrow: Whole,
-    wide: Whole,
+    column_of: Columns,
     height: int,
+    idle: Columns,
     metrics: Metrics,
     moved: Metrics,
     path: Path,
@@ -119,8 +137,7 @@ def forward(
 
     `metrics` (S,) comes in as the previous block left it; `moved` (S,) is scratch. `path`
     (rows, S / 16) is the ring, `row` counts the rows written so far and may not pass `room`.
-    `offsets` (m,) receives the renaming at the end of each block. `narrow` and `wide` are the
-    columns of the two block widths, floor(n/m) and ceil(n/m). Metrics are float32 and
+    `offsets` (m,) receives the renaming at the end of each block. Metrics are float32 and
     renormalised after each block, so neither length nor one forced expensive change takes
     precision from what follows.
 
@@ -137,13 +154,13 @@ def forward(
     offset = offsets[start - 1] >> 1 if start else 0
     for b in range(start, stop):
         first, last = ends[b], ends[b + 1]
-        if row + last - first > room and row + np.count_nonzero(live[first:last]) > room:
+        if row + last - first > room and row + _count(live, first, last) > room:
             stop = b
             break
         mask = (1 << min(height, n_message - b)) - 1
-        columns = narrow if last - first == narrow.size else wide
+        offset ^= np.int64(idle[b]) & mask
         for i in range(first, last):
-            column = columns[i - first] & mask
+            column = np.int64(column_of[i]) & mask
             if live[i]:
                 cost0 = cost[i] if cover[i] else zero
                 cost1 = zero if cover[i] else cost[i]
@@ -177,22 +194,21 @@ def forward(
 
 @jit
 def keep_cheapest_columns(
-    cost: Metrics, ends: Whole, narrow: Whole, wide: Whole, size: int, live: Mask
+    cost: Metrics, ends: Whole, column_of: Columns, broad: Mask, size: int, live: Mask
 ) -> None:
-    """Leave one element per column alive in blocks of more than `size` elements, the cheapest.
+    """Leave one element for each of `size` columns alive in `broad` blocks, the cheapest.
 
     Two changes with one column undo each other, so no solution needs the costlier of them.
     """
     for b in range(ends.size - 1):
         first, last = ends[b], ends[b + 1]
-        if last - first <= size:
+        if not broad[b]:
             continue
-        columns = narrow if last - first == narrow.size else wide
         cheapest = np.full(size, -1, np.int64)
         for i in range(first, last):
-            best = cheapest[columns[i - first]]
+            best = cheapest[column_of[i]]
             if live[i] and (best < 0 or cost[i] < cost[best]):
-                cheapest[columns[i - first]] = i
+                cheapest[column_of[i]] = i
         live[first:last] = False
         for column in range(size):
             if cheapest[column] >= 0:
@@ -216,8 +232,7 @@ def meeting_point(
     message: Bits,
     live: Mask,
     ends: Whole,
-    narrow: Whole,
-    wide: Whole,
+    column_of: Columns,
     height: int,
     metrics: Metrics,
     path: Path,
@@ -235,22 +250,25 @@ def meeting_point(
     """
     rows = path.shape[0]
     slot = row % rows
-    places = np.flatnonzero(metrics < np.float32(np.inf))
-    count = places.size
+    places = np.empty(metrics.size, np.int64)
+    count = 0
+    for place in range(metrics.size):
+        if metrics[place] < np.float32(np.inf):
+            places[count] = place
+            count += 1
     patience = np.int64(_PATIENCE)
     seen = np.full(metrics.size, -1, np.int64)
     n_message = message.size
     for b in range(stop - 1, start - 1, -1):
         first, last = ends[b], ends[b + 1]
         mask = (1 << min(height, n_message - b)) - 1
-        columns = narrow if last - first == narrow.size else wide
         parity = int(message[b]) ^ (offsets[b] & 1)
         for k in range(count):
             places[k] = (places[k] << 1) | parity
         for i in range(last - 1, first - 1, -1):
             if not live[i]:
                 continue
-            column = columns[i - first] & mask
+            column = np.int64(column_of[i]) & mask
             row -= 1
             slot = slot - 1 if slot else rows - 1
             left = 0
@@ -276,8 +294,7 @@ def backward(
     message: Bits,
     live: Mask,
     ends: Whole,
-    narrow: Whole,
-    wide: Whole,
+    column_of: Columns,
     height: int,
     path: Path,
     offsets: Whole,
@@ -297,7 +314,6 @@ def backward(
     for b in range(stop - 1, start - 1, -1):
         first, last = ends[b], ends[b + 1]
         mask = (1 << min(height, n_message - b)) - 1
-        columns = narrow if last - first == narrow.size else wide
         place = (place << 1) | (int(message[b]) ^ (offsets[b] & 1))
         for i in range(last - 1, first - 1, -1):
             if live[i]:
@@ -305,7 +321,7 @@ def backward(
                 bit = (path[slot, np.uintp(place >> 4)] >> np.uint16(place & 15)) & 1
                 stego[i] = bit
                 # No branch: nothing could predict it.
-                place ^= columns[np.uintp(i - first)] & mask & -np.int64(bit)
+                place ^= np.int64(column_of[np.uintp(i)]) & mask & -np.int64(bit)  # type: ignore[assignment]
     return place
 
 
@@ -336,5 +352,40 @@ def syndrome(stego: Bits, ends: Whole, narrow: Whole, wide: Whole, message: Bits
         columns = narrow if last - first == narrow.size else wide
         for i in range(first, last):
             state ^= columns[i - first] & -np.int64(stego[i])
+        message[b] = state & 1
+        state >>= 1
+
+
+@jit
+def fill_columns(ends: Whole, narrow: Whole, wide: Whole, column_of: Columns) -> None:
+    """Write the column of each element; `narrow` and `wide` are those of the two block widths."""
+    for b in range(ends.size - 1):
+        first, last = ends[b], ends[b + 1]
+        columns = narrow if last - first == narrow.size else wide
+        for i in range(first, last):
+            column_of[i] = columns[i - first]
+
+
+@jit
+def find_idle(bits: Bits, ends: Whole, column_of: Columns, idle: Columns) -> None:
+    """Take the listed elements out of `idle`, which comes in as the XOR of all in each block."""
+    for b in range(ends.size - 1):
+        total = idle[b]
+        for i in range(ends[b], ends[b + 1]):
+            if bits[i]:
+                total ^= column_of[i]
+        idle[b] = total
+
+
+@jit
+def listed_syndrome(
+    bits: Bits, ends: Whole, column_of: Columns, idle: Columns, message: Bits
+) -> None:
+    """Fill `message` (m,) with the syndrome; of elements that are not listed by way of `idle`."""
+    state = 0
+    for b in range(message.size):
+        state ^= np.int64(idle[b])  # type: ignore[assignment]
+        for i in range(ends[b], ends[b + 1]):
+            state ^= np.int64(column_of[i]) & -np.int64(bits[i])  # type: ignore[assignment]
         message[b] = state & 1
         state >>= 1

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stc import codec
 from stc.errors import PayloadTooLargeError
 from stc.planning import Plan, plan_live
-from stc.search import Layout, Trellis
+from stc.search import Blocks, Trellis
 
 __all__ = ["Layer", "embed_layers"]
 
@@ -27,19 +27,20 @@ _REPORTS = 24
 
 @dataclass(frozen=True)
 class Layer:
-    """A cover, the message that it is to carry, and the cost of a flip."""
+    """A cover, the message that it is to carry, the cost of a flip, and the blocks."""
 
     bits: Bits
     message: Bits
     cost: npt.NDArray[np.float64]
+    blocks: Blocks
 
-    def plan(self, height: int, freeze: bool) -> tuple[Plan, Layout]:
+    def plan(self, height: int, freeze: bool) -> Plan:
         """Choose the live elements."""
         dry = self.cost < np.inf
-        layout = codec.block_layout(self.bits.size, self.message.size, height)
         if not freeze:
-            return Plan(dry), layout
-        return plan_live(self.cost, dry, layout.ends, self.message.size, height), layout
+            return Plan(dry)
+        ends, listed = self.blocks.ends, self.blocks.listed
+        return plan_live(self.cost, dry, ends, self.message.size, height, listed)
 
 
 def embed_layers(
@@ -81,10 +82,12 @@ def embed_layers(
 def _one_by_one(
     high: Layer, low: Layer, high_cost: npt.NDArray[np.float64], height: int, freeze: bool
 ) -> tuple[Bits, Bits]:
-    new_high = codec.embed(high.bits, high.message, high_cost, height, freeze=freeze)
+    new_high = codec.solve(high.bits, high.message, high_cost, high.blocks, height, freeze=freeze)
     crossed = new_high != high.bits
     cost = np.where(crossed, np.inf, low.cost)
-    return new_high, codec.embed(low.bits ^ crossed, low.message, cost, height, freeze=freeze)
+    return new_high, codec.solve(
+        low.bits ^ crossed, low.message, cost, low.blocks, height, freeze=freeze
+    )
 
 
 def _with_reserve(high: Layer, low: Layer, height: int) -> npt.NDArray[np.float64]:
@@ -94,9 +97,9 @@ def _with_reserve(high: Layer, low: Layer, height: int) -> npt.NDArray[np.float6
     there to choose.
     """
     cost = high.cost.copy()
-    ends = codec.block_layout(low.bits.size, max(low.message.size, 1), height).ends
-    for first, last in itertools.pairwise(ends[: 2 * height + 1]):
-        cost[first + np.argmin(low.cost[first:last])] = np.inf
+    for first, last in itertools.pairwise(low.blocks.ends[: 2 * height + 1]):
+        if last > first:
+            cost[first + np.argmin(low.cost[first:last])] = np.inf
     return cost
 
 
@@ -107,13 +110,12 @@ def _side_by_side(
     for layer in (high, low):
         if not 0 < layer.message.size <= np.count_nonzero(layer.cost < np.inf):
             return None
-    high_plan, high_layout = high.plan(height, freeze)
-    low_plan, low_layout = low.plan(height, freeze)
+    high_plan, low_plan = high.plan(height, freeze), low.plan(height, freeze)
     cover, live = low.bits.copy(), low_plan.live.copy()
     if not live.any():
         return None
-    upper = Trellis(high.bits, high.message, high.cost, high_plan.live, high_layout, height, None)
-    lower = Trellis(cover, low.message, low.cost, live, low_layout, height, None)
+    upper = Trellis(high.bits, high.message, high.cost, high_plan.live, high.blocks, height, None)
+    lower = Trellis(cover, low.message, low.cost, live, low.blocks, height, None)
     feed = _Feed()
 
     def run_lower() -> bool:
@@ -128,7 +130,7 @@ def _side_by_side(
             lower.stego[new] = cover[new]
             live[new] &= ~crossed
             done = settled
-            if not lower.advance(int(np.searchsorted(low_layout.ends, done, side="right")) - 1):
+            if not lower.advance(int(np.searchsorted(low.blocks.ends, done, side="right")) - 1):
                 return False
         return True
 
@@ -156,9 +158,9 @@ def _side_by_side(
     )
     if not holds:
         return None
-    codec.verify(high.bits, upper.stego, high.message, high.cost < np.inf, high_layout)
+    codec.verify(high.bits, upper.stego, high.message, high.cost < np.inf, high.blocks)
     codec.verify(
-        low.bits ^ crossed, new_low, low.message, (low.cost < np.inf) & ~crossed, low_layout
+        low.bits ^ crossed, new_low, low.message, (low.cost < np.inf) & ~crossed, low.blocks
     )
     return upper.stego, new_low
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stc import codec, gibbs, submatrices
+from stc import codec
 from stc.errors import PayloadTooLargeError
+from stc.flipping import add_flip_cost, embed_parts, exchange, ready, unsolved
 from stc.inputs import (
     check_bits,
     check_cost,
@@ -17,11 +18,10 @@ from stc.inputs import (
     close_dtype_limits,
     whole,
 )
-from stc.layers import Layer, embed_layers
 from stc.splitting import best_share, nearest_shares, parts, put_share, read_share, share_places
-from stc.syndrome import ReadElements, syndrome_of_layers
 
-__all__ = ["embed_ternary", "extract_ternary", "extract_ternary_from"]
+__all__ = ["embed_ternary", "extract_ternary"]
+
 
 Split = Literal["entropy", "even"]
 
@@ -33,9 +33,6 @@ def _check_split(split: str) -> None:
 
 # Shares tried in full before a message is rejected.
 _TRIES = 4
-
-# Elements handled at once where temporary arrays would else be as large as the cover.
-_BLOCK = 1 << 18
 
 
 def embed_ternary(
@@ -115,16 +112,8 @@ def embed_ternary(
         return elements.copy()
     if overwrite_costs and np.shares_memory(up, down):
         down = down.copy()
-    up, down = _comfortable(*close_dtype_limits(elements, up, down, overwrite_costs))
-    capacity = gibbs.free_choice_bits((up, down))
-    if message.size > capacity:
-        raise PayloadTooLargeError(
-            f"message_bits: got {message.size} bits; allowed: at most {capacity}, the entropy of "
-            f"free changes among the permitted ones of {elements.size} elements",
-            needed_bits=message.size,
-            capacity_bits=capacity,
-        )
-    multiplier = gibbs.rough_multiplier((up, down), message.size)
+    up, down = close_dtype_limits(elements, up, down, overwrite_costs)
+    up, down, multiplier, capacity = ready(up, down, message, elements.size)
     places = share_places(elements.size, message.size) if split == "entropy" else None
     if places is not None:
         at_places = up[places].copy(), down[places].copy()
@@ -132,26 +121,26 @@ def embed_ternary(
     # even element -1 reaches the other pair of values {4k, 4k + 1}, {4k + 2, 4k + 3}; from an odd
     # one +1 does.
     across, within = up, down
-    _exchange(elements & 1 == 0, across, within)
+    exchange(elements & 1 == 0, across, within)
     starts: Iterable[tuple[npt.NDArray[Any], int | None]] = [(elements, None)]
     if places is not None:
         share = best_share(across, within, multiplier)
         across[places] = within[places] = np.inf
         starts = _signalled(elements, at_places, places, share, height)
-    _add_flip_cost(across, within, multiplier)
+    add_flip_cost(across, within, multiplier)
     failure: PayloadTooLargeError | None = None
     for start, its_share in itertools.islice(starts, _TRIES):
         sizes = parts(elements.size, message.size, its_share)
+        low, high = (
+            codec.block_layout(elements.size, max(size, 1), height).blocks() for size in sizes
+        )
         try:
-            return _embed_parts(start, message, sizes, across, within, height, freeze, threads)
+            return embed_parts(
+                start, message, (low, high), sizes[0], across, within, height, freeze, threads
+            )
         except PayloadTooLargeError as error:
             failure = error
-    raise PayloadTooLargeError(
-        f"message_bits: got {message.size} bits, for which {elements.size} elements have no "
-        "solution in this order; try another order or a shorter message",
-        needed_bits=message.size,
-        capacity_bits=capacity,
-    ) from failure
+    raise unsolved(message.size, elements.size, capacity) from failure
 
 
 def _signalled(
@@ -171,71 +160,6 @@ def _signalled(
         except PayloadTooLargeError:
             continue
         yield marked, near
-
-
-def _embed_parts(
-    elements: npt.NDArray[Any],
-    message: npt.NDArray[np.uint8],
-    sizes: tuple[int, int],
-    across: npt.NDArray[np.float64],
-    within: npt.NDArray[np.float64],
-    height: int,
-    freeze: bool,
-    threads: int,
-) -> npt.NDArray[Any]:
-    """Embed `sizes` bits in the lowest and the second-lowest layer.
-
-    `across` (n,) is what it costs to flip the second-lowest bit, `within` (n,) the cost of the
-    change that does not; elements that signal the share are wet in both.
-    """
-    low_bit = (elements & 1).astype(np.uint8)
-    high_bit = ((elements >> 1) & 1).astype(np.uint8)
-    high = Layer(high_bit, message[sizes[0] :], across)
-    # Crossing changes the lowest bit too: there it is the cover, and cannot move back.
-    low = Layer(low_bit, message[: sizes[0]], within)
-    new_high, new_low = embed_layers(high, low, height, freeze, threads)
-    crossed = new_high != high_bit
-    moved = new_low != low_bit
-    odd = low_bit.astype(np.bool_)
-    stego = elements.copy()
-    stego[moved & (crossed == odd)] += 1
-    stego[moved & (crossed != odd)] -= 1
-    return stego
-
-
-def _comfortable(
-    up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Scale both costs by one power of two if sums and multipliers could leave float64."""
-    largest = max(float(np.max(c, where=c < np.inf, initial=0.0)) for c in (up, down))
-    if largest == 0 or 2.0**-300 < largest < 2.0**300:
-        return up, down
-    exponent = -int(np.frexp(largest)[1])
-    with np.errstate(under="ignore"):
-        return np.ldexp(up, exponent), np.ldexp(down, exponent)
-
-
-def _exchange(
-    where: npt.NDArray[np.bool_], one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
-) -> None:
-    """Exchange the values of two arrays in some places, a block at a time."""
-    for start in range(0, where.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        kept = one[part].copy()
-        np.copyto(one[part], other[part], where=where[part])
-        np.copyto(other[part], kept, where=where[part])
-
-
-def _add_flip_cost(
-    across: npt.NDArray[np.float64], within: npt.NDArray[np.float64], multiplier: float
-) -> None:
-    """Make of `across` what it costs to flip the second-lowest bit, by the flipping lemma."""
-    if multiplier == 0 or not np.isfinite(multiplier):
-        return
-    for start in range(0, across.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        with np.errstate(over="ignore"):
-            across[part] += np.log1p(np.exp(-multiplier * within[part])) / multiplier
 
 
 def extract_ternary(
@@ -279,48 +203,3 @@ def extract_ternary(
     low = codec.extract((elements & 1).astype(np.uint8), n_low, height)
     high = codec.extract(((elements >> 1) & 1).astype(np.uint8), n_high, height)
     return np.concatenate([low, high])
-
-
-def extract_ternary_from(
-    read: ReadElements, n: int, n_message: int, height: int = 10
-) -> npt.NDArray[np.uint8]:
-    """Read what `embed_ternary` put in with split="even", from elements that come in pieces.
-
-    Takes memory for one piece and the message alone, and the same work whatever the elements are.
-
-    Parameters
-    ----------
-    read : callable
-        given start and stop, returns the elements start .. stop - 1, any integer dtype; each is
-        asked for once, in ascending order
-    n : int >= 1
-        elements
-    n_message : int in 0..2 * n
-        bits of message, an even number
-    height : int in 6..14
-        as at embedding
-
-    Returns
-    -------
-    message : (n_message,) uint8, values {0, 1}
-
-    Raises
-    ------
-    ValueError : names the parameter, what was got and what is allowed
-
-    Examples
-    --------
-    >>> import numpy as np, stc
-    >>> elements = np.zeros(8, np.int16)
-    >>> stc.extract_ternary_from(lambda start, stop: elements[start:stop], 8, 4)
-    array([0, 0, 0, 0], dtype=uint8)
-
-    """
-    height = check_height(height)
-    if not 0 <= whole("n_message", n_message) <= 2 * n or n_message % 2:
-        raise ValueError(f"n_message: got {n_message}; allowed: even numbers in 0..{2 * n}")
-    if n_message == 0:
-        return np.zeros(0, np.uint8)
-    half = int(n_message) // 2
-    pair = submatrices.columns(height, n // half), submatrices.columns(height, -(-n // half))
-    return syndrome_of_layers(read, n, half, pair, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stc.gibbs import bisect, flip_entropy
-from stc.sampling import spread
+from stc.sampling import Listed, sample
 
 __all__ = ["FROZEN_SHARE", "Plan", "plan_live"]
 
@@ -67,6 +67,7 @@ def plan_live(
     ends: npt.NDArray[np.int64],
     payload_bits: int,
     height: int,
+    listed: Listed | None = None,
 ) -> Plan:
     """Choose the live elements of an embedding.
 
@@ -82,28 +83,28 @@ def plan_live(
         bits
     height : int
         constraint height
+    listed : Listed or None
+        which elements the arrays are about, or None: all
 
     Returns
     -------
     plan : Plan; each block keeps its two cheapest dry elements whatever they cost
 
     """
-    n = cost.size
     n_dry = int(np.count_nonzero(dry))
     worthwhile = _WORTHWHILE[height]
     # At the optimum no element carries more than a bit, and few carry half of one.
     if n_dry << height < _MIN_WORK or 2 * payload_bits > worthwhile * n_dry:
         return Plan(dry)
-    sample = cost[spread(n, _SAMPLE)]
-    share = sample.size / n
-    sample = np.sort(sample[sample < np.inf])
-    if sample.size <= payload_bits * share:
+    some, share = sample(cost, _SAMPLE, listed)
+    some = np.sort(some[some < np.inf])
+    if some.size <= payload_bits * share:
         return Plan(dry)
-    worth, distortion = _threshold(sample, payload_bits * share)
-    if np.count_nonzero(sample <= worth) > worthwhile * sample.size:
+    worth, distortion = _threshold(some, payload_bits * share)
+    if np.count_nonzero(some <= worth) > worthwhile * some.size:
         return Plan(dry)
     live = dry & (cost <= worth)
-    from stc import kernels  # numba is imported on first use
+    from stc import kernels  # the compiler may be imported
 
     kernels.keep_cheapest(cost, ends, live)
     return Plan(live, _SUSPICIOUS * distortion / share, frozen=True)

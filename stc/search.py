@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIRST_RING", "PATH_LIMIT", "Layout", "Trellis", "block_ends", "search"]
+from stc.sampling import Listed
+
+__all__ = ["FIRST_RING", "PATH_LIMIT", "Blocks", "Layout", "Trellis", "block_ends", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 1 << 24
@@ -23,6 +25,56 @@ class Layout:
     ends: npt.NDArray[np.int64]
     narrow: npt.NDArray[np.int64]
     wide: npt.NDArray[np.int64]
+
+    def blocks(self, listed: Listed | None = None) -> "Blocks":
+        """Return the blocks as the kernels take them: of all elements, or of listed ones."""
+        from stc import kernels  # the compiler may be imported
+
+        widths = np.diff(self.ends)
+        idle = np.zeros(widths.size, np.int16)
+        if listed is None:
+            column_of = np.empty(int(self.ends[-1]), np.int16)
+            kernels.fill_columns(self.ends, self.narrow, self.wide, column_of)
+            return Blocks(self.ends, column_of, idle, widths)
+        block = np.searchsorted(self.ends, listed.index, side="right") - 1
+        table = np.zeros((2, self.wide.size), np.int16)
+        table[0, : self.narrow.size] = self.narrow
+        table[1] = self.wide
+        is_wide = (widths > self.narrow.size).astype(np.intp)
+        column_of = table[is_wide[block], listed.index - self.ends[block]]
+        ends = np.searchsorted(listed.index, self.ends)
+        return Blocks(ends, column_of, idle, widths, listed)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Elements that a trellis is to know, block by block.
+
+    Parameters
+    ----------
+    ends : (m + 1,) int64
+        block b holds the elements ends[b] .. ends[b + 1] - 1
+    column_of : (k,) int16
+        their columns
+    idle : (m,) int16
+        XOR of the columns of those that are not listed and whose bit is 1
+    widths : (m,) int64
+        elements of each block, listed or not
+    listed : Listed or None
+        which elements these are, or None: all
+
+    """
+
+    ends: npt.NDArray[np.int64]
+    column_of: npt.NDArray[np.int16]
+    idle: npt.NDArray[np.int16]
+    widths: npt.NDArray[np.int64]
+    listed: Listed | None = None
+
+    @property
+    def n(self) -> int:
+        """Elements, listed or not."""
+        return self.column_of.size if self.listed is None else self.listed.n
 
 
 def block_ends(index: npt.NDArray[np.int64], n: int, n_message: int) -> npt.NDArray[np.int64]:
@@ -48,7 +100,7 @@ def search(
     message: npt.NDArray[np.uint8],
     cost: npt.NDArray[np.float64],
     live: npt.NDArray[np.bool_],
-    layout: Layout,
+    blocks: Blocks,
     height: int,
     vector: bool | None,
 ) -> npt.NDArray[np.uint8] | None:
@@ -64,7 +116,7 @@ def search(
         units of distortion; finite where `live`
     live : (n,) bool
         elements that may change; fewer in very wide blocks afterwards
-    layout : Layout
+    blocks : Blocks
         blocks and columns
     height : int
         constraint height
@@ -76,7 +128,7 @@ def search(
     stego : (n,) uint8 or None where no path survives
 
     """
-    trellis = Trellis(cover, message, cost, live, layout, height, vector)
+    trellis = Trellis(cover, message, cost, live, blocks, height, vector)
     return trellis.finish() if trellis.advance(message.size) else None
 
 
@@ -113,24 +165,26 @@ class Trellis:
         message: npt.NDArray[np.uint8],
         cost: npt.NDArray[np.float64],
         live: npt.NDArray[np.bool_],
-        layout: Layout,
+        blocks: Blocks,
         height: int,
         vector: bool | None,
     ) -> None:
-        from stc import kernels  # numba is imported on first use
+        from stc import kernels  # the compiler may be imported
 
         self.kernels = kernels
         self.size = 1 << height
-        self.cover, self.message, self.live, self.ends = cover, message, live, layout.ends
+        self.cover, self.message, self.live, self.ends = cover, message, live, blocks.ends
         self.cost = _metric_costs(cost)
-        if layout.wide.size > self.size:
+        broad = blocks.widths > self.size
+        if broad.any():
             kernels.keep_cheapest_columns(
-                self.cost, layout.ends, layout.narrow, layout.wide, self.size, live
+                self.cost, blocks.ends, blocks.column_of, broad, self.size, live
             )
         n_live = int(np.count_nonzero(live))
-        self.fixed = (live, layout.ends, layout.narrow, layout.wide, height)
+        self.idle = blocks.idle
+        self.fixed = (live, blocks.ends, blocks.column_of, height)
         self.vector = kernels.HAS_VECTOR and vector is not False
-        self.widest = int(kernels.widest_block(live, layout.ends))
+        self.widest = int(kernels.widest_block(live, blocks.ends))
         self.most_rows = max(self.widest, min(n_live, PATH_LIMIT // (self.size >> 3)))
         rows = max(self.widest, min(self.most_rows, FIRST_RING // (self.size >> 3)), 1)
         self.path = np.empty((rows, self.size >> 4), np.uint16)
@@ -184,7 +238,7 @@ class Trellis:
     def _forward(self, block: int, stop: int, row: int) -> tuple[int, int]:
         room = self.low_row + len(self.path)
         block, row = self.kernels.forward(
-            self.cover, self.message, self.cost, *self.fixed, self.metrics, self.moved,
+            self.cover, self.message, self.cost, *self.fixed, self.idle, self.metrics, self.moved,
             self.path, self.offsets, block, stop, row, room, self.vector,
         )  # fmt: skip
         return block, row

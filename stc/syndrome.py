@@ -1,7 +1,7 @@
 """Syndromes, the receiver's arithmetic: compiled, and in numpy piece by piece."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stc.search import Layout, block_ends
 
-__all__ = ["ReadElements", "syndrome", "syndrome_of_layers"]
+__all__ = ["ReadElements", "block_sums", "syndrome", "syndrome_of_layers"]
 
 # Elements looked at at once: enough to amortise a numpy call, few enough to stay in the cache.
 _PIECE = 1 << 14
@@ -19,6 +19,7 @@ _WIDE = 1 << 10
 
 ReadElements = Callable[[int, int], npt.NDArray[Any]]
 Columns = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]
+Run = tuple[int, npt.NDArray[np.uint32], int, npt.NDArray[Any], npt.NDArray[np.integer[Any]]]
 
 
 def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> npt.NDArray[np.uint8]:
@@ -29,7 +30,7 @@ def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> np
     """
     # Another thread may be in the middle of that import.
     compiled = getattr(sys.modules.get("stc.kernels"), "syndrome", None)
-    if compiled is None:
+    if compiled is None or not getattr(compiled, "is_loaded", True):
         columns = layout.narrow, layout.wide
         return syndrome_of_layers(lambda a, b: stego[a:b], stego.size, n_message, columns, 1)
     message = np.empty(n_message, np.uint8)
@@ -62,19 +63,54 @@ def syndrome_of_layers(
 
     """
     rows = [_Rows(n_message) for _ in range(layers)]
-    narrow, wide = (each.astype(np.uint32) for each in columns)
-    step = max(1, _PIECE // wide.size)
-    for first in range(0, n_message, step):
-        index = np.arange(first, min(first + step, n_message) + 1, dtype=np.int64)
-        ends = block_ends(index, n, n_message)
-        elements = read(int(ends[0]), int(ends[-1]))
-        pending = _pending(_spread(elements, layers), ends, narrow, wide)
+    nothing = np.empty(0, np.intp)
+    sums = block_sums(lambda a, b: (read(a, b), nothing), n, n_message, columns, layers)
+    for _, pending, _, _, _ in sums:
         for layer in range(layers):
             rows[layer].add(pending >> np.uint32(16 * layer) & np.uint32(0xFFFF))
     message = np.empty((layers, n_message), np.uint8)
     for layer in range(layers):
         message[layer] = rows[layer].bits()
     return message.reshape(-1)
+
+
+def block_sums(
+    read: Callable[[int, int], tuple[npt.NDArray[Any], npt.NDArray[np.integer]]],
+    n: int,
+    n_message: int,
+    columns: Columns,
+    layers: int,
+) -> Iterator[Run]:
+    """Yield what each block contributes to the syndrome, run after run of blocks.
+
+    Parameters
+    ----------
+    read : callable
+        given start and stop, returns the elements start .. stop - 1 and whatever places of them
+    n, n_message, columns, layers : as in `syndrome_of_layers`
+
+    Yields
+    ------
+    first : int, the first block of a run
+    pending : (blocks,) uint32, the XOR of the columns; that of a second layer 16 bits up
+    start : int, the first element
+    elements, places : what `read` returned
+
+    """
+    narrow, wide = (each.astype(np.uint32) for each in columns)
+    step = max(1, _PIECE // wide.size)
+    for first in range(0, n_message, step):
+        index = np.arange(first, min(first + step, n_message) + 1, dtype=np.int64)
+        ends = block_ends(index, n, n_message)
+        start = int(ends[0])
+        elements, places = read(start, int(ends[-1]))
+        yield (
+            first,
+            _pending(_spread(elements, layers), ends, narrow, wide),
+            start,
+            elements,
+            places,
+        )
 
 
 class _Rows:

@@ -40,7 +40,7 @@ ALLOWED = {
 }
 LAZY = {
     "deephide": {"torch", "e2style", "jinja2", "matplotlib", "rawpy", "ray"},
-    "cli": {"PIL"},
+    "cli": {"PIL", "ray"},
     "stc": set(),
     "e2style": set(),
 }
@@ -90,7 +90,7 @@ def test_heavy_packages_are_imported_late_in_deephide():
     ("module", "doors"),
     [
         ("cryptography", ["deephide/container/crypto.py"]),
-        ("numba", ["stc/_vector_ir.py", "stc/jit.py", "stc/kernels.py"]),
+        ("numba", ["stc/_vector_ir.py", "stc/compilation.py"]),
     ],
 )
 def test_delicate_packages_have_few_doors(module, doors):
@@ -146,7 +146,8 @@ def test_kernels_are_exact():
     for path in _files("stc"):
         text = path.read_text(encoding="utf-8")
         assert "fastmath" not in text, path
-        assert not re.search(r"@n?jit\(", text), path
+        # What a kernel needs besides is named: @jit(name="module").
+        assert not re.search(r'@n?jit\((?!\w+=")', text), path
 
 
 def test_no_test_passes_on_an_empty_folder():

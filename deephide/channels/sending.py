@@ -292,7 +292,7 @@ def _result(
             "or fewer bytes would make it",
         )
     return EmbedResult(
-        stego=as_shown(robust.jpeg),
+        show=lambda: as_shown(robust.jpeg),
         encode=lambda: robust.jpeg,
         preview=encoded.preview,
         payload_bits=robust.message_bits,

@@ -2,73 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.container import layout
+from deephide.container import layout, permuting
+from deephide.container.zones import Zone
 
-__all__ = ["HEIGHT", "Canvas", "ChangeCosts", "Elements"]
+__all__ = ["HEIGHT", "Canvas", "ChangeCosts", "CostPair", "Elements"]
 
 HEIGHT = 12  # constraint height, fixed by format version 2
 
+_SLACK = 1 << 20  # elements kept beyond the limit before the costliest are dropped
+_WORD = 64
+
 Elements: TypeAlias = NDArray[np.integer[Any]]
+CostPair: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 
 class ChangeCosts:
     """Costs of +1 and -1, looked up in the order in which a trellis visits the elements.
 
     A large cover offers its cheapest changes only: a few bits in many megapixels go there anyway,
-    and the time and memory of a trellis grow with the elements that may change.  The offered
-    changes are kept as a short list, so that nothing as large as the cover is copied twice.
+    and the time and memory of a trellis grow with the elements that may change.  These are kept as
+    a short list, picked out of the stripes in which the costs come, so that nothing of the size of
+    a large cover's costs is ever there.
 
     Parameters
     ----------
-    cost_p1, cost_m1 : (n,) float64; inf marks a change that may not happen
+    stripes : costs of +1 and -1 of the elements, (k,) float64 each, stripe after stripe; inf marks
+        a change that may not happen
+    n : elements in all
     limit : elements that may change at most, the cheapest first
     """
 
-    def __init__(
-        self, cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64], limit: int
-    ) -> None:
-        self._costs = cost_p1, cost_m1
-        self._places: NDArray[np.intp] | None = None
-        if cost_p1.size <= limit:
+    def __init__(self, stripes: Iterable[CostPair], n: int, limit: int) -> None:
+        self.listed: Listed | None = None
+        if n <= limit:
+            pairs = list(stripes)
+            up, down = (
+                pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
+            )
+            self._costs = up, down
             return
-        cheapest = np.minimum(cost_p1, cost_m1)
-        cheapest.partition(limit)
-        highest = float(cheapest[limit])
-        np.minimum(cost_p1, cost_m1, out=cheapest)
-        self._places = np.flatnonzero((cheapest <= highest) & (cheapest < np.inf))
-        self._costs = cost_p1[self._places], cost_m1[self._places]
-        for cost in self._costs:
-            cost[cost > highest] = np.inf
+        places, up, down = _cheapest(stripes, limit)
+        self.listed = Listed(places, n)
+        self._costs = up, down
 
     def at(
-        self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None, n: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return fresh arrays of both costs at `places`; inf where `frozen`."""
-        if self._places is None:
-            up, down = (cost[places] for cost in self._costs)
-        else:
-            where = np.full(n, -1, np.int32)
-            where[places] = np.arange(places.size, dtype=np.int32)
-            where = where[self._places]
-            used = where >= 0
-            up, down = np.full(places.size, np.inf), np.full(places.size, np.inf)
-            for array, cost in zip((up, down), self._costs, strict=True):
-                array[where[used]] = cost[used]
+        self, places: NDArray[np.integer[Any]], frozen: NDArray[np.bool_] | None = None
+    ) -> CostPair:
+        """Return fresh arrays of both costs, inf where `frozen`.
+
+        `places` are elements; where there is a list, ranks in it.
+        """
+        up, down = (cost[places] for cost in self._costs)
         if frozen is not None:
             up[frozen[places]] = down[frozen[places]] = np.inf
         return up, down
 
     def total(self, up: NDArray[np.intp], down: NDArray[np.intp]) -> float:
         """Return the distortion: summed costs of raising the elements `up` and lowering `down`."""
-        if self._places is not None:
-            up, down = np.searchsorted(self._places, up), np.searchsorted(self._places, down)
+        if self.listed is not None:
+            places = self.listed.places
+            up, down = np.searchsorted(places, up), np.searchsorted(places, down)
         return float(self._costs[0][up].sum() + self._costs[1][down].sum())
+
+
+def _cheapest(
+    stripes: Iterable[CostPair], limit: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the places of the changes that are as cheap as the one of rank `limit`, and costs."""
+    highest = np.inf
+    kept: list[tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]] = []
+    count = start = 0
+
+    def sift() -> None:
+        nonlocal kept, count, highest
+        places, up, down = (np.concatenate(each) for each in zip(*kept, strict=True))
+        lower = np.minimum(up, down)
+        if lower.size > limit:
+            highest = min(highest, float(np.partition(lower, limit)[limit]))
+            near = lower <= highest
+            places, up, down = places[near], up[near], down[near]
+        kept, count = [(places, up, down)], places.size
+
+    for up, down in stripes:
+        lower = np.minimum(up, down)
+        near = np.flatnonzero((lower <= highest) & (lower < np.inf))
+        kept.append(((near + start).astype(np.int32), up[near], down[near]))
+        count += near.size
+        start += up.size
+        if count > limit + _SLACK:
+            sift()
+    sift()
+    (places, *pair), *_ = kept
+    for cost in pair:
+        cost[cost > highest] = np.inf
+    return places, pair[0], pair[1]
+
+
+class Listed:
+    """Ascending list of the elements that may change, and whether one is on it.
+
+    Parameters
+    ----------
+    places : (k,) int32
+    n : elements in all
+    """
+
+    def __init__(self, places: NDArray[np.int32], n: int) -> None:
+        self.places = places
+        size = -(-n // _WORD)
+        marks = np.zeros(size * _WORD, np.bool_)
+        marks[places] = True
+        self._words = np.packbits(marks, bitorder="little").view("<u8")
+        self._before = np.searchsorted(places, np.arange(0, size * _WORD, _WORD)).astype(np.int32)
+
+    def find(self, places: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return which of the places are on the list, by their position, and their ranks."""
+        at, ranks = np.empty(places.size, np.int32), np.empty(places.size, np.int32)
+        count = permuting.find_listed(places, self._words, self._before, at, ranks)
+        return at[:count], ranks[:count]
 
 
 class Canvas:
@@ -83,12 +141,24 @@ class Canvas:
         self._costs = costs
         self._frozen: NDArray[np.bool_] | None = None
 
-    def write(self, places: NDArray[np.integer[Any]], data: bytes, *, freeze: bool = False) -> None:
-        """Change elements at `places` so that they carry `data`."""
-        p1, m1 = self._costs.at(places, self._frozen, self.stego.size)
+    def write(self, zone: Zone, data: bytes, *, freeze: bool = False) -> None:
+        """Change elements of a zone so that they carry `data`."""
+        bits = layout.to_bits(data)
+        listed = self._costs.listed
+        if listed is None:
+            self._write_all(zone.places(), bits)
+        else:
+            self._write_listed(zone, bits, listed)
+        if freeze:
+            if self._frozen is None:
+                self._frozen = np.zeros(self.stego.size, dtype=bool)
+            self._frozen[zone.places()] = True
+
+    def _write_all(self, places: NDArray[np.int32], bits: NDArray[np.uint8]) -> None:
+        p1, m1 = self._costs.at(places, self._frozen)
         self.stego[places] = stc.embed_ternary(
             self.stego[places],
-            layout.to_bits(data),
+            bits,
             p1,
             m1,
             height=HEIGHT,
@@ -96,7 +166,26 @@ class Canvas:
             threads=2,
             overwrite_costs=True,
         )
-        if freeze:
-            if self._frozen is None:
-                self._frozen = np.zeros(self.stego.size, dtype=bool)
-            self._frozen[places] = True
+
+    def _write_listed(self, zone: Zone, bits: NDArray[np.uint8], listed: Listed) -> None:
+        """Do the same with the elements of a large cover that may change."""
+        found: list[NDArray[np.int32]] = []
+
+        def read(start: int, stop: int) -> tuple[Elements, NDArray[np.int32]]:
+            places = zone.places(start, stop)
+            at, ranks = listed.find(places)
+            if self._frozen is not None:
+                free = ~self._frozen[places[at]]
+                at, ranks = at[free], ranks[free]
+            found.append(ranks)
+            return self.stego.take(places), at
+
+        new = stc.embed_ternary_from(
+            read,
+            zone.size,
+            bits,
+            lambda: self._costs.at(np.concatenate(found)),
+            height=HEIGHT,
+            threads=2,
+        )
+        self.stego[listed.places[np.concatenate(found)]] = new

@@ -9,27 +9,25 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 import stc
 from deephide.container import crypto, layout
-from deephide.container.canvas import HEIGHT, Canvas, ChangeCosts, Elements
+from deephide.container.canvas import HEIGHT, Canvas, ChangeCosts, CostPair, Elements
 from deephide.container.keys import Opener, Opening, Sealer
 from deephide.container.layout import Zones
 from deephide.container.zones import Zone, keyed_zones, public_zone, stanza_zone
 from deephide.errors import CapacityError, ExtractionError
 
 __all__ = [
+    "Changeable",
     "Hidden",
-    "check_capacity",
     "hide",
     "hide_computing_costs",
-    "limit_bits",
     "lock",
     "message_bits",
     "read_zones",
@@ -40,8 +38,6 @@ __all__ = [
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
 LIVE_ELEMENTS = 1 << 22  # of a large image, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
-
-CostPair: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 _log = logging.getLogger(__name__)
 
@@ -95,63 +91,75 @@ def unlock(
     return plaintext
 
 
-def limit_bits(
-    elements: Elements,
-    cost_p1: NDArray[np.float64],
-    cost_m1: NDArray[np.float64],
-    key: Opener | None = None,
-) -> int:
-    """Return the largest message, container included, that could possibly be hidden.
+@dataclass
+class Changeable:
+    """Elements that may change, counted stripe by stripe.
 
-    Without a key, the framing of a shared one is counted.
-
-    Half of every message lies in the second-lowest bits, and only some changes reach those: -1
-    from a value of parity 0, +1 from one of parity 1.
+    `dry` elements may change at all.  Half of every message lies in the second-lowest bits, and
+    only some changes reach those: -1 from a value of parity 0, +1 from one of parity 1; `crossing`
+    elements have such a one.
     """
-    if elements.size < layout.MIN_ELEMENTS:
-        return 0
-    opening, stanzas = (
-        (layout.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
-    )
-    body = Zones(elements.size, opening).max_body_bytes
-    room = 8 * (body + _framing_bytes(opening, stanzas))
-    dry = crossing = 0
-    for start in range(0, elements.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        up, down = np.isfinite(cost_p1[part]), np.isfinite(cost_m1[part])
-        dry += int(np.count_nonzero(up | down))
-        crossing += int(np.count_nonzero(np.where(elements[part] & 1, up, down)))
-    return min(room, dry, 2 * crossing)
 
+    dry: int = 0
+    crossing: int = 0
 
-def check_capacity(
-    needed: int,
-    elements: Elements,
-    cost_p1: NDArray[np.float64],
-    cost_m1: NDArray[np.float64],
-    key: Opener,
-) -> int:
-    """Reject a message that cannot fit, before any expensive work; return `limit_bits`.
+    def counted(self, elements: Elements, stripes: Iterable[CostPair]) -> Iterator[CostPair]:
+        """Pass stripes of costs on, and count."""
+        start = 0
+        for up, down in stripes:
+            for first in range(0, up.size, _BLOCK):
+                part = slice(first, first + _BLOCK)
+                rise, fall = np.isfinite(up[part]), np.isfinite(down[part])
+                own = elements[start + first : start + min(first + _BLOCK, up.size)]
+                self.dry += int(np.count_nonzero(rise | fall))
+                self.crossing += int(np.count_nonzero(np.where(own & 1, rise, fall)))
+            start += up.size
+            yield up, down
 
-    Parameters
-    ----------
-    needed : bits of everything that is to be hidden
-    elements, cost_p1, cost_m1, key : as in `hide`
+    @classmethod
+    def of(cls, elements: Elements, stripes: Iterable[CostPair]) -> Changeable:
+        """Count all stripes."""
+        found = cls()
+        for _ in found.counted(elements, stripes):
+            pass
+        return found
 
-    Raises
-    ------
-    CapacityError : too few elements, or too few that may change
-    """
-    limit = limit_bits(elements, cost_p1, cost_m1, key)
-    if needed > limit:
-        raise CapacityError(
-            f"the carrier is too small or too flat: {needed} bits are needed and "
-            f"about {limit} can be hidden",
-            needed_bits=needed,
-            capacity_bits=limit,
-            hint="take a larger photo with more texture",
+    def limit_bits(self, n: int, key: Opener | None = None) -> int:
+        """Return the largest message, container included, that n elements could possibly hold.
+
+        Without a key, the framing of a shared one is counted.
+        """
+        if n < layout.MIN_ELEMENTS:
+            return 0
+        opening, stanzas = (
+            (layout.SALT_BYTES, 0) if key is None else (key.public_bytes, key.stanza_count)
         )
-    return limit
+        body = Zones(n, opening).max_body_bytes
+        room = 8 * (body + _framing_bytes(opening, stanzas))
+        return min(room, self.dry, 2 * self.crossing)
+
+    def check(self, needed: int, n: int, key: Opener) -> int:
+        """Reject a message that cannot fit; return `limit_bits`.
+
+        Parameters
+        ----------
+        needed : bits of everything that is to be hidden
+        n, key : as in `limit_bits`
+
+        Raises
+        ------
+        CapacityError : too few elements, or too few that may change
+        """
+        limit = self.limit_bits(n, key)
+        if needed > limit:
+            raise CapacityError(
+                f"the carrier is too small or too flat: {needed} bits are needed and "
+                f"about {limit} can be hidden",
+                needed_bits=needed,
+                capacity_bits=limit,
+                hint="take a larger photo with more texture",
+            )
+        return limit
 
 
 def hide(
@@ -175,12 +183,14 @@ def hide(
     CapacityError : no solution, also after several fresh openings
     """
     costs = (cost_p1, cost_m1)
-    return hide_computing_costs(elements, lambda: costs, key, plaintext, associated, random=random)
+    return hide_computing_costs(
+        elements, lambda: (costs,), key, plaintext, associated, random=random
+    )
 
 
 def hide_computing_costs(
     elements: Elements,
-    compute_costs: Callable[[], CostPair],
+    compute_costs: Callable[[], Iterable[CostPair]],
     key: Sealer,
     plaintext: bytes,
     associated: bytes,
@@ -189,14 +199,15 @@ def hide_computing_costs(
     first: Callable[[], Opening] | None = None,
     accept: Callable[[Elements], bool] = lambda elements: True,
 ) -> Hidden:
-    """Do what `hide` does; costs are computed on request and released early.
+    """Do what `hide` does; costs are computed on request, stripe by stripe.
 
-    The costs of a large cover take hundreds of megabytes, and a trellis needs the lowest alone.
+    The costs of a large cover would take gigabytes, and a trellis needs the lowest alone.
 
     Parameters
     ----------
     elements : (n,) integers, the cover: samples, or coefficients of a JPEG file
-    compute_costs : returns `cost_p1` and `cost_m1`; called once, and again after several failures
+    compute_costs : returns stripes of `cost_p1` and `cost_m1`, as `ChangeCosts` takes them; called
+        once, and again after several failures
     key : what `keys.Access.sealer` returned
     plaintext : what `layout.pack` returned
     associated : what `layout.associated_data` returned
@@ -209,25 +220,24 @@ def hide_computing_costs(
     CapacityError : as in `hide`
     """
     needed = message_bits(len(plaintext), key)
-    pair = compute_costs()
-    limit = check_capacity(needed, elements, *pair, key)
-    zones = Zones(elements.size, key.public_bytes)
-    costs = ChangeCosts(*pair, LIVE_ELEMENTS)
-    del pair
+    n = elements.size
+    found = Changeable()
+    costs = ChangeCosts(found.counted(elements, compute_costs()), n, LIVE_ELEMENTS)
+    limit = found.check(needed, n, key)
+    zones = Zones(n, key.public_bytes)
     for attempt in range(MAX_ATTEMPTS):
         if attempt == MAX_ATTEMPTS // 2:
-            costs = ChangeCosts(*compute_costs(), elements.size)
+            costs = ChangeCosts(compute_costs(), n, n)
         opening = first() if first is not None and attempt == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
         canvas = Canvas(elements, costs)
         try:
-            canvas.write(public_zone(zones).places(), opening.public + opening.keys.commitment)
+            canvas.write(public_zone(zones), opening.public + opening.keys.commitment)
             for stanza in opening.stanzas:
-                places = stanza_zone(zones, stanza.order_key).places()
-                canvas.write(places, stanza.data, freeze=True)
+                canvas.write(stanza_zone(zones, stanza.order_key), stanza.data, freeze=True)
             length_zone, body_zone = keyed_zones(zones, opening.keys.order)
-            canvas.write(length_zone.places(), length)
-            canvas.write(body_zone.places(), body)
+            canvas.write(length_zone, length)
+            canvas.write(body_zone, body)
         except stc.PayloadTooLargeError as error:
             _log.info("attempt %d found no solution: %s", attempt + 1, error)
             continue
@@ -249,7 +259,7 @@ def _measure(cover: Elements, stego: Elements, costs: ChangeCosts, message_bits:
     return Hidden(stego, costs.total(up, down), message_bits, up.size + down.size)
 
 
-def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
+def reveal(elements: Elements, key: Opener, associated: bytes, *, in_secret: bool = True) -> bytes:
     """Return the plaintext that `hide` was given.
 
     The amount of work depends on the number of elements and the kind of key, not on the key
@@ -260,6 +270,7 @@ def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
     elements : (n,) integers, the stego
     key : what `keys.choose_opener` returned, or the sealer that `hide` was given
     associated : what `layout.associated_data` returned
+    in_secret : take the same time whatever is found; a sender who verifies has nothing to conceal
 
     Raises
     ------
@@ -272,7 +283,8 @@ def reveal(elements: Elements, key: Opener, associated: bytes) -> bytes:
     def read_body(n_bytes: int) -> bytes:
         # A short message takes less time than a long one.  A wrong key leads to any length, so that
         # a quick failure would say that there is a short container, which was altered.
-        reader.idle(reader.zones.max_body_bytes + layout.MIN_BODY_BYTES - n_bytes)
+        if in_secret:
+            reader.idle(reader.zones.max_body_bytes + layout.MIN_BODY_BYTES - n_bytes)
         return reader.body(n_bytes)
 
     return unlock(reader.keys, reader.length, read_body, reader.zones, associated)

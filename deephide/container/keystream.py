@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.container import permuting
 from deephide.container.crypto import keystream_bytes
 
 __all__ = ["MAX_ELEMENTS", "PIECE", "Order", "public_order"]
@@ -50,11 +51,15 @@ class Order:
         self.n = n
         self._a = math.isqrt(n - 1) + 1
         self._b = -(-n // self._a)
-        self._tables = _round_tables(key, self._a, self._b)
+        self._even, self._odd = _round_tables(key, self._a, self._b)
 
     def places(self, start: int, stop: int) -> Places:
         """Return the numbers that come `start`-th to before `stop`-th, (stop - start,) uint32."""
         out = np.empty(stop - start, np.uint32)
+        # To load a compiler would take longer than to do without it.
+        if permuting.permute.is_loaded or "numba" in sys.modules:
+            permuting.permute(start, self.n, self._a, self._b, self._even, self._odd, out)
+            return out
         for first in range(start, stop, PIECE):
             last = min(first + PIECE, stop)
             piece = self._apply(np.arange(first, last, dtype=np.uint32))
@@ -71,7 +76,7 @@ class Order:
         quotients = numbers // np.uint32(a)
         left = (numbers - quotients * np.uint32(a)).astype(np.uint16)
         right = quotients.astype(np.uint16)
-        for even, odd in self._tables:
+        for even, odd in zip(self._even, self._odd, strict=True):
             # Below zero wraps to a large number: the smaller one is the remainder.
             left += even.take(right)
             np.minimum(left, left - a, out=left)
@@ -81,16 +86,12 @@ class Order:
         return out
 
 
-def _round_tables(key: bytes, a: int, b: int) -> list[tuple[Table, Table]]:
-    """Return the functions of all rounds, two by two: of r, below a, and of l, below b."""
+def _round_tables(key: bytes, a: int, b: int) -> tuple[Table, Table]:
+    """Return the functions of the even rounds, of r, below a, and of the odd, of l, below b."""
     words = np.frombuffer(keystream_bytes(key, 8 * (ROUNDS // 2) * (a + b)), dtype="<u8")
-
-    def pairs() -> Iterator[tuple[Table, Table]]:
-        for at in range(0, words.size, a + b):
-            even, odd = words[at : at + b] % np.uint64(a), words[at + b : at + b + a] % np.uint64(b)
-            yield even.astype(np.uint16), odd.astype(np.uint16)
-
-    return list(pairs())
+    pairs = words.reshape(ROUNDS // 2, a + b)
+    even, odd = pairs[:, :b] % np.uint64(a), pairs[:, b:] % np.uint64(b)
+    return even.astype(np.uint16), odd.astype(np.uint16)
 
 
 def public_order(n: int) -> Order:

@@ -5,6 +5,7 @@ A new kind is a class that does this, in a file of its own, and a line in `kinds
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from deephide.container import layout
 from deephide.container.canvas import Elements
+from deephide.container.hiding import Changeable
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, ExtractionError, InputImageError
 
@@ -75,8 +77,17 @@ class Cover(Protocol):
         InputImageError : a cost function for another kind of cover
         """
 
+    def cost_stripes(self, name: str, payload_bits: int) -> Iterator[Costs]:
+        """Yield the same costs part by part, so that a large cover's are never there at once."""
+
+    def changeable(self, name: str, payload_bits: int) -> Changeable:
+        """Count the elements that may change under a cost function."""
+
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the cover; see `detectability`."""
+
+    def prospect(self, name: str, payload_bits: int) -> Prospect:
+        """Do the same with the costs of a cost function, computed where they are looked at."""
 
     @property
     def signs(self) -> tuple[Sign, ...]:

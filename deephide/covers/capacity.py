@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from deephide.codecs.image import typical_psnr, typical_side
 from deephide.container import layout
-from deephide.container.hiding import limit_bits
 from deephide.covers.base import Cover
 from deephide.covers.detectability import Estimate
 from deephide.models import CodeSizes
@@ -85,15 +82,15 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
     -------
     Capacity
     """
-    costs = cover.costs(cost, max(1, cover.elements.size // 100))
-    hard = limit_bits(cover.elements, *costs)
+    guess = max(1, cover.elements.size // 100)
+    found = cover.changeable(cost, guess)
+    hard = found.limit_bits(cover.elements.size)
     betrays = any(sign.betrays for sign in cover.signs)
-    safe = Estimate(0.0, 0.0, 0.0) if betrays else cover.survey(costs).safe()
+    safe = Estimate(0.0, 0.0, 0.0) if betrays else cover.prospect(cost, guess).safe()
     safe_bits = min(int(safe.payload_bits), hard)
-    cost_p1, cost_m1 = costs
     return Capacity(
-        elements=cost_p1.size,
-        dry_elements=int(np.count_nonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))),
+        elements=cover.elements.size,
+        dry_elements=found.dry,
         safe_bits=safe_bits,
         hard_bits=hard,
         safe_change_rate=safe.change_rate,

@@ -25,7 +25,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ class Estimate:
     @property
     def detector_error(self) -> float:
         """Q(deflection / 2)."""
-        return NormalDist().cdf(-self.deflection / 2)
+        return 0.5 * (1.0 + math.erf(-self.deflection / 2 / math.sqrt(2.0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide.container import brightness, layout
+from deephide.container.hiding import Changeable
 from deephide.covers import jpeg_costs
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
@@ -88,18 +90,46 @@ class JpegCover:
         """
         del payload_bits
         chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
-        found = jpeg_costs.costs(self.coefficients, chosen, self.errors)
+        found = list(self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors)))
+        return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
+
+    def _steady(self, stripes: Iterator[Costs]) -> Iterator[Costs]:
+        """Forbid the changes, in costs stripe by stripe, that could change the image's salt."""
         dc, step = self._brightness(self.elements)
         blocks = brightness.unsteady(dc * step, 1, self.shape[:2], step / 8)
         columns = self.coefficients.file.components[0].columns
         rows, across = np.nonzero(blocks)
-        for cost in found:
-            cost[64 * (rows * columns + across)] = np.inf
-        return found
+        closed = 64 * (rows * columns + across)  # ascending
+        start = 0
+        for pair in stripes:
+            first, last = np.searchsorted(closed, (start, start + pair[0].size))
+            for cost in pair:
+                cost[closed[first:last] - start] = np.inf
+            start += pair[0].size
+            yield pair
+
+    def cost_stripes(self, name: str = "auto", payload_bits: int = 0) -> Iterator[Costs]:
+        """Yield the same costs, some rows of blocks at a time."""
+        del payload_bits
+        chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        return self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors))
+
+    def changeable(self, name: str = "auto", payload_bits: int = 0) -> Changeable:
+        """Count the coefficients that may change: the same ones under every cost function."""
+        del payload_bits
+        choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        free = self._steady(jpeg_costs.stripes(self.coefficients, None))
+        return Changeable.of(self.elements, free)
 
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the coefficients."""
-        return jpeg_costs.survey(self.coefficients, costs, self.errors)
+        dry = Changeable.of(self.elements, (costs,)).dry
+        return jpeg_costs.survey(self.coefficients, (costs,), dry, self.errors)
+
+    def prospect(self, name: str = "auto", payload_bits: int = 0) -> Prospect:
+        """Look at the costs of a cost function and the noise of the coefficients."""
+        stripes = self.cost_stripes(name, payload_bits)
+        return jpeg_costs.survey(self.coefficients, stripes, self.changeable(name).dry, self.errors)
 
     @cached_property
     def signs(self) -> tuple[Sign, ...]:

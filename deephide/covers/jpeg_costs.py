@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,16 +11,19 @@ import stc
 from deephide.covers.base import Costs, Sign
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.history import looks_recompressed
-from deephide.covers.jpeg_values import forbid_new_values
+from deephide.covers.jpeg_values import forbid_values, missing_values
 from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "noise_of", "survey"]
+__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "noise_of", "stripes", "survey"]
 
 COSTS = ("juniward", "uerd")
 
 # What 8-bit images can have, and every table of Huffman codes can say.
 LARGEST = 1023
+
+_STRIPE = 1 << 19  # costs of so many coefficients are in memory at once
+_MARGIN = 3  # blocks: residuals of 16 samples on both sides of one, each of 8
 
 _TINY = 20_000  # coefficients other than zero
 _FLAT_SHARE = 0.5
@@ -45,22 +50,45 @@ def costs(
         this coefficient lacks in all blocks, or where the block has a DC coefficient alone: such a
         block is perfectly flat
     """
-    function = getattr(stc.costs, name)
-    planes, tables = coefficients.planes(), coefficients.file.quantization
-    n, at = sum(plane.size for plane in planes), 0
-    cost_p1, cost_m1 = np.empty(n), np.empty(n)
-    for plane, table in zip(planes, tables, strict=True):
-        cost = function(plane, table)
-        cost[~_rough(plane)] = np.inf
-        cost[np.abs(plane.astype(np.int32)) > LARGEST] = np.inf
-        part = slice(at, at + plane.size)
-        up, down = stc.costs.wet(plane, cost, low=-LARGEST, high=LARGEST)
-        forbid_new_values(plane, up, down)
-        cost_p1[part], cost_m1[part] = up.reshape(-1), down.reshape(-1)
-        at += plane.size
-    if errors is not None:
-        apply_errors(cost_p1, cost_m1, errors)
-    return cost_p1, cost_m1
+    found = list(stripes(coefficients, name, errors))
+    return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
+
+
+def stripes(
+    coefficients: Coefficients, name: str | None, errors: NDArray[np.float32] | None = None
+) -> Iterator[Costs]:
+    """Yield the same costs, some rows of blocks at a time.
+
+    Parameters
+    ----------
+    coefficients : of a `JpegCover`
+    name : one of COSTS, or None for costs of 0, which tell where changes may happen
+    errors : (n,) of rounding, or None
+    """
+    start = 0
+    tables = coefficients.file.quantization
+    for plane, table in zip(coefficients.planes(), tables, strict=True):
+        missing = missing_values(plane)
+        count = max(1, _STRIPE // (plane.shape[1] * 64))
+        for top in range(0, len(plane), count):
+            bottom = min(top + count, len(plane))
+            # A cost hangs on the blocks near by; where the plane ends the margin does, too.
+            first = max(0, top - _MARGIN)
+            near = plane[first : bottom + _MARGIN]
+            part = plane[top:bottom]
+            if name is None:
+                cost = np.zeros(part.shape)
+            else:
+                cost = getattr(stc.costs, name)(near, table)[top - first : bottom - first]
+            cost[~_rough(part)] = np.inf
+            cost[np.abs(part.astype(np.int32)) > LARGEST] = np.inf
+            up, down = stc.costs.wet(part, cost, low=-LARGEST, high=LARGEST)
+            forbid_values(missing, part, up, down)
+            up, down = up.reshape(-1), down.reshape(-1)
+            if errors is not None:
+                apply_errors(up, down, errors[start : start + up.size])
+            start += up.size
+            yield up, down
 
 
 def _rough(plane: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -108,7 +136,10 @@ def find_signs(coefficients: Coefficients) -> tuple[Sign, ...]:
 
 
 def survey(
-    coefficients: Coefficients, costs: Costs, errors: NDArray[np.float32] | None = None
+    coefficients: Coefficients,
+    parts: Iterable[Costs],
+    dry_count: int,
+    errors: NDArray[np.float32] | None = None,
 ) -> Prospect:
     """Look at the costs and the noise of coefficients; see `detectability`.
 
@@ -120,31 +151,44 @@ def survey(
     Parameters
     ----------
     coefficients : of a `JpegCover`
-    costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
+    parts : costs of +1 and -1, part by part, inf marks a change that may not happen
+    dry_count : how many coefficients may change
     errors : (n,) of rounding, that the costs make use of, or None
 
     Returns
     -------
     Prospect
     """
-    cost_p1, cost_m1 = costs
-    dry = np.flatnonzero(np.isfinite(cost_p1) | np.isfinite(cost_m1))
-    stride = (1 + dry.size // MOST_SEARCHED) | 1  # odd, so that all modes are met
-    used = dry[::stride]
+    stride = (1 + dry_count // MOST_SEARCHED) | 1  # odd, so that all modes are met
+    used: list[NDArray[np.intp]] = []
+    pairs: list[Costs] = []
+    start = seen = 0
+    for up, down in parts:
+        dry = np.flatnonzero(_is_dry(up, down))
+        chosen = dry[-seen % stride :: stride]
+        used.append(chosen + start)
+        pairs.append((up[chosen], down[chosen]))
+        seen += dry.size
+        start += up.size
+    places = np.concatenate(used)
     information, at = [], 0
     for plane in coefficients.planes():
-        first, last = np.searchsorted(used, (at, at + plane.size))
-        found = noise_of(plane, used[first:last] - at) + 1.0 / 12.0
+        first, last = np.searchsorted(places, (at, at + plane.size))
+        found = noise_of(plane, places[first:last] - at) + 1.0 / 12.0
         information.append(found**-2)
         at += plane.size
     return Prospect(
-        cost_p1[used],
-        cost_m1[used],
+        np.concatenate([up for up, _ in pairs]),
+        np.concatenate([down for _, down in pairs]),
         np.concatenate(information),
-        dry.size / max(used.size, 1),
+        seen / max(places.size, 1),
         max(1, _textured(coefficients)),
-        None if errors is None else errors[used],
+        None if errors is None else errors[places],
     )
+
+
+def _is_dry(up: NDArray[np.float64], down: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(up) | np.isfinite(down))
 
 
 def noise_of(plane: NDArray[np.int16], places: NDArray[np.intp]) -> NDArray[np.float64]:

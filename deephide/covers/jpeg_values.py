@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["forbid_new_values"]
+__all__ = ["forbid_values", "missing_values"]
 
 _MAX_BLOCKS = 1 << 14
 _MIN_BLOCKS = 64
@@ -20,20 +20,35 @@ _RARE = 8
 _FREQUENT = 16
 
 
-def forbid_new_values(
-    plane: NDArray[np.int16], cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
+def missing_values(plane: NDArray[np.int16]) -> NDArray[np.bool_] | None:
+    """Return which values each of the 64 coefficients lacks, for `forbid_values`; None if few tell.
+
+    Parameters
+    ----------
+    plane : (rows, columns, 8, 8) int16, all blocks
+    """
+    blocks = plane.reshape(-1, 64)
+    if len(blocks) < _MIN_BLOCKS:
+        return None
+    return _missing(blocks[:: max(1, len(blocks) // _MAX_BLOCKS)])
+
+
+def forbid_values(
+    missing: NDArray[np.bool_] | None,
+    plane: NDArray[np.int16],
+    cost_p1: NDArray[np.float64],
+    cost_m1: NDArray[np.float64],
 ) -> None:
     """Make changes infinitely costly that lead to values which a coefficient lacks.
 
     Parameters
     ----------
-    plane : (rows, columns, 8, 8) int16
+    missing : what `missing_values` returned
+    plane : (rows, columns, 8, 8) int16, any of the blocks
     cost_p1, cost_m1 : like `plane`, changed in place
     """
-    blocks = plane.reshape(-1, 64)
-    if len(blocks) < _MIN_BLOCKS:
+    if missing is None:
         return
-    missing = _missing(blocks[:: max(1, len(blocks) // _MAX_BLOCKS)])
     for mode in np.flatnonzero(missing.any(axis=1)):
         row, column = divmod(int(mode), 8)
         # Index 0 is -_LARGEST - 1, the last one _LARGEST + 1; both stand for all beyond.

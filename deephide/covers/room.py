@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deephide.container import hiding, keys, layout
@@ -19,7 +20,7 @@ _GUESSED_RATE = 0.01
 
 
 class CoverCosts:
-    """The costs of a cover and what follows from them, each computed once.
+    """The costs of a cover and what follows from them; those of a large one are never kept.
 
     Parameters
     ----------
@@ -30,27 +31,41 @@ class CoverCosts:
     def __init__(self, cover: Cover, name: str) -> None:
         self._cover = cover
         self._name = name
+        self._is_large = cover.elements.size > hiding.LIVE_ELEMENTS
         self._known: Costs | None = None
         self._prospect: Prospect | None = None
 
-    def of_message(self, bits: int) -> Costs:
-        """Return the costs for a message of so many bits."""
+    def of_message(self, bits: int) -> Iterable[Costs]:
+        """Return the costs for a message of so many bits, stripe by stripe."""
+        if self._is_large:
+            return self._cover.cost_stripes(self._name, bits)
         if self._known is None or self._name == "mipod":
             self._known = self._cover.costs(self._name, bits)
-        return self._known
+        return (self._known,)
 
-    def take(self, bits: int) -> Costs:
-        """Return the costs and forget them: of a large cover they are hundreds of megabytes."""
-        known, self._known = self.of_message(bits), None
-        return known
+    def prospect(self, bits: int | None = None) -> Prospect:
+        """Return what the costs and the noise of the cover promise.
 
-    def prospect(self) -> Prospect:
-        """Return what the costs and the noise of the cover promise."""
+        The costs are those for a message of so many bits, if that is known already; of MiPOD alone
+        they depend on it.
+        """
         if self._prospect is None:
             guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))
-            known = self._known if self._known is not None else self.of_message(guess)
-            self._prospect = self._cover.survey(known)
+            bits = guess if bits is None else bits
+            if self._is_large:
+                self._prospect = self._cover.prospect(self._name, bits)
+            else:
+                (known,) = (self._known,) if self._known is not None else self.of_message(bits)
+                self._prospect = self._cover.survey(known)
         return self._prospect
+
+    def limit_bits(self, bits: int, key: keys.Sealer) -> int:
+        """Return the largest message that could possibly be hidden, with costs for `bits`."""
+        if self._is_large:
+            found = self._cover.changeable(self._name, bits)
+        else:
+            found = hiding.Changeable.of(self._cover.elements, self.of_message(bits))
+        return found.limit_bits(self._cover.elements.size, key)
 
     def safe_bits(self) -> int:
         """Return the size of the largest message that is safe."""
@@ -85,8 +100,7 @@ class Room:
     def for_image(self) -> int:
         """Return what an image may take where no budget was given."""
         safe_bits = self.costs.safe_bits()
-        costs = self.costs.of_message(safe_bits)
-        hard = hiding.limit_bits(self.cover.elements, *costs, self.key)
+        hard = self.costs.limit_bits(safe_bits, self.key)
         least = min(MIN_DEFAULT_BUDGET, self._payload_bytes(hard, share=2))
         return max(0, min(max(self.safe(), least), MAX_DEFAULT_BUDGET))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,20 @@ import stc
 from deephide.covers.base import Costs
 from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.side_information import apply_errors
-from deephide.covers.values import forbid_new_values
+from deephide.covers.values import closed_values, forbid_values
 
-__all__ = ["COSTS", "costs", "flat_samples", "survey"]
+__all__ = ["COSTS", "FINITE", "CostMaps", "costs", "flat_samples", "survey"]
 
 COSTS = ("hill", "suniward", "wow", "mipod")
+FINITE = ("hill", "suniward", "mipod")  # forbid no change themselves
 
 SURVEYED_PIXELS = 1 << 20
 # Rounding to whole levels alone has a variance of 1/12.
 _MOST_INFORMATION = 144.0
+_STRIPE_PIXELS = 1 << 19  # costs of so many pixels are in memory at once
+_REACH = 1  # of a look at whether a sample is flat
+# How far a cost function looks, in samples.
+_MARGINS = {"hill": 9, "suniward": 16, "wow": 16}
 _TILE, _MARGIN = 128, 8  # MiPOD's estimate looks 8 pixels far
 
 
@@ -62,24 +68,8 @@ def costs(
     cost_p1, cost_m1 : (n,) float64; inf where a change would leave 0..255, make a value that the
         channel lacks, touch a pixel whose colour nobody sees, or disturb a perfectly flat area
     """
-    function = getattr(stc.costs, name)
-    rho = None
-    if name == "mipod":
-        # Nothing above one bit per element fits the format; `hiding` says so in its own words.
-        rho = function(samples, max(1, min(payload_bits, samples.size)))
-    cost_p1, cost_m1 = np.empty(samples.shape), np.empty(samples.shape)
-    for index in range(samples.shape[2]):
-        # One channel at a time: the costs of a large photo take several hundred megabytes.
-        channel = np.ascontiguousarray(samples[:, :, index])
-        cost = function(channel) if rho is None else rho[:, :, index]
-        cost[flat_samples(channel)] = np.inf
-        if fixed is not None:
-            cost[fixed] = np.inf
-        up, down = stc.costs.wet(channel, cost)
-        forbid_new_values(channel, up, down)
-        if errors is not None:
-            apply_errors(up, down, errors[:, :, index])
-        cost_p1[:, :, index], cost_m1[:, :, index] = up, down
+    maps = CostMaps(samples, fixed, name, payload_bits, errors)
+    cost_p1, cost_m1 = maps.of(0, 0, *samples.shape[:2])
     if sync:
         # Secret directions: seeded by the operating system.
         rng = np.random.default_rng()
@@ -87,9 +77,77 @@ def costs(
     return cost_p1.reshape(-1), cost_m1.reshape(-1)
 
 
+class CostMaps:
+    """Costs of any part of an image, the same as in those of the whole.
+
+    Parameters
+    ----------
+    samples, fixed, payload_bits, errors : as in `costs`
+    name : one of COSTS, or None for costs of 0, which tell where changes may happen
+    """
+
+    def __init__(
+        self,
+        samples: NDArray[np.uint8],
+        fixed: NDArray[np.bool_] | None,
+        name: str | None,
+        payload_bits: int = 0,
+        errors: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._errors = errors
+        self._samples, self._fixed, self._name = samples, fixed, name
+        channels = range(samples.shape[2])
+        self._closed = [closed_values(samples[:, :, index]) for index in channels]
+        self._rho = None
+        if name == "mipod":
+            # Its payload is spread over the whole image.  Nothing above one bit per element fits
+            # the format; `hiding` says so in its own words.
+            bits = max(1, min(payload_bits, samples.size))
+            self._rho = stc.costs.mipod(samples, bits)
+
+    def of(self, top: int, left: int, bottom: int, right: int) -> Costs:
+        """Return the costs of +1 and -1, (rows, columns, channels), of rows and columns."""
+        height, width, channels = self._samples.shape
+        shape = bottom - top, right - left, channels
+        # A cost hangs on samples near by; where the image ends the margin does, too.
+        margin = _REACH if self._name is None or self._rho is not None else _MARGINS[self._name]
+        y, x = max(0, top - margin), max(0, left - margin)
+        rows = slice(y, min(height, bottom + margin))
+        columns = slice(x, min(width, right + margin))
+        inner = slice(top - y, bottom - y), slice(left - x, right - x)
+        cost_p1, cost_m1 = np.empty(shape), np.empty(shape)
+        for index in range(channels):
+            channel = np.ascontiguousarray(self._samples[rows, columns, index])
+            if self._name is None:
+                cost = np.zeros(shape[:2])
+            elif self._rho is not None:
+                cost = self._rho[top:bottom, left:right, index].copy()
+            else:
+                cost = getattr(stc.costs, self._name)(channel)[inner]
+            cost[flat_samples(channel)[inner]] = np.inf
+            if self._fixed is not None:
+                cost[self._fixed[top:bottom, left:right]] = np.inf
+            channel = channel[inner]
+            up, down = stc.costs.wet(channel, cost)
+            for each, closed in zip((up, down), self._closed[index], strict=True):
+                forbid_values(channel, each, closed)
+            if self._errors is not None:
+                apply_errors(up, down, self._errors[top:bottom, left:right, index])
+            cost_p1[:, :, index], cost_m1[:, :, index] = up, down
+        return cost_p1, cost_m1
+
+    def stripes(self) -> Iterator[Costs]:
+        """Yield the costs in raster order, some rows at a time, flat."""
+        height, width = self._samples.shape[:2]
+        rows = max(1, _STRIPE_PIXELS // width)
+        for top in range(0, height, rows):
+            up, down = self.of(top, 0, min(top + rows, height), width)
+            yield up.reshape(-1), down.reshape(-1)
+
+
 def survey(
     samples: NDArray[np.uint8],
-    costs: Costs,
+    costs: Costs | CostMaps,
     max_pixels: int = SURVEYED_PIXELS,
     errors: NDArray[np.float32] | None = None,
 ) -> Prospect:
@@ -98,7 +156,8 @@ def survey(
     Parameters
     ----------
     samples : (H, W, 1 or 3) uint8
-    costs : of +1 and -1, (n,) float64, inf marks a change that may not happen
+    costs : of +1 and -1, (n,) float64, inf marks a change that may not happen; or what computes
+        them where they are looked at
     max_pixels : whose noise is looked at; of their elements some 65,536 are searched
     errors : (H, W, C) of rounding, that the costs make use of, or None
 
@@ -109,12 +168,21 @@ def survey(
     from stc.costs.mipod import fisher_information
 
     height, width, channels = samples.shape
-    up, down = (each.reshape(samples.shape) for each in costs)
+    if isinstance(costs, CostMaps):
+        of = costs.of
+    else:
+        up, down = (each.reshape(samples.shape) for each in costs)
+
+        def of(top: int, left: int, bottom: int, right: int) -> Costs:
+            return up[top:bottom, left:right], down[top:bottom, left:right]
+
     if height * width <= max_pixels or min(height, width) < _TILE + 2 * _MARGIN:
-        picked, seen, known = [up, down], samples, errors
+        picked, seen, known = of(0, 0, height, width), samples, errors
     else:
         tops, lefts = _grid(height, width, max_pixels // _TILE**2)
-        picked = [_tiles(each, tops, lefts) for each in (up, down)]
+        tiles = [of(y, x, y + _TILE, x + _TILE) for y in tops for x in lefts]
+        ups, downs = zip(*tiles, strict=True)
+        picked = np.concatenate(ups), np.concatenate(downs)
         known = None if errors is None else _tiles(errors, tops, lefts)
         outer = _TILE + 2 * _MARGIN
         seen = np.concatenate(
@@ -128,8 +196,8 @@ def survey(
         [fisher_information(np.ascontiguousarray(seen[:, :, c])) for c in range(channels)], axis=2
     )
     if seen is not samples:
-        tiles = information.reshape(-1, outer, outer, channels)
-        information = tiles[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(picked[0].shape)
+        shaped = information.reshape(-1, outer, outer, channels)
+        information = shaped[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(picked[0].shape)
     dry = np.flatnonzero(np.isfinite(picked[0]) | np.isfinite(picked[1]))
     # A stride that shares no factor with the three channels.
     stride = 1 + (dry.size // MOST_SEARCHED) // 3 * 3 + (1 if dry.size > MOST_SEARCHED else 0)

@@ -6,6 +6,7 @@ blue: changed one by one, they would make coloured pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,6 +83,27 @@ class SampleCover:
         return sample_costs.costs(
             self.samples, self.fixed, chosen, payload_bits, sync=sync, errors=self.errors
         )
+
+    def cost_stripes(self, name: str = "auto", payload_bits: int = 0) -> Iterator[Costs]:
+        """Yield the same costs, some rows of the image at a time."""
+        return self._maps(name, payload_bits).stripes()
+
+    def changeable(self, name: str = "auto", payload_bits: int = 0) -> hiding.Changeable:
+        """Count the samples that may change; most cost functions forbid no change themselves."""
+        chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
+        maps = sample_costs.CostMaps(self.samples, self.fixed, None)
+        if chosen not in sample_costs.FINITE:
+            maps = self._maps(name, payload_bits)
+        return hiding.Changeable.of(self.elements, maps.stripes())
+
+    def prospect(self, name: str = "auto", payload_bits: int = 0) -> Prospect:
+        """Look at the costs of a cost function and the noise, at parts of a large image."""
+        maps = self._maps(name, payload_bits)
+        return sample_costs.survey(self.samples, maps, errors=self.errors)
+
+    def _maps(self, name: str, payload_bits: int) -> sample_costs.CostMaps:
+        chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
+        return sample_costs.CostMaps(self.samples, self.fixed, chosen, payload_bits, self.errors)
 
     def survey(self, costs: Costs, max_pixels: int = sample_costs.SURVEYED_PIXELS) -> Prospect:
         """Look at the costs and the noise of at most so many pixels."""

@@ -13,7 +13,14 @@ from PIL import Image
 
 from deephide.errors import InputImageError
 
-__all__ = ["check_colours", "check_values", "forbid_new_values", "gray_areas", "missing_values"]
+__all__ = [
+    "check_colours",
+    "check_values",
+    "closed_values",
+    "forbid_values",
+    "gray_areas",
+    "missing_values",
+]
 
 LEVELS = 256
 
@@ -26,33 +33,53 @@ _LOOKED_UP = 4  # more values than that are faster in a table
 # Next to a value that an ordinary photo has so often, it does not lack another.
 _FREQUENT = 8
 _GRAY_SHARE = 0.02
+_BAND_ROWS = 256  # copied at once
 _LEAST_LEFT = 0.01  # share of samples with a neighbouring value
 
 
 def _histogram(channel: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return np.array(Image.fromarray(channel).histogram())
+    if channel.flags.c_contiguous:
+        return np.array(Image.fromarray(channel).histogram())
+    counts = np.zeros(LEVELS, np.int64)
+    for top in range(0, len(channel), _BAND_ROWS):
+        band = np.ascontiguousarray(channel[top : top + _BAND_ROWS])
+        counts += np.array(Image.fromarray(band).histogram())
+    return counts
 
 
-def forbid_new_values(
-    channel: NDArray[np.uint8], cost_p1: NDArray[np.float64], cost_m1: NDArray[np.float64]
-) -> None:
-    """Make changes infinitely costly that lead to values which a channel lacks.
+def closed_values(channel: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the values, (256,) bool each, that +1 and that -1 would turn into one that is lacking.
 
     Parameters
     ----------
     channel : (H, W) uint8
-    cost_p1, cost_m1 : (H, W) float64, changed in place
     """
     present = _histogram(channel) > 0
-    for cost, step in ((cost_p1, 1), (cost_m1, -1)):
+    found = []
+    for step in (1, -1):
         closed = present & ~np.roll(present, -step)
         closed[[0, -1]] = False  # those at the ends may not leave 0..255 anyway
-        few = np.flatnonzero(closed)
-        if few.size > _LOOKED_UP:
-            cost[closed[channel]] = np.inf
-            continue
-        for value in few:
-            np.copyto(cost, np.inf, where=channel == value)
+        found.append(closed)
+    return found[0], found[1]
+
+
+def forbid_values(
+    channel: NDArray[np.uint8], cost: NDArray[np.float64], closed: NDArray[np.bool_]
+) -> None:
+    """Make changes of some values infinitely costly.
+
+    Parameters
+    ----------
+    channel : (H, W) uint8
+    cost : (H, W) float64, changed in place
+    closed : (256,) bool
+    """
+    few = np.flatnonzero(closed)
+    if few.size > _LOOKED_UP:
+        cost[closed[channel]] = np.inf
+        return
+    for value in few:
+        np.copyto(cost, np.inf, where=channel == value)
 
 
 def missing_values(channel: NDArray[np.uint8]) -> int:

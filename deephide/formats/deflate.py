@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 __all__ = ["Compressor", "Stored", "Zlib", "candidates", "identify"]
 
@@ -35,11 +35,13 @@ _MEMORY = (8, 9)
 _RARE_MEMORY = (7, 6, 5, 4, 3, 2, 1)
 _ZLIB_NG = "zlib_ng.zlib_ng"
 
+Data: TypeAlias = "bytes | memoryview[int]"
+
 
 class Compressor(Protocol):
     """Settings of a compressor."""
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: Data) -> bytes:
         """Return the zlib stream of the data."""
 
     def agreement(self, data: bytes, stream: bytes) -> int:
@@ -69,11 +71,11 @@ class Zlib:
             self.level, zlib.DEFLATED, self.window, self.memory, self.strategy
         )
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: Data) -> bytes:
         """Return the zlib stream of the data."""
         return b"".join(self._pieces(data))
 
-    def _pieces(self, data: bytes) -> Iterator[bytes]:
+    def _pieces(self, data: Data) -> Iterator[bytes]:
         coder, view, header = self._coder(), memoryview(data), self.header
         for start in range(0, len(data), self.piece):
             new: bytes = coder.compress(view[start : start + self.piece])
@@ -98,9 +100,10 @@ class Stored:
     header: bytes
     sizes: tuple[int, ...]
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: Data) -> bytes:
         """Return the zlib stream of data as long as the original."""
-        out, at = [self.header], 0
+        out: list[Data] = [self.header]
+        at = 0
         for place, size in enumerate(self.sizes):
             last = place == len(self.sizes) - 1
             out.append(bytes([last]) + size.to_bytes(2, "little"))

@@ -11,10 +11,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from deephide.errors import InputImageError
 from deephide.formats.files import ImageSource, read_source
@@ -22,7 +23,6 @@ from deephide.formats.limits import MAX_PIXELS, pixels_allowed
 from deephide.formats.png import file as png
 from deephide.formats.refusals import damaged, too_many_pixels, unreadable
 from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
-from deephide.formats.tiff.wide import open_wide
 
 __all__ = [
     "SEEN_FORMATS",
@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 _BAND_ROWS = 64
+
+if TYPE_CHECKING:
+    from PIL import ImageCms
 
 _log = logging.getLogger(__name__)
 
@@ -165,6 +168,8 @@ def load_image(
     decode(image, role)
     if not image.width * image.height:
         raise InputImageError(f"the {role} has no pixels")
+    from PIL import ImageOps
+
     try:
         with _no_warnings():
             image = ImageOps.exif_transpose(image)
@@ -175,7 +180,11 @@ def load_image(
 
 def _opened(raw: bytes, role: str, hint: str) -> Image.Image:
     """Open a file that Pillow reads, or a TIFF file of wide samples, of which it knows few."""
-    wide = open_wide(raw) if is_tiff(raw) else None
+    wide = None
+    if is_tiff(raw):
+        from deephide.formats.tiff.wide import open_wide
+
+        wide = open_wide(raw)
     if wide is not None and (wide.width_of_samples > 1 or not _is_known_to_pillow(raw)):
         check_pixels(wide.width, wide.height, role)
         try:
@@ -205,6 +214,8 @@ def _in_srgb(image: Image.Image, profile: object, role: str) -> Image.Image:
         return image
     if image.mode not in ("RGB", "L", "CMYK"):
         return image
+    from PIL import ImageCms
+
     try:
         transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
@@ -225,6 +236,8 @@ def _in_srgb(image: Image.Image, profile: object, role: str) -> Image.Image:
 
 def _changes_little(transform: ImageCms.ImageCmsTransform) -> bool:
     """Tell whether a profile is sRGB, whatever it calls itself: only rounding would be added."""
+    from PIL import ImageCms
+
     levels = np.linspace(0, 255, 9).round().astype(np.uint8)
     probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     found = ImageCms.applyTransform(Image.fromarray(probe), transform)

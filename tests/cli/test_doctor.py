@@ -9,6 +9,7 @@ from deephide import doctor
 from deephide.errors import DeephideError
 from e2style import CheckpointError
 from e2style.checkpoints import shipped
+from stc import precompiled
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ def test_a_source_tree_that_is_not_installed_says_so(examine, monkeypatch):
         (None, False, "warning", "NUMBA_CACHE_DIR"),
         ("x", False, "ok", "not compiled yet"),
         ("x", True, "ok", "x: compiled"),
+        (precompiled.FOLDER, True, "ok", "came compiled"),
     ],
 )
 def test_the_cache(examine, monkeypatch, where, compiled, state, said):

@@ -7,6 +7,7 @@ from PIL import Image
 
 import deephide
 from deephide import inference, models, pipeline
+from deephide.channels import openings
 from deephide.codecs import latent
 from deephide.container import hiding, layout
 from deephide.covers.opening import open_cover
@@ -309,10 +310,10 @@ def test_unknown_codecs_and_bad_payloads_are_refused(photo, model, monkeypatch):
         header = layout.Header(codec, model.fingerprint[:8])
         return lambda *_: layout.pack(header, payload)
 
-    monkeypatch.setattr(pipeline, "reveal", plaintext(9, b""))
+    monkeypatch.setattr(openings, "reveal", plaintext(9, b""))
     with pytest.raises(deephide.FormatVersionError, match="codec 9"):
         deephide.extract(photo, "p", model)
-    monkeypatch.setattr(pipeline, "reveal", plaintext(1, b"\x00"))
+    monkeypatch.setattr(openings, "reveal", plaintext(1, b"\x00"))
     with pytest.raises(deephide.ExtractionError):
         deephide.extract(photo, "p", model)
 

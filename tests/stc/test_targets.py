@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ print(machine.emit_assembly(module))
 
 
 def embed_on(cpu, features, cache, more=""):
-    """Run EMBED, compiled for a processor or, without one, for this; return the process."""
+    """Run EMBED, compiled for a processor or, without one, with what ships; return the process."""
     # What comes out of a cache cannot be inspected: each run has an empty one.
     chosen = {"NUMBA_CACHE_DIR": str(cache)}
     if cpu:
@@ -65,7 +66,13 @@ def seen(done):
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """EMBED on this machine's own processor, with its code for ARM where LLVM has that."""
-    return embed_on(None, "", tmp_path_factory.mktemp("host"), LOWER)
+    # Named, or the code that the package carries would run.
+    host = llvm.get_host_cpu_name()
+    return embed_on(host, features_of_host(), tmp_path_factory.mktemp("host"), LOWER)
+
+
+def features_of_host():
+    return llvm.get_host_cpu_features().flatten()
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ further coefficients.
 
 from typing import Any
 
+import numpy as np
+
 from stc.jit import jit
 
 __all__ = ["read_ac_first", "read_ac_refine", "read_dc_first", "read_dc_refine", "read_sequential"]
@@ -38,7 +40,7 @@ def read_sequential(  # noqa: PLR0911, PLR0912
     data: Any, ends: Any, blocks: Any, which: Any, per: int, dc: Any, ac: Any, zigzag: Any, out: Any
 ) -> bool:
     """Read the blocks of a sequential scan; `dc` and `ac` have one row for each component."""
-    last = [0, 0, 0, 0]
+    last = np.zeros(4, np.int64)
     done = 0
     for part in range(ends.shape[0]):
         at, end = ends[part, 0], ends[part, 1]
@@ -88,7 +90,7 @@ def read_dc_first(
     data: Any, ends: Any, blocks: Any, which: Any, per: int, dc: Any, al: int, out: Any
 ) -> bool:
     """Read the first scan of DC coefficients of a progressive file."""
-    last = [0, 0, 0, 0]
+    last = np.zeros(4, np.int64)
     done = 0
     for part in range(ends.shape[0]):
         at, end = ends[part, 0], ends[part, 1]

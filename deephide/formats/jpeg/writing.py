@@ -13,6 +13,8 @@ the choice is libjpeg's.
 
 from typing import Any
 
+import numpy as np
+
 from stc.jit import jit
 
 __all__ = [
@@ -61,7 +63,7 @@ def sequential_symbols(
     cuts: Any,
 ) -> int:
     """Write the symbols of a sequential scan, and where its restart intervals end."""
-    last = [0, 0, 0, 0]
+    last = np.zeros(4, np.int64)
     n = done = 0
     for part in range(cuts.size):
         for j in range(4):
@@ -97,7 +99,7 @@ def dc_first_symbols(
     coefficients: Any, blocks: Any, which: Any, per: int, tables: Any, al: int, out: Any, cuts: Any
 ) -> int:
     """Write the symbols of a first scan of DC coefficients."""
-    last = [0, 0, 0, 0]
+    last = np.zeros(4, np.int64)
     n = done = 0
     for part in range(cuts.size):
         for j in range(4):

@@ -98,7 +98,8 @@ def pillow_stream(rows: Bytes, pixel: int, level: int, optimize: bool) -> bytes:
 def _save(picture: Rows, level: int, optimize: bool, target: Any) -> None:
     rows, pixel = picture
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixel]
-    image = Image.frombytes(mode, (rows.shape[1] // pixel, rows.shape[0]), rows.tobytes())
+    size = rows.shape[1] // pixel, rows.shape[0]
+    image = Image.frombuffer(mode, size, rows, "raw", mode, 0, 1)
     image.save(target, "PNG", compress_level=level, optimize=optimize)
 
 

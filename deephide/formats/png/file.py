@@ -307,11 +307,11 @@ def _encode(file: PngFile, passes: list[Rows], encoder: png_encoder.Encoder) -> 
         types = _filter_types(file, _inflate(file))
     else:
         types = [png_encoder.choose_filters(rows, pixel, rule) for rows, pixel in passes]
-    filtered = b"".join(
+    filtered = [
         png_encoder.apply_filters(rows, used, pixel)
         for (rows, pixel), used in zip(passes, types, strict=True)
-    )
-    return encoder.compressor.compress(filtered)
+    ]
+    return encoder.compressor.compress(filtered[0] if len(filtered) == 1 else b"".join(filtered))
 
 
 def _filter_types(file: PngFile, old: bytes) -> list[NDArray[np.uint8]]:

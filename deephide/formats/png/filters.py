@@ -50,7 +50,7 @@ RULES: dict[str, Rule] = {
 LAZY_RULES = tuple(name for name, rule in RULES.items() if rule.lazy)
 
 
-def apply_filters(rows: Bytes, types: Bytes, pixel: int) -> bytes:
+def apply_filters(rows: Bytes, types: Bytes, pixel: int) -> memoryview:
     """Apply to each row the filter its type names (PNG specification, section 9)."""
     height, width = rows.shape
     out = np.empty((height, 1 + width), dtype=np.uint8)
@@ -61,7 +61,7 @@ def apply_filters(rows: Bytes, types: Bytes, pixel: int) -> bytes:
         for chunk in np.array_split(places, max(1, places.size * width // _BLOCK_BYTES)):
             if chunk.size:
                 out[chunk, 1:] = _filtered(_around(rows, chunk, pixel), kind)
-    return out.tobytes()
+    return out.reshape(-1).data
 
 
 def _around(rows: Bytes, places: NDArray[np.int64], pixel: int) -> tuple[Bytes, ...]:

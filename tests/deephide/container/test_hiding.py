@@ -170,11 +170,12 @@ class TestCapacity:
 
     def test_elements_that_cannot_reach_their_second_bit_carry_nothing(self):
         cover = np.repeat(np.array([0, 255], np.uint8), N // 2)
-        assert hiding.limit_bits(cover, *stc.costs.wet(cover, np.ones(N))) == 0
+        found = hiding.Changeable.of(cover, [stc.costs.wet(cover, np.ones(N))])
+        assert found.limit_bits(N) == 0
 
     def test_a_picture_without_elements_is_refused(self):
         with pytest.raises(CapacityError):
-            hiding.check_capacity(1, elements(100), np.ones(100), np.ones(100), KEY)
+            hiding.Changeable(100, 100).check(1, 100, KEY)
 
 
 def test_the_order_key_is_not_shown(cheap_kdf):

@@ -49,13 +49,18 @@ def samples_of(samples):
     return Image.fromarray(samples.squeeze())
 
 
+def forbid(channel, up, down):
+    for cost, closed in zip((up, down), values.closed_values(channel), strict=True):
+        values.forbid_values(channel, cost, closed)
+
+
 def test_a_change_to_the_ends_of_the_range_is_left_to_those_who_own_them():
     channel = np.repeat(np.arange(256, dtype=np.uint8), 32).reshape(128, 64)
     up, down = np.zeros(channel.shape), np.zeros(channel.shape)
-    values.forbid_new_values(channel, up, down)
+    forbid(channel, up, down)
     assert not up.any() and not down.any()
     channel[channel == 77] = 70
-    values.forbid_new_values(channel, up, down)
+    forbid(channel, up, down)
     assert np.array_equal(np.isinf(up), channel == 76)
     assert np.array_equal(np.isinf(down), channel == 78)
 

@@ -76,14 +76,13 @@ class Stego:
         rng = np.random.Generator(np.random.PCG64(1))
         p1, m1 = stc.costs.wet(elements, 1.0 + rng.random(elements.size), low, high)
         keys = self.opening.keys
-        canvas = Canvas(elements, ChangeCosts(p1, m1, elements.size))
-        canvas.write(public_zone(zones).places(), self.opening.public + keys.commitment)
+        canvas = Canvas(elements, ChangeCosts([(p1, m1)], elements.size, elements.size))
+        canvas.write(public_zone(zones), self.opening.public + keys.commitment)
         for stanza in self.opening.stanzas:
-            places = stanza_zone(zones, stanza.order_key).places()
-            canvas.write(places, stanza.data, freeze=True)
+            canvas.write(stanza_zone(zones, stanza.order_key), stanza.data, freeze=True)
         length_zone, body_zone = keyed_zones(zones, keys.order)
-        canvas.write(length_zone.places(), self.length)
-        canvas.write(body_zone.places(), self.body)
+        canvas.write(length_zone, self.length)
+        canvas.write(body_zone, self.body)
         return canvas.stego
 
     def but(self, **changes):

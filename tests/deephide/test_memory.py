@@ -1,0 +1,72 @@
+"""Memory of programs that work on large photos, at its peak."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems count in other units"
+)
+
+# The peak of this program alone: getrusage would count what its parent held when it started it.
+PROGRAM = """
+import re, sys
+import deephide
+what, photo, stego = sys.argv[1:]
+if what == "embed":
+    deephide.embed_file(bytes(range(250)), photo, stego, "p", codec="file", force=True)
+elif what == "extract":
+    assert deephide.extract(stego, "p").data == bytes(range(250))
+else:
+    assert deephide.capacity(photo).safe_bits > 2000
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024)
+"""
+
+
+def make_photo(path, width, height):
+    """Write a photo of rough and smooth parts, row by row of tiles."""
+    rng = np.random.default_rng(1)
+    tile = rng.normal(128, 9, (256, width, 3)) + np.linspace(-60, 60, width)[:, None]
+    tile = tile.clip(1, 254).astype(np.uint8)
+    picture = Image.new("RGB", (width, height))
+    for top in range(0, height, 256):
+        picture.paste(Image.fromarray(np.roll(tile, top * 7, axis=1)), (0, top))
+    options = {"compress_level": 1} if path.suffix == ".png" else {"quality": 92}
+    picture.save(path, **options)
+
+
+def peak_mib(what, photo, stego):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, what, photo, stego],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return int(re.search(r"\d+", done.stdout)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "suffix", "bounds"),
+    [
+        ((4000, 3000), ".png", {"embed": 800, "extract": 450, "capacity": 350}),
+        ((8000, 6000), ".png", {"embed": 2048, "extract": 1024, "capacity": 600}),
+        ((8000, 6000), ".jpg", {"embed": 1536}),
+    ],
+)
+def test_issue_19_large_photos_take_bounded_memory(tmp_path, size, suffix, bounds):
+    photo, stego = tmp_path / f"photo{suffix}", tmp_path / f"stego{suffix}"
+    make_photo(photo, *size)
+    found = {what: peak_mib(what, photo, stego) for what in bounds}
+    assert all(found[what] <= most for what, most in bounds.items()), found
+
+
+def test_issue_19_a_photo_that_is_just_large_takes_little(tmp_path):
+    """More elements than a trellis gets; the costs alone would take 90 MiB."""
+    photo, stego = Path(tmp_path / "photo.png"), tmp_path / "stego.png"
+    make_photo(photo, 2100, 1000)
+    assert peak_mib("capacity", photo, stego) <= 200

@@ -1,0 +1,133 @@
+"""Kernels that the package carries: of the present sources, and the same as those of numba."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from files import files_in
+
+from stc import kernels, precompiled
+from stc.jit import Kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+INDEX = json.loads((precompiled.FOLDER / f"kernels-{precompiled.LEVEL}.json").read_text())
+HERE = pytest.mark.skipif(
+    not kernels.forward.entries, reason="this processor compiles its kernels itself"
+)
+
+
+@pytest.mark.parametrize("module", INDEX["sources"])
+def test_they_are_made_of_the_present_sources(module):
+    for path, known in INDEX["sources"][module].items():
+        found = hashlib.sha256((ROOT / path).read_bytes()).hexdigest()
+        assert found == known, f"{path} has changed: run python recipes/kernels.py"
+
+
+WHOLE = """
+import hashlib, sys, numpy as np, stc
+from stc import costs
+rng = np.random.default_rng(7)
+image = rng.normal(128, 20, (90, 70)).clip(0, 255).astype(np.uint8)
+blocks = rng.integers(-9, 10, (4, 5, 8, 8))
+digest = hashlib.sha256()
+for name in ("hill", "suniward", "wow"):
+    digest.update(getattr(costs, name)(image).tobytes())
+digest.update(costs.juniward(blocks, np.full((8, 8), 3)).tobytes())
+digest.update(np.round(costs.mipod(image, 600), 9).tobytes())
+cost = costs.hill(image).reshape(-1)
+for height in (6, 12):
+    message = rng.integers(0, 2, 660)
+    stego = stc.embed_ternary(image.reshape(-1), message, cost, cost, height)
+    assert (stc.extract_ternary(stego, 660, height) == message).all()
+    digest.update(stego.tobytes())
+cover, message = rng.integers(0, 2, 9000), rng.integers(0, 2, 2)
+digest.update(stc.embed(cover, message, rng.random(9000), 6).tobytes())
+print(digest.hexdigest(), "numba" in sys.modules)
+"""
+
+
+def run(**environment):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WHOLE], cwd=ROOT, env=os.environ | environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+@HERE
+@pytest.mark.slow  # numba compiles all of them
+def test_they_give_what_numba_gives_and_do_not_import_it():
+    digest, loaded = run()
+    assert loaded == "False"
+    assert run(NUMBA_CPU_NAME=llvm.get_host_cpu_name()) == [digest, "True"]
+
+
+@HERE
+def test_embedding_imports_no_compiler():
+    assert run()[1] == "False"
+
+
+@HERE
+def test_other_types_are_compiled():
+    ends = np.array([0, 2, 5], np.int64)
+    live = np.array([1, 0, 1, 1, 1], np.bool_)
+    assert kernels.widest_block.entries[0].takes((live, ends))
+    assert not kernels.widest_block.entries[0].takes((live.astype(np.uint8), ends))
+    assert not kernels.widest_block.entries[0].takes((np.repeat(live, 2)[::2], ends))
+    assert kernels.widest_block(live, ends) == 3
+    assert kernels.widest_block(live.astype(np.uint8), ends.astype(np.int32)) == 3
+
+
+def fresh(monkeypatch, folder):
+    """Return a kernel that looks into a folder, as in a new process."""
+    monkeypatch.setattr(precompiled, "FOLDER", folder)
+    precompiled._shipped.cache_clear()
+    return Kernel(kernels.widest_block.py_func, {})
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    for path in files_in(precompiled.FOLDER, "kernels-*", least=2):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    yield tmp_path
+    precompiled._shipped.cache_clear()
+
+
+@HERE
+def test_a_changed_source_is_compiled(copied, monkeypatch):
+    assert fresh(monkeypatch, copied).entries
+    index = copied / f"kernels-{precompiled.LEVEL}.json"
+    known = INDEX["sources"]["stc.kernels"]["stc/kernels.py"]
+    index.write_text(index.read_text().replace(known, "0" * 64))
+    assert fresh(monkeypatch, copied).entries == ()
+
+
+@HERE
+@pytest.mark.parametrize("damage", ["library", "index", "missing"])
+def test_damaged_files_are_done_without(copied, monkeypatch, damage):
+    for path in files_in(copied, "kernels-*", least=2):
+        if damage == "missing":
+            path.unlink()
+        elif path.suffix == {"library": ".so", "index": ".json"}[damage]:
+            path.unlink()  # a library that is mapped must not be written over
+            path.write_bytes(b"nothing of the kind")
+    assert fresh(monkeypatch, copied).entries == ()
+
+
+@HERE
+@pytest.mark.parametrize("what", ["platform", "features"])
+def test_another_machine_compiles(monkeypatch, what):
+    if what == "platform":
+        monkeypatch.setattr(precompiled.platform, "machine", lambda: "riscv64")
+    else:
+        monkeypatch.setattr(precompiled, "_FEATURES", ("AVX2", "none such"))
+    try:
+        assert fresh(monkeypatch, precompiled.FOLDER).entries == ()
+    finally:
+        precompiled._shipped.cache_clear()
