@@ -226,7 +226,7 @@ def test_the_preview_is_written_with_the_stego_or_neither_is(files, model, monke
         deephide.embed_file(*arguments[:4], weights, preview=weights, force=True)
     weights.unlink()
 
-    monkeypatch.setattr(hiding, "reveal", lambda *_: b"something else")
+    monkeypatch.setattr(hiding, "reveal", lambda *_, **__: b"something else")
     with pytest.raises(deephide.DeephideError, match="failed its own verification"):
         deephide.embed_file(*arguments, preview=files / "preview.png")
     monkeypatch.undo()
@@ -253,7 +253,7 @@ def test_failures_leave_no_file(files, model, monkeypatch):
     before = sorted(os.listdir(files))
     arguments = (files / "face.png", files / "photo.png", files / "stego.png", "p", model)
 
-    monkeypatch.setattr(hiding, "reveal", lambda *_: b"something else")
+    monkeypatch.setattr(hiding, "reveal", lambda *_, **__: b"something else")
     with pytest.raises(deephide.DeephideError, match="failed its own verification"):
         deephide.embed_file(*arguments)
     monkeypatch.undo()
