@@ -39,6 +39,7 @@ import deephide
 from deephide.container import crypto
 from deephide.formats import webp
 from deephide.formats.jpeg import coder, segments
+from deephide.formats.png import chunks
 from deephide.formats.png import file as png
 from deephide.formats.tiff import moving
 from deephide.formats.tiff.directories import is_tiff, read
@@ -219,7 +220,7 @@ def shown(raw):
 
 def same_around(old, new):
     """Raise where two files differ in anything but image data and what follows from its length."""
-    if old.startswith(png.SIGNATURE):
+    if old.startswith(chunks.SIGNATURE):
         a, b = png.parse(old), png.parse(new)
         assert (a.before, a.after) == (b.before, b.after), "chunks differ"
     elif is_tiff(old):

@@ -41,7 +41,7 @@ def carriers() -> dict[str, Image.Image]:
     found = {
         "camera-256-gray": photo("camera.png").resize((256, 256), Image.Resampling.BOX),
         "astronaut-256": photo("astronaut.png").resize((256, 256), Image.Resampling.BOX),
-        "chelsea-451x300": photo("chelsea.png"),
+        "brick-512-gray": photo("brick.png"),
         "gravel-512-gray": photo("gravel.png"),
         "grass-512-gray": photo("grass.png"),
         "moon-512-gray-smooth": photo("moon.png"),

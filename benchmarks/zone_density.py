@@ -1,6 +1,6 @@
 """Density of changes in the public zone beside that of the other zones.
 
-    python benchmarks/zone_density.py [--repeats 20] [--json PATH]
+    python benchmarks/zone_density.py [--repeats 20] [--cover NAME] [--json PATH]
 
 Sizes of zones are fixed before anything is known of the body, so that they suit one length of it.
 For bodies of several lengths in photos of several sizes, the changes per element of the public
@@ -41,18 +41,21 @@ def density(elements, payload, repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--cover", choices=ELEMENTS, action="append", help="these alone")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     crypto.ARGON2_MEMORY_KIB = 32  # keys of any origin will do
     rng = np.random.default_rng(7)
     rows = []
     for name, n in ELEMENTS.items():
+        if options.cover and name not in options.cover:
+            continue
         elements = rng.integers(1, 255, n).astype(np.uint8)
         for payload in BYTES:
             repeats = 1 if n > LARGE else options.repeats
-            rows.append(
-                {"cover": name, "payload": payload, "ratio": density(elements, payload, repeats)}
-            )
+            ratio = density(elements, payload, repeats)
+            rows.append({"cover": name, "payload": payload, "repeats": repeats, "ratio": ratio})
+            print(rows[-1], flush=True)
     title = "changes per element of the public zone over those elsewhere"
     report("zone_density", machine(), {title: rows}, options.json)
 

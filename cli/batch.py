@@ -38,7 +38,7 @@ class Item:
 
     @property
     def holds_codes(self) -> bool:
-        """Whether it is a file of codes and not a picture."""
+        """Whether it is a file of codes and not an image."""
         return self.name.endswith(CODES)
 
     def use(self, reader: Callable[[bytes], Any]) -> Any:
@@ -59,14 +59,14 @@ class Item:
             raise InputImageError(f"{self.name} cannot be read: {why(error)}") from error
 
     def photo(self) -> Any:
-        """Return the picture, a PIL one, upright, RGB; errors as in `use`."""
+        """Return the image, a PIL one, upright, RGB; errors as in `use`."""
         from e2style.data.archive import photo
 
         return self.use(photo)
 
 
 def items(inputs: Sequence[str], codes: bool = False) -> list[Item]:
-    """List the inputs: each file, and the pictures of each folder and zip.
+    """List the inputs: each file, and the images of each folder and zip.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def run(
     found = items(inputs, codes)
     left, done = targets(inputs, found, output, suffix, force=force)
     skipped: list[str] = []
-    with terminal.bar(label, "pictures") as progress:
+    with terminal.bar(label, "images") as progress:
         for count, item in enumerate(left):
             assert item.target is not None
             try:

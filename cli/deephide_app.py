@@ -106,7 +106,7 @@ app.find_in(
     "finds such a stego.",
 )
 @click.option(
-    "--preview", metavar="PATH", help="Output: also write the picture as the receiver will see it."
+    "--preview", metavar="PATH", help="Output: also write the image as the receiver will see it."
 )
 @click.option(
     "--dry-run", is_flag=True, help="Output: do everything but write the stego, and report."
@@ -129,7 +129,7 @@ def embed(
     dry_run: bool,
     hygiene: dict[str, Any],
 ) -> None:
-    """Hide a face, picture or file in a photo and write the stego.
+    """Hide a face, image or file in a photo and write the stego.
 
     The stego is a file of the carrier's format; of a BMP, TIFF or WebP it is a PNG if its name
     says so.
@@ -281,7 +281,7 @@ def _reject_unused(
     codec: str, output: str | None, preview: str | None, dry_run: bool, hygiene: dict[str, Any]
 ) -> None:
     if preview and codec == "file":
-        raise click.UsageError("--preview shows a picture, and what is hidden is none")
+        raise click.UsageError("--preview shows an image, and what is hidden is none")
     if dry_run and output == "-":
         raise click.UsageError("--dry-run writes nothing, not to stdout either")
     for option in ("keep_times", "strip_metadata"):

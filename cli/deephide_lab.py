@@ -35,7 +35,7 @@ __all__ = ["compare", "lab"]
     help="Input: what to detect; may be given several times. lsb, lsb-ranked, lsb-matching; "
     "e2style, the code of the released script; hill, suniward, wow or mipod with -bound (a perfect "
     "code) or -stc (ours); embed, the whole program with so many bytes; embed-face, with a face "
-    "of --secrets; udh and ddh, networks that hide a picture.",
+    "of --secrets; udh and ddh, networks that hide an image.",
 )
 @click.option(
     "--payload",
@@ -47,7 +47,7 @@ __all__ = ["compare", "lab"]
 @click.option(
     "--secrets",
     metavar="PATH",
-    help="Input: folder or zip of the faces that embed-face and the pictures that networks hide.",
+    help="Input: folder or zip of the faces that embed-face and the images that networks hide.",
 )
 @click.option("--udh", metavar="PATH", help="Input: the networks of udh.")
 @click.option("--ddh", metavar="PATH", help="Input: the networks of ddh.")
@@ -115,7 +115,7 @@ def lab(
 ) -> None:
     """Measure how well detectors tell stegos from covers.
 
-    COVERS is a folder or zip of pictures; those in one folder count as parts of one photo, and
+    COVERS is a folder or zip of images; those in one folder count as parts of one photo, and
     are never trained and tested on both. A stopped run goes on where it was. An error of 0.5 is
     what guessing gives.
     """
@@ -164,13 +164,13 @@ def lab(
         "deephide compare --secret face.png --carrier photo.png --networks udh.npz",
     ),
 )
-@click.option("--secret", required=True, metavar="PATH", help="Input: the picture of the face.")
+@click.option("--secret", required=True, metavar="PATH", help="Input: the image of the face.")
 @click.option("--carrier", required=True, metavar="PATH", help="Input: the photo.")
 @click.option(
     "--networks",
     multiple=True,
     metavar="PATH",
-    help="Input: networks that hide pictures, to be shown beside; may be given several times.",
+    help="Input: networks that hide images, to be shown beside; may be given several times.",
 )
 @click.option(
     "--codec",

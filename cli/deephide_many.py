@@ -128,7 +128,7 @@ def extract_many(
     jobs: int,
     cluster: bool,
 ) -> ExitCode:
-    """Get back what is hidden in many pictures, as a list says.
+    """Get back what is hidden in many images, as a list says.
 
     The list is as that of embed-many: stego, output, and where a row has keys of its own,
     passphrase_file, key_file or identity. It is resumed in the same way.

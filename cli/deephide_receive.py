@@ -46,10 +46,10 @@ def extract(
     model: str | None,
     max_pixels: int | None,
 ) -> None:
-    """Get back what is hidden and write it: a picture as PNG, a file as is.
+    """Get back what is hidden and write it: an image as PNG, a file as is.
 
     Of photos that share a secret, give enough of them, in any order. STEGO - is stdin. Nothing
-    hidden, a wrong passphrase and an altered picture give the same error
+    hidden, a wrong passphrase and an altered image give the same error
     and no file. A file whose name travelled with it never replaces another one of that name.
     """
     start = time.monotonic()

@@ -34,7 +34,7 @@ __all__ = ["align"]
 @click.option(
     "--paste-back",
     metavar="PATH",
-    help="Input: an aligned picture, edited or restored, to put into the photo where its face is; "
+    help="Input: an aligned image, edited or restored, to put into the photo where its face is; "
     "the result is the whole photo.",
 )
 @click.option(
@@ -42,7 +42,7 @@ __all__ = ["align"]
     type=click.IntRange(16, 4096),
     default=256,
     show_default=True,
-    help="Output: side of the aligned pictures.",
+    help="Output: side of the aligned images.",
 )
 def align(
     terminal: Terminal,
@@ -55,7 +55,7 @@ def align(
 ) -> None:
     """Cut faces out of photos as FFHQ does: upright, eyes at 0.38 and 0.62 of the width.
 
-    What lies beyond the photo's edge is mirrored and blurred. A picture that is aligned already is
+    What lies beyond the photo's edge is mirrored and blurred. An image that is aligned already is
     left as it is.
     """
     from deephide.output import png_bytes
@@ -79,5 +79,5 @@ def align(
 
     run(terminal, "aligning", inputs, output, work, force=force)
     if whole and put is None:
-        these = whole[0] if len(whole) == 1 else f"{len(whole)} pictures"
+        these = whole[0] if len(whole) == 1 else f"{len(whole)} images"
         terminal.info(f"aligned already and left alone: {these}")

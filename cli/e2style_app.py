@@ -61,14 +61,14 @@ _RANK = os.environ.get("RANK", "0")
     "--data",
     required=True,
     metavar="PATH",
-    help="Input: folder or zip of aligned pictures: what is to be generated.",
+    help="Input: folder or zip of aligned images: what is to be generated.",
 )
 @click.option(
     "--source",
     default="",
     metavar="PATH",
     help="Input: folder or zip of what the encoder is shown, paired with the data by name: "
-    "sketches, label maps, damaged pictures.  [default: the data itself]",
+    "sketches, label maps, damaged images.  [default: the data itself]",
 )
 @click.option(
     "--generator",
@@ -100,14 +100,14 @@ _RANK = os.environ.get("RANK", "0")
     "--validation",
     default="",
     metavar="PATH",
-    help="Input: pictures that samples are shown of, and that the losses of a stage are "
+    help="Input: images that samples are shown of, and that the losses of a stage are "
     "measured on; never trained on.",
 )
 @click.option(
     "--validation-source",
     default="",
     metavar="PATH",
-    help="Input: what the encoder is shown of them.  [default: the pictures themselves]",
+    help="Input: what the encoder is shown of them.  [default: the images themselves]",
 )
 @click.option(
     "--init",
@@ -166,7 +166,7 @@ def train(
     row = last_row(folder)
     skipped = int(row.get("skipped", 0))
     if skipped:
-        terminal.warning(f"{skipped} pictures could not be read and were skipped")
+        terminal.warning(f"{skipped} images could not be read and were skipped")
     terminal.result(str(snapshot), {"output": str(snapshot), "skipped": skipped})
 
 
@@ -191,7 +191,7 @@ def export(
     """Write the model file of a training run.
 
     Weights are stored in half precision. After joint training the quantizer and its tables are
-    fitted to the training pictures. A stage of the paper's training is written with its generator
+    fitted to the training images. A stage of the paper's training is written with its generator
     and the stages before it, and without a quantizer: `e2style calibrate` fits one.
     """
     from e2style.model import ModelCard

@@ -1,4 +1,4 @@
-"""Commands that turn faces into codes and directions, and codes into pictures."""
+"""Commands that turn faces into codes and directions, and codes into images."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def _reader(terminal: Terminal, faces: Faces) -> Callable[..., Any]:
     def read(path: str | None, some: list[Item] | None = None) -> Any:
         found = items([path or ""], codes=True) if some is None else some
         codes, skipped = [], 0
-        with terminal.bar("inverting", "pictures") as progress:
+        with terminal.bar("inverting", "images") as progress:
             for done, item in enumerate(found, start=1):
                 try:
                     codes.append(faces.read(item).codes)
@@ -227,7 +227,7 @@ def _reader(terminal: Terminal, faces: Faces) -> Callable[..., Any]:
                     skipped += 1
                 progress(done, len(found))
         if skipped:
-            terminal.warning(f"{path}: {skipped} pictures could not be used and were skipped")
+            terminal.warning(f"{path}: {skipped} images could not be used and were skipped")
         if not codes:
             raise InputImageError(f"{path} holds no face that can be used")
         return joined(codes)

@@ -26,7 +26,7 @@ _codes_option = click.option(
     "--codes",
     "as_codes",
     is_flag=True,
-    help=f"Output: write codes ({CODES}) instead of pictures.",
+    help=f"Output: write codes ({CODES}) instead of images.",
 )
 
 
@@ -95,7 +95,7 @@ def edit(
         rows, strengths = directions.SCRIPT_ROWS, directions.SCRIPT_STRENGTHS
     strengths = strengths or (1.0,)
     if paste_back and (as_codes or len(strengths) > 1):
-        raise click.UsageError("--paste-back takes one picture, neither codes nor several")
+        raise click.UsageError("--paste-back takes one image, neither codes nor several")
     faces = Faces(model, device, face, generator, terminal)
     chosen = directions.load_direction(direction, faces.model)
 
@@ -207,14 +207,14 @@ def mix(
     type=click.IntRange(min=2),
     default=7,
     show_default=True,
-    help="Output: pictures, both ends included; the released script makes 7.",
+    help="Output: images, both ends included; the released script makes 7.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 100),
     default=12.0,
     show_default=True,
-    help="Output: pictures in a second.",
+    help="Output: images in a second.",
 )
 @face_options
 def interpolate(
@@ -269,7 +269,7 @@ def interpolate(
     type=click.Choice(["inner", "center"]),
     default="inner",
     show_default=True,
-    help="Input: what is pasted: eyebrows to mouth, 0.28,0.36,0.72,0.84 of the aligned picture, or "
+    help="Input: what is pasted: eyebrows to mouth, 0.28,0.36,0.72,0.84 of the aligned image, or "
     'its middle half, 0.25,0.25,0.75,0.75; the paper says "the center area".',
 )
 @click.option("--box", metavar="L,T,R,B", help="Input: any other box, as fractions.")

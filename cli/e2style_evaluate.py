@@ -28,7 +28,7 @@ __all__ = ["evaluate"]
     ),
 )
 @click.option(
-    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned pictures."
+    "--data", required=True, metavar="PATH", help="Input: folder or zip of aligned images."
 )
 @click.option(
     "--weights",
@@ -70,7 +70,7 @@ __all__ = ["evaluate"]
 @click.option(
     "--images",
     type=click.IntRange(min=1),
-    help="Advanced: pictures to look at, evenly spread.  [default: all]",
+    help="Advanced: images to look at, evenly spread.  [default: all]",
 )
 @click.option(
     "--timed",
@@ -100,7 +100,7 @@ def evaluate(
     device: str,
     model: str | None,
 ) -> None:
-    """Measure how well a model or a baseline regenerates pictures.
+    """Measure how well a model or a baseline regenerates images.
 
     SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand;
     runtime and parameters; bits where codes are rounded. Means have 95 % intervals.
@@ -126,7 +126,7 @@ def evaluate(
     sent = codes == "sent" or (codes is None and loaded.quantizer is not None)
     if quality is not None and not sent:
         raise click.UsageError("--quality: has no effect on codes as they were found")
-    with terminal.bar("evaluating", "pictures") as progress:
+    with terminal.bar("evaluating", "images") as progress:
         found = measure(
             inverter,
             data,
@@ -143,7 +143,7 @@ def evaluate(
         found.about["runtime_s"] = round(runtime(inverter, runs=timed), 4)
         found.about["device"] = str(loaded.device)
     if found.skipped:
-        terminal.warning(f"{len(found.skipped)} pictures could not be read and were skipped")
+        terminal.warning(f"{len(found.skipped)} images could not be read and were skipped")
     fields: dict[str, Any] = as_json(found) | {"elapsed_s": round(time.monotonic() - start, 3)}
     if output:
         fields["output"] = [str(path) for path in write_report(found, output)]

@@ -1,4 +1,4 @@
-"""Faces for the commands of `e2style`: from photos or codes to codes, and back to pictures."""
+"""Faces for the commands of `e2style`: from photos or codes to codes, and back to images."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Faces:
         return None
 
     def aligned(self, photo: Any, name: str) -> tuple[Any, Any]:
-        """Return the face of a photo as a square picture, and its place there or None.
+        """Return the face of a photo as a square image, and its place there or None.
 
         Raises
         ------
@@ -116,11 +116,11 @@ class Faces:
         return photo, None
 
     def read(self, item: Item, stages: int | None = None) -> Found:
-        """Return the codes of a file of codes, or of the face in a picture.
+        """Return the codes of a file of codes, or of the face in an image.
 
         Raises
         ------
-        InputImageError, DataError : no picture, or no face in it
+        InputImageError, DataError : no image, or no face in it
         CheckpointError : codes of another model
         """
         from e2style.checkpoints.codes import load_codes
@@ -143,7 +143,7 @@ class Faces:
         ----------
         codes : what became of `found.codes`
         found : the input
-        as_codes : a file of codes, else a picture, several side by side
+        as_codes : a file of codes, else an image, several side by side
         paste_back : into the photo
         """
         from deephide.output import png_bytes
@@ -155,7 +155,7 @@ class Faces:
         return png_bytes(self.shown(codes, found, paste_back=paste_back))
 
     def shown(self, codes: Any, found: Found, *, paste_back: bool = False) -> Any:
-        """Return one picture of codes (N, n, 512), side by side, or put back into the photo."""
+        """Return one image of codes (N, n, 512), side by side, or put back into the photo."""
         from e2style.data.align import paste
         from e2style.images import side_by_side
         from e2style.inference.interface import generate
@@ -174,7 +174,7 @@ face_option = click.option(
     default="auto",
     metavar="largest|N|none",
     help="Input: which face of a photo; N counts from 1, the largest first; none takes square "
-    "pictures as they are.  [default: largest, or a square picture in which there is none]",
+    "images as they are.  [default: largest, or a square image in which there is none]",
 )
 device_option = click.option(
     "--device", default="cpu", show_default=True, help="Advanced: torch device."

@@ -96,7 +96,7 @@ def calibrate(
     from e2style.calibration import calibrate_file
 
     check_output(output, force, model)
-    with terminal.bar("calibrating", "pictures") as progress:
+    with terminal.bar("calibrating", "images") as progress:
         found = calibrate_file(
             model,
             data,
@@ -116,7 +116,7 @@ def calibrate(
         "skipped": found.skipped,
     }
     if found.skipped:
-        terminal.warning(f"{found.skipped} pictures could not be read and were skipped")
+        terminal.warning(f"{found.skipped} images could not be read and were skipped")
     terminal.info(f"a face takes {found.bits:.0f} bits under the fitted tables")
     terminal.result(output, fields)
 
@@ -182,7 +182,7 @@ def count(terminal: Terminal) -> None:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Advanced: pictures at once.",
+    help="Advanced: images at once.",
 )
 @click.option(
     "--threads",
@@ -207,10 +207,10 @@ def benchmark(
 ) -> None:
     """Time inversion, generation and training against the straightforward implementation.
 
-    Random weights, nothing is downloaded. Seconds are a picture's; CPU seconds are summed over
+    Random weights, nothing is downloaded. Seconds are an image's; CPU seconds are summed over
     threads and not stretched by other programs. Factors compare the best turns. Memory is the
     peak of a process that runs this variant alone. The error is the root mean square difference
-    from the reference's picture over that picture's standard deviation, in training the largest
+    from the reference's image over that image's standard deviation, in training the largest
     relative one of a loss. Needs about 6 GB of memory at full size, 2 GB with --steps 0. Devices
     other than the CPU and --compile are there, but were never measured.
     """

@@ -38,12 +38,12 @@ _compare_option = click.option(
 @click.option(
     "--mask",
     metavar="PATH",
-    help="Input: what is to be inpainted is white in this aligned picture; the rest stays.",
+    help="Input: what is to be inpainted is white in this aligned image; the rest stays.",
 )
 @click.option(
     "--damage",
     is_flag=True,
-    help="Input: damage whole pictures first, as in training, and measure how well they come back.",
+    help="Input: damage whole images first, as in training, and measure how well they come back.",
 )
 @click.option(
     "--factor",
@@ -53,7 +53,7 @@ _compare_option = click.option(
 @click.option(
     "--keep-light",
     is_flag=True,
-    help="Output: take only the colours of what is generated, and light and detail of the picture.",
+    help="Output: take only the colours of what is generated, and light and detail of the image.",
 )
 @_compare_option
 @paste_option
@@ -85,8 +85,8 @@ def restore(
     """Colour, clean, fill or sharpen faces (paper, Alg. 5).
 
     What comes back is generated, so details are those of a face that fits, not always of this
-    one. With --damage the pictures are the truth: PSNR and SSIM are printed of what
-    comes back and, for comparison, of the damaged pictures themselves, at the side that the model
+    one. With --damage the images are the truth: PSNR and SSIM are printed of what
+    comes back and, for comparison, of the damaged images themselves, at the side that the model
     looks at.
     """
     from deephide.output import png_bytes
@@ -99,7 +99,7 @@ def restore(
     if keep_light and task != "colorization":
         raise click.UsageError("--keep-light has an effect on colorization alone")
     if paste_back and compare:
-        raise click.UsageError("--paste-back takes one picture, not a comparison")
+        raise click.UsageError("--paste-back takes one image, not a comparison")
     faces = Faces(model, device, face)
     side = faces.model.network.seen_side
     holes = one(mask, codes=False).photo() if mask else None

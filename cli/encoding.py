@@ -12,6 +12,7 @@ import click
 from cli.options import FaceType, limit_option, making_options
 from cli.passphrase import Secrets
 from deephide.codecs.base import CHOICES
+from deephide.covers import cost_names
 
 if TYPE_CHECKING:
     from deephide.models import ModelSource
@@ -97,7 +98,7 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-        "image, small; file: any bytes; auto: latent for a picture of a "
+        "image, small; file: any bytes; auto: latent for an image of a "
         "face that the model generates closely, or that a small image would show less closely, "
         "and that is safe in the carrier, else image; "
         "paper: nine bits per integer, for the figures of the paper.",
@@ -124,7 +125,7 @@ _OPTIONS = (
         default="auto",
         metavar="largest|N|none",
         help="Input: cut this face out of the secret and hide it alone; N counts from 1, the "
-        "largest first; none keeps the whole.  [default: the largest where the picture is about "
+        "largest first; none keeps the whole.  [default: the largest where the image is about "
         "it, with --codec latent or paper always]",
     ),
     click.option(
@@ -141,7 +142,7 @@ _OPTIONS = (
     ),
     click.option(
         "--cost",
-        type=click.Choice(["auto", "hill", "suniward", "wow", "mipod", "juniward", "uerd"]),
+        type=click.Choice(["auto", *cost_names.ALL]),
         default="auto",
         show_default=True,
         help="Advanced: the function that says where changes are hard to detect. hill, suniward, "

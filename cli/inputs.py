@@ -105,12 +105,12 @@ def check_outputs() -> None:
 
 
 def reject_terminal(terminal: Terminal, output: str | None) -> None:
-    """Refuse to write a picture to stdout where that is a terminal, or is to hold JSON."""
+    """Refuse to write an image to stdout where that is a terminal, or is to hold JSON."""
     if output != "-":
         return
     if terminal.as_json:
         raise click.UsageError("--json and -o - both write to stdout")
     if sys.stdout.isatty():
         raise OutputError(
-            "a picture is not written to a terminal", hint="redirect stdout, or use -o with a path"
+            "an image is not written to a terminal", hint="redirect stdout, or use -o with a path"
         )

@@ -123,7 +123,10 @@ def _text(path: str) -> str:
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    separator = _separator(text)
+    # A first line for spreadsheets alone: "sep=;" says what they are to separate cells by.
+    said = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)
+    separator = said[1] if said else _separator(text)
+    text = text[said.end() :] if said else text
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         header = [cell.strip() for cell in next(reader, [])]

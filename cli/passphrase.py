@@ -24,6 +24,7 @@ __all__ = [
 VARIABLE = "DEEPHIDE_PASSPHRASE"
 _MAX_BYTES = 65536
 _MARK = "\ufeff"  # the byte order mark
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")  # the same in UTF-16, as PowerShell writes files
 # A dozen letters that nobody would guess hold 56 bits; a word of a dictionary holds 17.
 SHORT = 12
 WEAK = (
@@ -196,6 +197,10 @@ def _decode(raw: bytes) -> str:
     """Strip one line ending; what remains must be one line of UTF-8."""
     if len(raw) > _MAX_BYTES:
         raise PassphraseError(f"the passphrase is longer than {_MAX_BYTES} bytes")
+    if raw.startswith(_WIDE_MARKS):
+        raise PassphraseError(
+            "the passphrase is not valid UTF-8 text but UTF-16", hint="save its file as UTF-8"
+        )
     if raw.endswith(b"\n"):
         raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
     if b"\n" in raw:

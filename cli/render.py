@@ -294,7 +294,7 @@ def _forget_stdout() -> None:
 
 
 def finite(value: Any) -> Any:
-    """Return a value for JSON, which has no infinity: the PSNR of equal pictures becomes null."""
+    """Return a value for JSON, which has no infinity: the PSNR of equal images becomes null."""
     if isinstance(value, dict):
         return {name: finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cli.encoding import arguments, keyed
 from cli.exit_codes import ExitCode
 from cli.manifest import Row
-from cli.passphrase import Secrets, read_passphrase_file
+from cli.passphrase import WEAK, Secrets, read_passphrase_file
 from cli.render import LOGGERS, Problem, problem
 from deephide.errors import DeephideError
 
@@ -68,12 +68,15 @@ def hide_row(task: Task) -> Outcome:
     options = task.options or deephide.EmbedOptions()
     with _caught() as warnings:
         try:
+            keys = task.keys()
+            if task.row.has_keys and keys.weak:  # those of all rows were looked at before
+                warnings.append(WEAK)
             result = deephide.embed_file(
                 task.row.files["secret"],
                 task.row.files["carrier"],
                 task.row.output,
                 force=task.force,
-                **arguments(keyed(options, task.keys(), _model(task.model))),
+                **arguments(keyed(options, keys, _model(task.model))),
                 **task.hygiene,
             )
         except Exception as error:

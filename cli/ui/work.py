@@ -31,12 +31,16 @@ PNG = "image/png"
 
 @dataclass(frozen=True)
 class EmbedOrder:
-    """Request of the page to hide something; files by their names in `Files`."""
+    """Request of the page to hide something; files by their names in `Files`.
+
+    `name` is the secret's on the user's disk, and travels with a file.
+    """
 
     secret: str
     carrier: str
     passphrase: str = field(default="", repr=False)
     again: str = field(default="", repr=False)
+    name: str = ""
     codec: str = "auto"
     channel: str = ""
     pad: bool = False
@@ -137,6 +141,7 @@ class Desk:
             options = deephide.EmbedOptions(
                 passphrase=order.passphrase or None,
                 model=self._model,
+                name=order.name,
                 codec=order.codec,
                 channel=order.channel or None,
                 pad=order.pad,
@@ -191,6 +196,8 @@ class Desk:
             "found": self._files.put(found.file),
             "shown": shown,
             "bytes": len(found.file),
+            "name": found.name,
+            "save_as": found.usual_name,
             "codec": found.info.codec,
             "model": found.info.model,
         }

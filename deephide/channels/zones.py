@@ -25,6 +25,7 @@ from deephide.container import layout as container
 from deephide.container.crypto import ChannelKeys
 from deephide.container.keystream import Order
 from deephide.errors import ExtractionError
+from deephide.formats.limits import MAX_ROBUST_PIXELS
 
 __all__ = [
     "HEIGHT",
@@ -48,7 +49,6 @@ MIN_BODY_BYTES = _FRAME_BYTES + container.MIN_BODY_BYTES
 MIN_ELEMENTS = 4096
 _MOST_BODY_BYTES = 1024
 _MOST_HEADER = 8192  # elements
-_MOST_PIXELS = 1 << 23
 _DOUBT = 0.2  # elements nearer to the edge of their cell, which is 0, are doubtful
 
 
@@ -83,7 +83,7 @@ def longest_body(n: int) -> int:
 
 def is_too_large(width: int, height: int) -> bool:
     """Tell whether a picture is larger than robust stegos are."""
-    return width * height > _MOST_PIXELS
+    return width * height > MAX_ROBUST_PIXELS
 
 
 def associated_data(luma: Luma, reading: Reading) -> bytes:

@@ -130,7 +130,7 @@ def load_identity(path: PathSource) -> bytes:
     PassphraseError : unreadable, or not such a file
     """
     data = _read(path, MAX_IDENTITY_FILE, "identity file")
-    lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
+    lines = [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     key = _from_text(found[0], PRIVATE_PREFIX, str) if len(found) == 1 else None
     if key is None:

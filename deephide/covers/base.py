@@ -16,6 +16,7 @@ from PIL import Image
 from deephide.container import layout
 from deephide.container.canvas import Elements
 from deephide.container.hiding import Changeable
+from deephide.covers import cost_names
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, ExtractionError, InputImageError
 
@@ -26,8 +27,6 @@ Costs: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 # What a cover found out about its own file, for `Cover.encode` alone to understand.
 Preparation: TypeAlias = Any
-
-_COSTS = ("hill", "suniward", "wow", "mipod", "juniward", "uerd")
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,12 @@ def choose_cost(name: str, own: tuple[str, ...], carrier: str) -> str:
         return own[0]
     if name in own:
         return name
-    if name in _COSTS:
+    if name in cost_names.ALL:
         raise InputImageError(
             f"the cost function {name} has no costs for a carrier that is {carrier}",
             hint=f"use one of: {', '.join(own)}",
         )
-    raise ValueError(f"cost: got {name!r}, allowed: auto, {', '.join(_COSTS)}")
+    raise ValueError(f"cost: got {name!r}, allowed: auto, {', '.join(cost_names.ALL)}")
 
 
 def check_elements(role: str, size: tuple[int, int], count: int, name: str) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from deephide.container import brightness, layout
 from deephide.container.hiding import Changeable
-from deephide.covers import jpeg_costs
+from deephide.covers import cost_names, jpeg_costs
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, InputImageError
@@ -89,7 +89,7 @@ class JpegCover:
         DC coefficients of luma may not change where that could change the image's salt.
         """
         del payload_bits
-        chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
         found = list(self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors)))
         return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
 

@@ -15,9 +15,7 @@ from deephide.covers.jpeg_values import forbid_values, missing_values
 from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["COSTS", "LARGEST", "costs", "find_signs", "noise_of", "stripes", "survey"]
-
-COSTS = ("juniward", "uerd")
+__all__ = ["LARGEST", "costs", "find_signs", "noise_of", "stripes", "survey"]
 
 # What 8-bit images can have, and every table of Huffman codes can say.
 LARGEST = 1023
@@ -41,7 +39,7 @@ def costs(
     Parameters
     ----------
     coefficients : of a `JpegCover`
-    name : one of COSTS
+    name : one of `cost_names.OF_COEFFICIENTS`
     errors : (n,) of rounding, as in `side_information`, or None
 
     Returns

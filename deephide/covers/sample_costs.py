@@ -14,9 +14,8 @@ from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.side_information import apply_errors
 from deephide.covers.values import closed_values, forbid_values
 
-__all__ = ["COSTS", "FINITE", "CostMaps", "costs", "flat_samples", "survey"]
+__all__ = ["FINITE", "CostMaps", "costs", "flat_samples", "survey"]
 
-COSTS = ("hill", "suniward", "wow", "mipod")
 FINITE = ("hill", "suniward", "mipod")  # forbid no change themselves
 
 SURVEYED_PIXELS = 1 << 20
@@ -57,7 +56,7 @@ def costs(
     Parameters
     ----------
     samples, fixed : of a `SampleCover`
-    name : one of COSTS
+    name : one of `cost_names.OF_SAMPLES`
     payload_bits : what is to be hidden; `mipod` and `sync` depend on it
     sync : make the channels of a pixel change in the same direction, which the receiver need not
         know of; `docs/stc.md` says what that costs

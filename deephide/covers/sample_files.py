@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
@@ -14,8 +15,9 @@ from deephide.errors import InputImageError, OutputError
 from deephide.formats import bmp, images, webp
 from deephide.formats.limits import MAX_PIXELS
 from deephide.formats.png import file as png
+from deephide.formats.png.chunks import PngFormatError
 from deephide.formats.png.encoder import Encoder
-from deephide.formats.refusals import damaged, hint_for
+from deephide.formats.refusals import damaged, hint_for, too_many_pixels
 from deephide.formats.tiff import file as tiff
 from deephide.formats.tiff.directories import (
     TiffFewValuesError,
@@ -27,14 +29,15 @@ from deephide.formats.tiff.directories import (
 __all__ = [
     "CHANNELS",
     "HINT",
+    "Decoded",
     "FileParts",
     "check_suffix",
     "decode_checked",
+    "decoded",
     "encode_png",
     "is_plain",
     "open_checked",
     "own_suffixes",
-    "plain_mode",
     "replace_plain",
     "study",
 ]
@@ -67,7 +70,7 @@ _MAX_SAMPLES = 4 * MAX_PIXELS
 # What programs that make files smaller turn a stego into, without a change of any pixel.
 _SAME_PIXELS = {"P", "PA", "LA", "1"}
 
-Samples = NDArray[np.uint8]
+Samples: TypeAlias = NDArray[np.uint8]
 
 _log = logging.getLogger(__name__)
 
@@ -88,25 +91,51 @@ def decode_checked(image: Image.Image, role: str) -> Image.Image:
     return image
 
 
-def plain_mode(image: Image.Image) -> str:
-    """Return which of L, RGB and RGBA holds the same pixels as an image."""
-    if image.mode in CHANNELS:
-        return image.mode
-    transparent = image.mode in ("LA", "PA") or "transparency" in image.info
-    return "RGBA" if transparent else "RGB"
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What counts of an image: samples (H, W, 1 or 3) uint8, and what goes with them.
+
+    `alpha` is (H, W) uint8 or None, `key` the colour that stands for "transparent", as Pillow has
+    it, `parts` the file taken apart.  Of a stego, which is not written again, samples alone.
+    """
+
+    samples: Samples
+    alpha: Samples | None = None
+    key: object = None
+    icc_profile: bytes | None = None
+    parts: FileParts | None = None
 
 
-def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
+def decoded(
+    image: Image.Image, role: str, parts: FileParts | None = None, *, release: bool = False
+) -> Decoded:
+    """Return what counts of an image that Pillow has decoded.
+
+    Parameters
+    ----------
+    image : of 8 bits per sample
+    role : "carrier" or "stego"
+    parts : of its file
+    release : drop the pixels of the image afterwards
+    """
+    profile, key = image.info.get("icc_profile"), image.info.get("transparency")
+    mode = image.mode
+    if role == "stego":  # alpha holds nothing, and takes memory
+        mode = "L" if mode in ("L", "LA", "1") else "RGB"
+    samples, alpha = images.to_arrays(image, mode, release=release)
+    if role == "stego":
+        return Decoded(samples)
+    profile = profile if isinstance(profile, bytes) else None
+    return Decoded(samples, alpha, key, profile, parts)
+
+
+def open_checked(raw: bytes, role: str) -> Decoded:
     """Open and decode a file that can carry a message.
 
     Parameters
     ----------
     raw : the file
     role : "carrier" or "stego", as messages call it
-
-    Returns
-    -------
-    the image, and the parts of its file
 
     Raises
     ------
@@ -124,17 +153,21 @@ def open_checked(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
         raise InputImageError(f"the {role} is a {kind} file", hint=HINT)
     if kind == "WEBP":
         webp_file = _webp_parts(raw, role)
+        if image.width * image.height > webp.MAX_PIXELS:
+            size = f" for a WebP file ({image.width} x {image.height})"
+            raise too_many_pixels(role, size, webp.MAX_PIXELS)
         images.decode(image, role)
-        return image, webp_file
+        return decoded(image, role, webp_file, release=True)
     _check_depth(image, _depths(image, parts, raw), role)
     if parts is not None and parts.flawed and role == "carrier":
         _log.warning(
             "a checksum in the carrier is wrong (chunk %s); it stays as it is",
             ", ".join(parts.flawed),
         )
-    found = parts or bmp.locate(image, raw)  # which looks at what decoding takes away
+    # `locate` looks at what decoding takes away.
+    found = None if role == "stego" else parts or bmp.locate(image, raw)
     images.decode(image, role)
-    return image, found
+    return decoded(image, role, found, release=True)
 
 
 def _several(role: str) -> InputImageError:
@@ -143,7 +176,7 @@ def _several(role: str) -> InputImageError:
     )
 
 
-def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
+def _open_tiff(raw: bytes, role: str) -> Decoded:
     try:
         file = tiff.parse(raw)
         images.check_pixels(file.width, file.height, role)
@@ -151,20 +184,19 @@ def _open_tiff(raw: bytes, role: str) -> tuple[Image.Image, FileParts | None]:
             raise TiffUnsupportedError("a TIFF file of too many samples")
         if file.several:
             raise _several(role)
-        array = tiff.decode(file)
+        array = tiff.decode(file, only_colours=role == "stego")
     except TiffUnsupportedError as error:
         if role == "stego" and isinstance(error, TiffFewValuesError):
             image, _ = images.open_file(raw, role, ("TIFF",), HINT)
-            return decode_checked(image, role), None
+            return decoded(decode_checked(image, role), role, release=True)
         raise InputImageError(f"the {role} is {error}", hint=hint_for(str(error), HINT)) from error
     except TiffFormatError as error:
         raise damaged(role) from error
-    shown = file.channels + file.alpha
-    image = Image.fromarray(array[:, :, 0] if shown == 1 else array[:, :, :shown])
-    decode_checked(image, role)
-    if file.profile is not None:
-        image.info["icc_profile"] = file.profile
-    return image, file
+    if role == "stego":
+        return Decoded(array)
+    alpha = np.ascontiguousarray(array[:, :, file.channels]) if file.alpha else None
+    samples = np.ascontiguousarray(array[:, :, : file.channels])
+    return Decoded(samples, alpha, None, file.profile, file)
 
 
 def _webp_parts(raw: bytes, role: str) -> webp.WebpFile:
@@ -178,8 +210,8 @@ def _webp_parts(raw: bytes, role: str) -> webp.WebpFile:
 
 def _png_parts(raw: bytes, role: str) -> png.PngFile:
     try:
-        return png.parse(raw)
-    except png.PngFormatError as error:
+        return png.parse(raw, whole=role != "stego")
+    except PngFormatError as error:
         raise damaged(role) from error
 
 
@@ -260,7 +292,7 @@ def study(parts: FileParts | None, samples: Samples, suffix: str | None) -> Enco
         return None
     try:
         return png.study(parts, samples)
-    except png.PngFormatError as error:
+    except PngFormatError as error:
         raise damaged("carrier") from error
 
 
@@ -292,5 +324,5 @@ def encode_png(
     try:
         source = png.without_metadata(parts) if strip_metadata else parts
         return png.replace_samples(source, before, after, encoder)
-    except png.PngFormatError as error:
+    except PngFormatError as error:
         raise damaged("carrier") from error

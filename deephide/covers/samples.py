@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide.container import brightness, hiding, layout
-from deephide.covers import sample_costs, sample_files
+from deephide.covers import cost_names, sample_costs, sample_files
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
-from deephide.covers.sample_files import FileParts
+from deephide.covers.sample_files import Decoded, FileParts
 from deephide.covers.sample_signs import find_signs
 from deephide.covers.values import check_colours, check_values, gray_areas
 from deephide.errors import InputImageError
-from deephide.formats import images
 from deephide.formats.png.encoder import Encoder
 
 __all__ = ["SampleCover", "from_image", "open_file"]
@@ -42,6 +41,7 @@ class SampleCover:
     because a change would make them appear or vanish.  `source` is the file it came from, taken
     apart.  `copies` says how many times it stores each sample: 3 times gray as red, green and blue.
     `errors`, (H, W, 1 or 3), is what rounding took away, where the program itself rounded.
+    A stego has samples alone.
     """
 
     samples: NDArray[np.uint8]
@@ -79,7 +79,7 @@ class SampleCover:
 
     def costs(self, name: str = "auto", payload_bits: int = 0, *, sync: bool = False) -> Costs:
         """Return the costs of +1 and -1 for every sample; `sync` is for `sample_costs.costs`."""
-        chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
+        chosen = choose_cost(name, cost_names.OF_SAMPLES, "not a JPEG file")
         return sample_costs.costs(
             self.samples, self.fixed, chosen, payload_bits, sync=sync, errors=self.errors
         )
@@ -191,7 +191,8 @@ def from_image(image: Image.Image, role: str = "carrier") -> SampleCover:
     InputImageError : of another mode, too large or too small, a carrier of few colours
     ExtractionError : a stego too small to hold anything
     """
-    return _of_decoded(sample_files.decode_checked(image, role), None, role)
+    checked = sample_files.decode_checked(image, role)
+    return _of_decoded(sample_files.decoded(checked, role), role)
 
 
 def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
@@ -208,27 +209,22 @@ def open_file(raw: bytes, role: str = "carrier") -> SampleCover:
         a carrier of few colours
     ExtractionError : a stego too small to hold anything
     """
-    image, parts = sample_files.open_checked(raw, role)
-    return _of_decoded(image, parts, role, release=True)
+    return _of_decoded(sample_files.open_checked(raw, role), role)
 
 
-def _of_decoded(
-    image: Image.Image, parts: FileParts | None, role: str, *, release: bool = False
-) -> SampleCover:
-    profile, key = image.info.get("icc_profile"), image.info.get("transparency")
-    mode = sample_files.plain_mode(image)
-    samples, alpha = images.to_arrays(image, mode, release=release)
-    stored = samples.shape[2]
+def _of_decoded(found: Decoded, role: str) -> SampleCover:
+    samples, alpha = found.samples, found.alpha
+    height, width, stored = samples.shape
     # Nobody changes a stego.
-    fixed = _fixed_pixels(samples, alpha, key) if role == "carrier" else None
+    fixed = _fixed_pixels(samples, alpha, found.key) if role == "carrier" else None
     samples = np.ascontiguousarray(samples[:, :, :1] if _is_gray(samples) else samples)
-    check_elements(role, image.size, samples.size, "samples")
+    check_elements(role, (width, height), samples.size, "samples")
     if role == "carrier":
         fixed = _with_gray_areas(samples, fixed)
         check_values(samples)
         check_colours(samples)
-    profile = profile if isinstance(profile, bytes) else None
-    return SampleCover(samples, alpha, fixed, parts, profile, stored // samples.shape[2])
+    copies = stored // samples.shape[2]
+    return SampleCover(samples, alpha, fixed, found.parts, found.icc_profile, copies)
 
 
 def _with_gray_areas(

@@ -17,7 +17,7 @@ from PIL import Image
 
 import stc
 from deephide.container import layout
-from deephide.covers import sample_costs
+from deephide.covers import cost_names, sample_costs
 from deephide.covers.base import Sign
 from deephide.covers.detectability import Prospect
 from deephide.covers.history import looks_recompressed
@@ -132,7 +132,7 @@ def _samples(samples: NDArray[np.uint8]) -> Prospect:
     channels = samples.shape[2]
     for y, x in _corners(*samples.shape[:2]):
         tile = np.ascontiguousarray(samples[y : y + _OUTER, x : x + _OUTER])
-        costs = sample_costs.costs(tile, None, sample_costs.COSTS[0])
+        costs = sample_costs.costs(tile, None, cost_names.OF_SAMPLES[0])
         up, down = (each.reshape(tile.shape)[inner, inner].reshape(-1) for each in costs)
         # The noise of one channel stands for that of all.
         information = fisher_information(np.ascontiguousarray(tile[:, :, channels // 2]))

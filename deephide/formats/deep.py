@@ -15,6 +15,7 @@ from deephide.errors import InputImageError, MissingExtraError
 from deephide.formats import images
 from deephide.formats.files import ImageSource, read_source
 from deephide.formats.jpeg.segments import is_jpeg
+from deephide.formats.png import chunks
 from deephide.formats.png import deep as deep_png
 from deephide.formats.png import file as png
 from deephide.formats.refusals import damaged
@@ -84,7 +85,7 @@ def open_photo(source: ImageSource | bytes, role: str = "carrier") -> DeepPhoto:
         wide = open_wide(raw)
         if wide is not None and wide.width_of_samples > 1:
             return _of_wide(wide, role)
-    if raw.startswith(png.SIGNATURE):
+    if raw.startswith(chunks.SIGNATURE):
         found = _of_deep_png(raw, role)
         if found is not None:
             return found
@@ -137,13 +138,13 @@ def _of_wide(wide: WideImage, role: str) -> DeepPhoto:
 def _of_deep_png(raw: bytes, role: str) -> DeepPhoto | None:
     """Return the photo in a PNG file of 16 bits; None for others, interlaced ones among them."""
     try:
-        png.count_chunks(raw)
+        chunks.count_chunks(raw)
         file = png.parse(raw)
         if file.bit_depth != _WIDE_BITS or file.interlaced:
             return None
         images.check_pixels(file.width, file.height, role)
         samples = deep_png.decode(file)
-    except png.PngFormatError as error:
+    except chunks.PngFormatError as error:
         raise damaged(role) from error
     colours = 1 if file.channels < 3 else 3
     if file.channels != colours and int(samples[:, :, -1].min()) < _WHITE:

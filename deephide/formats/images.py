@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from deephide.errors import InputImageError
 from deephide.formats.files import ImageSource, read_source
 from deephide.formats.limits import MAX_PIXELS, pixels_allowed
-from deephide.formats.png import file as png
+from deephide.formats.png import chunks as png
 from deephide.formats.refusals import damaged, too_many_pixels, unreadable
 from deephide.formats.tiff.directories import TiffFormatError, TiffUnsupportedError, is_tiff
 
@@ -78,7 +78,7 @@ def open_file(
         with _no_warnings():
             if raw.startswith(png.SIGNATURE):
                 png.count_chunks(raw)  # Pillow keeps what it does not know, chunk by chunk
-                raw = png.repaired(raw)
+                raw = png.for_decoder(raw)
             image = Image.open(io.BytesIO(raw), formats=formats)
             # Not `n_frames`: to count the pages of a crafted TIFF file can take hours.
             several = bool(getattr(image, "is_animated", False))
@@ -134,7 +134,10 @@ def to_arrays(
     for top in range(0, height, _BAND_ROWS):
         bottom = min(top + _BAND_ROWS, height)
         part = image.crop((0, top, width, bottom))
-        band = np.asarray(part if part.mode == mode else part.convert(mode))
+        if part.mode != mode:
+            part.info.pop("transparency", None)  # over which Pillow warns
+            part = part.convert(mode)
+        band = np.asarray(part)
         band = band.reshape(bottom - top, width, -1)
         samples[top:bottom] = band[:, :, :colours]
         if alpha is not None:

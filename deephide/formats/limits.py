@@ -1,4 +1,4 @@
-"""Limit on the pixels of images, for one call and everything that it opens."""
+"""Limits on the pixels of images, for one call and everything that it opens."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["MAX_PIXELS", "pixel_limit", "pixels_allowed"]
+__all__ = ["MAX_PIXELS", "MAX_ROBUST_PIXELS", "pixel_limit", "pixels_allowed"]
 
 MAX_PIXELS = 1 << 26
+MAX_ROBUST_PIXELS = 1 << 23  # of an image that may have come through a channel
 
 _chosen: ContextVar[int] = ContextVar("max_pixels", default=MAX_PIXELS)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from deephide.formats.exif import orientation, orientation_alone
 
 __all__ = [
+    "MAX_PIXELS",
     "WebpFile",
     "WebpFormatError",
     "WebpUnsupportedError",
@@ -28,6 +29,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+# Pillow reads WebP files with a decoder for animations, which takes 16 bytes for a pixel: this many
+# take less than 600 MiB.
+MAX_PIXELS = 30_000_000
 # Effort (`quality`) and method of libwebp: Pillow's, cwebp's and others' defaults, the best.
 _SETTINGS = ((80, 4), (75, 4), (100, 4), (75, 6))
 _MOST_STUDIED = 1 << 18  # pixels: each setting takes seconds on a large image

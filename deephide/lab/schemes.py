@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
+from deephide.covers import cost_names
 from deephide.lab.kernels import filtered
 
 __all__ = ["PLANE_SCHEMES", "PlaneScheme"]
@@ -20,7 +21,6 @@ __all__ = ["PLANE_SCHEMES", "PlaneScheme"]
 Plane: TypeAlias = NDArray[np.uint8]
 PlaneScheme: TypeAlias = Callable[[Plane, int, np.random.Generator], Plane]
 
-_COSTS = ("hill", "suniward", "wow", "mipod")
 _HEIGHT = 12  # of deephide's format
 _RELEASED_HEIGHT = 10
 _NEIGHBOURS = np.ones((3, 3), np.int32)
@@ -101,6 +101,6 @@ PLANE_SCHEMES: dict[str, PlaneScheme] = {
     "lsb-ranked": ranked_replacement,
     "lsb-matching": matching,
     "e2style": released,
-    **{f"{name}-bound": _at_the_bound(name) for name in _COSTS},
-    **{f"{name}-stc": _coded(name) for name in _COSTS},
+    **{f"{name}-bound": _at_the_bound(name) for name in cost_names.OF_SAMPLES},
+    **{f"{name}-stc": _coded(name) for name in cost_names.OF_SAMPLES},
 }

@@ -82,7 +82,7 @@ def test_dev_stdin_of_a_process_is_read_once(folder):
         (("--secret", "face.png", "--text", "x"), "either --secret or --text"),
         (("--text", ""), "--text is empty"),
         (("--text", "x", "--codec", "image"), "--text has no effect with --codec image"),
-        (("--text", "x", "--preview", "p.png"), "--preview shows a picture"),
+        (("--text", "x", "--preview", "p.png"), "--preview shows an image"),
         (("--secret", "face.png", "--name", "a", "--no-name"), "exclude one another"),
     ],
 )

@@ -175,6 +175,7 @@ def test_rows_may_have_keys_of_their_own(run, rows):
     path = write_list([row | key for row, key in zip(rows, keys, strict=True)])
     done = run("embed-many", path, *FILES)
     assert done.exit_code == 0 and "no passphrase" not in done.stderr
+    assert done.stderr.count("the passphrase is short") == 1  # that of the one row that has one
     back = [{"stego": f"süß {n}.png", "output": f"back {n}"} for n in range(3)]
     keys[1] = {"identity": "identity.txt"}
     path = write_list([row | key for row, key in zip(back, keys, strict=True)], "list/back.jsonl")
@@ -312,6 +313,7 @@ def test_a_journal_that_cannot_be_written_is_refused(run, rows):
     [
         "secret;carrier;output\na.png;b.png;c.png\n",
         "\ufeffSecret;Carrier;Output;;\r\na.png;b.png;c.png;;\r\n",
+        "\ufeffsep=;\r\nsecret;carrier;output\r\na.png;b.png;c.png\r\n",
         "secret\tcarrier\toutput\na.png\tb.png\tc.png\n",
         "note,secret,carrier,output,owner\nfirst; of all,a.png,b.png,c.png,jo\n",
         "secret,carrier,output\na.png,b.png,c.png,,\n",

@@ -44,7 +44,8 @@ def test_one_line_ending_is_stripped(tmp_path, raw, text):
         (b"", "is empty"),
         (b"\n", "is empty"),
         (b"one\ntwo\n", "more than one line"),
-        (b"\xff\xfe", "not valid UTF-8"),
+        (b"\xff", "not valid UTF-8"),
+        ("\ufefftwo words\r\n".encode("utf-16-le"), "not valid UTF-8 text but UTF-16"),
         (b"x" * 70000, "longer than"),
     ],
 )

@@ -324,6 +324,7 @@ $("hide-form").addEventListener("submit", async (event) => {
     }
     return send("embed", {
       secret: secret.result.file,
+      name: secret.file.name,
       carrier: carrier.result.file,
       passphrase: $("hide-passphrase").value,
       again: $("hide-again").value,
@@ -422,18 +423,20 @@ $("reveal-form").addEventListener("submit", async (event) => {
     return send("extract", { stego: stego.result.file, passphrase: $("reveal-passphrase").value });
   });
   if (!found) return;
-  const { shown, bytes, codec, model } = found;
+  const { shown, bytes, name, codec, model } = found;
   const picture = $("found-picture");
   picture.parentElement.hidden = !shown;
   if (shown) picture.src = address(shown.picture);
   const texts = {
-    file: `A file of ${number.format(bytes)} bytes. Its name did not travel: give it one.`,
+    file:
+      `A file of ${number.format(bytes)} bytes` +
+      (name ? `, called ${name}.` : ". Its name did not travel: give it one."),
     image: "A picture, made small to be hidden.",
   };
   $("found-text").textContent =
     texts[codec] ?? `A face, painted by the model ${model}: similar to the secret, not the same.`;
   $("found-save").href = address(found.found);
-  $("found-save").download = shown ? "secret.png" : "secret.bin";
+  $("found-save").download = found.save_as;
   $("found-result").hidden = false;
   $("found-title").focus();
 });

@@ -88,7 +88,7 @@ def extents(file: JpegFile) -> list[tuple[int, int, int]]:
 class Order:
     """The blocks of a scan: where each begins, whose they are, how many to a restart."""
 
-    blocks: NDArray[np.int64]
+    blocks: NDArray[np.int32]
     which: NDArray[np.int64]
     per: int
 
@@ -103,9 +103,10 @@ def scan_order(file: JpegFile, scan: Scan) -> Order:
     spans = extents(file)
     if len(scan.components) == 1:
         place = scan.components[0][0]
-        component, (start, _, columns) = file.components[place], spans[place]
-        rows = np.arange(component.rows)[:, None] * columns
-        blocks = start + 64 * (rows + np.arange(component.columns)).reshape(-1)
+        component, (start, rows_, columns) = file.components[place], spans[place]
+        first = start // 64
+        grid = np.arange(first, first + rows_ * columns, dtype=np.int32).reshape(rows_, columns)
+        places = grid[: component.rows, : component.columns].reshape(-1)
         which = np.zeros(1, np.int64)
     else:
         grids, owners = [], []
@@ -113,10 +114,13 @@ def scan_order(file: JpegFile, scan: Scan) -> Order:
         for j, (place, _, _) in enumerate(scan.components):
             component, (start, rows_, columns) = file.components[place], spans[place]
             v, h = component.down, component.across
-            grid = start + 64 * np.arange(rows_ * columns).reshape(down, v, across, h)
-            grids.append(grid.transpose(0, 2, 1, 3).reshape(down, across, v * h))
+            first = start // 64
+            flat = np.arange(first, first + rows_ * columns, dtype=np.int32)
+            units = flat.reshape(down, v, across, h).transpose(0, 2, 1, 3)
+            grids.append(units.reshape(down, across, v * h))
             owners += [j] * (v * h)
         if len(owners) > 10:
             raise JpegFormatError("a scan has too many blocks in one unit")
-        blocks, which = np.concatenate(grids, axis=2).reshape(-1), np.array(owners, np.int64)
-    return Order(blocks, which, scan.restart * which.size or blocks.size)
+        places, which = np.concatenate(grids, axis=2).reshape(-1), np.array(owners, np.int64)
+    places *= 64
+    return Order(places, which, scan.restart * which.size or places.size)

@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.formats.png.file import PngFile, PngFormatError
+from deephide.formats.png.chunks import PngFormatError
+from deephide.formats.png.file import PngFile
 from stc.jit import jit
 
 __all__ = ["decode"]

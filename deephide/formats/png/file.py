@@ -19,17 +19,22 @@ from numpy.typing import NDArray
 
 from deephide.formats.exif import orientation, orientation_alone
 from deephide.formats.png import encoder as png_encoder
+from deephide.formats.png.chunks import (
+    LOOKS,
+    SIGNATURE,
+    PngFormatError,
+    chunk,
+    chunks,
+    is_ancillary,
+    is_sound,
+)
 from deephide.formats.png.encoder import Rows
 
 __all__ = [
     "PngFile",
-    "PngFormatError",
-    "TooManyChunksError",
-    "count_chunks",
     "new_file",
     "parse",
     "read_size",
-    "repaired",
     "replace_samples",
     "study",
     "without_metadata",
@@ -37,7 +42,6 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 # Start and stride of the seven passes of an interlaced file: x0, y0, dx, dy.
 _ADAM7 = (
@@ -49,22 +53,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-# What an image looks like hangs on these alone.
-_LOOKS = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
-_LOOKS |= {b"bKGD", b"pHYs", b"IEND"}
-# Every chunk costs some time and memory in each program that reads the file.  A file of 192 MiB in
-# pieces of 8 KiB has 24,576.
-MAX_CHUNKS = 1 << 16
-_ANCILLARY = 0x20  # the bit in the first letter of a chunk that decoders need not know
 _LIBPNG_PIECE = 8192  # bytes in each of libpng's IDAT chunks but the last
-
-
-class PngFormatError(ValueError):
-    """The bytes are not a complete, sound PNG file; the message says what is wrong."""
-
-
-class TooManyChunksError(PngFormatError):
-    """The file has more than MAX_CHUNKS chunks."""
 
 
 @dataclass(frozen=True)
@@ -94,24 +83,6 @@ class PngFile:
         return _CHANNELS.get(self.colour_type, 1)
 
 
-def count_chunks(raw: bytes) -> int:
-    """Return how many chunks a PNG file seems to have; nothing in them is looked at.
-
-    Raises
-    ------
-    TooManyChunksError : more than MAX_CHUNKS
-    """
-    found, position, end = 0, len(SIGNATURE), len(raw) - 12
-    while position <= end:
-        found += 1
-        if found > MAX_CHUNKS:
-            raise TooManyChunksError(f"more than {MAX_CHUNKS} chunks")
-        if raw[position + 4 : position + 8] == b"IEND":
-            break
-        position += 12 + int.from_bytes(raw[position : position + 4], "big")
-    return found
-
-
 def read_size(stream: BinaryIO) -> tuple[int, int] | None:
     """Return width and height by the header of an open file; None where there is no such header."""
     head = stream.read(24)
@@ -121,49 +92,13 @@ def read_size(stream: BinaryIO) -> tuple[int, int] | None:
     return width, height
 
 
-def _chunks(raw: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (start, type, length of the data) of each chunk up to and with IEND."""
-    position = len(SIGNATURE)
-    while True:
-        if position + 12 > len(raw):
-            raise PngFormatError("the file ends in the middle")
-        length, kind = struct.unpack_from(">I4s", raw, position)
-        end = position + 12 + length
-        if end > len(raw):
-            raise PngFormatError("the file ends in the middle")
-        if kind[0] & _ANCILLARY == 0 and not _is_sound(raw, position, end):
-            raise PngFormatError("a checksum is wrong")
-        yield position, kind, length
-        if kind == b"IEND":
-            return
-        position = end
-
-
-def _is_sound(raw: bytes, start: int, end: int) -> bool:
-    """Tell whether the checksum of a chunk is right."""
-    return zlib.crc32(raw[start + 4 : end - 4]) == int.from_bytes(raw[end - 4 : end], "big")
-
-
-def repaired(raw: bytes) -> bytes:
-    """Return a file with right checksums in its ancillary chunks.
-
-    Decoders that people look at images with do without these chunks where something is wrong with
-    them; Pillow gives up.
-    """
-    out: bytearray | None = None
-    try:
-        for start, kind, length in _chunks(raw):
-            end = start + 12 + length
-            if kind[0] & _ANCILLARY and not _is_sound(raw, start, end):
-                out = bytearray(raw) if out is None else out
-                struct.pack_into(">I", out, end - 4, zlib.crc32(raw[start + 4 : end - 4]))
-    except PngFormatError:  # the decoder will say so
-        pass
-    return raw if out is None else bytes(out)
-
-
-def parse(raw: bytes) -> PngFile:
+def parse(raw: bytes, *, whole: bool = True) -> PngFile:
     """Take a PNG file apart and check its chunk structure and checksums.
+
+    Parameters
+    ----------
+    raw : the file
+    whole : copy its bytes too; without them nothing can be written
 
     Raises
     ------
@@ -177,13 +112,13 @@ def parse(raw: bytes) -> PngFile:
     first = last = 0
     animated = False
     flawed = []
-    for start, kind, length in _chunks(raw):
+    for start, kind, length in chunks(raw):
         if header is None:
             if kind != b"IHDR" or length != 13:
                 raise PngFormatError("the first chunk is not a header")
             header = struct.unpack_from(">IIBBBBB", raw, start + 8)
         animated |= kind == b"acTL"
-        if kind[0] & _ANCILLARY and not _is_sound(raw, start, start + 12 + length):
+        if is_ancillary(kind) and not is_sound(raw, start, start + 12 + length):
             flawed.append(kind.decode("latin-1"))
         if kind == b"IDAT":
             if data and start != last:
@@ -201,10 +136,10 @@ def parse(raw: bytes) -> PngFile:
         colour,
         bool(interlace),
         animated,
-        raw[:first],
-        b"".join(data),
+        raw[:first] if whole else b"",
+        b"".join(data) if whole else b"",
         tuple(len(piece) for piece in data),
-        raw[last:],
+        raw[last:] if whole else b"",
         tuple(flawed),
     )
 
@@ -217,14 +152,14 @@ def without_metadata(file: PngFile) -> PngFile:
     kept = {b"before": bytearray(SIGNATURE), b"after": bytearray()}
     raw = file.before + file.after
     side = b"before"
-    for start, kind, length in _chunks(raw):
+    for start, kind, length in chunks(raw):
         if start == len(file.before):
             side = b"after"
-        if kind in _LOOKS:
+        if kind in LOOKS:
             kept[side] += raw[start : start + 12 + length]
         elif kind == b"eXIf":
             turned = orientation(raw[start + 8 : start + 8 + length])
-            kept[side] += _chunk(b"eXIf", orientation_alone(turned)) if turned != 1 else b""
+            kept[side] += chunk(b"eXIf", orientation_alone(turned)) if turned != 1 else b""
     return replace(file, before=bytes(kept[b"before"]), after=bytes(kept[b"after"]))
 
 
@@ -364,12 +299,12 @@ def _idat(stream: bytes, sizes: tuple[int, ...]) -> bytes:
     if len(stream) == sum(sizes):
         at = 0
         for size in sizes:
-            out += _chunk(b"IDAT", stream[at : at + size])
+            out += chunk(b"IDAT", stream[at : at + size])
             at += size
         return bytes(out)
     piece = max(sizes) if len(sizes) > 1 else max(len(stream), 1)
     for start in range(0, len(stream), piece):
-        out += _chunk(b"IDAT", stream[start : start + piece])
+        out += chunk(b"IDAT", stream[start : start + piece])
     return bytes(out)
 
 
@@ -384,15 +319,10 @@ def new_file(samples: NDArray[np.uint8], icc_profile: bytes | None = None) -> by
     height, width, channels = samples.shape
     colour = {1: 0, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    parts = [SIGNATURE, _chunk(b"IHDR", header)]
+    parts = [SIGNATURE, chunk(b"IHDR", header)]
     if icc_profile is not None:
-        parts.append(_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
+        parts.append(chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile)))
     rows, encoder = samples.reshape(height, -1), png_encoder.LIBPNG
     types = png_encoder.choose_filters(rows, channels, "libpng")
     stream = encoder.compressor.compress(png_encoder.apply_filters(rows, types, channels))
-    return b"".join((*parts, _idat(stream, (_LIBPNG_PIECE, 0)), _chunk(b"IEND", b"")))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    body = kind + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+    return b"".join((*parts, _idat(stream, (_LIBPNG_PIECE, 0)), chunk(b"IEND", b"")))

@@ -54,6 +54,7 @@ _PHOTOMETRIC_NAMES = {
 _CHANNELS = {0: 1, 1: 1, 2: 3}
 _MAX_SEGMENTS = 1 << 20
 _STUDIED = 4
+_BAND_ROWS = 1024
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
@@ -239,31 +240,48 @@ def _check_apart(structure: Structure, spans: tuple[tuple[int, int], ...]) -> No
             raise TiffUnsupportedError("a TIFF file whose parts overlap")
 
 
-def decode(file: TiffFile) -> NDArray[np.uint8]:
+def decode(file: TiffFile, *, only_colours: bool = False) -> NDArray[np.uint8]:
     """Return the samples (H, W, S) of the image set upright, white being 255.
+
+    Parameters
+    ----------
+    file : what `parse` returned
+    only_colours : leave out all samples of a pixel but gray, or red, green and blue
 
     Raises
     ------
     TiffFormatError : the image data is damaged
     TiffUnsupportedError : it is of a kind that cannot be written again
     """
+    if only_colours and not file.premultiplied:
+        return _upright(file, _stored(file, channels=file.channels))
     array = _upright(file, _stored(file))
     if file.premultiplied and (array[:, :, file.channels] != 255).any():
         raise TiffUnsupportedError("a TIFF file whose colours are multiplied by their opacity")
-    return array
+    return np.ascontiguousarray(array[:, :, : file.channels]) if only_colours else array
 
 
-def _stored(file: TiffFile, plain: list[bytes] | None = None) -> NDArray[np.uint8]:
-    """Return the samples as they are stored; the bytes of each segment are appended to `plain`."""
+def _stored(
+    file: TiffFile, plain: list[bytes] | None = None, channels: int | None = None
+) -> NDArray[np.uint8]:
+    """Return the samples as they are stored, of a pixel the first `channels`, or all.
+
+    The bytes of each segment are appended to `plain`.
+    """
     grid, layout = file.grid, file.layout
-    out = np.empty((grid.height, grid.columns, file.samples), np.uint8)
+    channels = file.samples if channels is None else channels
+    out = np.empty((grid.height, grid.columns, channels), np.uint8)
     for index, (begin, end) in enumerate(file.spans):
         shape = (grid.rows(index), grid.across, grid.samples)
         size = shape[0] * grid.row_bytes()
         data = segments.unpacked(layout, file.raw[begin:end], size)
         rows = np.frombuffer(data, np.uint8, size).reshape(shape)
         part = part_of(out, grid, index)
-        part[...] = segments.summed(rows, layout)[: part.shape[0], : part.shape[1]]
+        # Band by band: a single strip may be the whole image, and is not copied once more.
+        for top in range(0, part.shape[0], _BAND_ROWS):
+            band = segments.summed(rows[top : top + _BAND_ROWS], layout)
+            into = part[top : top + _BAND_ROWS]
+            into[...] = band[: len(into), : part.shape[1], : part.shape[2]]
         if plain is not None:
             plain.append(data)
     return out

@@ -37,6 +37,7 @@ _MAX_LZMA_BYTES = 1 << 27
 # As libtiff has it.
 _LZMA_FILTERS = ({"id": lzma.FILTER_DELTA, "dist": 1}, {"id": lzma.FILTER_LZMA2, "preset": 6})
 _SLACK = 1 << 16
+_PIECE = 1 << 24
 _REVERSED = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], np.uint8)
 _ZSTD_LEVELS = (9, 3, *range(1, 23))
 
@@ -151,11 +152,7 @@ def _decompressed(compression: int, raw: bytes, size: int) -> bytes:
     if compression == NONE:
         return raw
     if compression in (DEFLATE, OLD_DEFLATE):
-        inflater = zlib.decompressobj()
-        out = inflater.decompress(raw, size + _SLACK)
-        if inflater.unconsumed_tail:
-            raise TiffFormatError("a segment holds more than its samples")
-        return out
+        return _inflated(raw, size + _SLACK)
     if compression == ZSTD:
         decoder = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
         return decoder.stream_reader(io.BytesIO(raw)).read(size + _SLACK)
@@ -171,6 +168,20 @@ def _decompressed(compression: int, raw: bytes, size: int) -> bytes:
     if found is None:
         raise TiffFormatError("the image data is damaged")
     return found
+
+
+def _inflated(raw: bytes, most: int) -> bytes:
+    """Return what was deflated; piece by piece, as zlib would hold a long result twice."""
+    inflater, out = zlib.decompressobj(), io.BytesIO()
+    while not inflater.eof and out.tell() < most:
+        piece = inflater.decompress(raw, min(most - out.tell(), _PIECE))
+        raw = inflater.unconsumed_tail
+        if not piece and not raw:
+            break
+        out.write(piece)
+    if raw:
+        raise TiffFormatError("a segment holds more than its samples")
+    return out.getvalue()
 
 
 def packed(layout: Layout, packing: Packing, data: bytes, row: int) -> bytes:

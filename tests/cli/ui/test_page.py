@@ -143,9 +143,9 @@ def test_any_file_travels(page, pictures):
     name, stego = save(page, "#hidden-save")
     look_inside(page, name, stego)
     page.wait_for_selector("#found-result:not([hidden])")
-    assert text_of(page, "#found-text").startswith("A file of 27 bytes.")
+    assert text_of(page, "#found-text") == "A file of 27 bytes, called letter.txt."
     assert page.is_hidden("#found-picture")
-    assert save(page, "#found-save") == ("secret.bin", (pictures / "letter.txt").read_bytes())
+    assert save(page, "#found-save") == ("letter.txt", (pictures / "letter.txt").read_bytes())
 
 
 def test_what_is_no_picture_is_refused_at_once(page, pictures):

@@ -287,6 +287,23 @@ def test_a_hidden_page_is_a_download_and_never_shown(ask, order, pictures):
     assert answer.headers["Content-Disposition"] == "attachment"
 
 
+@pytest.mark.parametrize(
+    ("name", "found_name", "save_as"),
+    [
+        ("plän & more.html", "plän & more.html", "plän & more.html"),
+        ("C:\\fakepath\\..", None, "secret.txt"),
+        ("", None, "secret.txt"),
+    ],
+)
+def test_issue_16_the_name_of_a_hidden_file_travels(ask, order, name, found_name, save_as):
+    secret = ask("look/file", b"at noon").lines[-1]["result"]["file"]
+    asked = {**order, "secret": secret, "codec": "file", "name": name}
+    result = ask("embed", asked).lines[-1]["result"]
+    stego = ask("look/stego", ask(f"files/{result['stego']}").content).lines[-1]["result"]["file"]
+    found = ask("extract", {"stego": stego, "passphrase": "correct horse"}).lines[-1]["result"]
+    assert (found["name"], found["save_as"]) == (found_name, save_as)
+
+
 def test_a_photo_that_will_be_compressed(ask, order, tmp_path):
     rng = np.random.default_rng(5)
     image_samples.blocky_photo(rng, 90, 120).resize((480, 360)).save(tmp_path / "scene.png")

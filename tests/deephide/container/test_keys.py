@@ -195,6 +195,8 @@ class TestFiles:
         assert key_files.parse_public_key(f" {public}\n") == crypto.x25519_public(private)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert public in path.read_text()
+        path.write_text(f"\ufeff{path.read_text()}", encoding="utf-8")  # as editors of Windows do
+        assert key_files.load_identity(path) == private
         assert len(public) == len("deephide-pub-") + 56
 
     def test_the_mode_does_not_depend_on_the_umask(self, tmp_path):

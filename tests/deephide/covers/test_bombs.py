@@ -1,16 +1,22 @@
 """Small files that claim many pixels: what they cost before anything is authenticated."""
 
+import io
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import deephide
+from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
-from deephide.formats import images
+from deephide.formats import images, webp
 from deephide.formats.limits import MAX_PIXELS, pixel_limit
+from deephide.formats.png.chunks import chunk
+from deephide.formats.tiff.directories import TiffFormatError
 
 SIDE = 8192  # the most pixels that are allowed
 
@@ -50,10 +56,130 @@ def save_bomb(mode, path, side=SIDE, **options):
         ("L", "bomb.png", {}, SIDE // 2, 175),
         ("RGB", "bomb.tif", {"compression": "tiff_deflate"}, SIDE // 2, 275),
         ("RGB", "bomb.jpg", {"progressive": True, "subsampling": 0}, SIDE // 2, 425),
+        ("RGB", "bomb.webp", {"lossless": True, "method": 0}, int(webp.MAX_PIXELS**0.5), 600),
     ],
 )
 def test_issue_16_bombs_take_bounded_memory(tmp_path, mode, name, options, side, most):
     assert peak_mib(save_bomb(mode, tmp_path / name, side, **options)) <= most
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
+def test_issue_16_a_single_strip_takes_bounded_memory(tmp_path):
+    samples = np.empty((SIDE // 2, SIDE // 2, 4), np.uint8)
+    samples[:] = (90, 120, 30, 200)
+    path = tmp_path / "strip.tif"
+    tifffile.imwrite(
+        path, samples, compression="zlib", predictor=True, rowsperstrip=SIDE, photometric="rgb",
+        extrasamples=["unassalpha"],
+    )  # fmt: skip
+    assert peak_mib(path) <= 320
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
+def test_issue_16_a_long_chunk_takes_little_more_than_the_file(tmp_path):
+    raw = encoded(np.zeros((100, 100, 3), np.uint8), "PNG")
+    path = tmp_path / "long.png"
+    long = chunk(b"prVt", bytes(100 << 20))
+    path.write_bytes(raw[:33] + long[:-1] + bytes([long[-1] ^ 1]) + raw[33:])
+    assert peak_mib(path) <= 350
+
+
+def encoded(samples, kind, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def noise(height, width, channels=3, seed=4):
+    shape = (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_webp_files_have_a_limit_of_their_own(monkeypatch):
+    raw = encoded(noise(70, 80), "WEBP", lossless=True)
+    open_cover(raw)
+    monkeypatch.setattr(webp, "MAX_PIXELS", 70 * 80 - 1)
+    for role in ("carrier", "stego"):
+        message = rf"too many pixels for a WebP file \(80 x 70\), at most {70 * 80 - 1} are"
+        with pytest.raises(InputImageError, match=message):
+            open_cover(raw, role)
+
+
+def in_one_strip(samples, planes, compression):
+    buffer = io.BytesIO()
+    stored = samples if planes == "contig" else samples.transpose(2, 0, 1)
+    tifffile.imwrite(
+        buffer, stored, photometric="rgb", planarconfig=planes, compression=compression,
+        rowsperstrip=len(samples), extrasamples=["unassalpha"],
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda samples: in_one_strip(samples, "contig", None),
+        lambda samples: in_one_strip(samples, "contig", "zlib"),
+        lambda samples: in_one_strip(samples, "separate", "zlib"),
+        lambda samples: encoded(samples, "TIFF", compression="tiff_lzw"),
+        lambda samples: encoded(samples, "TIFF", compression="packbits"),
+    ],
+    ids=["plain", "zlib", "planes", "lzw", "packbits"],
+)
+def test_of_a_tiff_stego_the_colours_alone_are_read(monkeypatch, store):
+    from deephide.formats.tiff import segments
+
+    monkeypatch.setattr(segments, "_PIECE", 1000)
+    samples = noise(60, 70, 4)
+    raw = store(samples)
+    stego, carrier = open_cover(raw, "stego"), open_cover(raw)
+    np.testing.assert_array_equal(stego.samples, samples[:, :, :3])
+    np.testing.assert_array_equal(carrier.samples, samples[:, :, :3])
+    np.testing.assert_array_equal(carrier.alpha, samples[:, :, 3])
+
+
+def test_a_strip_that_holds_more_than_its_samples_is_refused(monkeypatch):
+    from deephide.formats.tiff import segments
+
+    monkeypatch.setattr(segments, "_PIECE", 100)
+    monkeypatch.setattr(segments, "_SLACK", 100)
+    raw = zlib.compress(bytes(1000))
+    layout = segments.Layout(8, 1, reversed_bits=False)
+    assert bytes(segments.unpacked(layout, raw, 900)) == bytes(1000)
+    with pytest.raises(TiffFormatError, match="more than its samples"):
+        segments.unpacked(layout, raw, 899)
+    with pytest.raises(TiffFormatError, match="in the middle"):
+        segments.unpacked(layout, raw, 1001)
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        chunk(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(2 << 20))),
+        chunk(b"iCCP", b"scanner\0\0" + zlib.compress(bytes(2 << 20))),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(2 << 20)),
+        chunk(b"prVt", bytes(2 << 20)),
+    ],
+    ids=["text", "profile", "XMP", "unknown"],
+)
+@pytest.mark.parametrize("sound", [True, False])
+def test_issue_16_long_chunks_are_no_damage_and_stay(long, sound, cheap_kdf):
+    raw = encoded(noise(80, 90), "PNG")
+    long = long if sound else long[:-1] + bytes([long[-1] ^ 1])
+    raw = raw[:33] + long + raw[33:]
+    assert images.load_image(raw).size == (90, 80)
+    stego = deephide.embed(b"12", raw, "p", codec="file").file
+    assert stego[: 33 + len(long)] == raw[: 33 + len(long)]
+    assert deephide.extract(stego, "p").data == b"12"
+
+
+def test_what_says_how_an_image_is_turned_reaches_the_decoder():
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    raw = encoded(noise(80, 90), "PNG")
+    turned = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    assert images.load_image(raw[:33] + turned + chunk(b"prVt", b"") + raw[33:]).size == (80, 90)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -104,8 +230,6 @@ def test_a_transparent_colour_is_looked_for_in_carriers_alone(tmp_path):
     values[0, 0], values[70, 3], values[71, 3] = (9, 9, 9), (10, 8, 9), (11, 9, 9)
     path = tmp_path / "key.png"
     Image.fromarray(values).save(path, transparency=(9, 9, 9))
-    from deephide.covers.opening import open_cover
-
     fixed = open_cover(path).fixed
     assert fixed[0, 0]
     assert fixed[70, 3]

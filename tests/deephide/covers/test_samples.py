@@ -15,7 +15,7 @@ from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
 from deephide.formats import images
 from deephide.formats.images import load_image
-from deephide.formats.png import file as png
+from deephide.formats.png import chunks
 
 
 def chunk(kind, data):
@@ -119,7 +119,7 @@ def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypa
     path = tmp_path / "a.png"
     path.write_bytes(png_header(80, 80) + chunk(kind, b"") * 1000 + whole + bytes(10**6))
     assert read(path) is not None  # many chunks, and any bytes after the last one
-    path.write_bytes(png_header(80, 80) + chunk(kind, b"") * png.MAX_CHUNKS + whole)
+    path.write_bytes(png_header(80, 80) + chunk(kind, b"") * chunks.MAX_CHUNKS + whole)
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(InputImageError, match="more than 65536 chunks"):
         read(path)

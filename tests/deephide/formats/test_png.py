@@ -9,9 +9,9 @@ from PIL import Image, PngImagePlugin
 
 from deephide.covers.opening import open_cover
 from deephide.errors import InputImageError
+from deephide.formats.png import chunks, filters
 from deephide.formats.png import encoder as png_encoder
 from deephide.formats.png import file as png
-from deephide.formats.png import filters
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 
@@ -22,7 +22,7 @@ def chunk(kind, data):
 
 
 def kinds(raw):
-    return [kind for _, kind, _ in png._chunks(raw)]
+    return [kind for _, kind, _ in chunks.chunks(raw)]
 
 
 def save(samples, **options):
@@ -58,7 +58,7 @@ def libpng(
     stream = coder.compress(bytes(data)) + coder.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
     pieces = [chunk(b"IDAT", stream[i : i + cut]) for i in range(0, len(stream), cut)]
-    return png.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
+    return chunks.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -113,7 +113,7 @@ def test_an_unknown_encoder_is_followed_as_far_as_possible_and_reported(make_tex
     stream = coder.compress(filtered[:900]) + coder.flush(zlib.Z_FULL_FLUSH)
     stream += coder.compress(filtered[900:]) + coder.flush()
     header = struct.pack(">IIBBBBB", 50, 60, 8, 2, 0, 0, 0)
-    raw = png.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
+    raw = chunks.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
     again = png.parse(png.replace_samples(png.parse(raw), samples, samples))
     assert np.array_equal(png._filter_types(again, png._inflate(again))[0], types)
     assert "cannot be imitated" in caplog.text
@@ -148,7 +148,7 @@ def test_filters_of_each_row_stay(make_texture):
     data = zlib.compress(png_encoder.apply_filters(rows, types, 3), 9)
     header = struct.pack(">IIBBBBB", 31, 25, 8, 2, 0, 0, 0)
     pieces = [chunk(b"IDAT", data[i : i + 500]) for i in range(0, len(data), 500)]
-    raw = png.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
+    raw = chunks.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
     assert np.array_equal(reread(raw), samples)  # Pillow undoes the filters
     assert png.replace_samples(png.parse(raw), samples, samples) == raw
 
@@ -162,7 +162,7 @@ def test_interlaced_files_stay_interlaced(make_texture, size):
         png_encoder.apply_filters(rows, np.full(rows.shape[0], 4, np.uint8), 3)
         for rows, _ in png._passes(template, samples)
     )
-    raw = png.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data))
+    raw = chunks.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data))
     raw += chunk(b"IEND", b"")
     assert np.array_equal(reread(raw), samples)
     changed = samples ^ 1
@@ -172,11 +172,11 @@ def test_interlaced_files_stay_interlaced(make_texture, size):
 def test_damaged_files_are_refused(make_texture):
     raw = save(make_texture(20, 20, 3))
     for length in range(0, len(raw), 37):
-        with pytest.raises(png.PngFormatError):
+        with pytest.raises(chunks.PngFormatError):
             png.parse(raw[:length])
     flipped = bytearray(raw)
     flipped[60] ^= 1
-    with pytest.raises(png.PngFormatError, match="checksum"):
+    with pytest.raises(chunks.PngFormatError, match="checksum"):
         png.parse(bytes(flipped))
 
 
@@ -187,12 +187,12 @@ def test_odd_structures_are_refused(make_texture):
     image = chunk(b"IDAT", file.data)
     cases = {
         "not a PNG file": b"GIF89a",
-        "not a header": png.SIGNATURE + image + end,
-        "no image data": png.SIGNATURE + header + end,
-        "not in one piece": png.SIGNATURE + header + image + chunk(b"tEXt", b"") + image + end,
+        "not a header": chunks.SIGNATURE + image + end,
+        "no image data": chunks.SIGNATURE + header + end,
+        "not in one piece": chunks.SIGNATURE + header + image + chunk(b"tEXt", b"") + image + end,
     }
     for message, data in cases.items():
-        with pytest.raises(png.PngFormatError, match=message):
+        with pytest.raises(chunks.PngFormatError, match=message):
             png.parse(data)
 
 
@@ -208,7 +208,7 @@ def test_bad_image_data_is_refused(make_texture, data, message):
     samples = make_texture(20, 20, 3)
     file = png.parse(save(samples))
     raw = file.before + chunk(b"IDAT", data) + file.after
-    with pytest.raises(png.PngFormatError, match=message):
+    with pytest.raises(chunks.PngFormatError, match=message):
         png.replace_samples(png.parse(raw), samples, samples)
 
 
@@ -270,7 +270,7 @@ def test_zlib_with_all_its_settings_is_recognised(settings, cut):
     stream = coder.compress(rows) + coder.flush()
     header = struct.pack(">IIBBBBB", 200, 120, 8, 2, 0, 0, 0)
     pieces = [chunk(b"IDAT", stream[i : i + cut]) for i in range(0, len(stream), cut)]
-    raw = png.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
+    raw = chunks.SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
     file = png.parse(raw)
     encoder = png.study(file, samples)
     assert encoder.exact
