@@ -1,6 +1,7 @@
 """Size and quality of a face: the default model beside its rivals, photographs of people first.
 
-    python benchmarks/face_curve.py --faces real --rival base.safetensors --json curve.json
+    python benchmarks/face_curve.py --faces real --rival base.safetensors \
+        --json docs/models/face256_curve.json --plot docs/pictures/model-curve.svg
 
 Every face of a `val.zip` of ../shared/data, which nothing was trained or tuned on, is coded by the
 model at each of its qualities; by its base alone, without the layers behind it; by the rival, which

@@ -88,7 +88,7 @@ def payload_bits(secret: ImageSource | bytes, options: EmbedOptions) -> int:
     model = LazyModel.of(options.model)
     if choice.uses_model(options.codec):
         model.load()
-    room = _Anywhere(options.access().sealer(bytes(32)))
+    room = _Anywhere(options.access().sealer(bytes(32)).at(bytes(16)))
     encoded = choice.encode(Request(secret, model, options, room))
     return 8 * room.hidden_bytes(len(encoded.payload))
 

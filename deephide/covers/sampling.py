@@ -21,7 +21,7 @@ from deephide.covers import cost_names, sample_costs
 from deephide.covers.base import Sign
 from deephide.covers.detectability import Prospect
 from deephide.covers.history import looks_recompressed
-from deephide.covers.sample_files import open_checked, plain_mode
+from deephide.covers.sample_files import open_checked
 from deephide.covers.sample_signs import find_signs
 from deephide.errors import InputImageError
 from deephide.formats import images
@@ -79,11 +79,11 @@ def look(raw: bytes) -> Look:
         table = np.array(image.quantization[0], np.int64).reshape(8, 8)  # type: ignore[attr-defined]
         prospect, signs = _coefficients(luma, table)
         return Look(image.size, prospect, signs, *_pictures(Image.fromarray(luma)))
-    image, _ = open_checked(raw, "carrier")
-    _check_size(image.size)
-    samples, _ = images.to_arrays(image, plain_mode(image))
+    samples = open_checked(raw, "carrier").samples
+    size = (samples.shape[1], samples.shape[0])
+    _check_size(size)
     shown = Image.fromarray(samples if samples.shape[2] == 3 else samples[:, :, 0])
-    return Look(image.size, _samples(samples), find_signs(_middle(samples)), *_pictures(shown))
+    return Look(size, _samples(samples), find_signs(_middle(samples)), *_pictures(shown))
 
 
 def _check_size(size: tuple[int, int]) -> None:

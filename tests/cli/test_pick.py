@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from files import files_in
 from PIL import Image
 
 from deephide import picking
@@ -95,7 +96,7 @@ def test_embed_takes_the_best_photo_of_a_folder(run, photos, folder):
     done = run("embed", "--secret", "note.txt", "--codec", "file", "--carrier", "photos")
     assert done.exit_code == 0, done.output
     assert "took photos/" in done.stderr and "the best of 8 photos" in done.stderr
-    for path in photos.glob("rough*"):
+    for path in files_in(photos, "rough*"):
         path.unlink()
     for name in ("medium.png", "smooth.png", "photo.jpg"):
         (photos / name).unlink()
