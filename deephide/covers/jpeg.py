@@ -111,13 +111,13 @@ class JpegCover:
     def cost_stripes(self, name: str = "auto", payload_bits: int = 0) -> Iterator[Costs]:
         """Yield the same costs, some rows of blocks at a time."""
         del payload_bits
-        chosen = choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
         return self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors))
 
     def changeable(self, name: str = "auto", payload_bits: int = 0) -> Changeable:
         """Count the coefficients that may change: the same ones under every cost function."""
         del payload_bits
-        choose_cost(name, jpeg_costs.COSTS, "a JPEG file")
+        choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
         free = self._steady(jpeg_costs.stripes(self.coefficients, None))
         return Changeable.of(self.elements, free)
 

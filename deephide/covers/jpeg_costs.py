@@ -60,7 +60,8 @@ def stripes(
     Parameters
     ----------
     coefficients : of a `JpegCover`
-    name : one of COSTS, or None for costs of 0, which tell where changes may happen
+    name : one of `cost_names.OF_COEFFICIENTS`, or None for costs of 0, which tell where changes
+        may happen
     errors : (n,) of rounding, or None
     """
     start = 0

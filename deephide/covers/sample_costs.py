@@ -82,7 +82,8 @@ class CostMaps:
     Parameters
     ----------
     samples, fixed, payload_bits, errors : as in `costs`
-    name : one of COSTS, or None for costs of 0, which tell where changes may happen
+    name : one of `cost_names.OF_SAMPLES`, or None for costs of 0, which tell where changes may
+        happen
     """
 
     def __init__(

@@ -90,7 +90,7 @@ class SampleCover:
 
     def changeable(self, name: str = "auto", payload_bits: int = 0) -> hiding.Changeable:
         """Count the samples that may change; most cost functions forbid no change themselves."""
-        chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
+        chosen = choose_cost(name, cost_names.OF_SAMPLES, "not a JPEG file")
         maps = sample_costs.CostMaps(self.samples, self.fixed, None)
         if chosen not in sample_costs.FINITE:
             maps = self._maps(name, payload_bits)
@@ -102,7 +102,7 @@ class SampleCover:
         return sample_costs.survey(self.samples, maps, errors=self.errors)
 
     def _maps(self, name: str, payload_bits: int) -> sample_costs.CostMaps:
-        chosen = choose_cost(name, sample_costs.COSTS, "not a JPEG file")
+        chosen = choose_cost(name, cost_names.OF_SAMPLES, "not a JPEG file")
         return sample_costs.CostMaps(self.samples, self.fixed, chosen, payload_bits, self.errors)
 
     def survey(self, costs: Costs, max_pixels: int = sample_costs.SURVEYED_PIXELS) -> Prospect:

@@ -9,7 +9,7 @@ from PIL import Image
 import deephide
 from deephide.container import canvas, hiding, layout
 from deephide.container.keys import SharedKey
-from deephide.covers import jpeg_costs, sample_costs
+from deephide.covers import cost_names, jpeg_costs, sample_costs
 from deephide.covers.opening import open_cover
 from deephide.covers.room import CoverCosts
 
@@ -35,7 +35,7 @@ def jpeg_of(image, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("name", sample_costs.COSTS)
+@pytest.mark.parametrize("name", cost_names.OF_SAMPLES)
 def test_stripes_of_samples_are_those_of_the_whole(photo, monkeypatch, name):
     cover = open_cover(photo)
     whole = cover.costs(name, 500)
@@ -49,7 +49,7 @@ def test_stripes_of_samples_are_those_of_the_whole(photo, monkeypatch, name):
     assert 0 < counted.crossing < counted.dry < cover.elements.size
 
 
-@pytest.mark.parametrize("name", sample_costs.COSTS)
+@pytest.mark.parametrize("name", cost_names.OF_SAMPLES)
 def test_tiles_see_what_the_whole_sees(make_texture, monkeypatch, name):
     cover = open_cover(Image.fromarray(make_texture(400, 420, 3)))
     monkeypatch.setattr(sample_costs, "SURVEYED_PIXELS", 1 << 16)
@@ -61,7 +61,7 @@ def test_tiles_see_what_the_whole_sees(make_texture, monkeypatch, name):
     assert tiles.weight == whole.weight
 
 
-@pytest.mark.parametrize("name", jpeg_costs.COSTS)
+@pytest.mark.parametrize("name", cost_names.OF_COEFFICIENTS)
 def test_stripes_of_coefficients_are_those_of_the_whole(photo, monkeypatch, name):
     cover = open_cover(jpeg_of(photo))
     whole, prospect = cover.costs(name), cover.survey(cover.costs(name))
