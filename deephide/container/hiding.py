@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MAX_ATTEMPTS = 8  # fresh openings tried when wet elements leave a zone no solution
+MAX_PICTURES = 64  # stegos tried, all in all, when changes alter the salt: in tiny pictures alone
 LIVE_ELEMENTS = 1 << 22  # of a large image, the cheapest ones that the trellises may change
 _BLOCK = 1 << 20  # elements looked at at once
 
@@ -225,10 +226,11 @@ def hide_computing_costs(
     costs = ChangeCosts(found.counted(elements, compute_costs()), n, LIVE_ELEMENTS)
     limit = found.check(needed, n, key)
     zones = Zones(n, key.public_bytes)
-    for attempt in range(MAX_ATTEMPTS):
-        if attempt == MAX_ATTEMPTS // 2:
-            costs = ChangeCosts(compute_costs(), n, n)
-        opening = first() if first is not None and attempt == 0 else key.begin(random)
+    attempt = 0
+    for picture in range(MAX_PICTURES):
+        if attempt == MAX_ATTEMPTS:
+            break
+        opening = first() if first is not None and picture == 0 else key.begin(random)
         length, body = lock(plaintext, opening.keys, zones, associated)
         canvas = Canvas(elements, costs)
         try:
@@ -239,10 +241,13 @@ def hide_computing_costs(
             canvas.write(length_zone, length)
             canvas.write(body_zone, body)
         except stc.PayloadTooLargeError as error:
-            _log.info("attempt %d found no solution: %s", attempt + 1, error)
+            attempt += 1
+            _log.info("attempt %d found no solution: %s", attempt, error)
+            if attempt == MAX_ATTEMPTS // 2:
+                costs = ChangeCosts(compute_costs(), n, n)
             continue
         if not accept(canvas.stego):
-            _log.info("attempt %d is a picture of another salt", attempt + 1)
+            _log.info("stego %d is a picture of another salt", picture + 1)
             continue
         return _measure(elements, canvas.stego, costs, needed)
     raise CapacityError(
