@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from cli.exit_codes import ExitCode, of_error
-from deephide.errors import DeephideError, MissingExtraError, OutputError
+from deephide.errors import DeephideError, OutputError
 from e2style.errors import E2StyleError
 
 __all__ = ["LOGGERS", "SCHEMA", "Problem", "Terminal", "finite", "problem"]
@@ -50,9 +50,6 @@ class Problem:
 def problem(error: BaseException) -> Problem:
     """Return the report of an exception."""
     code, name = of_error(error), type(error).__name__
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "torch":
-        error = MissingExtraError("this", "torch", "train")
-        code, name = of_error(error), type(error).__name__
     if isinstance(error, DeephideError):
         return Problem(code, name, str(error), error.hint)
     if isinstance(error, E2StyleError):

@@ -81,15 +81,15 @@ def _machine() -> Finding:
     from deephide import inference
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    backend, devices = inference.describe_devices()
+    threads, devices = inference.describe_devices()
     details = {
         "system": platform.platform(),
         "cores": cores,
-        "backend": backend,
+        "threads": threads,
         "devices": devices,
     }
     text = (
-        f"{details['system']}, {cores} cores; models run on {backend}; devices: "
+        f"{details['system']}, {cores} cores, {details['threads']} threads in torch; devices: "
         f"{', '.join(devices)}, of which embed uses the cpu"
     )
     return Finding("machine", "ok", text, details)

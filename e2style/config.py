@@ -70,11 +70,6 @@ class GeneratorConfig:
         """Rows n of a W+ code: 2 log2 R - 2, that is 18 at 1024."""
         return 2 * (self.size.bit_length() - 1) - 2
 
-    @property
-    def sent_rows(self) -> int:
-        """Rows that a quantised code says something in: those of a base, else all."""
-        return self.base_rows if self.base_side else self.n_codes
-
     @staticmethod
     def row_behind(side: int) -> int:
         """Row of a code that drives the first layer behind the one that generates `side`."""

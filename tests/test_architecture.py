@@ -17,7 +17,6 @@ ALLOWED = {
     "stc": {"numpy", "scipy", "numba", "llvmlite", "stc"},
     "e2style": {
         "torch",
-        "onnxruntime",
         "numpy",
         "PIL",
         "safetensors",
@@ -40,7 +39,7 @@ ALLOWED = {
     "cli": {"click", "rich", "starlette", "uvicorn", "h11", "deephide", "e2style", "cli"},
 }
 LAZY = {
-    "deephide": {"torch", "onnxruntime", "e2style", "jinja2", "matplotlib", "rawpy", "ray"},
+    "deephide": {"torch", "e2style", "jinja2", "matplotlib", "rawpy", "ray"},
     "cli": {"PIL", "ray"},
     "stc": set(),
     "e2style": set(),
@@ -173,7 +172,6 @@ HEAVY = [
     "starlette",
     "uvicorn",
     "torch",
-    "onnxruntime",
     "numba",
     "scipy",
     "PIL",

@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 
 __all__ = [
-    "BESIDE",
     "DEFAULT",
     "OTHERS",
     "RESTORER",
@@ -50,27 +49,6 @@ OTHERS = {
     "directions/smile": "16f69ccf1b924abae71a2ed76981afca25e80a04d466c12c4db73a507f7796c6",
     "directions/teeth": "ea254332e5ca90103e2c1d3c5831b04f90e99bc7a3006e820dbd110a48940a3b",
     "directions/yaw": "f7680c85fbce545be5eb3561bde1811a1bedf6b515e273960b5ce876d09535ec",
-}
-
-# Graphs that lie beside shipped weights and not in their header, by the SHA-256 of the weights: the
-# file and its own SHA-256; recipes/graphs.py writes them.
-BESIDE: dict[str, tuple[str, str]] = {
-    "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb": (
-        "graphs/mtcnn.json",
-        "50ecb5ded99ed9a2fa9660442bdfc1cbc211f9b6e3cc7c63747324e579cae971",
-    ),
-    "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e": (
-        "graphs/recogniser.json",
-        "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
-    ),
-    "e74d9c525959e12c33d3a1f195e9f613fceebb9b466e9d5fc8518e288891aa57": (
-        "graphs/face256.json",
-        "fcb02dd14ec9427a98cc43784d39896338f09acec2ca9eb7107dec72e892d499",
-    ),
-    "fb69e167ae2638622bfbb85bad016a4dd9447fb273e5c36662e3b8bfc1a67756": (
-        "graphs/face256_restoration.json",
-        "b96f98e5bbce5d6d9fc696172191f161ed6f0345c93ddd7ebea675c67b7544ba",
-    ),
 }
 
 # Bytes of an entropy-coded face by fingerprint: the median and the 95th percentile, rounded up, of

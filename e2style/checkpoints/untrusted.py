@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from e2style.errors import CheckpointError, E2StyleError
 
 __all__ = ["check_bytes", "check_claims", "check_settings", "reason"]
@@ -76,8 +78,6 @@ def check_bytes(claimed: int, size: int) -> None:
 
 
 def _tensor_bytes(content: Any) -> int:
-    from torch import Tensor
-
     if isinstance(content, Tensor):
         return content.numel() * content.element_size()
     if isinstance(content, dict):
