@@ -91,9 +91,11 @@ def test_intervals_cover_as_often_as_they_say():
 def test_what_is_missing_names_its_file(tmp_path):
     for folder in (None, tmp_path):
         found = load_metrics(folder)
-        assert set(found.missing) == {*NETWORKS, "kid"}
+        # EfficientNet-lite0 may come from a package that is installed.
+        assert set(found.missing) - {"frechet_lite0"} == {*NETWORKS, "kid"}
         assert not found.pairs
-        for key, reason in found.missing.items():
+        for key in (*NETWORKS, "kid"):
+            reason = found.missing[key]
             assert KINDS[NETWORKS["fid" if key == "kid" else key]].files[0] in reason
     torch.save({"a": torch.zeros(1)}, tmp_path / KINDS["curricular"].files[0])
     with pytest.raises(CheckpointError, match="no network that is known"):
