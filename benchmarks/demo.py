@@ -1,113 +1,160 @@
-"""Demonstration of the main job on bundled inputs, with its files and figures.
+"""Demonstration of the main job: a portrait in three photos, with its files and figures.
 
-`python benchmarks/demo.py --output demo` hides each face of benchmarks/demo_faces in a photo of
-scikit-image with the two commands that a user types, and writes the stegos, the recovered faces
-and one contact sheet: cover | stego | difference x20 | secret | recovered.
+`python benchmarks/demo.py --output demo` hides scikit-image's portrait of the astronaut Eileen
+Collins (NASA, public domain) in a PNG file, in a JPEG file, and in a JPEG file that is then
+recompressed as a messenger would, with the commands that a user types, and gets it back from each.
+It writes all files, one contact sheet, and says what to look at.
 """
 
 import argparse
 import json
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 
-import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw
 
-HERE = pathlib.Path(__file__).parent
-PHOTOS = ("coffee.png", "motorcycle_left.png", "astronaut.png")
-TITLES = ("cover", "stego", "difference x20", "secret", "recovered")
-SIDE, MARGIN, HEAD = 256, 8, 38
+from deephide.codecs.faces import of_secret
+from deephide.codecs.image import squeeze
+from deephide.container.layout import OVERHEAD_BYTES
+from deephide.views import differences
+
+PHOTOS = pathlib.Path(skimage.data.__file__).parent
+SIDE, MARGIN, FOOT = 256, 8, 30
+PASSED_ON = 80  # quality at which the third stego is compressed again
+Tile = tuple[Image.Image, str]
 
 
 def command(*arguments: object) -> dict:
-    """Run `deephide` as a user would; returns its JSON answer and the wall time."""
+    """Run `deephide` as a user would and show the command; its JSON answer and the wall time."""
     program = pathlib.Path(sys.executable).with_name("deephide")
+    words = [str(argument) for argument in arguments]
+    print(f"\n$ deephide {shlex.join(words)}", flush=True)
     began = time.perf_counter()
     done = subprocess.run(
-        [program, *map(str, arguments), "--json"], capture_output=True, text=True, check=False
+        [program, *words, "--json", "--force"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        sys.exit(f"deephide {arguments[0]} failed: {done.stdout}{done.stderr}")
+        sys.exit(f"deephide {words[0]} failed: {done.stdout}{done.stderr}")
     return json.loads(done.stdout) | {"wall_s": time.perf_counter() - began}
+
+
+def hide(portrait: pathlib.Path, photo: pathlib.Path, stego: pathlib.Path, *options: str) -> dict:
+    """Embed, and say what was done in one line."""
+    done = command("embed", "--secret", portrait, "--carrier", photo, *options, "-o", stego)
+    rate = f"one sample in {1 / done['change_rate']:,.0f} changed, " if not options else ""
+    print(f"  {done['payload_bits'] // 8} bytes hidden, {rate}{done['wall_s']:.1f} s")
+    return done
+
+
+def show(stego: pathlib.Path, found: pathlib.Path) -> Image.Image:
+    """Extract, and say where to look."""
+    done = command("extract", stego, "-o", found)
+    print(f"  {done['wall_s']:.1f} s: open {found}")
+    return Image.open(found)
 
 
 def tile(image: Image.Image) -> Image.Image:
     """Fit an image into a square tile."""
     image = image.convert("RGB")
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    if max(image.size) < SIDE:
-        scale = SIDE / max(image.size)
-        size = (round(image.width * scale), round(image.height * scale))
-        image = image.resize(size, Image.Resampling.BICUBIC)
+    scale = SIDE / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
     square = Image.new("RGB", (SIDE, SIDE), "white")
-    square.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
+    square.paste(
+        image.resize(size, Image.Resampling.LANCZOS),
+        ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2),
+    )
     return square
 
 
-def difference(cover: Image.Image, stego: Image.Image) -> Image.Image:
-    """Stego minus cover, times 20, around mid-gray.
-
-    Shrunk by keeping the largest change of each block: an average would hide single samples.
-    """
-    a, b = (np.asarray(i.convert("RGB"), dtype=np.int16) for i in (cover, stego))
-    k = -(-max(a.shape) // SIDE)
-    change = (b - a)[: a.shape[0] // k * k, : a.shape[1] // k * k]
-    blocks = change.reshape(change.shape[0] // k, k, change.shape[1] // k, k, 3)
-    blocks = blocks.transpose(0, 2, 4, 1, 3).reshape(*blocks.shape[:3:2], 3, k * k)
-    where = np.abs(blocks).argmax(-1)[..., None]
-    largest = np.take_along_axis(blocks, where, -1)[..., 0]
-    return Image.fromarray(np.clip(128 + 20 * largest, 0, 255).astype(np.uint8))
+def changed(photo: pathlib.Path, stego: pathlib.Path) -> Image.Image:
+    """Map of the changed pixels, white on black."""
+    return differences(Image.open(photo).convert("RGB"), Image.open(stego).convert("RGB"), SIDE)
 
 
-def sheet(rows: list[list[Image.Image]], path: pathlib.Path) -> None:
-    """Write the contact sheet."""
-    width = MARGIN + len(TITLES) * (SIDE + MARGIN)
-    height = HEAD + len(rows) * (SIDE + MARGIN)
-    canvas = Image.new("RGB", (width, height), "white")
+def sheet(rows: list[list[Tile]], path: pathlib.Path) -> None:
+    """Write tiles with a line of text under each."""
+    width = MARGIN + len(rows[0]) * (SIDE + MARGIN)
+    canvas = Image.new("RGB", (width, MARGIN + len(rows) * (SIDE + FOOT)), "white")
     draw = ImageDraw.Draw(canvas)
-    for column, title in enumerate(TITLES):
-        draw.text((MARGIN + column * (SIDE + MARGIN), 6), title, fill="black", font_size=22)
-        for row, tiles in enumerate(rows):
-            at = (MARGIN + column * (SIDE + MARGIN), HEAD + row * (SIDE + MARGIN))
-            canvas.paste(tiles[column], at)
-    canvas.save(path)
+    for y, tiles in enumerate(rows):
+        for x, (image, text) in enumerate(tiles):
+            at = (MARGIN + x * (SIDE + MARGIN), MARGIN + y * (SIDE + FOOT))
+            canvas.paste(tile(image), at)
+            draw.text((at[0] + 2, at[1] + SIDE + 3), text, fill="black", font_size=17)
+    canvas.save(path, quality=88, method=6)
 
 
 def main() -> None:
-    """Hide every bundled face, get it back, and report."""
+    """Hide the portrait three times, get it back, and say what to open."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("demo"))
     parser.add_argument("--strip", type=pathlib.Path, help="also write the first row here")
     arguments = parser.parse_args()
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
-    photos = pathlib.Path(skimage.data.__file__).parent
-    rows = []
-    for number, (secret, photo) in enumerate(
-        zip(sorted((HERE / "demo_faces").glob("*.png")), PHOTOS, strict=True), 1
-    ):
-        cover = folder / f"cover{number}.png"
-        stego, recovered = folder / f"stego{number}.png", folder / f"recovered{number}.png"
-        shutil.copyfile(photos / photo, cover)
-        hidden = command("embed", "--secret", secret, "--carrier", cover, "-o", stego, "--force")
-        found = command("extract", stego, "-o", recovered, "--force")
-        images = [Image.open(p) for p in (cover, stego, secret, recovered)]
-        rows.append([*map(tile, images[:2]), tile(difference(*images[:2])), *map(tile, images[2:])])
-        print(
-            f"{photo}: {hidden['payload_bits']} bits ({hidden['payload_bits'] / 8:.0f} bytes) in "
-            f"{images[0].width}x{images[0].height}, change rate {hidden['change_rate']:.4%}, "
-            f"stego PSNR {hidden['psnr']:.1f} dB, face {hidden['secret_psnr']:.1f} dB at 64 px, "
-            f"embed {hidden['wall_s']:.1f} s, extract {found['wall_s']:.1f} s"
-        )
-        print(f"  stego      {stego}\n  recovered  {recovered}")
+    portrait, png, jpeg = (folder / name for name in ("portrait.png", "photo.png", "photo.jpg"))
+    for name, path in (("astronaut.png", portrait), ("coffee.png", png), ("rocket.jpg", jpeg)):
+        shutil.copyfile(PHOTOS / name, path)
+    secret = (Image.open(portrait), "the secret")
+
+    stego = folder / "hidden.png"
+    hidden = hide(portrait, png, stego)
+    received = show(stego, folder / "from-png.png")
+    used = hidden["payload_bits"] // 8
+    cut = of_secret(Image.open(portrait).convert("RGB"), "auto", SIDE).image
+    small = squeeze(cut, used - OVERHEAD_BYTES, avif=False)
+    if small is None:
+        sys.exit(f"no WebP image fits into {used} bytes")
+    rows = [
+        [
+            secret,
+            (Image.open(stego), "a photo that holds it"),
+            (changed(png, stego), "what was changed in it"),
+            (received, f"what comes back: {used} bytes"),
+            (small.preview, "a WebP of as many bytes"),
+        ]
+    ]
+
+    stego = folder / "hidden.jpg"
+    hide(portrait, jpeg, stego)
+    received = show(stego, folder / "from-jpg.png")
+    rows.append(
+        [
+            secret,
+            (Image.open(stego), "a JPEG file that holds it"),
+            (changed(jpeg, stego), "what was changed in it"),
+            (received, "what comes back"),
+            (small.preview, "a WebP of as many bytes"),
+        ]
+    )
+
+    stego, passed = folder / "robust.jpg", folder / "robust-recompressed.jpg"
+    hide(portrait, png, stego, "--channel", "any")
+    Image.open(stego).save(passed, quality=PASSED_ON)
+    print(f"\nrecompressed at quality {PASSED_ON}, as a messenger would: {passed}")
+    received = show(passed, folder / "from-recompressed.png")
+    rows.append(
+        [
+            secret,
+            (Image.open(stego), "a JPEG file made to survive"),
+            (Image.open(passed), f"recompressed at quality {PASSED_ON}"),
+            (received, "what comes back"),
+            (small.preview, "a WebP of as many bytes"),
+        ]
+    )
+
     sheet(rows, folder / "contact-sheet.png")
     if arguments.strip:
         sheet(rows[:1], arguments.strip)
-    print(f"contact sheet  {folder / 'contact-sheet.png'}")
+    again = [f"{pathlib.Path(sys.executable).parent}/deephide", "embed", "--secret", portrait]
+    again += ["--carrier", png, "-p", "-o", folder / "mine.png"]
+    print(f"\nopen {folder / 'contact-sheet.png'}: everything side by side")
+    print(f"next, with a passphrase: {shlex.join(map(str, again))}")
 
 
 if __name__ == "__main__":
