@@ -39,7 +39,7 @@ docs: $(READY) ## Build the documentation; open site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 pages: $(READY) ## Make the pictures and pages that show what the program does and says
-	@$(BIN)/python benchmarks/demo.py --output demo --strip docs/pictures/strip.png
+	@$(BIN)/python benchmarks/demo.py --output demo --strip docs/pictures/strip.webp
 	@$(BIN)/python docs/make_pictures.py
 	@$(BIN)/python docs/make_stc_pictures.py
 	@$(BIN)/python docs/make_applications.py

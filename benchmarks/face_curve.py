@@ -83,29 +83,6 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
     return float(apart + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * mixed))
 
 
-def figures(faces, known, shown, sizes) -> dict:
-    """Means over the set, with 95 % bootstrap intervals of the dlib distance."""
-    found = descriptors(shown)
-    distances = np.linalg.norm(known - found, axis=1)
-    rng = np.random.default_rng(0)
-    draws = distances[rng.integers(0, len(distances), (2000, len(distances)))].mean(1)
-    return {
-        "bytes": float(np.mean(sizes)),
-        "psnr": float(psnr(faces.images, shown).mean()),
-        "ssim": float(
-            np.mean([ssim(a[None], b[None]) for a, b in zip(faces.images, shown, strict=True)])
-        ),
-        "dlib": float(distances.mean()),
-        "dlib_ci95": np.percentile(draws, (2.5, 97.5)).round(4).tolist(),
-        "under_0.5": float((distances < 0.5).mean()),
-        "frechet": frechet(known, found),
-        "groups": {
-            group: float(distances[[g == group for g in faces.groups]].mean())
-            for group in sorted(set(faces.groups))
-        },
-    }
-
-
 class Judge:
     """What is known of the original faces, and the comparison of others with them.
 

@@ -1,12 +1,27 @@
-"""Generator of docs/models.md from the cards of shipped models: `python docs/make_models.py`."""
+"""Generator of docs/models.md and of the tables of docs/face256.md: `python docs/make_models.py`.
+
+The one is made from the cards of shipped models, the others from what benchmarks/face_curve.py
+measured.
+"""
 
 import dataclasses
+import json
 import pathlib
+import re
+
+import numpy as np
 
 import e2style
 from e2style.checkpoints.shipped import RESTORERS, built_in
 
 HERE = pathlib.Path(__file__).parent
+SIZES = (200, 300, 450, 700, 1000, 1500)
+NAMES = {"default model": "face256", "WEBP": "WebP", "JXL": "JPEG XL"}
+MEASURED_ON = {
+    "face256": "200 photographs of real people that nothing was trained on",
+    "face256_restoration": "200 photographs of real people that nothing was trained on",
+}
+CURVES = {"real": "face256_curve_real.json", "generated": "face256_curve_generated.json"}
 
 HEAD = """# Models
 
@@ -71,10 +86,82 @@ def card(name: str) -> str:
     figures = "\n".join(f"| {key} | {value} |" for key, value in metrics.items())
     return (
         f"## {name}\n\n| | |\n|---|---|\n{table}\n\n"
-        f"On 272 faces that were never trained on, {measured}:\n\n| | |\n|---|---|\n{figures}\n"
+        f"On {MEASURED_ON[name]}, {measured}:\n\n| | |\n|---|---|\n{figures}\n"
     )
+
+
+def by_quality(curves: dict) -> str:
+    """The model at each of its qualities."""
+    rows = [
+        "| quality | bytes | PSNR in dB | SSIM | dlib distance | under 0.5 | Fréchet, dlib | "
+        "Fréchet, lite0 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    usual = e2style.load().quality
+    for row in curves["default model"]:
+        low, high = row["dlib_ci95"]
+        name = f"{row['quality']} (default)" if row["quality"] == usual else row["quality"]
+        rows.append(
+            f"| {name} | {row['bytes']:.0f} | {row['psnr']:.2f} | {row['ssim']:.3f} | "
+            f"{row['dlib']:.3f} ({low:.3f} to {high:.3f}) | {row['under_0.5']:.1%} | "
+            f"{row['frechet']:.4f} | {row['frechet_features']:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def at(rows: list[dict], key: str, size: float) -> float:
+    """A figure at so many bytes, linear in their logarithm; NaN outside of what was measured."""
+    rows = sorted((row for row in rows if key in row), key=lambda row: row["bytes"])
+    sizes = [row["bytes"] for row in rows]
+    # A codec fills its bytes to the last but a few, so that the ends stand for the round figure.
+    if not rows or not 0.97 * sizes[0] <= size <= sizes[-1] / 0.97:
+        return float("nan")
+    return float(np.interp(np.log(size), np.log(sizes), [row[key] for row in rows]))
+
+
+def beside(curves: dict) -> str:
+    """The model and its rivals in equally many bytes."""
+    rows = [
+        "| bytes | codec | dlib distance | under 0.5 | PSNR in dB | SSIM | Fréchet, dlib | "
+        "Fréchet, lite0 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    keys = ("dlib", "under_0.5", "psnr", "ssim", "frechet", "frechet_features")
+    forms = ("{:.3f}", "{:.0%}", "{:.1f}", "{:.3f}", "{:.3f}", "{:.0f}")
+    for size in SIZES:
+        for name, found in curves.items():
+            values = [at(found, key, size) for key in keys]
+            if not np.isnan(values[0]):
+                cells = " | ".join(f.format(v) for f, v in zip(forms, values, strict=True))
+                rows.append(f"| {size} | {NAMES.get(name, name)} | {cells} |")
+    return "\n".join(rows)
+
+
+def by_group(curves: dict) -> str:
+    """Mean dlib distances of the sets, at the default quality."""
+    usual = e2style.load().quality
+    row = next(row for row in curves["default model"] if row["quality"] == usual)
+    lines = [f"| {name} | {value:.3f} |" for name, value in row["groups"].items()]
+    return "\n".join(["| set | dlib distance |", "|---|---|", *lines])
+
+
+def filled(page: str, curves: dict[str, dict]) -> str:
+    """The page with every table between its marks made again."""
+    for data, found in curves.items():
+        for table in (by_quality, beside, by_group):
+            mark = f"<!-- {table.__name__} {data} -->"
+            pattern = rf"{mark}\n.*?{mark}"
+            body = f"{mark}\n\n{table(found)}\n\n{mark}"
+            page = re.sub(pattern, lambda _, body=body: body, page, flags=re.DOTALL)
+    return page
 
 
 if __name__ == "__main__":
     page = "\n".join([HEAD, *map(card, [*e2style.names(), *RESTORERS])])
     (HERE / "models.md").write_text(page, encoding="utf-8")
+    found = {
+        data: json.loads((HERE / "models" / file).read_text(encoding="utf-8"))
+        for data, file in CURVES.items()
+    }
+    face256 = HERE / "face256.md"
+    face256.write_text(filled(face256.read_text(encoding="utf-8"), found), encoding="utf-8")
