@@ -34,9 +34,18 @@ def find_model(parameters: bytes, model: LazyModel) -> tuple[Model, int]:
             loaded = candidate.load()
             if quality <= max(len(loaded.quantizers), 1):
                 return loaded, quality
+    known = _former(parameters)
     raise CheckpointError(
-        f"the hidden face was made with model {parameters.hex()}, "
+        f"the hidden face was made with model {parameters.hex()}{known}, "
         f"not with {model.name()} ({models.short_fingerprint(model.fingerprint())})",
         hint="give the model it was made with; `deephide models` lists fingerprints, and "
         "`deephide models add` adds one",
     )
+
+
+def _former(parameters: bytes) -> str:
+    """Name, in parentheses, of a model that shipped once; empty for all others."""
+    from e2style.checkpoints.shipped import FORMER
+
+    start = parameters[:-1].hex()
+    return next((f" ({name})" for each, name in FORMER.items() if each.startswith(start)), "")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 __all__ = [
     "DEFAULT",
+    "FORMER",
     "OTHERS",
     "RESTORER",
     "RESTORERS",
@@ -55,6 +56,14 @@ OTHERS = {
 # the 272 faces of `val.zip`, which no training saw.
 TYPICAL_BYTES = {
     "17f6bb6223aa7e4d7d9513f13850407f0160686c240d88b75e3b970c222f7e40": (221, 318),
+}
+
+# Models that shipped once, by fingerprint, so that what was hidden with them names them.
+FORMER = {
+    "8d51dfe7c9281468a02fd59d431918981ba5e4df3c56761bde37ad405aa6b5e6": "face128 of version 0.1",
+    "296bf76320265e641d9435dc840c4f7eee2c469d81d3f40fd6a76e86a89f7231": (
+        "the face256 of November 2026, before version 1.0"
+    ),
 }
 
 # Sketch of the image that a model generates from its mean code, as `verification.load_and_sketch`

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -78,6 +79,15 @@ def test_a_quality_that_the_model_lacks_is_another_model(graded, model, photo, f
             fingerprints.find_model(parameters, LazyModel(graded))
     with pytest.raises(deephide.CheckpointError, match="has no quality 5"):
         deephide.embed(face, photo, "p", graded, codec="latent", quality=5)
+
+
+def test_a_model_that_shipped_once_is_called_by_its_name(graded):
+    from e2style.checkpoints.shipped import FORMER
+
+    for fingerprint, name in FORMER.items():
+        parameters = bytes.fromhex(fingerprint)[:8]
+        with pytest.raises(deephide.CheckpointError, match=re.escape(f"({name}), not with")):
+            fingerprints.find_model(parameters, LazyModel(graded))
 
 
 def test_whether_a_secret_is_a_face_does_not_depend_on_its_quality(graded, photo, face):
