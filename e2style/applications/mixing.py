@@ -29,7 +29,8 @@ def mix(content: Code, style: Code, rows: slice, strength: float = 1.0) -> Code:
     if strength == 1:
         mixed[..., rows, :] = style[..., rows, :]
         return mixed
-    mixed[..., rows, :] += np.float32(strength) * (style - content)[..., rows, :]
+    if strength != 0:
+        mixed[..., rows, :] += np.float32(strength) * (style - content)[..., rows, :]
     return mixed
 
 
