@@ -16,6 +16,7 @@ import click
 from cli.completion import add_completion
 from cli.deephide_group import app
 from cli.encoding import arguments, encoding_options, keyed
+from cli.file_types import FileType
 from cli.inputs import check_stdin, read_input, reject_terminal
 from cli.options import (
     ChannelType,
@@ -59,27 +60,45 @@ app.find_in(
 )
 
 
+_COMMON = (
+    *("secret", "text", "carriers", "codec", "channel", "strong"),
+    *("output", "force", "preview", "dry_run", "quiet"),
+    *("passphrase", "passphrase_file", "key_file", "recipients"),
+)
+_DETAILS = """The stego is a file of the carrier's format; of a BMP, TIFF or WebP it is a PNG if its
+name says so. With --channel it is a JPEG file of the program's own making, no larger than the
+channel lets through, and is written only if it survived every recompression that was tried.
+
+Several carriers share the secret: -o is then a folder, in which each stego has the name of its
+carrier, and extract needs any --needed of them.
+"""
+
+
 @command(
     app,
     examples=(
-        "deephide embed --secret face.png --carrier photo.png -p",
-        "deephide embed --secret face.png --carrier photo.jpg -o - > stego.jpg",
+        "deephide embed face.png photo.jpg -p",
+        "deephide embed --secret face.png --carrier photo.png -o holiday.png",
     ),
+    common=_COMMON,
+    details=_DETAILS,
 )
+@click.argument("files", metavar="[SECRET] [CARRIER]...", nargs=-1, type=FileType("PATH"))
 @click.option(
+    "-s",
     "--secret",
     metavar="PATH",
     help="Input: the image of the face, another image, or with --codec file any file; - is stdin.",
 )
 @click.option("--text", metavar="TEXT", help="Input: a text to hide instead of a file.")
 @click.option(
+    "-c",
     "--carrier",
     "carriers",
-    required=True,
     multiple=True,
     metavar="PATH",
-    help="Input: the photo, as PNG, BMP, TIFF, lossless WebP or JPEG; - is stdin. Of a folder, "
-    "the best photo is taken. Given several times, the photos share the secret.",
+    help="Input: the photo: PNG, JPEG, BMP, TIFF or lossless WebP; - is stdin. Of a folder, "
+    "the best photo is taken. Several share the secret.",
 )
 @click.option(
     "--needed",
@@ -87,7 +106,11 @@ app.find_in(
     metavar="K",
     help="Input: of several photos, any so many are to be enough.  [default: all of them]",
 )
-@output_options(None, "stego.png, or the like with the suffix of the carrier's format")
+@output_options(
+    None,
+    "stego.png with --carrier; else, of photo.png, photo-1.png or the next free number; suffix "
+    "as the carrier's",
+)
 @key_options(sending=True)
 @model_option
 @encoding_options
@@ -96,14 +119,12 @@ app.find_in(
     type=ChannelType(),
     metavar="NAME",
     help="Input: make a JPEG stego that survives this: any (JPEG compression of quality 75 or "
-    "better), any:60, a known table as jpeg:80, or whatsapp, instagram, facebook.  [default: the "
-    "file must stay as it is]",
+    "better), any:60, a table as jpeg:80, whatsapp, instagram, facebook.  [default: none]",
 )
 @click.option(
     "--strong",
     is_flag=True,
-    help="Input: with --channel any, survive resizing, cropping, WebP and AVIF too; any detector "
-    "finds such a stego.",
+    help="Input: with --channel any, survive resizing and cropping too; any detector finds it.",
 )
 @click.option(
     "--preview", metavar="PATH", help="Output: also write the image as the receiver will see it."
@@ -114,6 +135,7 @@ app.find_in(
 @hygiene_options
 def embed(
     terminal: Terminal,
+    files: tuple[str, ...],
     secret: str | None,
     text: str | None,
     carriers: tuple[str, ...],
@@ -131,17 +153,11 @@ def embed(
 ) -> None:
     """Hide a face, image or file in a photo and write the stego.
 
-    The stego is a file of the carrier's format; of a BMP, TIFF or WebP it is a PNG if its name
-    says so.
-    With --channel it is a JPEG file of the program's own making, no larger than the channel lets
-    through, and is written only if it survived every recompression that was tried.
-
-    Several carriers share the secret: -o is then a folder, in which each stego has the name of its
-    carrier, and extract needs any --needed of them.
-
+    SECRET and CARRIER are the same as --secret and --carrier. The stego keeps the carrier's format.
     No file appears before the secret was extracted from the stego; a failure leaves none.
     """
     start = time.monotonic()
+    secret, carriers, named = _sorted_out(files, secret, text, carriers)
     hidden, options = _secret(secret, text, options)
     codec = options.codec
     options = _for_channel(options, _strengthened(channel, strong), hygiene)
@@ -153,7 +169,6 @@ def embed(
     import deephide
     from deephide.covers.opening import is_read_by_compiled_code
     from deephide.naming import stego_suffixes
-    from deephide.output import within
 
     hidden = read_input(hidden, "secret") if isinstance(hidden, str) else hidden
     if len(carriers) > 1 or needed is not None:
@@ -177,8 +192,7 @@ def embed(
     _warn_of_keys(terminal, secrets, codec)
     suffix = stego_suffixes(photo, options)[0]
     needs_code = is_read_by_compiled_code(photo)
-    if output != "-":
-        output = str(within(output or "", f"stego{suffix}")) if output else f"stego{suffix}"
+    output = _destined(output, named, carrier, suffix)
     weights = stage_weights(deephide.STAGES, photo)
     with (
         _destination(output, suffix) as path,
@@ -220,6 +234,31 @@ def embed(
         terminal.result(forecast(result), fields)
     elif output != "-":
         terminal.result(output, fields)
+
+
+def _sorted_out(
+    files: tuple[str, ...], secret: str | None, text: str | None, carriers: tuple[str, ...]
+) -> tuple[str | None, tuple[str, ...], bool]:
+    """Return the secret, the carriers, and whether an option alone named the latter."""
+    rest = list(files)
+    if rest and secret is None and text is None:
+        secret = rest.pop(0)
+    named = not rest
+    if not (carriers or rest):
+        raise click.UsageError("missing option '--carrier'")
+    return secret, (*carriers, *rest), named
+
+
+def _destined(output: str | None, named: bool, carrier: str, suffix: str) -> str:
+    """Return the file to write, or - for stdout; a photo that no option named gets a number."""
+    from deephide.naming import numbered
+    from deephide.output import is_folder
+
+    if output is None and named:
+        return f"stego{suffix}"
+    if output is None or (output != "-" and is_folder(output)):
+        return str(numbered(carrier if carrier != "-" else b"", suffix, output or ""))
+    return output
 
 
 def _best_photo(terminal: Terminal, folder: str, hidden: str | bytes, options: EmbedOptions) -> str:

@@ -14,8 +14,8 @@ __all__ = ["app"]
     "deephide",
     cls=App,
     examples=(
-        "deephide embed --secret face.png --carrier photo.png -p -o stego.png",
-        "deephide extract stego.png -p -o secret.png",
+        "deephide embed face.png photo.png -p",
+        "deephide extract photo-1.png -p",
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

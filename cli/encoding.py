@@ -98,10 +98,8 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Input: how the secret travels. latent: a face, as the code of the model; image: any "
-        "image, small; file: any bytes; auto: latent for an image of a "
-        "face that the model generates closely, or that a small image would show less closely, "
-        "and that is safe in the carrier, else image; "
-        "paper: nine bits per integer, for the figures of the paper.",
+        "image, small; file: any bytes; auto: latent for a face that the model generates closely "
+        "and the carrier hides safely, else image; paper: nine bits per integer, as in the paper.",
     ),
     click.option(
         "--budget",

@@ -109,8 +109,8 @@ def key_options(*, sending: bool) -> Callable[[Function], Function]:
             click.option(
                 "--key-file",
                 metavar="PATH",
-                help="Security: a file of at least 32 random bytes, needed besides the passphrase "
-                "or instead of it; head -c 64 /dev/urandom makes one.",
+                help="Security: a file of 32 random bytes or more, besides or instead of the "
+                "passphrase; head -c 64 /dev/urandom makes one.",
             ),
             click.option(
                 "--passphrase-fd",

@@ -25,7 +25,7 @@ from cli.render import Problem, Terminal
 from cli.start import end_at_once
 from deephide.errors import OutputError
 
-__all__ = ["App", "Family", "Grouped", "command", "exit_on_termination", "run_program"]
+__all__ = ["HELP_ALL", "App", "Family", "Grouped", "command", "exit_on_termination", "run_program"]
 
 Function = Callable[..., Any]
 
@@ -85,6 +85,15 @@ class App(_WithExamples, click.Group):
         """Return the names of all commands."""
         return sorted({*self._there, *self._modules})
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with the whole first line of its help."""
+        names = self.list_commands(ctx)
+        found = [(name, self.get_command(ctx, name)) for name in names]
+        rows = [(name, _first_line(each)) for name, each in found if each and not each.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
     def main(  # type: ignore[override]
         self,
         args: Sequence[str] | None = None,
@@ -139,10 +148,22 @@ class Grouped(_WithExamples):
     """A command whose options are listed by the word their help starts with.
 
     What a shell completes in the place of a text follows from its metavar.
+
+    Parameters
+    ----------
+    common : names of the parameters that `--help` lists; `--help-all` lists the others too.  None
+        lists all of them with `--help`
+    details : paragraphs that `--help-all` adds to the text
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, common: Sequence[str] | None = None, details: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._common = common
+        self._details = details
+        if common is not None:
+            self.params.append(_help_all())
         for parameter in self.params:
             if parameter.type is click.STRING:
                 parameter.type = of_metavar(parameter.metavar) or click.STRING
@@ -151,6 +172,8 @@ class Grouped(_WithExamples):
         """Write one section per group, in a fixed order."""
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _GROUPS}
         for parameter in self.get_params(ctx):
+            if self._is_left_out(parameter, ctx):
+                continue
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 group, separator, text = record[1].partition(": ")
@@ -164,8 +187,45 @@ class Grouped(_WithExamples):
                 with formatter.section(name):
                     formatter.write_dl(rows)
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the text, with the details where all is asked for."""
+        super().format_help_text(ctx, formatter)
+        if self._details and ctx.meta.get(HELP_ALL):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(self._details)
 
+    def _is_left_out(self, parameter: click.Parameter, ctx: click.Context) -> bool:
+        if self._common is None or ctx.meta.get(HELP_ALL):
+            return False
+        general = parameter.name == "help_all" or parameter is self.get_help_option(ctx)
+        return not general and parameter.name not in self._common
+
+
+HELP_ALL = "cli.program.help_all"
 _GROUPS = ("Input", "Output", "Security", "Advanced", "General")
+
+
+def _help_all() -> click.Option:
+    def show(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            ctx.meta[HELP_ALL] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help="Show every option and exit.",
+    )
+
+
+def _first_line(command: click.Command) -> str:
+    lines = (command.help or "").strip().splitlines()
+    return lines[0].rstrip(".") + "." if lines else ""
 
 
 def _plain(message: str) -> str:
@@ -269,11 +329,12 @@ def command(
     program: str = "deephide",
     examples: Sequence[str] = (),
     name: str | None = None,
+    **more: Any,
 ) -> Callable[[Function], click.Command]:
     """Register a function as a command with the common options and one way to fail.
 
     The function gets a `Terminal` as its first argument, then its own options.  It returns None, or
-    an exit code where something failed that it has reported itself.
+    an exit code where something failed that it has reported itself.  `more` is for `Grouped`.
     """
 
     def decorate(function: Function) -> click.Command:
@@ -307,6 +368,6 @@ def command(
             click.option("--json", "as_json", is_flag=True, help="Output: print one JSON object."),
         ):
             wrapped = option(wrapped)
-        return app.command(name, cls=Grouped, examples=examples)(wrapped)
+        return app.command(name, cls=Grouped, examples=examples, **more)(wrapped)
 
     return decorate

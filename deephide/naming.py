@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from deephide.formats.files import ImageSource
 from deephide.models import LazyModel
 from deephide.options import EmbedOptions
 
-__all__ = ["paths_of", "stego_names", "stego_suffixes", "warnings_of_reuse"]
+__all__ = ["numbered", "paths_of", "stego_names", "stego_suffixes", "warnings_of_reuse"]
 
 
 def stego_suffixes(carrier: ImageSource | bytes, options: EmbedOptions) -> tuple[str, ...]:
@@ -46,6 +47,22 @@ def stego_names(carriers: Sequence[ImageSource | bytes], options: EmbedOptions) 
         name = f"{stem}{suffix}"
         found.append(f"{stem}-{number}{suffix}" if name in found else name)
     return tuple(found)
+
+
+def numbered(carrier: ImageSource | bytes, suffix: str, folder: PathSource = "") -> Path:
+    """Return a name for a stego that does not tell what it is: photo-1.png, of photo.png.
+
+    It is the first such name that no file in the folder has.
+
+    Parameters
+    ----------
+    carrier : the photo; of one that is no file the name is photo, too
+    suffix : of the stego, as `stego_suffixes` says
+    folder : where the stego goes
+    """
+    stem = Path(carrier).stem if isinstance(carrier, str | os.PathLike) else "photo"
+    free = (Path(folder, f"{stem}-{number}{suffix}") for number in itertools.count(1))
+    return next(path for path in free if not os.path.lexists(path))
 
 
 def warnings_of_reuse(

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -59,6 +60,29 @@ def test_embed_and_extract_with_default_names(run):
     with Image.open("secret.png") as picture:
         assert picture.size == (64, 64)
     assert listing() == sorted([*INPUTS, "secret.png", "stego.png"])
+
+
+def test_a_photo_without_an_option_gets_the_next_number(run):
+    for arguments, name in (
+        (("face.png", "photo.png"), "photo-1.png"),
+        (("-s", "face.png", "photo.png"), "photo-2.png"),
+        (("--text", "x", "photo.png"), "photo-3.png"),
+        (("face.png", "-c", "photo.png"), "stego.png"),
+        (("-s", "face.png", "-c", "photo.png", "--force"), "stego.png"),
+    ):
+        done = run("embed", *arguments)
+        assert (done.exit_code, done.stdout) == (0, f"{name}\n"), done.stderr
+    assert run("extract", "photo-1.png").exit_code == 0
+
+
+def test_photos_without_an_option_share_the_secret_and_are_never_replaced(run, folder):
+    shutil.copy("photo.png", "other.png")
+    (folder / "out").mkdir()
+    done = run("embed", "face.png", "photo.png", "other.png", "-o", "out")
+    assert done.stdout.split() == [str(Path("out", each)) for each in ("photo.png", "other.png")]
+    for output in ("photo.png", "face.png"):
+        done = run("embed", "face.png", "photo.png", "-o", output, "--force")
+        assert done.exit_code == 8 and "is the input" in done.stderr
 
 
 def test_stderr_speaks_in_whole_lines_behind_the_name(run):
@@ -424,6 +448,24 @@ def test_the_warning_names_what_is_hidden(run):
 def test_help(run, arguments):
     done = run(*arguments)
     assert done.exit_code == 0 and "Examples:" in done.stdout and done.stderr == ""
+
+
+def test_the_help_of_embed_fits_on_a_screen_and_the_rest_is_one_word_away(run):
+    short, whole = (run("embed", each).stdout.splitlines() for each in ("--help", "--help-all"))
+    assert len(short) < 60 and max(map(len, whole)) <= 80
+    options = [line.split()[0] for line in whole if line.lstrip().startswith("-")]
+    assert set(options) > {line.split()[0] for line in short if line.lstrip().startswith("-")}
+    for each in ("--needed", "--shrink", "--keep-times", "--model", "--debug"):
+        assert any(each in line for line in whole) and not any(each in line for line in short)
+    assert any("-h, --help" in line for line in short)
+
+
+@pytest.mark.parametrize("program", [app, e2style_app])
+def test_lists_of_commands_show_whole_sentences(program):
+    text = " ".join(CliRunner().invoke(program, ["--help"]).stdout.split())
+    assert "..." not in text.partition("Commands:")[2]
+    for command in program.commands.values():
+        assert command.help.splitlines()[0] in text
 
 
 def commands_of(group, path):

@@ -128,11 +128,11 @@ def test_a_file_keeps_its_name_or_gets_another(run_json):
     assert Path("key.txt").read_bytes() == before
 
 
-def test_a_folder_gets_the_usual_name(run, folder):
+def test_a_folder_gets_a_name_that_tells_nothing(run, folder):
     (folder / "out").mkdir()
-    for output in ("out", "out/", "./out/."):
+    for number, output in enumerate(("out", "out/", "./out/."), 1):
         done = embedded(run, "--secret", "key.txt", "--carrier", "photo.png", "-o", output)
-        assert Path(done.stdout.strip()) == Path("out", "stego.png")
+        assert Path(done.stdout.strip()) == Path("out", f"photo-{number}.png")
     assert run("keygen", "-o", "out").exit_code == 0 and Path("out", "identity.txt").is_file()
     done = run("embed", "--text", "x", "--carrier", "photo.png", "-o", "no/", *KEY)
     assert done.exit_code == 8 and "the folder no does not exist" in done.stderr
