@@ -56,8 +56,9 @@ __all__ = ["evaluate"]
 )
 @click.option(
     "--codes",
-    type=click.Choice(("found", "sent")),
-    help="Advanced: generate from codes as they were found, or as rounded for sending.  "
+    type=click.Choice(("found", "sent", "nearest", "floor", "truncate")),
+    help="Advanced: generate from codes as they were found, as rounded for sending, or as whole "
+    "numbers, which the paper's Algorithm 1 hides (its script takes the nearest).  "
     "[default: sent, where the model rounds]",
 )
 @click.option(
@@ -111,6 +112,7 @@ def evaluate(
     from e2style.evaluation.report import as_json, as_text, write_report
     from e2style.evaluation.sets import quantizer_of
     from e2style.metrics.features import load_metrics
+    from e2style.quantizer import ROUNDINGS, Rounder, WholeNumbers
 
     if output and not force and (Path(output) / "evaluation.json").exists():
         raise OutputError(f"the output {output} holds a report", hint="use --force to replace it")
@@ -125,13 +127,16 @@ def evaluate(
     inverter = Inverter(loaded.network, chosen, stages=stages, distance=metrics.pairs.get("lpips"))
     sent = codes == "sent" or (codes is None and loaded.quantizer is not None)
     if quality is not None and not sent:
-        raise click.UsageError("--quality: has no effect on codes as they were found")
+        raise click.UsageError("--quality: has an effect on codes as they are sent alone")
+    rounder: Rounder | None = quantizer_of(loaded, quality) if sent else None
+    if codes in ROUNDINGS:
+        rounder = WholeNumbers(codes)
     with terminal.bar("evaluating", "images") as progress:
         found = measure(
             inverter,
             data,
             metrics,
-            quantizer=quantizer_of(loaded, quality) if sent else None,
+            quantizer=rounder,
             limit=images,
             batch=loaded.batch_size,
             progress=progress,

@@ -135,7 +135,7 @@ _OPTIONS = (
     click.option("--no-name", is_flag=True, help="Input: hide a file without its name."),
     click.option(
         "--rounding",
-        type=click.Choice(["nearest", "floor"]),
+        type=click.Choice(["nearest", "floor", "truncate"]),
         help="Advanced: how --codec paper rounds.  [default: nearest]",
     ),
     click.option(

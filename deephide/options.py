@@ -62,7 +62,7 @@ class EmbedOptions:
         CapacityError is raised.  None means
         what is safe in this carrier, for an image within 200 to 4096 bytes besides the container,
         for a face the model's usual quality
-    rounding : of the paper codec, "nearest" or "floor"
+    rounding : of the paper codec, "nearest", "floor" or "truncate"
     face : which face of the secret is cut out and hidden: "largest", or a number from 1, the
         largest first; None keeps the whole, of which the codecs latent and paper take the central
         square; "auto" looks for the largest in a secret that is not aligned already, which the

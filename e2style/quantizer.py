@@ -9,11 +9,12 @@ A model that was trained for many rates has several quantizers, one for each qua
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2style.errors import CheckpointError, DataError
+from e2style.errors import CheckpointError, ConfigError, DataError
 
 # Of every quantizer; which integers are chosen is the sender's affair, the receiver needs these.
 _TYPES = {"w_avg": np.float32, "step": np.float32, "table_index": np.uint8, "tables": np.uint32}
@@ -21,6 +22,24 @@ ARRAYS = tuple(_TYPES)
 ROW_FACES = 8  # the spread of a row counts like that of so many faces
 PRICED_FITS = 3  # how often tables and the integers that they make cheap are fitted in turn
 TABLE_BITS = 24  # every row of frequencies sums to 2**TABLE_BITS
+# Integers of codes in the paper's deep hiding. Its released script takes the nearest, halves to
+# even; Algorithm 1 writes a floor, and its text "the integer part", which is truncation.
+ROUNDINGS = {"nearest": np.rint, "floor": np.floor, "truncate": np.trunc}
+PAPER_BITS = 9  # of each integer there: a sign and a magnitude up to PAPER_LIMIT
+PAPER_LIMIT = 255
+
+
+class Rounder(Protocol):
+    """Codes to integers and back, and how many bits the integers take."""
+
+    def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Codes (..., n, 512) -> integers of the same shape."""
+
+    def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Integers (..., n, 512) -> codes."""
+
+    def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Integers (N, n, 512) -> (N,) bits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +145,52 @@ class Quantizer:
         picked = self._lengths()[self.table_index, integers + self.radius]
         total: NDArray[np.float64] = picked.sum((1, 2))
         return total
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeNumbers:
+    """Rounding as in the paper's Algorithm 1: step 1 around zero, nine bits an integer.
+
+    Attributes
+    ----------
+    rounding : one of ROUNDINGS
+
+    Raises
+    ------
+    ConfigError : no such rounding
+    """
+
+    rounding: str = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.rounding not in ROUNDINGS:
+            allowed = ", ".join(ROUNDINGS)
+            raise ConfigError(f"rounding: got {self.rounding!r}, allowed: {allowed}")
+
+    def quantise(self, codes: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Codes (..., n, 512) -> integers of the same shape in -255..255.
+
+        Raises
+        ------
+        DataError : a value that nine bits do not hold, or that is not a number
+        """
+        whole = ROUNDINGS[self.rounding](codes)
+        # A comparison with nan is false.
+        if not np.all(np.abs(whole) <= PAPER_LIMIT):
+            worst = float(np.abs(whole).max())
+            raise DataError(
+                f"the code holds {worst:.0f}, nine bits hold -{PAPER_LIMIT}..{PAPER_LIMIT}"
+            )
+        integers: NDArray[np.int32] = whole.astype(np.int32)
+        return integers
+
+    def dequantise(self, integers: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Integers (..., n, 512) -> codes, float32."""
+        return integers.astype(np.float32)
+
+    def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Nine bits an integer: (N, n, 512) -> (N,) bits."""
+        return np.full(len(integers), float(PAPER_BITS * integers[0].size))
 
 
 def fit_quantizer(

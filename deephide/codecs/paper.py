@@ -1,8 +1,8 @@
 """Paper codec: a face in nine bits per integer, as Algorithm 1 of E2Style writes them.
 
-Step 1 around zero, floor or nearest; per integer one sign bit (1 is negative) and eight bits of
-magnitude, the most significant first, in raster order.  A value that does not fit is rejected: the
-released script lets it damage everything that follows.
+Step 1 around zero, nearest, floor or truncated; per integer one sign bit (1 is negative) and eight
+bits of magnitude, the most significant first, in raster order.  A value that does not fit is
+rejected: the released script lets it damage everything that follows.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ __all__ = [
     "unpack",
 ]
 
-ROUNDINGS = ("nearest", "floor")
-LIMIT = 255
+# "nearest" (halves to even) is the released script's; of Algorithm 1 "floor" is what it writes, and
+# "truncate" what its text says, "the integer part".
+ROUNDINGS = ("nearest", "floor", "truncate")
 _BITS = 9
 
 
@@ -41,7 +42,7 @@ def round_code(code: NDArray[np.float32], rounding: str = "nearest") -> NDArray[
     Parameters
     ----------
     code : (n, 512) float32
-    rounding : "nearest" (halves to even, as the released script) or "floor" (as Algorithm 1)
+    rounding : one of ROUNDINGS
 
     Returns
     -------
@@ -53,12 +54,9 @@ def round_code(code: NDArray[np.float32], rounding: str = "nearest") -> NDArray[
     """
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding: got {rounding!r}, allowed: {', '.join(ROUNDINGS)}")
-    whole = np.floor(code) if rounding == "floor" else np.rint(code)
-    # A comparison with nan is false.
-    if not np.all(np.abs(whole) <= LIMIT):
-        worst = float(np.abs(whole).max())
-        raise ValueError(f"the code holds {worst:.0f}, nine bits hold -{LIMIT}..{LIMIT}")
-    return whole.astype(np.int32)
+    from e2style.quantizer import WholeNumbers
+
+    return WholeNumbers(rounding).quantise(code)
 
 
 def pack(integers: NDArray[np.int32]) -> bytes:

@@ -31,7 +31,7 @@ from e2style.metrics.features import FeatureMetrics
 from e2style.metrics.images import Images, Values, mse, psnr, ssim
 from e2style.metrics.spread import Mean, mean_of
 from e2style.models.counting import count_parameters
-from e2style.quantizer import Quantizer
+from e2style.quantizer import Rounder, WholeNumbers
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ TITLES = {
     "fid": "FID",
     "kid": "KID",
     "frechet_lite0": "Fréchet distance, EfficientNet-lite0 (not FID)",
-    "bits": "bits an image under the model's tables",
+    "bits": "bits an image, by the model's tables or nine an integer",
     "order0_bits": "bits an image, order-0 entropy of its integers",
 }
 
@@ -94,7 +94,7 @@ def measure(
     data: str | Path,
     metrics: FeatureMetrics,
     *,
-    quantizer: Quantizer | None = None,
+    quantizer: Rounder | None = None,
     side: int = SIDE,
     limit: int | None = None,
     fit: str = "stretch",
@@ -108,7 +108,7 @@ def measure(
     inverter : finds codes, and generates images of them
     data : folder or zip of aligned images
     metrics : those that need other weights
-    quantizer : codes are rounded as they would be sent; None: they are not
+    quantizer : codes are rounded as they would be sent, or to whole numbers; None: they are not
     side : at which images are compared
     limit : at most so many, evenly spread; None means all
     fit : of images that are not square; see `e2style.data.archive.decode`
@@ -165,7 +165,7 @@ def measure(
             "model": inverter.network.config.name,
             "method": inverter.method.name,
             "steps": inverter.method.steps or inverter.stages or inverter.network.config.steps,
-            "codes": "as found" if quantizer is None else "rounded as they would be sent",
+            "codes": _said(quantizer),
             "data": str(data),
             "pictures": len(rows),
             "skipped": len(skipped),
@@ -182,7 +182,7 @@ def measure(
 
 
 def reconstruct(
-    inverter: Inverter, originals: Images, quantizer: Quantizer | None
+    inverter: Inverter, originals: Images, quantizer: Rounder | None
 ) -> tuple[Images, dict[str, Values]]:
     """Images (B, S, S, 3) -> generated ones of that side; where codes are rounded, their bits."""
     x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
@@ -245,6 +245,14 @@ def parameters(inverter: Inverter) -> dict[str, int]:
         return {"encoder": 0, "counted": 0}
     counts = count_parameters(inverter.network.config)
     return {key: counts[key] for key in ("encoder", "counted")}
+
+
+def _said(quantizer: Rounder | None) -> str:
+    if quantizer is None:
+        return "as found"
+    if isinstance(quantizer, WholeNumbers):
+        return f"whole numbers, {quantizer.rounding} (paper, Alg. 1)"
+    return "rounded as they would be sent"
 
 
 def _device(inverter: Inverter) -> torch.device:

@@ -25,12 +25,13 @@ def test_paper_rounding():
     code = np.array([[-1.5, -0.5, 0.5, 1.5, 255.4, -255.4]], np.float32)
     assert paper.round_code(code).tolist() == [[-2, 0, 0, 2, 255, -255]]
     assert paper.round_code(code[:, :5], "floor").tolist() == [[-2, -1, 0, 1, 255]]
+    assert paper.round_code(code, "truncate").tolist() == [[-1, 0, 0, 1, 255, -255]]
     for bad in (code[:, 5:], np.array([[np.nan]], np.float32)):
         with pytest.raises(ValueError, match="nine bits hold"):
             paper.round_code(bad, "floor")
 
 
-@pytest.mark.parametrize("rounding", ["nearest", "floor"])
+@pytest.mark.parametrize("rounding", ["nearest", "floor", "truncate"])
 def test_the_paper_codec_end_to_end(face, model, make_texture, rounding):
     model.quantizer = None
     carrier = Image.fromarray(make_texture(250, 300, 3))
@@ -39,7 +40,7 @@ def test_the_paper_codec_end_to_end(face, model, make_texture, rounding):
     found = deephide.extract(result.stego, "p", model)
     assert found.info.codec == "paper"
     assert found.image.tobytes() == result.preview.tobytes()
-    whole = np.floor if rounding == "floor" else np.rint
+    whole = {"nearest": np.rint, "floor": np.floor, "truncate": np.trunc}[rounding]
     code = inference.invert(model, face.resize((64, 64)))
     assert result.integers.shape == code.shape and np.abs(whole(code) - result.integers).max() <= 1
 

@@ -17,6 +17,7 @@ from e2style.evaluation.report import as_json, as_markdown, write_report
 from e2style.metrics.features import load_metrics
 from e2style.models import counting
 from e2style.models.inversion import InversionNetwork
+from e2style.quantizer import WholeNumbers
 
 SHORT = {name: dataclasses.replace(m, steps=min(m.steps, 30)) for name, m in METHODS.items()}
 
@@ -146,6 +147,24 @@ def test_every_picture_is_measured_once_whatever_the_batch(network, archive):
     assert one.missing["fid"].startswith("needs pt_inception")
     fewer = measure(Inverter(network), archive, load_metrics(None), side=16, limit=3)
     assert len(fewer.rows) == 3
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "floor", "truncate"])
+def test_whole_numbers_are_those_of_algorithm_1(network, archive, rounding):
+    by_hand = {"nearest": torch.round, "floor": torch.floor, "truncate": torch.trunc}[rounding]
+    edited = Inverter(network, edit=lambda codes: by_hand(codes * 3))
+    wanted = measure(edited, archive, load_metrics(None), side=16)
+    inverter = Inverter(network, edit=lambda codes: codes * 3)
+    found = measure(
+        inverter, archive, load_metrics(None), side=16, quantizer=WholeNumbers(rounding)
+    )
+    assert [row["psnr"] for row in found.rows] == [row["psnr"] for row in wanted.rows]
+    assert found.means["bits"].mean == 9 * network.w_avg.numel()
+    assert rounding in found.about["codes"]
+    with pytest.raises(DataError, match="nine bits hold"):
+        WholeNumbers(rounding).quantise(np.float32([[-257]]))
+    with pytest.raises(ConfigError, match="rounding: got 'up'"):
+        WholeNumbers("up")
 
 
 def test_reports_hold_the_same_numbers(network, archive, tmp_path):
