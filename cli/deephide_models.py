@@ -86,6 +86,7 @@ def info(terminal: Terminal, model: str | None) -> None:
         "quantizer": loaded.quantizer is not None,
         "accept_psnr": loaded.accept_psnr,
         "accept_likeness": loaded.accept_likeness,
+        "accept_face": loaded.accept_face,
         "accept_bits": loaded.accept_bits,
         "card": card,
     }

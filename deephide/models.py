@@ -78,6 +78,10 @@ class Model(Protocol):
         """Least correlation of edges between a face and its reconstruction."""
 
     @property
+    def accept_face(self) -> bool:
+        """Whether a face must fill the image, as the detector of faces says."""
+
+    @property
     def accept_bits(self) -> float:
         """Greatest length of the code of a face in bits."""
 

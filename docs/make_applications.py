@@ -1,16 +1,17 @@
 """Images and tables of docs/applications.md: `python docs/make_applications.py`.
 
-All faces are the demonstration faces, which a generator of this project made: nobody's. What ships
-as a direction, and what was measured of it, comes from recipes/directions.py, and the figures of
-restoration from benchmarks/restoration.py.
+The portrait is scikit-image's, of the astronaut Eileen Collins (NASA, public domain); where a
+second face is needed it is a demonstration face, which a generator of this project made: nobody's.
+What ships as a direction, and what was measured of it, comes from recipes/directions.py, and the
+figures of restoration from benchmarks/restoration.py.
 """
 
 import json
 import re
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFilter
+import skimage.data
+from PIL import Image, ImageDraw
 
 import e2style
 from e2style.applications import directions, mixing, restoration, swapping
@@ -18,16 +19,14 @@ from e2style.applications.rows import parse_rows
 from e2style.checkpoints.shipped import RESTORER
 from e2style.data import align
 from e2style.data.detect import load_detector
-from e2style.errors import CheckpointError
 from e2style.inference.interface import generate, invert
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "pictures"
 PAGE = HERE / "applications.md"
 FACES = HERE.parent / "benchmarks" / "demo_faces"
-WEIGHTS = HERE.parents[1] / "shared" / "weights"
-SIDE, GAP = 128, 6
-STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+SIDE, GAP, LABEL = 128, 6, 120
+SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of the strength that a direction ships for
 # Task, factor and seed of what is shown, three in a row.
 SHOWN_DAMAGE = (
     ("colorization", None, 0),
@@ -40,45 +39,35 @@ SHOWN_DAMAGE = (
 MIXED_ROWS = "0"  # of the default model, which sends nothing in the rows of the paper
 
 
-def demo_faces():
-    faces = []
+def portrait_and_others():
+    """The portrait as a photo, then aligned faces: its own, and the demonstration faces."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    found = align.align(photo, load_detector(), 256)
+    others = []
     for path in sorted(FACES.glob("*.png")):
         with Image.open(path) as picture:
-            faces.append(picture.convert("RGB"))
-    return faces
+            others.append(picture.convert("RGB"))
+    return photo, found, [found.image, *others]
 
 
-def grid(rows, name):
-    """Rows of images of any size, each shrunk to a cell, on white."""
+def grid(rows, name, labels=()):
+    """Rows of images of any size, each shrunk to a cell, on white; labels stand on their left."""
     width = max(len(row) for row in rows)
-    sheet = Image.new(
-        "RGB", (width * (SIDE + GAP) - GAP, len(rows) * (SIDE + GAP) - GAP), (255, 255, 255)
-    )
+    left = LABEL if labels else 0
+    size = (left + width * (SIDE + GAP) - GAP, len(rows) * (SIDE + GAP) - GAP)
+    sheet = Image.new("RGB", size, (255, 255, 255))
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
             cell = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            sheet.paste(cell, (x * (SIDE + GAP), y * (SIDE + GAP)))
+            sheet.paste(cell, (left + x * (SIDE + GAP), y * (SIDE + GAP)))
+    draw = ImageDraw.Draw(sheet)
+    for y, label in enumerate(labels):
+        draw.text((4, y * (SIDE + GAP) + SIDE // 2 - 16), label, "black", font_size=16)
     sheet.save(PICTURES / name, quality=85, method=6)
 
 
-def photo_of(face):
-    """A photo in which a generated face hangs askew: on a blurred wall of its own colours."""
-    wall = face.resize((600, 600)).filter(ImageFilter.GaussianBlur(60))
-    angle = np.deg2rad(24)
-    place = align.Placement(
-        np.array([330.0, 270.0]), 150 * np.array([np.cos(angle), np.sin(angle)])
-    )
-    return align.paste(wall, place, face)
-
-
-def draw_alignment(model, face):
-    """The photo, its aligned face, what the model paints of it, and that put back."""
-    photo = photo_of(face)
-    try:
-        detector = load_detector()
-    except CheckpointError:
-        detector = load_detector(WEIGHTS)
-    found = align.align(photo, detector, 256)
+def draw_alignment(model, photo, found):
+    """The photo, its aligned face, what the model generates of it, and that put back."""
     reconstruction = generate(model, invert(model, [found.image]))[0]
     back = align.paste(photo, found.placement, reconstruction)
     grid([[photo, found.image, reconstruction, back]], "alignment.webp")
@@ -86,13 +75,19 @@ def draw_alignment(model, face):
 
 def draw_codes(model, faces, codes):
     """Edits, mixtures, the way between two faces, and a swap."""
+    results = json.loads((HERE / "models" / "directions.json").read_text(encoding="utf-8"))
     shipped = directions.names(model)
-    rows = []
+    rows, labels = [], []
     for name in shipped:
-        direction = directions.load_direction(name, model)
-        rows.append(generate(model, directions.sweep(codes[:1], direction, STRENGTHS)))
+        tried = results["directions"][name]
+        strength = tried[tried["shipped"]]["strength"]
+        labels.append(f"{name}\n-{strength:.0f} to {strength:.0f}")
+        swept = directions.sweep(
+            codes[:1], directions.load_direction(name, model), [strength * s for s in SHARES]
+        )
+        rows.append(generate(model, swept))
     if rows:
-        grid(rows, "edits.webp")
+        grid(rows, "edits.webp", labels)
     taken = parse_rows(MIXED_ROWS, model.n_codes)
     mixed = [generate(model, mixing.mix(codes[0], other, taken)[None])[0] for other in codes[1:3]]
     grid([[faces[0], faces[1], mixed[0], faces[2], mixed[1]]], "mixing.webp")
@@ -104,14 +99,13 @@ def draw_codes(model, faces, codes):
     return shipped
 
 
-def draw_restoration(faces):
+def draw_restoration(face):
     """Damaged, restored and true, three damages in a row."""
     model = e2style.load_model(RESTORER)
     side = model.network.seen_side
     rows = []
     for damages in (SHOWN_DAMAGE[:3], SHOWN_DAMAGE[3:]):
-        pairs = zip(faces, damages, strict=False)
-        cells = [triple(model, face, side, *damage) for face, damage in pairs]
+        cells = [triple(model, face, side, *damage) for damage in damages]
         rows.append([picture for cell in cells for picture in cell])
     grid(rows, "restoration.webp")
 
@@ -127,7 +121,7 @@ def restoration_table():
     """What was measured of restoration, as rows of Markdown."""
     rows = json.loads((HERE / "models" / "restoration.json").read_text(encoding="utf-8"))
     lines = [
-        "| task | picture | PSNR | SSIM | distance | same person |",
+        "| task | image | PSNR | SSIM | distance | same person |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -143,14 +137,14 @@ def checked_table():
     """What the directions that ship do to held-out faces, as rows of Markdown."""
     checked = json.loads((HERE / "models" / "directions.json").read_text("utf-8"))["checked"]
     lines = [
-        f"On {checked['faces']} faces of `val.zip`:\n",
-        "| direction | effect | follows in | distance | same person |",
-        "|---|---|---|---|---|",
+        f"On {checked['faces']} faces of `real/val.zip`:\n",
+        "| direction | strengths | effect | follows in | distance | same person |",
+        "|---|---|---|---|---|---|",
     ]
     for name, row in checked["directions"].items():
         lines.append(
-            f"| {name} | {row['effect']:.2f} | {100 * row['rising']:.0f} % "
-            f"| {row['distance']:.3f} | {100 * row['same']:.0f} % |"
+            f"| {name} | ±{row['strength']:.0f} | {row['effect']:.2f} "
+            f"| {100 * row['rising']:.0f} % | {row['distance']:.3f} | {100 * row['same']:.0f} % |"
         )
     return "\n".join(lines)
 
@@ -166,19 +160,20 @@ def with_content(page, name, content):
 def table(model, shipped):
     """What was measured of the directions, as rows of Markdown."""
     results = json.loads((HERE / "models" / "directions.json").read_text(encoding="utf-8"))
-    looked = f"{results['faces']} training faces, {results['trials']} held-out ones"
+    looked = f"{results['faces']} labelled training faces, {results['trials']} held-out ones"
     lines = [
         f"Model `{results['model']}`; {looked}.\n",
-        "| direction | found by | effect | follows in | distance | ships |",
-        "|---|---|---|---|---|---|",
+        "| direction | found by | strengths | effect | follows in | distance | ships |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, tried in results["directions"].items():
         chosen = tried.get("shipped")
         for how, row in tried.items():
             if how != "shipped":
                 lines.append(
-                    f"| {name} | {how} | {row['effect']:.2f} | {100 * row['rising']:.0f} % | "
-                    f"{row['distance']:.3f} | {'yes' if how == chosen else ''} |"
+                    f"| {name} | {how} | ±{row['strength']:.0f} | {row['effect']:.2f} "
+                    f"| {100 * row['rising']:.0f} % | {row['distance']:.3f} "
+                    f"| {'yes' if how == chosen else ''} |"
                 )
     if results["model"] != model.name:
         raise SystemExit("directions.json is of another model: run recipes/directions.py first")
@@ -188,11 +183,11 @@ def table(model, shipped):
 
 def main():
     model = e2style.load()
-    faces = demo_faces()
+    photo, found, faces = portrait_and_others()
     codes = invert(model, faces)
-    draw_alignment(model, faces[0])
+    draw_alignment(model, photo, found)
     shipped = draw_codes(model, faces, codes)
-    draw_restoration(faces)
+    draw_restoration(faces[0])
     page = PAGE.read_text(encoding="utf-8")
     page = with_content(page, "directions", table(model, shipped))
     page = with_content(page, "checked", checked_table())

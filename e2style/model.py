@@ -49,6 +49,7 @@ class InversionModel:
     accept_psnr : dB at 64 x 64; an image regenerated worse than this is no face to the model
     accept_bits : bits under the tables; an image whose code takes more is no face to the model
     accept_likeness : an image whose `likeness` is less is no face to the model
+    accept_face : the model is one of faces: an image that none fills, as the detector says, is none
     device : where the network lives
     """
 
@@ -65,6 +66,7 @@ class InversionModel:
         accept_psnr: float = 0.0,
         accept_bits: float = math.inf,
         accept_likeness: float = DEFAULT_LIKENESS,
+        accept_face: bool = False,
         device: str = "cpu",
     ) -> None:
         self.network = network.eval().requires_grad_(False).to(device)
@@ -77,6 +79,7 @@ class InversionModel:
         self.accept_psnr = accept_psnr
         self.accept_bits = accept_bits
         self.accept_likeness = accept_likeness
+        self.accept_face = accept_face
         self.device = torch.device(device)
 
     @property

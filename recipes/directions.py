@@ -6,7 +6,8 @@ Labels of FFHQ's faces (smile, yaw, gender, age, glasses) split the training fac
 them; nobody under 18 is looked at. Teeth have no label and are measured (face_attributes.py). Each
 method's direction is tried on held-out faces: these are generated at strengths -2, 0 and 2, and the
 attribute is measured on the result, by a judge that knows photographs alone. It ships if the
-attribute follows it, in nearly all faces, and the face stays the same person.
+attribute follows it, in nearly all faces, and the face stays the same person; one that changes too
+little is tried at higher strengths, at which it must meet the same limits.
 
 With --check the directions that ship are only measured once more, on so many held-out faces.
 """
@@ -34,10 +35,11 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "models" / "directions.json"
 SHARE = 0.2  # of the measured faces on either side
 ADULT = 18
-STRENGTH = 2.0
+STRENGTHS = (2.0, 3.0, 4.0, 6.0)
 SAME = 0.6  # below this distance two images count as of one person
-# What a direction must do to ship: move the attribute by so many of its standard deviations between
-# both strengths, in this share of faces, and keep dlib's distance to the unedited face below this.
+# What a direction must do to ship, between a strength and its opposite: move the attribute by so
+# many of its standard deviations, in this share of faces, and stay this close, by dlib's distance,
+# to the unedited face.
 LEAST_EFFECT, LEAST_RISING, MOST_DISTANCE = 1.0, 0.8, 0.6
 # What each direction may be made orthogonal to, if that is better.
 APART = {"feminine": ["smile"], "glasses": ["age"], "age": ["glasses"]}
@@ -92,19 +94,31 @@ class Trial:
         self._plain = [descriptor(image) for image in generate(model, self._codes)]
 
     def __call__(self, name, direction, unit):
+        """What the direction does at the first strength with enough of an effect, or at the last.
+
+        Higher ones are not tried once the faces are other people.
+        """
+        for strength in STRENGTHS:
+            found = self.at(name, direction, unit, strength)
+            if found["effect"] >= LEAST_EFFECT or found["distance"] > MOST_DISTANCE:
+                break
+        return found
+
+    def at(self, name, direction, unit, strength):
         """Effect in `unit`, share of faces in which it rises, distance from the unedited ones.
 
         `same` is the share of the edited images that count as the same person.
         """
         values, apart = [], []
-        for strength in (-STRENGTH, STRENGTH):
-            edited = generate(self._model, directions.apply(self._codes, direction, strength))
+        for signed in (-strength, strength):
+            edited = generate(self._model, directions.apply(self._codes, direction, signed))
             values.append([self._judges[name](image) for image in edited])
             found = [self._descriptor(image) for image in edited]
             pairs = zip(found, self._plain, strict=True)
             apart += [float(np.linalg.norm(own - plain)) for own, plain in pairs]
         rise = np.array(values[1]) - np.array(values[0])
         return {
+            "strength": strength,
             "effect": round(float(np.nanmean(rise) / unit), 2),
             "rising": round(float((rise > 0).mean()), 2),
             "distance": round(float(np.mean(apart)), 3),
@@ -160,7 +174,11 @@ def check(model, trial, units, faces, path):
     results = json.loads(path.read_text(encoding="utf-8"))
     found = {}
     for name in directions.names(model):
-        found[name] = trial(name, directions.load_direction(name, model), units[name])
+        # The strength that the direction ships for is in the results of the search.
+        rows = results["directions"][name]
+        strength = rows[rows["shipped"]]["strength"]
+        direction = directions.load_direction(name, model)
+        found[name] = trial.at(name, direction, units[name], strength)
         print(name, found[name], flush=True)
     results["checked"] = {"faces": faces, "directions": found}
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -91,6 +91,8 @@ def _consider_face(request: Request) -> tuple[_Face | None, str]:
     # Whether a secret is a face does not depend on the bits that it gets.
     usual = coded.preview if coded.quality == model.quality else None
     failed = faces.failed_criterion(model, coded.face, coded.code, usual)
+    if failed is not None and failed.name == "face":
+        return None, failed.reason  # however closely the model happens to generate it
     encoded = coded.encoded
     if cut is not None:
         encoded = replace(encoded, cut_out=bool(cut.clause))

@@ -134,6 +134,9 @@ def criteria(
     integers : (n, 512) int32, the code in the usual quality
     """
     unlike = "the secret does not look like an aligned face that the model can generate"
+    if model.accept_face and (filled := _is_filled(face)) is not None:
+        reason = f"{unlike} (no face was found that fills it)"
+        yield Criterion("face", float(filled), 1.0, filled, reason)
     psnr, least = models.agreement(face, reconstruction), model.accept_psnr
     reason = f"{unlike} ({psnr:.1f} dB, at least {least:.1f} dB are expected)"
     yield Criterion("agreement", psnr, least, psnr >= least, reason)
@@ -145,6 +148,19 @@ def criteria(
     reason = f"{unlike} (its code takes {bits:.0f} bits, at most {most:.0f} are expected)"
     yield Criterion("bits", bits, most, bits <= most, reason)
     yield _identity(face, reconstruction)
+
+
+def _is_filled(square: Image.Image) -> bool | None:
+    """Whether a face fills a square image; None where the detector cannot be used."""
+    from e2style.data import align
+
+    try:
+        with _translated():
+            found = _detector().find(square)
+    except CheckpointError as error:
+        _log.warning("%s; %s", error, error.hint)
+        return None
+    return bool(found) and align.fills(square, found[0])
 
 
 def shows_same_person(face: Image.Image, reconstruction: Image.Image) -> bool:

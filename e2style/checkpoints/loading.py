@@ -153,6 +153,7 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
         accept_psnr=float(header.get("accept_psnr", 0.0)),
         accept_bits=float(header.get("accept_bits", math.inf)),
         accept_likeness=float(header.get("accept_likeness", DEFAULT_LIKENESS)),
+        accept_face=header.get("accept_face") == repr(True),
         device=device,
     )
 

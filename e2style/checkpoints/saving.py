@@ -37,6 +37,7 @@ def save(
     accept_psnr: float = 0.0,
     accept_bits: float = math.inf,
     accept_likeness: float = DEFAULT_LIKENESS,
+    accept_face: bool = False,
     half: bool = True,
     generator: str = "",
 ) -> None:
@@ -46,7 +47,8 @@ def save(
     ----------
     path : file to write
     network : InversionNetwork
-    quantizers, quality, card, accept_psnr, accept_bits, accept_likeness : as in `InversionModel`
+    quantizers, quality, card, accept_psnr, accept_bits, accept_likeness, accept_face : as in
+        `InversionModel`
     half : store weights in half precision
     generator : name of the shipped model whose generator this is, which is then left out; a
         quantizer's fingerprint would not hold without it, so there must be none
@@ -76,6 +78,7 @@ def save(
         "accept_psnr": repr(accept_psnr),
         "accept_bits": repr(accept_bits),
         "accept_likeness": repr(accept_likeness),
+        "accept_face": repr(accept_face),
     }
     if shared:
         header |= {"generator": generator, "generator_fingerprint": shared}

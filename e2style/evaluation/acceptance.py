@@ -9,18 +9,23 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from e2style.data.align import fills
+from e2style.data.detect import load_detector
 from e2style.images import to_uint8
 from e2style.metrics.agreement import agreement, likeness
 from e2style.model import InversionModel
 
-__all__ = ["Limits", "fit_limits"]
+__all__ = ["Limits", "are_faces", "fit_limits"]
 
 # A secret is rejected where it fares worse, by these margins, than one in a thousand of the faces
 # that the limits are fitted to.
 RARE = 0.001
 MARGIN_DB = 1.0
 BITS_FACTOR = 1.1
+# A model is one of faces if so many of so many images that it was fitted to show one.
+LOOKED_AT, NEARLY_ALL = 64, 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Limits:
     accept_psnr: float
     accept_bits: float
     accept_likeness: float
+    accept_face: bool
 
 
 @torch.inference_mode()
@@ -64,4 +70,22 @@ def fit_limits(
         accept_psnr=round(float(np.quantile(decibels, RARE)) - MARGIN_DB, 1),
         accept_bits=float(round(np.quantile(bits, 1 - RARE) * BITS_FACTOR)),
         accept_likeness=math.floor(float(np.quantile(alike, RARE)) * 100) / 100,
+        accept_face=are_faces(images),
     )
+
+
+def are_faces(images: NDArray[np.uint8]) -> bool:
+    """Say whether the detector finds a face that fills each of nearly all images.
+
+    Parameters
+    ----------
+    images : (N, S, S, 3) uint8, of which a few dozen are looked at
+    """
+    detector = load_detector()
+    looked = images[:: max(len(images) // LOOKED_AT, 1)]
+    found = 0
+    for levels in looked:
+        image = Image.fromarray(levels)
+        faces = detector.find(image)
+        found += bool(faces) and fills(image, faces[0])
+    return found >= NEARLY_ALL * len(looked)

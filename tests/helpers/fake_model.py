@@ -41,6 +41,7 @@ class FakeModel:
         self.n_codes = ROWS
         self.accept_psnr = accept_psnr
         self.accept_likeness = 0.4
+        self.accept_face = False
         self.accept_bits = float("inf")
         self.quantizers = (make_quantizer(),)
         self.quality = 1

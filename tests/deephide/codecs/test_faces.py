@@ -119,6 +119,28 @@ def test_the_criterion_that_fails_says_why(square, model, attribute, limit, name
     assert words in failed.reason
 
 
+def test_a_model_of_faces_asks_whether_there_is_one(square, photo, model):
+    model.accept_face = True
+    face = Image.open(FACES / "face1.png").convert("RGB")
+    first = next(faces.criteria(model, face, face, None))
+    assert (first.name, first.passed) == ("face", True)
+    small = Image.new("RGB", (256, 256), "gray")
+    small.paste(face.resize((96, 96)), (20, 20))
+    for empty in (square, small):
+        first = next(faces.criteria(model, empty, empty, None))
+        assert (first.name, first.passed) == ("face", False) and "that fills it" in first.reason
+    result = deephide.embed(square, photo, model=model)
+    assert result.codec == "image" and "no face was found" in result.reason
+
+
+@pytest.mark.usefixtures("no_detector")
+def test_without_a_detector_a_model_of_faces_does_not_ask(square, model, caplog):
+    model.accept_face = True
+    code = inference.invert(model, square)
+    assert faces.failed_criterion(model, square, code) is None
+    assert "cannot be looked for" in caplog.text
+
+
 def test_the_recogniser_has_the_last_word(square, model, monkeypatch):
     monkeypatch.setattr(models, "similarity", lambda *_: 0.25)
     failed = faces.failed_criterion(model, square, inference.invert(model, square))
