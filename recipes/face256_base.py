@@ -37,10 +37,16 @@ def main() -> None:
     side = config.model.generator.base_side * PATCH
     faces = FaceMix(options.data, side, shares=options.shares, left_out=names_in(options.held_out))
     network = load_state(MobileFaceNet(), options.networks / "mobilefacenet.npz")
+    embed = None
+    if options.identity_weight > 0:
+
+        def embed(images):
+            return F.normalize(network(images)[-1].float())
+
     fitted = fit_metric_base(
         config.model.generator,
         faces,
-        lambda images: F.normalize(network(images)[-1].float()),
+        embed,
         face_weight=config.loss.face_weight,
         identity_weight=options.identity_weight,
     )
