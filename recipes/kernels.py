@@ -36,7 +36,7 @@ U8, I16, U16, I32, U32, I64, U64, F32, F64, BOOL = (
 )  # fmt: skip
 PLANE, PATH = "float64 2", "uint16 2"
 MIRROR = (I64, I64)
-SCAN = ("uint8 1", "int64 2", I64)
+SCAN = ("uint8 1", "int64 2", I32)
 
 KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "stc.kernels": {
@@ -81,11 +81,11 @@ KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "read_ac_refine": ((*SCAN, "i", U16, I64, I64, I16), "b"),
     },
     "deephide.formats.jpeg.writing": {
-        "sequential_symbols": ((I16, I64, I64, "i", "int64 2", I64, U32, I64), "i"),
-        "dc_first_symbols": ((I16, I64, I64, "i", "int64 2", "i", U32, I64), "i"),
-        "dc_refine_symbols": ((I16, I64, "i", "i", U32, I64), "i"),
-        "ac_first_symbols": ((I16, I64, "i", "i", I64, I64, U32, I64), "i"),
-        "ac_refine_symbols": ((I16, I64, "i", "i", I64, I64, I64, U32, I64), "i"),
+        "sequential_symbols": ((I16, I32, I64, "i", "int64 2", I64, U32, I64), "i"),
+        "dc_first_symbols": ((I16, I32, I64, "i", "int64 2", "i", U32, I64), "i"),
+        "dc_refine_symbols": ((I16, I32, "i", "i", U32, I64), "i"),
+        "ac_first_symbols": ((I16, I32, "i", "i", I64, I64, U32, I64), "i"),
+        "ac_refine_symbols": ((I16, I32, "i", "i", I64, I64, I64, U32, I64), "i"),
         "pack": ((U32, I64, "int64 2", "i", U8), "i"),
     },
 }

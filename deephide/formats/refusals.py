@@ -30,6 +30,7 @@ _CONVERSIONS = (
     ("16 bits", "magick old.png -depth 8 new.png"),
     ("floating-point", "magick old.tif -depth 8 new.png"),
     ("arithmetically", "jpegtran -copy all -outfile new.jpg old.jpg (without loss)"),
+    ("more scans", "jpegtran -copy all -outfile new.jpg old.jpg (without loss)"),
     ("CMYK or YCCK JPEG", "magick old.jpg -colorspace sRGB new.jpg"),
     ("CMYK", "magick old.tif -colorspace sRGB new.png"),
     ("YCbCr", "magick old.tif -colorspace sRGB new.png"),

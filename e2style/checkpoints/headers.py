@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e2style.errors import CheckpointError
+from e2style.files import in_words
 
 __all__ = ["covered", "digest_of", "file_fingerprint", "kind_of_file", "metadata_of"]
 
@@ -60,7 +61,7 @@ def kind_of_file(
                 names = archive.namelist()
             return "numpy" if names and all(n.endswith(".npy") for n in names) else "torch"
     except OSError as error:
-        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+        raise CheckpointError(f"model {path}: cannot be read: {in_words(error)}") from error
     except Exception as error:  # a damaged archive can raise nearly anything
         raise CheckpointError(f"model {path}: its archive is damaged") from error
     if first[:1] == b"\x80" and first[1:2] <= b"\x05":

@@ -16,6 +16,7 @@ from e2style.checkpoints.locations import locate
 from e2style.checkpoints.shipped import OTHERS, SKETCHES, built_in, weights_file
 from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
+from e2style.files import in_words
 from e2style.model import InversionModel
 
 __all__ = ["Verdict", "load_and_sketch", "sha256_of", "verify"]
@@ -73,7 +74,7 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+        raise CheckpointError(f"model {path}: cannot be read: {in_words(error)}") from error
 
 
 def verify(path_or_name: str | os.PathLike[str] | None = None) -> Verdict:

@@ -129,12 +129,24 @@ def test_a_dry_run_prints_the_settings_and_trains_nothing(place):
         (("export", "none", "-o", "m.pt"), 8),
         (("export", "none", "-o", "none/m.safetensors"), 8),
         (("evaluate", "--data", "faces", "--model", "none"), 7),
+        (("train", "--preset", "faces", "--data", "faces", "--run", "run"), 2),
+        (("train", "--preset", "tiny.toml", "--data", "tiny.toml/x", "--run", "run"), 3),
+        (("train", "--preset", "tiny.toml", "--data", "faces", "--run", "tiny.toml"), 8),
+        (("train", "--preset", "tiny.toml", "--data", "faces", "--run", "tiny.toml/run"), 8),
+        (("export", "tiny.toml", "-o", "m.safetensors"), 7),
+        (("export", "faces", "-o", "m.safetensors"), 7),
+        (("convert", "tiny.toml/x", "-o", "m.safetensors"), 7),
+        (("convert", "faces", "-o", "m.safetensors"), 7),
+        (("invert", "faces/0.png", "--model", "faces", "-o", "m.safetensors"), 7),
+        (("evaluate", "--data", "faces", "-o", "tiny.toml/out"), 8),
     ],
 )
 def test_mistakes_have_their_exit_code_and_one_sentence(place, arguments, code):
     done = _run(*arguments)
     assert done.exit_code == code, done.output
     assert "unexpected" not in done.stderr
+    assert "Errno" not in done.output
+    assert done.stderr.count("error:") == 1
     assert not (place / "m.safetensors").exists()
 
 

@@ -37,7 +37,7 @@ import time
 from deephide import pipeline
 def pause(*_):
     print("paused", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 pipeline.verify = pause
 """
 
@@ -48,7 +48,7 @@ from cli.render import Terminal
 from deephide.staging import Staged
 def hold(*_):
     print("paused", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 Staged.publish = Terminal.binary = hold
 """
 
@@ -81,7 +81,7 @@ def command(folder):
     return build
 
 
-def talk(arguments, answers, timeout=240):
+def talk(arguments, answers, timeout=1200):
     """Run on a pseudo-terminal; answer each prompt; return the exit status and what was shown."""
     terminal, inside = pty.openpty()
     streams = {"stdin": inside, "stdout": inside, "stderr": inside}
@@ -143,7 +143,7 @@ def stop(arguments, number, temporary):
     assert process.stdout.readline() == "paused\n"
     assert len(os.listdir()) == len(before) + temporary
     process.send_signal(number)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert "Traceback" not in said
     assert sorted(os.listdir()) == before
     return process.returncode
@@ -189,7 +189,7 @@ def test_a_reader_that_leaves_is_no_error(command):
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=240,
+        timeout=1200,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
@@ -211,7 +211,7 @@ def test_nohup_is_obeyed(command):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.stdout.endswith("True\n")
 
@@ -220,7 +220,7 @@ def test_a_full_disk_is_said_and_leaves_no_file(command):
     """No file may grow beyond 4,000 bytes, which the stego does."""
     before = sorted(os.listdir())
     done = subprocess.run(
-        command(*EMBED, extra=FULL), capture_output=True, text=True, check=False, timeout=240
+        command(*EMBED, extra=FULL), capture_output=True, text=True, check=False, timeout=1200
     )
     assert done.returncode == 8, done.stderr
     assert "stego.png cannot be written: file too large" in done.stderr

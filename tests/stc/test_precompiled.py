@@ -73,6 +73,28 @@ def test_embedding_imports_no_compiler():
     assert run()[1] == "False"
 
 
+FILES = """
+import io, sys, numpy as np
+from PIL import Image
+from deephide.formats.jpeg import coder, segments
+samples = np.random.default_rng(7).normal(128, 40, (72, 90, 3)).clip(0, 255).astype(np.uint8)
+for options in ({}, {"progressive": True}):
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, "JPEG", quality=85, **options)
+    old = coder.decode(segments.parse(buffer.getvalue()))
+    assert coder.replace_coefficients(old, old.elements()) == buffer.getvalue()
+print("numba" in sys.modules)
+"""
+
+
+@HERE
+def test_issue_16_reading_and_writing_jpeg_files_imports_no_compiler():
+    done = subprocess.run(
+        [sys.executable, "-c", FILES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False"]
+
+
 @HERE
 def test_other_types_are_compiled():
     ends = np.array([0, 2, 5], np.int64)

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from deephide.formats.jpeg import arithmetic, huffman, multipicture, reading, writing
 from deephide.formats.jpeg.blocks import Coefficients, Order, extents, scan_order
 from deephide.formats.jpeg.segments import (
+    TOO_MANY_SCANS,
     ZIGZAG,
     HuffmanTable,
     JpegFile,
     JpegFormatError,
+    JpegUnsupportedError,
     Scan,
     parse,
 )
@@ -32,6 +34,12 @@ _log = logging.getLogger(__name__)
 
 _SLACK = 512  # bytes that a kernel may look beyond the end before it notices
 
+# Places of coefficients that all scans of a file may go by, and what a block counts for besides.
+# The script of libjpeg takes a third of it in the largest image; a scan of a thousand that bring
+# one bit of one coefficient each is a few hundred bytes long and takes as long as a whole file.
+MAX_WORK = 3 << 29
+_BLOCK_WORK = 8
+
 
 def is_compiled(progressive: bool) -> bool:
     """Return whether an earlier process has read and written such a file, and left its loops."""
@@ -41,10 +49,21 @@ def is_compiled(progressive: bool) -> bool:
 
 
 def _check_progress(file: JpegFile) -> None:
-    """See that the scans bring every bit of every coefficient once, in an order that works."""
+    """See that the scans bring every bit of every coefficient once, in an order that works.
+
+    Raises
+    ------
+    JpegFormatError : they do not
+    JpegUnsupportedError : they take more time than an image of this size has to
+    """
     known = np.full((len(file.components), 64), -1)
+    work = 0
     for scan in file.scans:
         places = [place for place, _, _ in scan.components]
+        blocks = [file.components[place].rows * file.components[place].columns for place in places]
+        work += sum(blocks) * (_BLOCK_WORK + max(0, scan.final - scan.first))
+        if work > MAX_WORK:
+            raise JpegUnsupportedError(TOO_MANY_SCANS)
         if not file.progressive:
             if (scan.first, scan.final, scan.high, scan.low) != (0, 63, 0, 0):
                 raise JpegFormatError("a sequential scan has a band")
@@ -91,6 +110,7 @@ def decode(file: JpegFile) -> Coefficients:
     Raises
     ------
     JpegFormatError : damaged, truncated or incomplete
+    JpegUnsupportedError : in so many scans that reading them would take too long
     """
     _check_progress(file)
     total = sum(64 * rows * columns for _, rows, columns in extents(file))

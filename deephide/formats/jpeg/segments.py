@@ -21,6 +21,7 @@ from deephide.formats.jpeg.markers import (
 )
 
 __all__ = [
+    "TOO_MANY_SCANS",
     "Component",
     "HuffmanTable",
     "JpegFile",
@@ -54,6 +55,7 @@ _REFUSED_FRAMES = {
     **dict.fromkeys((0xCD, 0xCE, 0xCF), "hierarchical"),
 }
 MAX_SCANS = 1000
+TOO_MANY_SCANS = "a JPEG file in more scans than are read at its size"
 _LATE_HEIGHT = "a JPEG file whose height is defined late"
 
 
@@ -280,7 +282,7 @@ class _Reader:
         if not data or len(data) != 4 + 2 * data[0] or not 1 <= data[0] <= 4:
             raise JpegFormatError("a scan header has a wrong size")
         if len(self.scans) == MAX_SCANS:
-            raise JpegFormatError("there are too many scans")
+            raise JpegUnsupportedError(TOO_MANY_SCANS)
         names = {component.name: j for j, component in enumerate(self.frame.components)}
         components = []
         for j in range(data[0]):

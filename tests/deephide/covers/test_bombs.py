@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from loading import load_script
 from PIL import Image
 
 import deephide
@@ -235,3 +236,46 @@ def test_a_transparent_colour_is_looked_for_in_carriers_alone(tmp_path):
     assert fixed[70, 3]
     assert not fixed[71, 3]
     assert open_cover(path, "stego").fixed is None
+
+
+def test_issue_16_scans_take_no_longer_than_an_image_of_the_size(tmp_path, monkeypatch):
+    from deephide.formats.jpeg import coder, segments
+
+    path = tmp_path / "scans.jpg"
+    count = load_script("benchmarks/bombs.py").many_scans(path, 400, 1024)
+    raw = path.read_bytes()
+    assert count == 1 + 2 * 3 * 63 and len(raw) < 1 << 18
+    assert not open_cover(raw, "stego").elements.any()
+    with Image.open(path) as image:
+        assert np.unique(np.asarray(image)).tolist() == [128]
+
+    work = 8 * (128 * 128) * (3 + 2 * 3 * 63)
+    monkeypatch.setattr(coder, "MAX_WORK", work)
+    open_cover(raw, "stego")
+    monkeypatch.setattr(coder, "MAX_WORK", work - 1)
+    for role in ("carrier", "stego"):
+        with pytest.raises(InputImageError, match="more scans than are read at its") as caught:
+            open_cover(raw, role)
+        assert "jpegtran" in caught.value.hint
+    monkeypatch.setattr(segments, "MAX_SCANS", count - 1)
+    with pytest.raises(InputImageError, match="more scans than are read at its"):
+        open_cover(raw)
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_third_of_the_work_allowed_is_what_the_largest_file_of_libjpeg_takes(subsampling):
+    from deephide.formats.jpeg import coder
+    from deephide.formats.jpeg.segments import parse
+
+    raw = encoded(noise(160, 160), "JPEG", progressive=True, subsampling=subsampling)
+    work = 0
+    file = parse(raw)
+    for scan in file.scans:
+        blocks = sum(
+            file.components[place].rows * file.components[place].columns
+            for place, _, _ in scan.components
+        )
+        work += blocks * (8 + scan.final - scan.first)
+    largest = work * MAX_PIXELS // 160**2
+    assert largest < coder.MAX_WORK * 0.4
+    assert subsampling or largest > coder.MAX_WORK * 0.3
