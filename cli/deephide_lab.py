@@ -23,6 +23,8 @@ __all__ = ["compare", "lab"]
     examples=(
         "deephide lab covers.zip --scheme lsb --scheme hill-stc --payload 0.1 --payload 0.4",
         "deephide lab covers.zip --scheme embed-face --secrets faces.zip --jobs 4",
+        "deephide lab covers.zip --scheme hill-stc --payload 0.4 --payload 0.1 --detector srnet",
+        "deephide lab covers.zip --verify lab",
     ),
 )
 @click.argument("covers", metavar="COVERS")
@@ -30,7 +32,6 @@ __all__ = ["compare", "lab"]
     "--scheme",
     "schemes",
     multiple=True,
-    required=True,
     metavar="SCHEME",
     help="Input: what to detect; may be given several times. lsb, lsb-ranked, lsb-matching; "
     "e2style, the code of the released script; hill, suniward, wow or mipod with -bound (a perfect "
@@ -57,15 +58,49 @@ __all__ = ["compare", "lab"]
     default="lab",
     show_default=True,
     metavar="FOLDER",
-    help="Output: the folder for features, table.md, results.json, errors.png and roc.png.",
+    help="Output: the folder for features, table.md, results.json, manifest.json and plots.",
+)
+@click.option(
+    "--verify",
+    metavar="FOLDER",
+    help="Input: measure nothing, but compare covers and results with the manifest of an earlier "
+    "run, and print the command that repeats it.",
 )
 @click.option("--no-plots", is_flag=True, help="Output: draw nothing, which needs no matplotlib.")
 @click.option(
     "--detector",
     "detectors",
     multiple=True,
-    type=click.Choice(["ws", "spa", "rs", "chi2", "spam", "rich"]),
-    help="Advanced: a detector to use; may be given several times.  [default: all]",
+    type=click.Choice(
+        [
+            *("ws", "spa", "rs", "chi2", "spam", "rich"),
+            *("srm", "colour-srm", "srnet", "yedroudj"),
+        ]
+    ),
+    help="Advanced: a detector to use; may be given several times. srm and colour-srm need the "
+    "extra judges; srnet and yedroudj are networks, which are trained first.  [default: ws, spa, "
+    "rs, chi2, spam and rich]",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    default=20_000,
+    show_default=True,
+    metavar="COUNT",
+    help="Advanced: how long a network is trained for each condition; 0 judges with --weights.",
+)
+@click.option(
+    "--weights",
+    metavar="PATH",
+    help="Advanced: a state dict of PyTorch that the network starts from.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Advanced: where networks are trained: cpu, cuda, or auto, which takes a GPU if there is "
+    "one.",
 )
 @click.option("--colour", is_flag=True, help="Advanced: use all channels instead of the luma.")
 @click.option(
@@ -105,8 +140,12 @@ def lab(
     udh: str | None,
     ddh: str | None,
     output: str,
+    verify: str | None,
     no_plots: bool,
     detectors: tuple[str, ...],
+    steps: int,
+    weights: str | None,
+    device: str,
     colour: bool,
     limit: int | None,
     seed: int,
@@ -120,8 +159,34 @@ def lab(
     what guessing gives.
     """
     start = time.monotonic()
-    from deephide.lab import DETECTORS, Experiment, Payload, conditions_of, run
+    files = {"secrets": secrets, "udh": udh, "ddh": ddh, "weights": weights}
+    if verify is not None:
+        if schemes:
+            raise click.UsageError("--verify and --scheme exclude each other")
+        given = {kind: Path(path) for kind, path in files.items() if path}
+        _verify(terminal, Path(verify), {"covers": Path(covers), **given}, start)
+        return
+    if not schemes:
+        raise click.UsageError("--scheme is missing: what to detect")
+    from deephide.lab import (
+        DETECTORS,
+        NETWORKS,
+        Experiment,
+        Payload,
+        Training,
+        conditions_of,
+        run,
+    )
 
+    judges = [each for each in detectors if each in NETWORKS]
+    for wrong, message in (
+        (judges and colour, "--colour: networks see luma alone"),
+        ("colour-srm" in detectors and not colour, "--detector colour-srm needs --colour"),
+        (steps == 0 and not weights, "--steps 0 needs --weights"),
+        (weights and len(judges) != 1, "--weights needs a single --detector that is a network"),
+    ):
+        if wrong:
+            raise click.UsageError(message)
     networks = {kind: Path(path) for kind, path in (("udh", udh), ("ddh", ddh)) if path}
     try:
         sizes = tuple(map(Payload.parse, payloads))
@@ -145,6 +210,7 @@ def lab(
             jobs=min(jobs, os.cpu_count() or 1),
             cluster=cluster,
             plots=not no_plots,
+            training=Training(steps, device=device, weights=Path(weights) if weights else None),
             progress=progress,
         )
     fields: dict[str, Any] = {
@@ -155,6 +221,23 @@ def lab(
         "elapsed_s": round(time.monotonic() - start, 3),
     }
     terminal.result(str(Path(output) / "table.md"), fields)
+
+
+def _verify(terminal: Terminal, folder: Path, files: dict[str, Path], start: float) -> None:
+    from deephide.lab import manifest
+
+    found = manifest.verify(folder, files)
+    for name, (then, now) in found.programs.items():
+        terminal.warning(f"{name} was {then or 'missing'} and is {now or 'missing'}")
+    fields: dict[str, Any] = {
+        "output": str(folder),
+        "covers": found.covers,
+        "rows": found.rows,
+        "command": found.command,
+        "warnings": terminal.warnings,
+        "elapsed_s": round(time.monotonic() - start, 3),
+    }
+    terminal.result(found.command or str(folder / manifest.NAME), fields)
 
 
 @command(

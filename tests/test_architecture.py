@@ -39,7 +39,7 @@ ALLOWED = {
     "cli": {"click", "rich", "starlette", "uvicorn", "h11", "deephide", "e2style", "cli"},
 }
 LAZY = {
-    "deephide": {"torch", "e2style", "jinja2", "matplotlib", "rawpy", "ray"},
+    "deephide": {"torch", "e2style", "jinja2", "matplotlib", "rawpy", "ray", "sealwatch"},
     "cli": {"PIL", "ray"},
     "stc": set(),
     "e2style": set(),

@@ -5,6 +5,7 @@
     covers ── conditions ──► stegos ── journal ──► features ── evaluate ──► verdicts ──► table,
               (scheme, payload)        (attacks, SPAM,         (repeated splits,         plots
                                         rich model)             FLD ensemble)
+                                └──► PNG ──► networks ──────────────┘
 
 `docs/lab.md` describes the protocol.  Nothing here is needed to hide or to find anything.
 """
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from deephide.lab.evaluate import DETECTORS, Row
     from deephide.lab.experiment import run
     from deephide.lab.journal import Experiment
+    from deephide.lab.network_judges import NETWORKS
+    from deephide.lab.neural.training import Training
 
 __all__ = [
     "DETECTORS",
+    "NETWORKS",
     "SCHEMES",
     "Condition",
     "Experiment",
     "Payload",
     "Row",
+    "Training",
     "conditions_of",
     "run",
 ]
@@ -36,8 +41,10 @@ _HOME = {
     "SCHEMES": "conditions",
     "Condition": "conditions",
     "Experiment": "journal",
+    "NETWORKS": "network_judges",
     "Payload": "conditions",
     "Row": "evaluate",
+    "Training": "neural.training",
     "conditions_of": "conditions",
     "run": "experiment",
 }

@@ -32,6 +32,20 @@ class ImageSet:
         self._archive = Archive(path)
         self.names: list[str] = self._archive.names
 
+    def raw(self, name: str) -> bytes:
+        """Return the bytes of an image file.
+
+        Raises
+        ------
+        InputImageError : they cannot be read
+        """
+        from e2style.data.archive import UNREADABLE, why
+
+        try:
+            return self._archive.read(name)
+        except UNREADABLE as error:
+            raise InputImageError(f"the image {name} cannot be read: {why(error)}") from error
+
     def read(self, name: str, mode: str = "RGB") -> Image.Image:
         """Return an image in RGB, or with mode "L" its luma.
 

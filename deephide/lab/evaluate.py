@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Any
@@ -51,6 +51,7 @@ def evaluate(
     names: Sequence[str],
     detectors: Sequence[str],
     progress: Callable[[int, int], None],
+    judged: Mapping[str, Mapping[Condition, Verdict]] | None = None,
 ) -> list[Row]:
     """Judge every condition of an experiment whose features are all there.
 
@@ -60,6 +61,7 @@ def evaluate(
     names : of the covers
     detectors : of DETECTORS
     progress : called with (conditions done, conditions in all)
+    judged : verdicts of detectors that do not judge features
 
     Returns
     -------
@@ -86,6 +88,8 @@ def evaluate(
             else:
                 verdict = judge_features(before, after, photos, experiment.seed, dimension)
             verdicts[detector] = verdict
+        for detector, found in (judged or {}).items():
+            verdicts[detector] = found[condition]
         samples, bits, rate, error = (
             float(pair[1][:, COLUMNS[name]].mean())
             for name in ("samples", "bits", "change_rate", "squared_error")
@@ -103,7 +107,7 @@ def as_table(rows: Sequence[Row]) -> str:
     detectors = list(rows[0].verdicts)
     heads = ["scheme", "payload", "covers", "bits", "change rate", "PSNR"]
     for detector in detectors:
-        heads += [detector] if DETECTORS[detector] is None else [detector, "chance", "trained"]
+        heads += [detector, "chance", "trained"] if _is_trained(detector) else [detector]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in rows:
         payload = "" if row.condition.payload is None else str(row.condition.payload)
@@ -111,11 +115,20 @@ def as_table(rows: Sequence[Row]) -> str:
         cells = [row.condition.scheme, payload, f"{row.covers}"]
         cells += [f"{row.bits:.0f}", f"{row.change_rate:.4f}", decibels]
         for detector, verdict in row.verdicts.items():
-            cells.append(_spread(verdict.errors))
-            if DETECTORS[detector] is not None:
+            cells.append(_spread(verdict.errors) + _between(verdict.interval))
+            if _is_trained(detector):
                 cells += [_spread(verdict.chance), _spread(verdict.trained_errors)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _is_trained(detector: str) -> bool:
+    """Networks stand in no table of features."""
+    return DETECTORS.get(detector, 0) is not None
+
+
+def _between(interval: tuple[float, float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -142,6 +155,7 @@ def as_fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "errors": list(verdict.errors),
                     "chance": list(verdict.chance),
                     "trained_errors": list(verdict.trained_errors),
+                    "interval": list(verdict.interval) if verdict.interval else None,
                 }
                 for name, verdict in row.verdicts.items()
             },

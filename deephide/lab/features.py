@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deephide.lab.kernels import count_runs, filtered, quantised
 
-__all__ = ["RICH_SIZE", "SPAM_SIZE", "rich", "spam"]
+__all__ = ["RICH_SIZE", "SPAM_SIZE", "SQUARE_3", "SQUARE_5", "rich", "spam"]
 
 Plane = NDArray[np.uint8]
 Vector = NDArray[np.float64]
@@ -27,8 +27,8 @@ RICH_SIZE = 3380
 _STRAIGHT = ((0, 1), (1, 0))
 _DIAGONAL = ((1, 1), (1, -1))
 
-_SQUARE_3 = [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
-_SQUARE_5 = [
+SQUARE_3 = [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
+SQUARE_5 = [
     [-1, 2, -2, 2, -1],
     [2, -6, 8, -6, 2],
     [-2, 8, -12, 8, -2],
@@ -40,9 +40,9 @@ _DIRECTED = (
     (([[-1, 1]],), 1),
     (([[1, -2, 1]],), 2),
     (([[1, -3, 3, -1]],), 3),
-    ((_SQUARE_3[:2], _SQUARE_3[1:]), 4),
+    ((SQUARE_3[:2], SQUARE_3[1:]), 4),
 )
-_ROUND = ((_SQUARE_3, 4), (_SQUARE_5, 12))
+_ROUND = ((SQUARE_3, 4), (SQUARE_5, 12))
 
 
 def spam(plane: Plane) -> Vector:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 import stc
 from deephide.errors import DeephideError, MissingExtraError, OutputError
@@ -22,9 +23,9 @@ from deephide.lab.attacks import ATTACKS
 from deephide.lab.conditions import FACE, NETWORKS, Condition, Scene, hide
 from deephide.lab.covers import ImageSet
 from deephide.lab.features import RICH_SIZE, SPAM_SIZE, rich, spam
-from deephide.output import write_atomically
+from deephide.output import png_bytes, write_atomically
 
-__all__ = ["COLUMNS", "Experiment", "collect", "load"]
+__all__ = ["COLUMNS", "Experiment", "collect", "load", "spread"]
 
 _VERSION = 1  # raised when features change
 _FACTS = ("samples", "bits", "change_rate", "squared_error")
@@ -49,6 +50,7 @@ class Experiment:
     colour : use all channels; otherwise the luma alone
     secrets : folder or zip of faces, for the schemes that hide images
     networks : files of "udh" and "ddh"
+    stegos : keep covers and stegos themselves too, as PNG files, for detectors that look at them
     """
 
     covers: Path
@@ -58,6 +60,16 @@ class Experiment:
     colour: bool = False
     secrets: Path | None = None
     networks: dict[str, Path] = field(default_factory=dict)
+    stegos: bool = False
+
+    def image(self, condition: Condition, name: str) -> Path:
+        """Where what a condition makes of a cover is kept; there is none where it did not fit."""
+        return self.folder / "stegos" / condition.name / (name.replace("/", "--") + ".png")
+
+    def missing(self, condition: Condition, name: str) -> bool:
+        """Whether something that is to be kept is not there yet."""
+        image = self.stegos and not self.image(condition, name).exists()
+        return image or not self.file(condition, name).exists()
 
     def file(self, condition: Condition, name: str) -> Path:
         """Where the features of a cover under a condition are kept."""
@@ -94,27 +106,40 @@ def collect(
     waiting = [
         name
         for name in names
-        if not all(experiment.file(each, name).exists() for each in experiment.conditions)
+        if any(experiment.missing(each, name) for each in experiment.conditions)
     ]
     done = len(names) - len(waiting)
     progress(done, len(names))
-    spread = _on_cluster(experiment, waiting) if cluster else _here(experiment, waiting, jobs)
-    for _ in spread:
+    found = (
+        _on_cluster(experiment, waiting) if cluster else spread(_measure, experiment, waiting, jobs)
+    )
+    for _ in found:
         done += 1
         progress(done, len(names))
 
 
-def _here(experiment: Experiment, waiting: Sequence[str], jobs: int) -> Iterator[None]:
-    """Measure covers in processes of this machine; yields behind each."""
+def spread(
+    work: Callable[[Experiment, str], None],
+    experiment: Experiment,
+    names: Sequence[str],
+    jobs: int,
+) -> Iterator[None]:
+    """Work on covers in processes of this machine; yields behind each.
+
+    Parameters
+    ----------
+    work : given the experiment and the name of a cover; a function that can be pickled
+    experiment, names, jobs : as in `collect`
+    """
     if jobs == 1:
-        for name in waiting:
-            _measure(experiment, name)
+        for name in names:
+            work(experiment, name)
             yield
         return
     # Threads of numerical libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        for future in as_completed([pool.submit(_measure, experiment, n) for n in waiting]):
+        for future in as_completed([pool.submit(work, experiment, n) for n in names]):
             yield future.result()
 
 
@@ -181,11 +206,15 @@ def _measure(experiment: Experiment, name: str) -> None:
     )
     cover = scene.samples()
     for condition in experiment.conditions:
-        path = experiment.file(condition, name)
-        if path.exists():
+        if not experiment.missing(condition, name):
             continue
+        path = experiment.file(condition, name)
         try:
             stego, bits = hide(condition, scene, experiment.seed)
+            if experiment.stegos:
+                _keep_image(stego, experiment.image(condition, name))
+            if path.exists():
+                continue
             vector = _vector(cover, stego, bits)
         except (stc.StcError, DeephideError) as error:
             _log.warning("%s leaves out %s: %s", condition.name, name, error)
@@ -193,6 +222,12 @@ def _measure(experiment: Experiment, name: str) -> None:
         buffer = io.BytesIO()
         np.save(buffer, vector.astype(np.float32))
         write_atomically(path, buffer.getvalue(), force=True)
+
+
+def _keep_image(samples: NDArray[np.uint8], path: Path) -> None:
+    image = Image.fromarray(samples if samples.shape[2] == 3 else samples[:, :, 0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, png_bytes(image), force=True)
 
 
 def _vector(cover: NDArray[np.uint8], stego: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:

@@ -15,7 +15,9 @@ __all__ = [
     "Verdict",
     "judge_attack",
     "judge_features",
+    "judge_no_scores",
     "judge_nothing",
+    "judge_scores",
     "least_error",
     "roc",
     "splits",
@@ -25,6 +27,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Scores: TypeAlias = NDArray[np.float64]
 
 SPLITS = 10
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,8 @@ class Verdict:
     chance look a little better than that.  `chance` has the same where cover and stego of each pair
     changed places at random, so that nothing can be learnt: what lies within its spread is not
     detected.  `trained_errors` has the unbiased errors at the threshold that was trained, empty for
-    an attack.  `covers` and `stegos` are the scores that the ROC curve is drawn from.
+    an attack.  `covers` and `stegos` are the scores that the ROC curve is drawn from.  `interval`
+    holds P_E of a detector that was trained once, with a confidence of 95 %.
     """
 
     errors: tuple[float, ...]
@@ -44,6 +48,7 @@ class Verdict:
     trained_errors: tuple[float, ...]
     covers: Scores
     stegos: Scores
+    interval: tuple[float, float] | None = None
 
 
 def splits(groups: NDArray[np.intp], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
@@ -98,6 +103,53 @@ def judge_attack(covers: Scores, stegos: Scores, seed: int) -> Verdict:
     rng = np.random.default_rng(seed)
     chance = tuple(least_error(*_swapped(covers, stegos, rng)) for _ in range(SPLITS))
     return Verdict((least_error(covers, stegos),), chance, (), covers, stegos)
+
+
+def judge_scores(covers: Scores, stegos: Scores, groups: NDArray[np.intp], seed: int) -> Verdict:
+    """Judge a detector that was trained once, on images that it has not seen.
+
+    Its chance is that of its scores where cover and stego of each pair change places at random.
+    The interval is of the error at the best threshold, over photos drawn with replacement.
+
+    Parameters
+    ----------
+    covers, stegos : (n,) scores of the same images before and after, above 0 for a stego
+    groups : (n,) number of the photo that each comes from
+    seed : of what is random
+
+    Returns
+    -------
+    Verdict with a single error
+    """
+    rng = np.random.default_rng(seed)
+    chance = tuple(least_error(*_swapped(covers, stegos, rng)) for _ in range(SPLITS))
+    trained = float((covers > 0).mean() + (stegos <= 0).mean()) / 2
+    values = np.concatenate([[-np.inf], covers, stegos])
+    errors = (covers[:, None] > values).mean(axis=0) + (stegos[:, None] <= values).mean(axis=0)
+    limit = values[np.argmin(errors)]
+    wrong = ((covers > limit).astype(float) + (stegos <= limit)) / 2
+    photos = np.unique(groups, return_inverse=True)[1]
+    sums, sizes = np.bincount(photos, wrong), np.bincount(photos)
+    drawn = rng.integers(0, sizes.size, (_RESAMPLES, sizes.size))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
+    interval = (float(low), float(high))
+    return Verdict((least_error(covers, stegos),), chance, (trained,), covers, stegos, interval)
+
+
+def judge_no_scores(covers: Scores, seed: int) -> Verdict:
+    """The null row of such a detector: half of the covers play the stegos.
+
+    Parameters
+    ----------
+    covers, seed : as in `judge_scores`
+
+    Returns
+    -------
+    Verdict with an error for each of several random halves
+    """
+    rng = np.random.default_rng(seed)
+    halves = [np.array_split(rng.permutation(covers), 2) for _ in range(SPLITS)]
+    return _verdict([(one, two) for one, two in halves], (), trained=False)
 
 
 def judge_features(

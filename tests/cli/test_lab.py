@@ -36,6 +36,35 @@ def test_lab_goes_on_with_the_same_settings_alone(covers, run):
     assert "other settings: seed" in done.stderr
 
 
+def test_lab_verifies_a_run(covers, run, run_json):
+    arguments = ("lab", "covers", "--scheme", "lsb", "--payload", "0.5", "--detector", "spa")
+    assert run(*arguments, "--no-plots").exit_code == 0
+    done = run("lab", "covers", "--verify", "lab")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == f"deephide {' '.join(arguments)} --seed 1\n"
+    _, fields = run_json("lab", "covers", "--verify", "lab")
+    assert (fields["covers"], fields["rows"], fields["output"]) == (8, 2, "lab")
+    (covers / "3.png").write_bytes((covers / "4.png").read_bytes())
+    done = run("lab", "covers", "--verify", "lab")
+    assert done.exit_code == 3
+    assert "1 of 8 images are not those of the manifest, first 3.png" in done.stderr
+
+
+def test_lab_trains_a_network(covers, run):
+    arguments = ("lab", "covers", "--scheme", "lsb", "--payload", "0.5", "--detector", "yedroudj")
+    more = ("--steps", "1", "--device", "cpu", "--no-plots")
+    done = run(*arguments, *more)
+    assert done.exit_code == 0, done.stderr
+    assert (covers.parent / "lab" / "networks" / "yedroudj" / "lsb_0.5.pt").exists()
+    assert " to 0." in (covers.parent / "lab" / "table.md").read_text()
+    done = run(*arguments, *more, "--weights", "covers/0.png", "-o", "other")
+    assert done.exit_code == 7
+    assert "no state dict of PyTorch" in done.stderr
+    done = run(*arguments, "--device", "nonsense", "--no-plots", "-o", "third")
+    assert "device: 'nonsense' cannot be used here" in done.stderr
+    assert done.exit_code not in (0, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -44,6 +73,12 @@ def test_lab_goes_on_with_the_same_settings_alone(covers, run):
         (("--scheme", "lsb", "--payload", "7"), "payload: got '7'"),
         (("--scheme", "embed-face"), "faces as secrets"),
         (("--scheme", "udh"), "its networks"),
+        ((), "--scheme is missing"),
+        (("--scheme", "lsb", "--verify", "lab"), "exclude each other"),
+        (("--scheme", "lsb", "--detector", "srnet", "--colour"), "luma alone"),
+        (("--scheme", "lsb", "--detector", "srnet", "--steps", "0"), "needs --weights"),
+        (("--scheme", "lsb", "--detector", "colour-srm"), "needs --colour"),
+        (("--scheme", "lsb", "--weights", "w.pt"), "needs a single --detector"),
     ],
 )
 def test_lab_refuses_what_makes_no_sense(covers, run, arguments, message):

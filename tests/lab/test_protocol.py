@@ -7,7 +7,9 @@ from deephide.lab import ensemble
 from deephide.lab.protocol import (
     judge_attack,
     judge_features,
+    judge_no_scores,
     judge_nothing,
+    judge_scores,
     least_error,
     roc,
     splits,
@@ -116,3 +118,41 @@ def test_the_same_seed_gives_the_same_verdict(pairs, groups):
 def test_features_that_never_vary_do_no_harm(pairs, groups):
     covers, stegos = (np.hstack([side, np.full((N, 3), 7.0)]) for side in pairs)
     assert np.mean(judge_features(covers, stegos, groups, 1, 10).errors) < 0.1
+
+
+def test_scores_of_a_perfect_detector_leave_no_doubt():
+    verdict = judge_scores(np.full(40, -1.0), np.full(40, 1.0), np.arange(40) // 4, 1)
+    assert (verdict.errors, verdict.interval, verdict.trained_errors) == (
+        (0.0,),
+        (0.0, 0.0),
+        (0.0,),
+    )
+    assert min(verdict.chance) > 0.3
+
+
+def test_scores_that_say_nothing_are_at_chance():
+    covers, stegos = np.random.default_rng(2).normal(size=(2, 400))
+    verdict = judge_scores(covers, stegos, np.arange(400), 1)
+    assert verdict.errors == (least_error(covers, stegos),)
+    assert abs(verdict.errors[0] - np.mean(verdict.chance)) < 3 * np.std(verdict.chance) + 0.01
+    assert verdict.interval[0] < verdict.errors[0] < verdict.interval[1]
+    assert 0.02 < verdict.interval[1] - verdict.interval[0] < 0.12
+
+
+def test_the_interval_is_of_photos_and_not_of_their_parts():
+    """Sixteen parts of a photo that are all missed or all found say no more than one."""
+    rng = np.random.default_rng(5)
+    found = np.where(rng.random(12) < 0.6, 2.0, -1.0)
+    covers, stegos = rng.uniform(-0.9, 1, 12).repeat(16), found.repeat(16)
+    widths = [
+        np.ptp(judge_scores(covers, stegos, groups, 1).interval)
+        for groups in (np.arange(12).repeat(16), np.arange(192))
+    ]
+    assert widths[0] > 2 * widths[1]
+
+
+def test_halves_of_the_covers_tell_nothing_apart():
+    verdict = judge_no_scores(np.random.default_rng(3).normal(size=60), 1)
+    assert len(verdict.errors) == 10
+    assert 0.3 < np.mean(verdict.errors) < 0.5
+    assert (verdict.trained_errors, verdict.interval) == ((), None)
