@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "models" / "directions.json"
 SHARE = 0.2  # of the measured faces on either side
 ADULT = 18
-STRENGTHS = (2.0, 3.0, 4.0, 6.0)
+STRENGTHS = (2.0, 3.0, 4.0, 6.0, 8.0)
 SAME = 0.6  # below this distance two images count as of one person
 # What a direction must do to ship, between a strength and its opposite: move the attribute by so
 # many of its standard deviations, in this share of faces, and stay this close, by dlib's distance,
@@ -197,6 +197,7 @@ def main():
     parser.add_argument("--model", help="model file; the default model otherwise")
     parser.add_argument("--measured", type=int, default=600, help="training faces to measure")
     parser.add_argument("--trials", type=int, default=24, help="held-out faces to try on")
+    parser.add_argument("--only", metavar="NAME", help="search one direction, and keep the others")
     parser.add_argument("--check", type=int, metavar="FACES", help="only measure what ships")
     options = parser.parse_args()
     model = e2style.load(options.model)
@@ -220,7 +221,7 @@ def main():
     sets["teeth"] = (adults[values["teeth"] >= high], adults[values["teeth"] <= low])
     shipped, report = [], {}
     for name, by_method in candidates(model, codes, sets).items():
-        if name not in judges:
+        if name not in judges or options.only not in (None, name):
             continue
         tried = {how: trial(name, each, units[name]) for how, each in by_method.items()}
         report[name] = tried
@@ -232,11 +233,13 @@ def main():
             shipped.append(by_method[best])
             report[name]["shipped"] = best
     options.output.mkdir(exist_ok=True)
-    for old in options.output.glob("*.safetensors"):
+    for old in options.output.glob(f"{options.only or '*'}.safetensors"):
         old.unlink()
     for each in shipped:
         (options.output / f"{each.name}.safetensors").write_bytes(each.to_bytes())
     settings = {"model": model.name, "faces": len(labelled), "trials": len(held_out)}
+    if options.only:
+        report = json.loads(options.results.read_text(encoding="utf-8"))["directions"] | report
     options.results.write_text(json.dumps(settings | {"directions": report}, indent=1) + "\n")
     print("shipped:", ", ".join(each.name for each in shipped) or "none")
 

@@ -27,7 +27,7 @@ DEFAULT = "face256"
 SHIPPED = {
     "face256": (
         "face256.safetensors",
-        "43ee9985d468bd2f22334d3e855b442b6b4178ac663c4b0327e79c1bef1f6afc",
+        "3338a52b8106a6dd646f39267aabfae16eacd1f2c539b6ad717db9d9ceac8c45",
     ),
 }
 
