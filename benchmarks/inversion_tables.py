@@ -141,7 +141,7 @@ def settings_of(row: Row, options: argparse.Namespace, generator: GeneratorConfi
     """Training of a row."""
     scale, stage = SCALES[options.scale], row.stage
     changes: dict[str, Any] = {
-        "data": str(data_of(options)),
+        "data": str(data_of(options, row.changes.get("fit", "stretch"))),
         "feature_networks": str(options.features),
         "threads": options.threads,
         "device": options.device,
@@ -175,14 +175,14 @@ def settings_of(row: Row, options: argparse.Namespace, generator: GeneratorConfi
     return load_toml(preset, changes)
 
 
-def data_of(options: argparse.Namespace) -> Path:
+def data_of(options: argparse.Namespace, fit: str = "stretch") -> Path:
     """The images; for `small` shrunk once, since decoding would take longer than training."""
     if options.scale == "full":
         return Path(options.data)
     side = SCALES["small"].side
-    path = options.runs / f"data-{side}.zip"
+    path = options.runs / (f"data-{side}.zip" if fit == "stretch" else f"data-{side}-{fit}.zip")
     if not path.exists():
-        faces = FaceSet(options.data, side, limit=SMALL_SET)
+        faces = FaceSet(options.data, side, limit=SMALL_SET, fit=fit)
         partial = path.with_suffix(f".partial{RANK}")
         with zipfile.ZipFile(partial, "w") as archive:
             for name, picture in zip(faces.names, faces.images, strict=True):
@@ -296,7 +296,7 @@ def measured(
     values = {
         "asked": asked,
         **as_json(found),
-        "s": runtime(inverter, side),
+        "s": runtime(inverter),
         "parameters": parameters(inverter),
     }
     path.write_text(json.dumps(values, indent=1))

@@ -31,6 +31,7 @@ from e2style.applications import restoration  # noqa: E402
 from e2style.checkpoints.shipped import RESTORER  # noqa: E402
 from e2style.data.corruptions import calmed, cut, filled, triangle  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
+from e2style.data.scaling import scaled  # noqa: E402
 from e2style.images import COMPARED_SIDE  # noqa: E402
 from e2style.metrics.spread import mean_of  # noqa: E402
 
@@ -50,7 +51,7 @@ def versions(model, truth, task, factor, seed):
     array = np.asarray(damaged)
     restored = restoration.restore(model, damaged, task).generated
     if task == "super_resolution":
-        small = truth.resize((side, side), Image.Resampling.BILINEAR)
+        small = scaled(truth, side)
         small = small.resize((side // factor, side // factor), BICUBIC)
         yield "bicubic", small.resize((side, side), BICUBIC)
     else:
@@ -77,7 +78,7 @@ def measure(model, faces, task, factor):
     for number, face in enumerate(faces.images):
         truth = Image.fromarray(face)
         known = embed(truth).numpy()
-        small = truth.resize((side, side), Image.Resampling.BILINEAR)
+        small = scaled(truth, side)
         for name, picture in versions(model, truth, task, factor, number):
             compared = picture.resize((side, side), BICUBIC)
             gain = restoration.gain(truth, small, compared)

@@ -6,7 +6,8 @@ r"""Table IV: encoders trained on another domain than faces, and its columns.
 
 Common losses only, generators of side 256 (cats, horses) or 512 (cars), and for E2Style pools
 7/7/7: the only ones that give the paper's sizes. With `--scale small` the generator is one of side
-64, and the pools are 7/7/7 as well. Options as in `table1.py`. Means by group stand below each row,
+64, and the pools are 7/7/7 as well. Images of cars that are not square are put between black bars,
+as StyleGAN2's generator has them. Options as in `table1.py`. Means by group stand below each row,
 so that real images in a folder of their own are scored apart.
 """
 
@@ -54,8 +55,9 @@ def rows_of(domain: str, size: str = "full") -> list[Row]:
     rows = []
     for (kind, own), paper in zip(changes.items(), PAPER[domain], strict=True):
         columns = dict(zip(("ssim", "psnr", "s"), paper, strict=True))
+        fit = {"fit": "letterbox"} if domain == "cars" else {}
         name = {"psp": "pSp", "idgi": "IDGI", "e2style": "E2Style-1Stage"}[kind]
-        rows.append(Row(name, kind, columns, length | COMMON | own))
+        rows.append(Row(name, kind, columns, length | COMMON | fit | own))
     return rows
 
 

@@ -14,6 +14,7 @@ from cli.options import model_option
 from cli.program import command
 from cli.render import Terminal
 from deephide.errors import OutputError
+from e2style.config import FITS
 
 __all__ = ["evaluate"]
 
@@ -69,6 +70,12 @@ __all__ = ["evaluate"]
     "[default: the model's usual one]",
 )
 @click.option(
+    "--fit",
+    type=click.Choice(FITS),
+    help="Advanced: of images that are not square: stretch them, put them between black bars, or "
+    "crop to the middle.  [default: as in the model's training]",
+)
+@click.option(
     "--images",
     type=click.IntRange(min=1),
     help="Advanced: images to look at, evenly spread.  [default: all]",
@@ -95,6 +102,7 @@ def evaluate(
     steps: int | None,
     codes: str | None,
     quality: int | None,
+    fit: str | None,
     images: int | None,
     timed: int,
     stages: int | None,
@@ -138,6 +146,7 @@ def evaluate(
             metrics,
             quantizer=rounder,
             limit=images,
+            fit=fit,
             batch=loaded.batch_size,
             progress=progress,
         )

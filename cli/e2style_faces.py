@@ -92,12 +92,16 @@ class Faces:
     def aligned(self, photo: Any, name: str) -> tuple[Any, Any]:
         """Return the face of a photo as a square image, and its place there or None.
 
+        Without a detector a model that was trained on images between bars, or on their middle,
+        gets them so.
+
         Raises
         ------
         InputImageError : it is not square, and there is no way to find a face
         DataError : no face, or fewer than asked for
         """
-        from e2style.data.align import align
+        from e2style.data.align import align, square_of
+        from e2style.data.scaling import squared
         from e2style.errors import DataError
 
         if self._detector is not None:
@@ -109,6 +113,9 @@ class Faces:
                 if self._face != "auto" or photo.width != photo.height:
                     raise
         if photo.width != photo.height:
+            fit = self.model.config.fit
+            if self._detector is None and fit != "stretch":
+                return squared(photo, fit), square_of(photo.size, fit)
             raise InputImageError(
                 f"{name} is not square ({photo.width} x {photo.height})",
                 hint="give aligned faces, or leave out --face none",

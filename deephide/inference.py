@@ -30,9 +30,10 @@ def invert(model: Model, face: Image.Image) -> NDArray[np.float32]:
     ------
     CheckpointError : the model cannot be used
     """
-    size = (model.image_size, model.image_size)
-    resized = face.resize(size, Image.Resampling.LANCZOS)
-    array = np.asarray(resized, dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
+    from e2style.data.scaling import scaled
+
+    resized = np.asarray(scaled(face, model.image_size), dtype=np.float32)
+    array = resized / np.float32(127.5) - np.float32(1.0)
     images = np.ascontiguousarray(array.transpose(2, 0, 1))[None]
     with translated():
         from e2style.inference.backends import backend_of

@@ -134,8 +134,11 @@ class InversionConfig:
     stages: int = 1
     residual: bool = True  # later stages predict offsets; False: whole codes ("2Stage*")
     iterations: int = 0  # > 0: ReStyle, one encoder that refines the mean face so many times
+    fit: str = "stretch"  # of images that are not square, as `TrainConfig.fit` was in training
 
     def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise ConfigError(f"fit: got {self.fit!r}, allowed are {', '.join(FITS)}")
         fewest = 0 if self.generator.base_styles else 1
         if not fewest <= self.stages <= 3:
             raise ConfigError(f"stages: got {self.stages}, allowed {fewest} to 3")
@@ -149,6 +152,16 @@ class InversionConfig:
                 f"encoder.split: sums to {told}, but a generator of side "
                 f"{self.generator.size} takes {self.generator.n_codes} codes"
             )
+
+    @property
+    def image_size(self) -> int:
+        """Side at which images are handed in, the one that training scales them to.
+
+        That of the encoder; before a generator with a base, which is trained together with it at
+        the side of its images, that one if it is larger.
+        """
+        side = self.encoder.image_size
+        return max(side, self.generator.size) if self.generator.base_side else side
 
     @property
     def steps(self) -> int:
@@ -247,7 +260,8 @@ class TrainConfig:
     augment: bool = False  # shift, scale and turn faces by a pixel or two, and change their colours
     flip: bool = True  # mirror half of the training pairs
     fit: str = "stretch"  # of images that are not square; "letterbox" puts them between black bars,
-    # as StyleGAN2's generator of cars has them (512 x 384 in 512 x 512), "crop" takes the middle
+    # as StyleGAN2's generator of cars has them (512 x 384 in 512 x 512), "crop" takes the middle.
+    # The model remembers it for its use.
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
     labels: int = 19  # classes of a label map
@@ -328,6 +342,8 @@ class TrainConfig:
             )
         if self.batch % self.accumulate:
             raise ConfigError(f"batch: {self.batch} is no multiple of accumulate={self.accumulate}")
+        if self.model.fit not in ("stretch", self.fit):
+            raise ConfigError(f"model.fit: got {self.model.fit!r}; set fit, which says it for both")
         self._check_task()
         self._check_inputs()
 

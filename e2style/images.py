@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from e2style.data.scaling import scaled
+
 __all__ = ["COMPARED_SIDE", "as_compared", "from_tensor", "side_by_side", "to_tensor", "to_uint8"]
 
 COMPARED_SIDE = 256  # at which images are compared, where nothing else is said
@@ -43,8 +45,7 @@ def to_tensor(images: Sequence[Image.Image], side: int) -> Tensor:
     """Square images -> B C side side float; RGB in [-1, 1], gray ones (mode L) in [0, 1]."""
     arrays = []
     for image in images:
-        small = image.resize((side, side), Image.Resampling.LANCZOS)
-        array = np.asarray(small, dtype=np.float32)
+        array = np.asarray(scaled(image, side), dtype=np.float32)
         if image.mode == "L":
             arrays.append(array[None] / np.float32(255))
         else:

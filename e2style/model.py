@@ -53,8 +53,6 @@ class InversionModel:
     device : where the network lives
     """
 
-    image_size = 256  # side at which images are handed in; others are resampled
-
     def __init__(
         self,
         network: InversionNetwork,
@@ -93,6 +91,11 @@ class InversionModel:
         return self.config.generator.n_codes
 
     @property
+    def image_size(self) -> int:
+        """Side at which images are handed in, as in training; larger ones are averaged."""
+        return self.config.image_size
+
+    @property
     def output_size(self) -> int:
         """Side R of a generated image."""
         return self.config.generator.size
@@ -109,7 +112,8 @@ class InversionModel:
 
         Parameters
         ----------
-        images : B 3 S S float in [-1, 1], RGB, aligned like FFHQ; 256 is the customary side
+        images : B 3 S S float in [-1, 1], RGB, aligned like FFHQ; S is best
+            `image_size`, scaled as `e2style.data.scaling` does
         stages : encoders used; None means all
 
         Returns

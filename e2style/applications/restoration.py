@@ -19,6 +19,7 @@ from torch import Tensor
 from e2style.data.archive import UNREADABLE, decode, why
 from e2style.data.corruptions import RESTORATION as TASKS
 from e2style.data.corruptions import Holes, calmed, corrupt, cut, filled, gray
+from e2style.data.scaling import scaled
 from e2style.errors import ConfigError, DataError
 from e2style.images import from_tensor, to_tensor
 from e2style.metrics import images as metrics
@@ -78,7 +79,7 @@ def gain(truth: Image.Image, before: Image.Image, after: Image.Image) -> Gain:
     ------
     ConfigError : torchmetrics is not installed
     """
-    wanted = np.asarray(truth.resize(before.size, Image.Resampling.BILINEAR))
+    wanted = np.asarray(scaled(truth, before.width))
     found = np.asarray(after.resize(before.size, Image.Resampling.BICUBIC))
     pair = np.stack([np.asarray(before), found])
     both = np.stack([wanted, wanted])
@@ -106,7 +107,7 @@ def damaged(
     factor : of super-resolution; None draws one of 1, 2, 4, 8 and 16
     """
     _check(task)
-    small = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+    small = np.asarray(scaled(image, side))
     factors = FACTORS if factor is None else (factor,)
     return Image.fromarray(corrupt(small, task, np.random.default_rng(seed), factors))
 
@@ -133,7 +134,7 @@ def restore(
     if mask is not None and task != "inpainting":
         raise ConfigError(f"mask: the task {task} takes none")
     side = model.network.seen_side
-    shown = image.resize((side, side), Image.Resampling.BILINEAR)
+    shown = scaled(image, side)
     holes = None
     if task == "colorization":
         shown = Image.fromarray(gray(np.asarray(shown)))

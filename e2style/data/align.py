@@ -182,6 +182,19 @@ def place(landmarks: NDArray[np.float64]) -> Placement:
     return Placement(eyes + LOWERED * drop, right / np.hypot(*right) * reach)
 
 
+def square_of(size: tuple[int, int], fit: str) -> Placement:
+    """Where `e2style.data.scaling.squared` takes its square from.
+
+    Parameters
+    ----------
+    size : width and height of a photo
+    fit : "letterbox" or "crop"
+    """
+    side = max(size) if fit == "letterbox" else min(size)
+    low = [-((side - n) // 2) if fit == "letterbox" else (n - side) // 2 for n in size]
+    return Placement(np.array(low) + side / 2, np.array([side / 2, 0.0]))
+
+
 def cut(photo: Image.Image, placement: Placement, size: int) -> Image.Image:
     """Cut an aligned image out of an RGB photo.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from e2style.data.scaling import scaled, squared
 from e2style.errors import DataError
 
 __all__ = ["SUFFIXES", "UNREADABLE", "Archive", "Array", "decode", "photo", "why"]
@@ -72,20 +73,17 @@ class Archive:
             self._zip.close()
 
 
-def decode(
-    data: bytes, side: int, mode: str = "RGB", *, by_area: bool = False, fit: str = "stretch"
-) -> Array:
+def decode(data: bytes, side: int, mode: str = "RGB", *, fit: str = "stretch") -> Array:
     """Image bytes -> (side, side, 3), or (side, side) for "L" and "labels", uint8.
 
-    Label maps take the nearest label, since an average of two class numbers is a third class.
+    Images are scaled as `e2style.data.scaling` says. Label maps take the nearest label, since an
+    average of two class numbers is a third class.
 
     Parameters
     ----------
     data : content of an image file
     side : of the result
     mode : "RGB", "L" or "labels"
-    by_area : resize images by averaging areas down and bicubically up, not with an antialiased
-        bilinear filter
     fit : of an image that is not square, one of `FITS`
 
     Raises
@@ -96,33 +94,10 @@ def decode(
         if mode == "labels":
             # A palette image holds class numbers, which a conversion would turn into grays.
             image = opened if opened.mode in {"L", "P"} else opened.convert("L")
-            image = _squared(image, fit)
+            image = squared(image, fit)
             return np.array(image.resize((side, side), Image.Resampling.NEAREST))
-        image = _squared(opened.convert(mode), fit)
-    if image.size != (side, side):
-        method = Image.Resampling.BILINEAR
-        if by_area:
-            shrinks = min(image.size) >= side
-            method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
-        image = image.resize((side, side), method)
-    return np.array(image)
-
-
-def _squared(image: Image.Image, fit: str) -> Image.Image:
-    """Square image; one that is to be stretched stays as it is."""
-    width, height = image.size
-    if fit == "stretch" or width == height:
-        return image
-    if fit == "crop":
-        side = min(image.size)
-        left, top = (width - side) // 2, (height - side) // 2
-        return image.crop((left, top, left + side, top + side))
-    side = max(image.size)
-    whole = Image.new(image.mode, (side, side))  # black, or class 0
-    if image.mode == "P":
-        whole.putpalette(image.getpalette() or [])
-    whole.paste(image, ((side - width) // 2, (side - height) // 2))
-    return whole
+        image = squared(opened.convert(mode), fit)
+    return np.array(scaled(image, side))
 
 
 def photo(data: bytes) -> Image.Image:

@@ -63,7 +63,7 @@ class FaceSet:
         count = len(names) if limit is None else min(limit, len(names))
         for name in (names[k] for k in evenly(len(names), count)):
             try:
-                decoded.append(decode(archive.read(name), side, by_area=True, fit=fit))
+                decoded.append(decode(archive.read(name), side, fit=fit))
             except UNREADABLE as error:
                 log.warning("%s is skipped: %s", name, why(error))
                 self.skipped.append(name)

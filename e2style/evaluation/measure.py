@@ -97,7 +97,7 @@ def measure(
     quantizer: Rounder | None = None,
     side: int = SIDE,
     limit: int | None = None,
-    fit: str = "stretch",
+    fit: str | None = None,
     batch: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
@@ -111,7 +111,7 @@ def measure(
     quantizer : codes are rounded as they would be sent, or to whole numbers; None: they are not
     side : at which images are compared
     limit : at most so many, evenly spread; None means all
-    fit : of images that are not square; see `e2style.data.archive.decode`
+    fit : of images that are not square, one of `e2style.config.FITS`; None: as in training
     batch : images at a time
     progress : called with (done, total)
 
@@ -119,6 +119,9 @@ def measure(
     ------
     DataError : no image can be read, or the network takes others than RGB
     """
+    config = inverter.network.config
+    fit = fit or config.fit
+    sides = (side, config.image_size)
     archive = Archive(data)
     names = [archive.names[k] for k in evenly(len(archive.names), _count(archive, limit))]
     groups = dict(zip(names, groups_of(Path(data), names), strict=True))
@@ -127,9 +130,9 @@ def measure(
     skipped: list[str] = []
     kept: dict[str, tuple[Images, Images]] = {}
     for start in range(0, len(names), batch):
-        read, originals = _read(archive, names[start : start + batch], side, skipped, fit)
+        read, originals, seen = _read(archive, names[start : start + batch], sides, skipped, fit)
         if read:
-            generated, bits = reconstruct(inverter, originals, quantizer)
+            generated, bits = reconstruct(inverter, seen, quantizer, side)
             values = compare(originals, generated, metrics, _device(inverter)) | bits
             for distance in distances.values():
                 distance.add(*(_planes(stack) for stack in (originals, generated)))
@@ -145,8 +148,8 @@ def measure(
     def pair(name: str) -> tuple[Images, Images]:
         if name in kept:
             return kept[name]
-        _, originals = _read(archive, [name], side, [], fit)
-        generated, _ = reconstruct(inverter, originals, quantizer)
+        _, originals, seen = _read(archive, [name], sides, [], fit)
+        generated, _ = reconstruct(inverter, seen, quantizer, side)
         return originals[0], generated[0]
 
     grid = _grid(rows, pair)
@@ -182,10 +185,10 @@ def measure(
 
 
 def reconstruct(
-    inverter: Inverter, originals: Images, quantizer: Rounder | None
+    inverter: Inverter, seen: Images, quantizer: Rounder | None, side: int
 ) -> tuple[Images, dict[str, Values]]:
-    """Images (B, S, S, 3) -> generated ones of that side; where codes are rounded, their bits."""
-    x = (_planes(originals).float() / 127.5 - 1).to(_device(inverter))
+    """Images (B, S, S, 3) -> generated ones (B, side, side, 3); where codes are rounded, bits."""
+    x = (_planes(seen).float() / 127.5 - 1).to(_device(inverter))
     found = inverter(x)
     bits = {}
     if quantizer is not None:
@@ -194,7 +197,7 @@ def reconstruct(
         rounded = torch.from_numpy(quantizer.dequantise(integers)).to(x.device)
         found = Found(rounded, found.noise)
     with torch.no_grad():
-        generated = as_compared(inverter.generate(found), x.shape[-1])
+        generated = as_compared(inverter.generate(found), side)
     return generated, bits
 
 
@@ -217,13 +220,13 @@ def compare(
     return values
 
 
-def runtime(inverter: Inverter, side: int = SIDE, *, runs: int = TIMED) -> float:
-    """Median seconds of one image, from the pixels to the generated image.
+def runtime(inverter: Inverter, *, runs: int = TIMED) -> float:
+    """Median seconds of one image, from pixels at the side of training to the generated image.
 
     Batch 1, warm (two runs before), and waiting for the device. Optimisers are timed once, since
     they take hundreds of passes themselves.
     """
-    device = _device(inverter)
+    device, side = _device(inverter), inverter.network.config.image_size
     x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
     seconds = []
     warm_up, timed = (0, 1) if inverter.method.steps else (2, runs)
@@ -268,19 +271,27 @@ def _planes(images: Images) -> Tensor:
 
 
 def _read(
-    archive: Archive, names: list[str], side: int, skipped: list[str], fit: str
-) -> tuple[list[str], Images]:
-    """Names that can be decoded and their images; the others join `skipped`."""
-    read, decoded = [], []
+    archive: Archive, names: list[str], sides: tuple[int, int], skipped: list[str], fit: str
+) -> tuple[list[str], Images, Images]:
+    """Names that can be decoded and their images, to compare and to invert; others are skipped."""
+    compared, shown = sides
+    read: list[str] = []
+    decoded: list[tuple[Images, Images]] = []
     for name in names:
         try:
-            decoded.append(decode(archive.read(name), side, by_area=True, fit=fit))
+            data = archive.read(name)
+            original = decode(data, compared, fit=fit)
+            same = shown == compared
+            decoded.append((original, original if same else decode(data, shown, fit=fit)))
         except UNREADABLE as error:
             log.warning("%s is skipped: %s", name, why(error))
             skipped.append(name)
             continue
         read.append(name)
-    return read, np.stack(decoded) if decoded else np.empty((0, side, side, 3), np.uint8)
+    originals = [np.empty((0, side, side, 3), np.uint8) for side in sides]
+    if read:
+        originals = [np.stack(images) for images in zip(*decoded, strict=True)]
+    return read, originals[0], originals[1]
 
 
 def _by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, dict[str, Mean]]:

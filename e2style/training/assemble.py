@@ -105,9 +105,11 @@ def network_of_run(run: Path) -> tuple[InversionNetwork, int]:
         kind = RatedInversion if config.model.generator.base_styles else CodedInversion
         coded = kind(InversionNetwork(config.model))
         seen = load_weights(coded, run)
-        return coded.network, seen
-    network = assemble(dataclasses.replace(config, backbone=""))  # only the start needed it
-    seen = load_weights(network.encoders[-1], run)
+        network = coded.network
+    else:
+        network = assemble(dataclasses.replace(config, backbone=""))  # only the start needed it
+        seen = load_weights(network.encoders[-1], run)
+    network.config = dataclasses.replace(network.config, fit=config.fit)
     return network, seen
 
 

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file
 
 from cli.e2style_app import app
 
@@ -74,6 +76,27 @@ def test_train_export_evaluate(place):
     assert 0 < means["psnr"]["low"] <= means["psnr"]["mean"] <= means["psnr"]["high"]
     assert means["bits"]["mean"] > 0
     assert fields["not_measured"]["lpips"].startswith("needs alexnet.pth")
+
+
+def test_a_model_remembers_how_its_images_were_made_square(place):
+    assert _run(*TRAIN, "--set", 'fit="letterbox"').exit_code == 0
+    assert _run("export", "run", "-o", "m.safetensors").exit_code == 0
+    call = ["evaluate", "--data", "faces", "--model", "m.safetensors", "--timed", "0", "--json"]
+    for more, fit in (((), "letterbox"), (("--fit", "crop"), "crop")):
+        assert json.loads(_run(*call, *more).stdout)["about"]["fit"] == fit
+    wide = Image.new("RGB", (40, 30), (90, 80, 70))
+    bars = Image.new("RGB", (40, 40))
+    bars.paste(wide, (0, 5))
+    alone = ("--model", "m.safetensors", "--face", "none")
+    codes = []
+    for name, image in (("wide", wide), ("bars", bars)):
+        image.save(f"{name}.png")
+        done = _run("invert", f"{name}.png", "-o", f"{name}.safetensors", *alone)
+        assert done.exit_code == 0, done.output
+        codes.append(load_file(f"{name}.safetensors")["codes"])
+    assert torch.equal(*codes)
+    refused = _run(*TRAIN, "--run", "other", "--set", 'model.fit="crop"')
+    assert refused.exit_code == 2 and "set fit, which says it for both" in refused.output
 
 
 def test_evaluate_writes_its_report_once(place):

@@ -68,7 +68,7 @@ def test_other_domains_build_at_the_paper_s_sizes(script, domain):
 
 def test_rows_of_a_table_differ_in_nothing_but_what_they_are_about(script, monkeypatch):
     shared = script("inversion_tables")
-    monkeypatch.setattr(shared, "data_of", lambda options: Path("d"))
+    monkeypatch.setattr(shared, "data_of", lambda options, fit: Path("d"))
     monkeypatch.setattr(shared, "latents_of", lambda options: Path("l"))
     equal = ("data", "images", "batch", "optimizer", "lr", "schedule", "seed", "precision", "noise")
     for table, about in (("table1", ()), ("table3", ("loss",))):
