@@ -46,10 +46,12 @@ OTHERS = {
     "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
     "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
     "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
-    "directions/feminine": "583824ecf31eef4eee01717fdbc6875aeb545f7ba011a71c8aeae8ae3823bca5",
-    "directions/smile": "16f69ccf1b924abae71a2ed76981afca25e80a04d466c12c4db73a507f7796c6",
-    "directions/teeth": "ea254332e5ca90103e2c1d3c5831b04f90e99bc7a3006e820dbd110a48940a3b",
-    "directions/yaw": "f7680c85fbce545be5eb3561bde1811a1bedf6b515e273960b5ce876d09535ec",
+    "directions/age": "9af1e8c96364dbce132fa7cf7ae6e20cfb2c366afabf93346fb8959d42c96d5d",
+    "directions/feminine": "aa24a577dfca42c06c52f6f31d727a5ac66f88632090baff77264623544577bf",
+    "directions/glasses": "79b5931c8594346e8cff0b05e5db49529c1a13cd74873f600d8ab701cdf4b42b",
+    "directions/smile": "29f9c81f99420ba435047c8d4565045120b46589d845cbf1e8f132cc4b59e55a",
+    "directions/teeth": "6f9bbf92b90094039f60b6c31d47a763ece20a4c453fdccb53cfe7841f4c75b5",
+    "directions/yaw": "eb09ab511e95f259203bd90573621d45928107efda0d756f86a593f7f4edef6d",
 }
 
 # Bytes of an entropy-coded face by fingerprint: the median and the 95th percentile, rounded up, of
