@@ -37,7 +37,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "fb69e167ae2638622bfbb85bad016a4dd9447fb273e5c36662e3b8bfc1a67756",
+        "9d9fb2946ad3ea7aa9aa0ed3147462e579a170f2307e6c9ecc35fec8793f8fe8",
     ),
 }
 
