@@ -24,6 +24,7 @@ __all__ = ["MODELS", "SIZES", "check_models", "collect_models", "judge_models", 
 # quantisation of each channel, and those across channels.
 SIZES = {"srm": 34_671, "colour-srm": 18_157}
 MODELS = tuple(SIZES)
+_ACROSS_LIMIT = 3  # of residuals across channels, as the paper truncates them
 _DIMENSION = 600  # features per learner, where there are as many pairs
 
 Matrix = NDArray[np.float64]
@@ -55,7 +56,7 @@ def whole_model(name: str, samples: NDArray[np.uint8]) -> NDArray[np.float64]:
     from sealwatch.srm import crm, srmq1
 
     alone = np.mean([_joined(srmq1.extract(plane)) for plane in planes], axis=0)
-    return np.concatenate([alone, _joined(crm.extract(samples))])
+    return np.concatenate([alone, _joined(crm.extract(samples, Tc=_ACROSS_LIMIT))])
 
 
 def _joined(found: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
