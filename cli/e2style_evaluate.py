@@ -38,6 +38,13 @@ __all__ = ["evaluate"]
     "docs/evaluation.md names the files.",
 )
 @click.option(
+    "--fetch/--no-fetch",
+    default=True,
+    show_default=True,
+    help="Input: fetch what LPIPS and FID lack in that folder (340 MB, once, from its makers) "
+    "where the extra metrics is installed; each download is announced.",
+)
+@click.option(
     "-o",
     "--output",
     metavar="FOLDER",
@@ -96,6 +103,7 @@ def evaluate(
     terminal: Terminal,
     data: str,
     weights: str | None,
+    fetch: bool,
     output: str | None,
     force: bool,
     method: str,
@@ -111,7 +119,8 @@ def evaluate(
 ) -> None:
     """Measure how well a model or a baseline regenerates images.
 
-    SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand;
+    SSIM, PSNR and MSE always; LPIPS, identity similarity and FID where their networks are at hand
+    or can be fetched;
     runtime and parameters; bits where codes are rounded. Means have 95 % intervals.
     """
     from e2style.checkpoints.loading import load_model
@@ -131,7 +140,9 @@ def evaluate(
             raise click.UsageError("--steps: has no effect with --method forward")
         chosen = dataclasses.replace(chosen, steps=steps)
     loaded = load_model(model, device)
-    metrics = load_metrics(Path(weights) if weights else None, device)
+    metrics = load_metrics(
+        Path(weights) if weights else None, device, fetch=terminal.info if fetch else None
+    )
     inverter = Inverter(loaded.network, chosen, stages=stages, distance=metrics.pairs.get("lpips"))
     sent = codes == "sent" or (codes is None and loaded.quantizer is not None)
     if quality is not None and not sent:

@@ -26,6 +26,7 @@ from e2style.checkpoints.kinds import KINDS, find_file
 from e2style.checkpoints.networks import load_lpips, load_network, load_state
 from e2style.errors import CheckpointError
 from e2style.losses.efficientnet import EfficientNetLite0, load_efficientnet
+from e2style.metrics.fetching import SOURCES, can_fetch, fetched
 from e2style.models.mobilefacenet import MobileFaceNet
 
 Pair = Callable[[Tensor, Tensor], Tensor]
@@ -57,13 +58,18 @@ class FeatureMetrics:
     missing: dict[str, str]
 
 
-def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
-    """Load every metric whose weights lie in a folder.
+def load_metrics(
+    folder: Path | None, device: str = "cpu", *, fetch: Callable[[str], object] | None = None
+) -> FeatureMetrics:
+    """Load every metric whose weights lie in a folder, or can be fetched.
 
     Parameters
     ----------
     folder : with files of the names above, or what `e2style convert` made of them; None: no folder
     device : torch device
+    fetch : is told of every download before it begins; LPIPS and FID are fetched where they are
+        not in the folder and the packages of the extra `metrics` import (`fetching`). None: nothing
+        is fetched
 
     Raises
     ------
@@ -74,8 +80,13 @@ def load_metrics(folder: Path | None, device: str = "cpu") -> FeatureMetrics:
     sets: dict[str, nn.Module] = {}
     for key, kind in NETWORKS.items():
         path = None if folder is None else find_file(folder, kind)
+        where = "no folder of weights was given" if folder is None else f"it is not in {folder}"
+        if path is None and fetch is not None and kind in SOURCES and can_fetch():
+            try:
+                path = fetched(kind, fetch)
+            except CheckpointError as error:
+                where = f"{where}, and {error}"
         if path is None:
-            where = "no folder of weights was given" if folder is None else f"it is not in {folder}"
             missing[key] = f"needs {KINDS[kind].files[0]}; {where}"
         elif key == "lpips":
             pairs[key] = load_lpips(path, device=device)

@@ -1,16 +1,21 @@
 """Numbers of the evaluation: against plain formulas, and other people's networks by their names."""
 
+import hashlib
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from e2style_vectors import SHARED
+from e2style_vectors import SHARED, expected, filled, needs_vectors, pictures
 from loading import load_module
 
 from e2style.checkpoints.kinds import KINDS, read_feature_network
 from e2style.checkpoints.networks import load_network
 from e2style.errors import CheckpointError
 from e2style.images import as_compared
+from e2style.metrics import features, fetching
 from e2style.metrics.distributions import FeatureDistances
 from e2style.metrics.features import NETWORKS, load_metrics
 from e2style.metrics.images import mse, psnr, ssim
@@ -126,12 +131,12 @@ def test_inception_computes_what_torch_fidelity_does():
     source = torch.Generator().manual_seed(2)
     x = torch.randint(0, 256, (1, 3, 100, 256), dtype=torch.uint8, generator=source)
     with torch.inference_mode():
-        features = network(x)[0].double()
-    assert features.shape == (2048,)
+        found = network(x)[0].double()
+    assert found.shape == (2048,)
     # What inception-v3-compat of torch-fidelity 0.4.0 gives for these weights and this image.
     wanted = [0.0, 0.011926, 1.235196, 0.006448, 0.0, 0.0, 0.340328, 3.013984]
-    assert features[::256].tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-5)
-    assert float(features.sum()) == pytest.approx(1020.00812, rel=1e-5)
+    assert found[::256].tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+    assert float(found.sum()) == pytest.approx(1020.00812, rel=1e-5)
 
 
 def test_enlarging_samples_where_tensorflow_does():
@@ -249,3 +254,98 @@ def test_folders_of_weights_are_used(tmp_path):
     found = load_metrics(tmp_path)
     assert isinstance(found.sets["fid"], Inception)
     assert "fid" not in found.missing
+
+
+class Published:
+    """A published file, fetched from the disk in place of the network."""
+
+    def __init__(self, folder, monkeypatch):
+        self.path, self.said, self.kept = folder / "published.pth", [], folder / "hub"
+        torch.save(_inception_state(), self.path)
+        content = self.path.read_bytes()
+        self.source = fetching.Source(
+            "weights.pth", self.path.as_uri(), len(content), hashlib.sha256(content).hexdigest()
+        )
+        monkeypatch.setitem(fetching.SOURCES, "inception", self.source)
+        monkeypatch.delitem(fetching.SOURCES, "alexnet")
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(self.kept))
+        monkeypatch.setattr(features, "can_fetch", lambda: True)
+
+    def say(self, text):
+        self.said.append((text, (self.kept / "checkpoints" / "weights.pth").exists()))
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    return Published(tmp_path, monkeypatch)
+
+
+def test_what_is_fetched_gives_the_numbers_of_what_is_given(published, tmp_path):
+    by_itself = load_metrics(None, fetch=published.say)
+    assert [there for _, there in published.said] == [False]  # said before
+    assert published.source.address in published.said[0][0]
+    assert "lpips" in by_itself.missing
+    load_metrics(None, fetch=published.say)
+    assert len(published.said) == 1  # kept
+    published.path.rename(tmp_path / KINDS["inception"].files[0])
+    by_hand = load_metrics(tmp_path)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        found, wanted = (each.sets["fid"](images) for each in (by_itself, by_hand))
+    assert torch.equal(found, wanted)
+
+
+def test_nothing_else_than_what_was_published_is_kept(published):
+    published.path.write_bytes(published.path.read_bytes()[:-1] + b"!")
+    found = load_metrics(None, fetch=published.say)
+    assert "its hash" in found.missing["fid"] and "fid" not in found.sets
+    assert not list((published.kept / "checkpoints").iterdir())
+    published.path.unlink()
+    assert "cannot be fetched" in load_metrics(None, fetch=published.say).missing["fid"]
+
+
+def test_nothing_is_fetched_unasked_or_without_the_extra(published, monkeypatch):
+    assert "fid" in load_metrics(None).missing
+    monkeypatch.setattr(features, "can_fetch", fetching.can_fetch)
+    for name in fetching.PACKAGES:
+        monkeypatch.setitem(sys.modules, name, None)  # does not import
+    assert not fetching.can_fetch()
+    assert "fid" in load_metrics(None, fetch=published.say).missing
+    assert not published.said
+
+
+def test_the_pinned_files_are_those_that_kinds_know():
+    for kind, source in fetching.SOURCES.items():
+        assert source.name in KINDS[kind].files
+        assert source.sha256.startswith(source.name.removesuffix(".pth").rpartition("-")[2])
+        assert source.address.startswith("https://") and source.address.endswith(source.name)
+
+
+@pytest.mark.weights
+@pytest.mark.filterwarnings("ignore")  # of other people's packages
+@needs_vectors
+@pytest.mark.skipif(
+    importlib.util.find_spec("lpips") is None or importlib.util.find_spec("torchvision") is None,
+    reason="the extra metrics is not installed",
+)
+def test_lpips_of_the_package_and_ours_agree_on_the_vectors(tmp_path):
+    if not fetching.can_fetch():
+        pytest.skip("torchvision does not import here")
+    package = importlib.import_module("lpips")
+    state = filled("alexnet")
+    theirs = package.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    names = [f"net.slice{level}.{number}" for level, number in enumerate((0, 3, 6, 8, 10), start=1)]
+    own = theirs.state_dict()
+    for name, number in zip(names, (0, 3, 6, 8, 10), strict=True):
+        for leaf in ("weight", "bias"):
+            own[f"{name}.{leaf}"].copy_(state[f"features.{number}.{leaf}"])
+    torch.save(state, tmp_path / "alexnet.pth")
+    a = pictures(expected())
+    b = (0.9 * a.roll(7, 3) + 0.05).clamp(-1, 1)
+    with torch.inference_mode():
+        wanted = theirs(a, b).flatten()
+        found = load_metrics(tmp_path).pairs["lpips"](a, b)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(
+        wanted, torch.from_numpy(expected()["lpips_per_image"]).float(), rtol=1e-3
+    )
