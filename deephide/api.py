@@ -180,7 +180,7 @@ def extract(
     model: ModelSource = None,
     *,
     key_file: KeySource = None,
-    identity: PathSource | None = None,
+    identity: KeySource = None,
     max_pixels: int | None = None,
 ) -> ExtractResult:
     """Get back what was hidden; a model is loaded only if the sender used one.
@@ -194,7 +194,7 @@ def extract(
     passphrase : the one it was embedded with, or None if there was none
     model : the one it was embedded with; None means whichever of those that are here it was
     key_file : the one it was embedded with, or None if there was none
-    identity : path of a file that `keygen` wrote; excludes passphrase and key file
+    identity : path of a file that `keygen` wrote, or its content; excludes passphrase and key file
     max_pixels : an image of more is refused before it is decoded; None means 2**26, the most
 
     Returns
@@ -227,7 +227,7 @@ def extract_file(
     *,
     force: bool = False,
     key_file: KeySource = None,
-    identity: PathSource | None = None,
+    identity: KeySource = None,
     max_pixels: int | None = None,
 ) -> ExtractResult:
     """Get back what was hidden and write it; any failure leaves no file.

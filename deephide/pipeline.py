@@ -25,7 +25,7 @@ import stc
 from deephide.codecs import base, choice
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys, layout, shares
-from deephide.container.key_files import KeySource, PathSource
+from deephide.container.key_files import KeySource
 from deephide.covers import precovers
 from deephide.covers.base import Cover, Elements
 from deephide.covers.opening import open_cover
@@ -306,7 +306,7 @@ def extract(
     passphrase: str | None,
     model: ModelSource,
     key_file: KeySource,
-    identity: PathSource | None,
+    identity: KeySource,
 ) -> ExtractResult:
     """Reveal and decode what a stego carries, or several that share a secret.
 

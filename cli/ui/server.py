@@ -2,8 +2,11 @@
 
     GET   /            the page, its style and script
     POST  /look/ROLE   a file as it is; what it turns out to be
+    POST  /preview     JSON of `PreviewOrder`
     POST  /embed       JSON of `EmbedOrder`
     POST  /extract     JSON of `ExtractOrder`
+    GET   /samples/NAME  a face or a photo to try with
+    POST  /passphrase  a new passphrase, as JSON
     GET   /files/NAME  an upload or a result
     POST  /forget      JSON list of names to drop
     POST  /quit        end the server
@@ -27,7 +30,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cli.render import finite, problem
@@ -35,7 +38,9 @@ from cli.ui.connections import BoundedConnection
 from cli.ui.files import Files
 from cli.ui.guard import HOST, Address, Guard
 from cli.ui.jobs import Jobs, Work
-from cli.ui.work import ROLES, Desk, EmbedOrder, ExtractOrder, limit_of
+from cli.ui.orders import EmbedOrder, ExtractOrder, PreviewOrder
+from cli.ui.work import ROLES, Desk, limit_of
+from deephide.container.spoken import draw_words
 from deephide.errors import DeephideError
 
 if TYPE_CHECKING:
@@ -44,15 +49,20 @@ if TYPE_CHECKING:
 __all__ = ["Notice", "listen", "make_server"]
 
 MAX_ORDER_BYTES = 1 << 17
+GENERATED_WORDS = 5  # 80 bits, as those of deephide passphrase
 _STATIC = {
     "": ("page.html", "text/html"),
     "page.css": ("page.css", "text/css"),
     "page.js": ("page.js", "text/javascript"),
+    "crop.js": ("crop.js", "text/javascript"),
+    "viewer.js": ("viewer.js", "text/javascript"),
+    "samples/face.jpg": ("sample-face.jpg", "image/jpeg"),
+    "samples/photo.jpg": ("sample-photo.jpg", "image/jpeg"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 Notice: TypeAlias = Callable[[BaseException], None]
-Order = TypeVar("Order", EmbedOrder, ExtractOrder)
+Order = TypeVar("Order", PreviewOrder, EmbedOrder, ExtractOrder)
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -113,6 +123,8 @@ class _Page:
         routes = [
             *(Route(f"/{name}", _static(*found)) for name, found in _STATIC.items()),
             Route("/look/{role}", self.look, methods=["POST"]),
+            Route("/preview", self.preview, methods=["POST"]),
+            Route("/passphrase", self.passphrase, methods=["POST"]),
             Route("/embed", self.embed, methods=["POST"]),
             Route("/extract", self.extract, methods=["POST"]),
             Route("/files/{name}", self.file),
@@ -133,6 +145,14 @@ class _Page:
             raise HTTPException(404)
         data, size = await _body(request, limit_of(role))
         return self._stream(lambda _send: self._desk.look_at(role, data, size))
+
+    async def preview(self, request: Request) -> Response:
+        order = await _order(request, PreviewOrder)
+        return self._stream(lambda send: self._desk.preview(order, send))
+
+    async def passphrase(self, _request: Request) -> Response:
+        text = "-".join(draw_words(GENERATED_WORDS))
+        return JSONResponse({"passphrase": text})
 
     async def embed(self, request: Request) -> Response:
         order = await _order(request, EmbedOrder)

@@ -118,19 +118,20 @@ def keygen(path: PathSource) -> str:
     return public
 
 
-def load_identity(path: PathSource) -> bytes:
+def load_identity(source: PathSource | bytes) -> bytes:
     """Return the 32 bytes of the private key in an identity file.
 
     Parameters
     ----------
-    path : a file that `keygen` wrote
+    source : a file that `keygen` wrote, or its content
 
     Raises
     ------
     PassphraseError : unreadable, or not such a file
     """
-    data = _read(path, MAX_IDENTITY_FILE, "identity file")
-    lines = [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines()]
+    if not isinstance(source, bytes):
+        source = _read(source, MAX_IDENTITY_FILE, "identity file")
+    lines = [line.strip() for line in source.decode("utf-8-sig", "replace").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     key = _from_text(found[0], PRIVATE_PREFIX, str) if len(found) == 1 else None
     if key is None:

@@ -20,7 +20,7 @@ from typing import Protocol, TypeAlias
 
 from deephide.container import crypto, elligator, key_files
 from deephide.container.crypto import ChannelKeys, Keys, StrongKeys, Wrap
-from deephide.container.key_files import KeySource, PathSource
+from deephide.container.key_files import KeySource
 from deephide.container.layout import EPHEMERAL_BYTES, SALT_BYTES
 from deephide.errors import ExtractionError, PassphraseError
 
@@ -296,14 +296,14 @@ class Access:
 
 
 def choose_opener(
-    passphrase: str | None, key_file: KeySource, identity: PathSource | None, fingerprint: bytes
+    passphrase: str | None, key_file: KeySource, identity: KeySource, fingerprint: bytes
 ) -> SharedKey | Identity:
     """Return the receiver's key: an identity, or else whatever secrets there are.
 
     Parameters
     ----------
     passphrase, key_file : as in `Access`
-    identity : path of an identity file, or None
+    identity : path of an identity file, its content, or None
     fingerprint : 32 bytes, the model's; the key if there is no other
 
     Raises

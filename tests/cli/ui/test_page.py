@@ -67,6 +67,10 @@ def choose_inputs(page, pictures, secret="face.png", carrier="holiday.png"):
     page.set_input_files("#carrier", pictures / carrier)
 
 
+def wait_for_preview(page):
+    page.wait_for_selector("#preview-after[src]:not(.stale)")
+
+
 def hide(page, passphrase="correct horse"):
     page.fill("#hide-passphrase", passphrase)
     page.fill("#hide-again", passphrase)
@@ -125,6 +129,91 @@ def test_a_face_is_hidden_and_comes_back(page, pictures, model):
     assert save(page, "#found-save") == ("secret.png", expected)
 
 
+def test_what_the_receiver_will_see_is_shown_first(page, pictures):
+    page.click("#hide summary")
+    page.select_option("#codec", "image")
+    choose_inputs(page, pictures)
+    page.wait_for_selector("#cost [role=meter]")
+    wait_for_preview(page)
+    assert is_loaded(page, "#preview-before") and is_loaded(page, "#preview-after")
+    takes = text_of(page, "#cost")
+    page.focus("#quality")
+    page.keyboard.press("Home")
+    page.wait_for_selector("#preview-after.stale")
+    assert text_of(page, "#cost") != takes
+    wait_for_preview(page)
+    promised = text_of(page, "#cost .head").split("\n")[-1]
+    hide(page)
+    assert text_of(page, "#used .head").split("\n")[-1] == promised
+
+
+def test_the_square_is_moved_by_hand_and_with_keys(page, pictures):
+    page.set_input_files("#secret", pictures / "holiday.png")
+    wait_for_preview(page)
+    page.check("[name=part][value=square]")
+    wait_for_preview(page)
+    first = page.get_attribute("#preview-before", "src")
+    page.focus("#crop-box")
+    before = page.locator("#crop-box").bounding_box()
+    page.keyboard.press("-")
+    page.keyboard.press("ArrowRight")
+    middle = page.locator("#crop-box").bounding_box()
+    assert middle["width"] < before["width"] and middle["x"] > before["x"]
+    page.wait_for_selector("#preview-after.stale")
+    page.locator("#crop-box").hover(position={"x": 20, "y": 20})
+    page.mouse.down()
+    page.mouse.move(middle["x"], middle["y"])
+    page.mouse.up()
+    assert page.locator("#crop-box").bounding_box()["x"] < middle["x"]
+    wait_for_preview(page)
+    assert page.get_attribute("#preview-before", "src") != first
+
+
+def test_hide_steps_back_and_the_photo_can_be_compared(page, pictures):
+    choose_inputs(page, pictures)
+    wait_for_preview(page)
+    assert "primary" in page.get_attribute("#hide-go", "class")
+    hide(page)
+    assert "primary" not in page.get_attribute("#hide-go", "class")
+    page.check("[name=seen][value=wipe]")
+    assert page.is_visible("#wipe") and page.is_visible("#seen-before")
+    assert "50%" in page.eval_on_selector("#seen-after", "e => e.style.clipPath")
+    page.fill("#zoom", "4")
+    page.focus("#viewer")
+    page.keyboard.press("ArrowLeft")
+    assert "scale(4) translate(2.5%" in page.eval_on_selector(".pan", "e => e.style.transform")
+    page.check("[name=seen][value=over]")
+    assert page.is_visible("#seen-after") and page.is_visible("#seen-changes")
+
+
+def test_a_made_up_passphrase_is_strong_and_a_short_one_is_not(page):
+    page.fill("#hide-passphrase", "hunter2")
+    assert text_of(page, "#strength-text").startswith("Weak")
+    page.click("#generate")
+    page.wait_for_selector("#strength-text:has-text('Strong')")
+    values = [page.input_value(f"#hide-{each}") for each in ("passphrase", "again")]
+    assert values[0] == values[1] and len(values[0]) == 29
+
+
+def test_several_photos_are_saved_one_by_one(page, pictures):
+    page.set_input_files("#secret", pictures / "face.png")
+    page.set_input_files("#carrier", [pictures / "holiday.png", pictures / "beach.jpeg"])
+    page.wait_for_selector("#several:not([hidden])")
+    wait_for_preview(page)
+    hide(page)
+    links = page.locator("#hidden-saves a")
+    assert [each.get_attribute("download") for each in links.all()] == ["holiday.png", "beach.jpeg"]
+    page.select_option("#which", "1")
+    assert is_loaded(page, "#seen-before")
+
+
+def test_the_samples_are_there_to_try(page):
+    page.click("#try-samples")
+    page.wait_for_selector("#room [role=meter]")
+    wait_for_preview(page)
+    assert page.is_checked("[name=part][value=square]") and page.is_visible("#crop-box")
+
+
 def test_a_jpeg_photo_stays_one(page, pictures, model):
     choose_inputs(page, pictures, carrier="beach.jpeg")
     hide(page)
@@ -135,7 +224,7 @@ def test_a_jpeg_photo_stays_one(page, pictures, model):
 
 
 def test_any_file_travels(page, pictures):
-    page.click("summary")
+    page.click("#hide summary")
     page.select_option("#codec", "file")
     choose_inputs(page, pictures, secret="letter.txt")
     hide(page)
@@ -281,8 +370,16 @@ def test_a_phone_is_wide_enough(open_page, pictures, width):
     page = open_page(viewport={"width": width, "height": 640})
     sizes = "[document.documentElement.scrollWidth, innerWidth]"
     choose_inputs(page, pictures)
-    page.click("summary")
+    page.click("#hide summary")
+    wait_for_preview(page)
+    page.check("[name=part][value=square]")
+    page.check("#robust")
+    assert page.is_visible("#crop-box") and "What it costs" in text_of(page, "#robust-help")
+    page.uncheck("#robust")
+    page.check("[name=part][value=whole]")
+    wait_for_preview(page)
     hide(page)
+    page.check("[name=seen][value=wipe]")
     for part in ("hide", "reveal"):
         page.click(f"#{part}-tab")
         scroll, inner = page.evaluate(sizes)
@@ -301,6 +398,7 @@ def test_a_job_can_be_stopped_and_others_wait(open_page, page, pictures, model):
     other.set_input_files("#stego", pictures / "holiday.png")
     other.wait_for_selector("#stego-state:has-text('240 × 180')")
     page.wait_for_selector("#room [role=meter]")
+    wait_for_preview(page)
     model.gate.clear()
     try:
         page.click("#hide-go")
@@ -370,10 +468,19 @@ def test_axe_finds_nothing(open_page, pictures, axe, scheme):
         return [(each["id"], [n["target"] for n in each["nodes"]]) for each in found["violations"]]
 
     assert violations() == []
-    page.click("summary")
+    page.click("#hide summary")
     choose_inputs(page, pictures)
+    wait_for_preview(page)
+    page.check("[name=part][value=square]")
+    page.check("#robust")
+    page.fill("#hide-passphrase", "a")
+    assert violations() == []
+    page.check("[name=part][value=whole]")
+    page.uncheck("#robust")
+    wait_for_preview(page)
     hide(page, "")
     assert violations() == []
+    page.check("[name=seen][value=over]")
     look_inside(page, "holiday.png", (pictures / "holiday.png").read_bytes())
     page.wait_for_selector("#reveal-alert:not([hidden])")
     assert violations() == []
