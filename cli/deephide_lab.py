@@ -58,7 +58,8 @@ __all__ = ["compare", "lab"]
     default="lab",
     show_default=True,
     metavar="FOLDER",
-    help="Output: the folder for features, table.md, results.json, manifest.json and plots.",
+    help="Output: the folder for features, report.html, table.md, results.json, manifest.json and "
+    "plots.",
 )
 @click.option(
     "--verify",
@@ -156,7 +157,7 @@ def lab(
 
     COVERS is a folder or zip of images; those in one folder count as parts of one photo, and
     are never trained and tested on both. A stopped run goes on where it was. An error of 0.5 is
-    what guessing gives.
+    what guessing gives; report.html, a page with all plots, explains the rest.
     """
     start = time.monotonic()
     files = {"secrets": secrets, "udh": udh, "ddh": ddh, "weights": weights}
@@ -278,8 +279,8 @@ def compare(
 ) -> None:
     """Show on one page what is hidden, where, and what comes back.
 
-    The HTML file holds everything itself: secret, inversion, cover, stego, their difference times
-    10, the recovered secret, and the figures. The key is thrown away.
+    The HTML file holds everything itself: secret, inversion, cover, stego, the places that changed,
+    the recovered secret, and the figures. The key is thrown away.
     """
     from deephide.formats.limits import pixel_limit
     from deephide.lab import compare as comparing

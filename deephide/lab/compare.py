@@ -25,11 +25,12 @@ from deephide.lab.attacks import ATTACKS
 from deephide.lab.quality import psnr, ssim
 from deephide.models import LazyModel, ModelSource
 from deephide.output import png_bytes
-from deephide.views import to_uint8
+from deephide.views import differences
 
-__all__ = ["AMPLIFIED", "Comparison", "check_page", "compare", "page"]
+__all__ = ["CHANGES", "Comparison", "check_page", "compare", "page"]
 
-AMPLIFIED = 10  # as in the paper
+CHANGES = "what changed, white on black"
+_LARGEST = 4096  # pixels of the longer side of the map of changes
 _TEMPLATE = "comparison.html"
 _NAMES = {"udh": "Universal deep hiding", "ddh": "Dependent deep hiding"}
 
@@ -94,7 +95,7 @@ def page(comparisons: list[Comparison]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["data_url"] = _data_url
     template = resources.files("deephide.lab").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(comparisons=comparisons, amplified=AMPLIFIED)
+    return environment.from_string(template).render(comparisons=comparisons)
 
 
 def _data_url(image: Image.Image) -> str:
@@ -156,12 +157,9 @@ def _comparison(
     recovered: Image.Image | None,
     facts: dict[str, str],
 ) -> Comparison:
-    difference = AMPLIFIED * (stego.astype(np.int16) - cover) + 128
-    shown = images | {
-        "cover": Image.fromarray(cover),
-        "stego": Image.fromarray(stego),
-        f"stego - cover, x{AMPLIFIED}": Image.fromarray(to_uint8(difference)),
-    }
+    before, after = Image.fromarray(cover), Image.fromarray(stego)
+    changed = differences(before, after, _LARGEST)
+    shown = images | {"cover": before, "stego": after, CHANGES: changed}
     likeness = {"stego and cover": _likeness(cover, stego)}
     if recovered is not None:
         shown["recovered"] = recovered

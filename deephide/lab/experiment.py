@@ -15,6 +15,7 @@ from deephide.lab.journal import Experiment, collect
 from deephide.lab.network_judges import NETWORKS, judge_networks
 from deephide.lab.neural.training import Training
 from deephide.lab.plots import check_plots, draw_errors, draw_roc
+from deephide.lab.report import as_page
 from deephide.lab.whole_models import MODELS, check_models, collect_models, judge_models
 from deephide.output import write_atomically
 
@@ -34,8 +35,9 @@ def run(
 ) -> list[Row]:
     """Measure what is not measured yet, judge everything, and write the results.
 
-    The folder of the experiment gets `table.md`, `results.json`, `manifest.json` with the hashes of
-    both and of the inputs and, with plots, `errors.png` and `roc.png`.
+    The folder of the experiment gets `report.html`, `table.md`, `results.json`, `manifest.json`
+    with the hashes of the last two and of the inputs and, with plots, `errors.png` and `roc.png`,
+    which the report holds too.
 
     Parameters
     ----------
@@ -99,4 +101,6 @@ def run(
     if plots:
         draw_errors(rows, folder / "errors.png")
         draw_roc(rows, folder / "roc.png")
+    drawn = {each: (folder / f"{each}.png").read_bytes() for each in ("errors", "roc") if plots}
+    write_atomically(folder / "report.html", as_page(rows, drawn).encode(), force=True)
     return rows

@@ -60,9 +60,13 @@ def draw_errors(rows: Sequence[Row], path: Path) -> None:
         for row in rows:
             if row.condition.scheme == COVER:
                 chance = fmean(row.verdicts[detector].errors)
-                axis.axhline(chance, color="0.6", linestyle=":", label="covers alone")
-        axis.set(title=detector, xscale="log", ylim=(0, 0.52))
-        axis.set(xlabel="bits per sample", ylabel="P_E")
+                axis.axhline(chance, color="0.6", linestyle=":", label="nothing hidden")
+        axis.axhline(0.5, color="0.4", linestyle="--", linewidth=0.8)
+        axis.annotate(
+            "0.5: guessing", (0.02, 0.505), xycoords=("axes fraction", "data"), fontsize=8
+        )
+        axis.set(title=detector, xscale="log", ylim=(0, 0.55))
+        axis.set(xlabel="hidden bits per sample", ylabel="share of wrong answers")
     _finish(figure, axes[0], path)
 
 
@@ -79,8 +83,8 @@ def draw_roc(rows: Sequence[Row], path: Path) -> None:
         for row in rows:
             verdict = row.verdicts[detector]
             axis.plot(*roc(verdict.covers, verdict.stegos), label=row.condition.name)
-        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":")
-        axis.set(title=detector, xlabel="false alarms", ylabel="detections")
+        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="guessing")
+        axis.set(title=detector, xlabel="covers called stegos", ylabel="stegos found")
     _finish(figure, axes[0], path)
 
 

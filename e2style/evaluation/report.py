@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from e2style.errors import ConfigError, OutputError
+from e2style.evaluation.histograms import histograms
 from e2style.evaluation.measure import TITLES, Evaluation
 from e2style.files import in_words
 from e2style.metrics.spread import ROUNDS, Mean
@@ -128,6 +129,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _html(evaluation: Evaluation) -> str:
     try:
         import jinja2
+        from markupsafe import Markup
     except ImportError as error:
         raise ConfigError(
             "a report needs Jinja2; install the extra: pip install 'deephide[train]'"
@@ -154,6 +156,10 @@ def _html(evaluation: Evaluation) -> str:
         group_titles=[TITLES[key] for key in keys],
         grid=grid,
         skipped=evaluation.skipped,
+        plots=[
+            {"title": title, "text": text, "svg": Markup(svg)}
+            for title, text, svg in histograms(evaluation.rows)
+        ],
         rounds=f"{ROUNDS:,}",
     )
 

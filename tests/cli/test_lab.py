@@ -101,10 +101,11 @@ def test_compare_writes_a_page(folder, run_json):
     _, fields = run_json(*COMPARE)
     text = (folder / "page.html").read_text(encoding="utf-8")
     assert fields["output"] == "page.html"
-    for title in ("secret", "inversion", "cover", "stego", "stego - cover, x10", "recovered"):
+    changed = "what changed, white on black"
+    for title in ("secret", "inversion", "cover", "stego", changed, "recovered"):
         assert f'alt="{title}"' in text
     for name, value in fields["methods"]["deephide"].items():
-        assert f"<th>{name}</th><td>{value}</td>" in text
+        assert f'<th scope="row">{name}</th><td>{value}</td>' in text
     assert fields["methods"]["deephide"]["codec"] == "latent"
 
 

@@ -128,6 +128,14 @@ def test_a_run_writes_its_results(experiment):
     assert len(detectors["spam"]["errors"]) == len(detectors["spam"]["chance"]) == 10
     table = (experiment.folder / "table.md").read_text().splitlines()
     assert len({line.count("|") for line in table}) == 1
+    report = (experiment.folder / "report.html").read_text(encoding="utf-8")
+    assert report.count("data:image/png;base64,") == 2 and "<script" not in report
+    assert (
+        report.count("<tr>") == len(fields["rows"]) + 1 and "0.5 is what guessing gives" in report
+    )
+    for row in fields["rows"][1:]:
+        best = min(found["p_e"] for found in row["detectors"].values())
+        assert f"is wrong in {best:.2f} of cases" in report
     for name in ("errors.png", "roc.png"):
         with Image.open(experiment.folder / name) as picture:
             assert min(picture.size) > 300
