@@ -10,7 +10,7 @@ from deephide.errors import InputImageError, PassphraseError
 
 if TYPE_CHECKING:
     from cli.ui.files import Files
-    from deephide.codecs.faces import Square
+    from deephide.codecs.squares import Square
 
 __all__ = ["EmbedOrder", "ExtractOrder", "PreviewOrder", "keys_of", "square_of"]
 
@@ -75,7 +75,7 @@ def square_of(text: str) -> Square | None:
     ------
     InputImageError : not four finite numbers
     """
-    from deephide.codecs.faces import Square
+    from deephide.codecs.squares import Square
 
     if not text:
         return None

@@ -69,13 +69,13 @@ class Desk:
         return {"file": self._files.put(data), **ROLES[role](self, data)}
 
     def _look_at_secret(self, data: bytes) -> Event:
-        from deephide.codecs import faces
+        from deephide.codecs.squares import Square, squares
         from deephide.formats.images import load_image
 
         image = load_image(data)
-        found: tuple[faces.Square, ...] = ()
+        found: tuple[Square, ...] = ()
         with suppress(CheckpointError):  # without a detector the square is drawn by hand
-            found = faces.squares(image)
+            found = squares(image)
         return {**self._view(image), "faces": [dataclasses.asdict(each) for each in found]}
 
     def _look_at_carrier(self, data: bytes) -> Event:
@@ -131,13 +131,13 @@ class Desk:
 
     def _cut_out(self, name: str, square: str) -> bytes:
         """Return the file of a secret, or of the square of it that an order names."""
-        from deephide.codecs import faces
+        from deephide.codecs.squares import cut_square
         from deephide.formats.images import load_image
         from deephide.output import png_bytes
 
         data = self._files.get(name).data
         wanted = square_of(square)
-        return data if wanted is None else png_bytes(faces.cut_square(load_image(data), wanted))
+        return data if wanted is None else png_bytes(cut_square(load_image(data), wanted))
 
     def embed(self, order: EmbedOrder, send: Send) -> Event:
         """Hide something, and keep the stego and pictures of what happened.

@@ -36,27 +36,24 @@ from deephide.options import FaceChoice
 
 if TYPE_CHECKING:
     from e2style.data.align import Placement
-    from e2style.data.detect import Detector
+    from e2style.data.detect import Detector, Face
 
 __all__ = [
     "MIN_SECRET_SIDE",
     "Criterion",
     "Cut",
-    "Square",
     "criteria",
-    "cut_square",
     "failed_criterion",
+    "find_faces",
     "load_square",
     "of_request",
     "of_secret",
     "shows_same_person",
-    "squares",
     "subject",
     "unfit_shape",
 ]
 
 MIN_SECRET_SIDE = 64
-MAX_CUT_SIDE = 512  # no codec sends more of a square
 # An image whose longer side is this much longer is taken for something else than a face.
 MAX_ASPECT = 1.1
 
@@ -159,8 +156,7 @@ def _is_filled(square: Image.Image) -> bool | None:
     from e2style.data import align
 
     try:
-        with _translated():
-            found = _detector().find(square)
+        found = find_faces(square)
     except CheckpointError as error:
         _log.warning("%s; %s", error, error.hint)
         return None
@@ -195,76 +191,6 @@ class Cut:
     image: Image.Image
     clause: str = ""
     placement: Placement | None = None
-
-
-@dataclass(frozen=True)
-class Square:
-    """A square in an image, in pixels: its middle, its side, and degrees by which it is turned.
-
-    A positive turn is clockwise.
-    """
-
-    x: float
-    y: float
-    side: float
-    degrees: float = 0.0
-
-
-def squares(image: Image.Image) -> tuple[Square, ...]:
-    """Return where the faces of an image are, the largest first; none where it is aligned already.
-
-    Parameters
-    ----------
-    image : upright, RGB
-
-    Raises
-    ------
-    CheckpointError : the detector cannot be used
-    """
-    from e2style.data import align
-
-    with _translated():
-        found = _detector().find(image)
-    if not found or align.is_aligned(image, found[0]):
-        return ()
-    places = [align.place(each.landmarks) for each in found]
-    return tuple(
-        Square(
-            float(each.centre[0]),
-            float(each.centre[1]),
-            each.side,
-            float(np.degrees(np.arctan2(each.right[1], each.right[0]))),
-        )
-        for each in places
-        if each.side >= MIN_SECRET_SIDE
-    )
-
-
-def cut_square(image: Image.Image, square: Square) -> Image.Image:
-    """Return a square of an image, upright, in at most MAX_CUT_SIDE pixels.
-
-    Parameters
-    ----------
-    image : upright, RGB
-    square : may be turned, and reach beyond the image
-
-    Raises
-    ------
-    InputImageError : its side is below 64 pixels, or its middle is outside of the image
-    """
-    from e2style.data import align
-
-    inside = 0 <= square.x <= image.width and 0 <= square.y <= image.height
-    if not (inside and MIN_SECRET_SIDE <= square.side <= 2 * max(image.size)):
-        raise InputImageError(
-            f"the square cannot be cut out of {image.width} x {image.height} pixels: "
-            f"its side is {square.side:.0f} and its middle at {square.x:.0f}, {square.y:.0f}",
-            hint=f"choose one of at least {MIN_SECRET_SIDE} pixels, with its middle in the image",
-        )
-    turn = np.radians(square.degrees)
-    right = square.side / 2 * np.array([np.cos(turn), np.sin(turn)])
-    placement = align.Placement(np.array([square.x, square.y]), right)
-    return align.cut(image, placement, min(round(square.side), MAX_CUT_SIDE))
 
 
 def of_request(request: Request, model: Model) -> Cut:
@@ -319,8 +245,7 @@ def subject(image: Image.Image, size: int) -> Cut | None:
     from e2style.data import align
 
     try:
-        with _translated():
-            found = _detector().find(image)
+        found = find_faces(image)
     except CheckpointError as error:
         _log.warning("%s; %s", error, error.hint)
         return None
@@ -379,6 +304,17 @@ def _clause(placement: Placement, which: str) -> str:
         f"; of the secret only {which} travels, cut to {side} x {side} pixels (--face none keeps "
         "the whole)"
     )
+
+
+def find_faces(image: Image.Image) -> list[Face]:
+    """Return the faces of an RGB image, the largest first.
+
+    Raises
+    ------
+    CheckpointError : the detector cannot be used
+    """
+    with _translated():
+        return _detector().find(image)
 
 
 def _detector() -> Detector:

@@ -129,7 +129,6 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _html(evaluation: Evaluation) -> str:
     try:
         import jinja2
-        from markupsafe import Markup
     except ImportError as error:
         raise ConfigError(
             "a report needs Jinja2; install the extra: pip install 'deephide[train]'"
@@ -157,7 +156,7 @@ def _html(evaluation: Evaluation) -> str:
         grid=grid,
         skipped=evaluation.skipped,
         plots=[
-            {"title": title, "text": text, "svg": Markup(svg)}
+            {"title": title, "text": text, "svg": svg}
             for title, text, svg in histograms(evaluation.rows)
         ],
         rounds=f"{ROUNDS:,}",
