@@ -139,7 +139,7 @@ def arrow(column: int, row: int, label: str, direction: str = "right") -> str:
 
 def diagram() -> None:
     """Draw how a face travels."""
-    cover = Image.open(PHOTOS / "chelsea.png").convert("RGB")
+    cover = Image.open(PHOTOS / "coffee.png").convert("RGB")
     result = deephide.embed(Image.open(FACE), cover, codec="latent", _random=seeded())
     assert result.integers is not None and result.preview is not None
     crop = min(cover.size)

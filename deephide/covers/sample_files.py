@@ -150,7 +150,8 @@ def open_checked(raw: bytes, role: str) -> Decoded:
     if several or (parts is not None and parts.animated):
         raise _several(role)
     if kind not in _CARRIERS and not (role == "stego" and kind in _COPIES):
-        raise InputImageError(f"the {role} is a {kind} file", hint=HINT)
+        article = "an" if kind[0] in "AEIO" else "a"
+        raise InputImageError(f"the {role} is {article} {kind} file", hint=HINT)
     if kind == "WEBP":
         webp_file = _webp_parts(raw, role)
         if image.width * image.height > webp.MAX_PIXELS:

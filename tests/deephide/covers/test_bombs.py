@@ -56,7 +56,7 @@ def save_bomb(mode, path, side=SIDE, **options):
         ("RGBA", "bomb.png", {}, SIDE // 2, 275),
         ("L", "bomb.png", {}, SIDE // 2, 175),
         ("RGB", "bomb.tif", {"compression": "tiff_deflate"}, SIDE // 2, 275),
-        ("RGB", "bomb.jpg", {"progressive": True, "subsampling": 0}, SIDE // 2, 425),
+        ("RGB", "bomb.jpg", {"progressive": True, "subsampling": 0}, SIDE // 2, 275),
         ("RGB", "bomb.webp", {"lossless": True, "method": 0}, int(webp.MAX_PIXELS**0.5), 600),
     ],
 )
