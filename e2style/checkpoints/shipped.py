@@ -37,7 +37,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "9d9fb2946ad3ea7aa9aa0ed3147462e579a170f2307e6c9ecc35fec8793f8fe8",
+        "768b143b97540922e1419e3d7325b05e08a00ad728ca136fedb40b43b2a3745f",
     ),
 }
 
