@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from cli import (
     e2style_evaluate,
     e2style_models,
     e2style_sample,
+    e2style_search,
     e2style_tasks,
 )
 from cli.completion import add_completion
@@ -24,6 +24,7 @@ from cli.e2style_group import app
 from cli.options import check_output
 from cli.program import command, run_program
 from cli.render import Terminal
+from cli.training_settings import change, preset_path
 from e2style.errors import ConfigError
 from e2style.files import in_words
 
@@ -35,6 +36,7 @@ __all__ = [
     "e2style_evaluate",
     "e2style_models",
     "e2style_sample",
+    "e2style_search",
     "e2style_tasks",
     "main",
 ]
@@ -150,7 +152,7 @@ def train(
     inputs["feature_networks"] = features
     # What is given here overrules the preset; what is not given leaves it alone.
     given = {name: value for name, value in inputs.items() if value}
-    config = load_toml(_preset(preset), given | dict(map(_change, changes)))
+    config = load_toml(preset_path(preset), given | dict(map(change, changes)))
     if dry_run:
         resolved = to_dict(config)
         terminal.result(json.dumps(resolved, indent=1), {"config": resolved})
@@ -206,37 +208,6 @@ def export(
             raise ConfigError(f"card {card}: {in_words(error)}") from error
     path = write(Path(run_folder), Path(output), stored, encoder_only=encoder_only)
     terminal.result(str(path), {"output": str(path)})
-
-
-def _preset(name: str) -> Path:
-    """Path of a preset: one of the package by name, else a file."""
-    shipped = Path(str(resources.files("e2style.presets")))
-    for path in (shipped / f"{name}.toml", Path(name)):
-        if path.is_file():
-            return path
-    known = ", ".join(sorted(path.stem for path in shipped.glob("*.toml")))
-    raise ConfigError(f"preset {name}: no such file, and the presets are {known}")
-
-
-def _change(text: str) -> tuple[str, Any]:
-    """Key and value of one KEY=VALUE, where KEY may be dotted."""
-    from e2style.config import TrainConfig
-    from e2style.settings import to_dict
-
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise click.UsageError(f"--set {text}: expected KEY=VALUE")
-    place: Any = to_dict(TrainConfig())
-    for part in key.split("."):
-        if not isinstance(place, dict) or part not in place:
-            raise click.UsageError(f"--set {key}: there is no setting {part!r}")
-        place = place[part]
-    try:
-        parsed = json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
-    # A text need not be quoted, even if it is a number.
-    return key, value if isinstance(place, str) and not isinstance(parsed, str) else parsed
 
 
 add_completion(app, "e2style")

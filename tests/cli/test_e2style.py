@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cli.e2style_app import app
+from e2style.training.split_search import search
 
 PRESET = """
 images = 8
@@ -97,6 +98,22 @@ def test_a_model_remembers_how_its_images_were_made_square(place):
     assert torch.equal(*codes)
     refused = _run(*TRAIN, "--run", "other", "--set", 'model.fit="crop"')
     assert refused.exit_code == 2 and "set fit, which says it for both" in refused.output
+
+
+def test_the_split_of_the_paper_is_searched_for(place):
+    assert _run(*TRAIN).exit_code == 0
+    assert _run("export", "run", "-o", "m.safetensors").exit_code == 0
+    done = _run(
+        "search-split", "--data", "faces", "--validation", "faces", "--runs", "split", "--json",
+        "--generator", "m.safetensors", "--preset", "tiny.toml", "--set", "stage=1",
+        "--set", "images=4",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    fields = json.loads(done.stdout)
+    tried = {tuple(each["split"]): each["ssim"] for each in fields["tried"]}
+    assert next(iter(tried)) == (6, 0, 0)
+    assert tuple(fields["split"]) == search(6, tried.__getitem__)
+    assert all(0 < each["counted"] for each in fields["tried"])
 
 
 def test_evaluate_writes_its_report_once(place):

@@ -114,29 +114,3 @@ def test_a_small_table_is_trained_and_printed_again(script, faces_zip, tmp_path)
     assert same == rows
     figures = [line for line in text.splitlines() if not line.endswith(": 8 images")]
     assert again.splitlines() == figures
-
-
-@pytest.mark.parametrize(
-    ("rows", "need"), [(18, (9, 5)), (10, (3, 2)), (18, (1, 0)), (14, (13, 1))]
-)
-def test_the_split_that_the_search_finds_is_the_smallest_that_is_good_enough(script, rows, need):
-    search = script("search_split")
-    asked = []
-
-    def quality(split):
-        asked.append(split)
-        assert sum(split) == rows
-        deep, middle, _ = split
-        return (
-            0.6 - 0.05 * max(need[0] - deep, 0) - 0.05 * max(need[0] + need[1] - deep - middle, 0)
-        )
-
-    assert search.search(rows, quality) == (*need, rows - sum(need))
-    assert len(set(asked)) < 14  # not every split
-
-
-def test_each_split_of_the_search_is_an_encoder(script):
-    search, shared = script("search_split"), script("inversion_tables")
-    for split in ((18, 0, 0), (9, 9, 0), (9, 5, 4)):
-        config = shared.settings_of(search.row_of(split), _options("full"), GeneratorConfig(1024))
-        assert config.model.encoder.split == split[::-1]
