@@ -3,7 +3,8 @@
 A generator with a mapping network gives the style of a normal z, the same in every row (Karras et
 al. 2019); truncation moves it towards the mean code. One without has been trained on codes alone;
 there the probability tables of the model's quantizer say how often each integer occurs, and every
-coefficient is drawn by itself.
+coefficient is drawn by itself. Of a linear base the leading components are drawn alone: those
+behind them occur together in faces, and drawn one by one they show ghosts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from e2style.quantizer import TABLE_BITS, Quantizer
 __all__ = ["sample"]
 
 Codes = NDArray[np.float32]
+
+LEADING = 200  # components of a base that are drawn; from some 400 on ghosts show
 
 
 def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0) -> Codes:
@@ -43,10 +46,11 @@ def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0)
     if any(seed < 0 for seed in seeds):
         raise ConfigError(f"seeds: got {min(seeds)}, must be at least 0")
     mean = model.network.w_avg.cpu().numpy()
-    if model.network.generator.mapping is not None:
+    if model.config.generator.mapping_layers:
         drawn = [_mapped(model, seed) for seed in seeds]
     elif model.quantizer is not None:
-        drawn = [_from_tables(model.quantizer, seed) for seed in seeds]
+        based = bool(model.config.generator.base_side)
+        drawn = [_from_tables(model.quantizer, seed, LEADING if based else None) for seed in seeds]
         mean = model.quantizer.w_avg
     else:
         raise ConfigError(
@@ -71,8 +75,8 @@ def _mapped(model: InversionModel, seed: int) -> Codes:
     return codes
 
 
-def _from_tables(quantizer: Quantizer, seed: int) -> Codes:
-    """Code (n, 512) whose integers are as frequent as the tables say."""
+def _from_tables(quantizer: Quantizer, seed: int, leading: int | None) -> Codes:
+    """Code (n, 512) whose integers, or whose leading ones, are as frequent as the tables say."""
     rng = np.random.default_rng(seed)
     edges = quantizer.tables.astype(np.int64).cumsum(1)
     at = rng.integers(0, 1 << TABLE_BITS, quantizer.table_index.shape)
@@ -80,5 +84,7 @@ def _from_tables(quantizer: Quantizer, seed: int) -> Codes:
     for number, row in enumerate(edges):
         mine = quantizer.table_index == number
         integers[mine] = np.searchsorted(row, at[mine], side="right") - quantizer.radius
+    if leading is not None:
+        integers.reshape(-1)[leading:] = 0
     codes: Codes = quantizer.dequantise(integers[None])[0]
     return codes

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import e2style
 from e2style.applications import directions, offsets
 from e2style.applications.labels import read_labels, sides
 from e2style.applications.mixing import mix
@@ -13,7 +14,10 @@ from e2style.applications.sampling import sample
 from e2style.applications.second_generator import second_generator
 from e2style.checkpoints.networks import save_network
 from e2style.checkpoints.saving import save
+from e2style.data import align
+from e2style.data.detect import load_detector
 from e2style.errors import CheckpointError, ConfigError, DataError
+from e2style.inference.interface import generate
 from e2style.model import InversionModel
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
@@ -185,3 +189,11 @@ def test_a_generator_of_another_shape_is_refused(tiny, tmp_path):
     save_network(tmp_path / "g.safetensors", other.network.generator)
     with pytest.raises(CheckpointError, match=r"shape \(8, 512\)"):
         second_generator(str(tmp_path / "g.safetensors"), _model(tiny))
+
+
+def test_the_default_model_generates_faces_of_nobody():
+    model = e2style.load()
+    detector = load_detector()
+    for image in generate(model, sample(model, [1, 5, 6, 8], truncation=0.8)):
+        found = detector.find(image)
+        assert found and align.fills(image, found[0])
