@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from cli.options import model_option
 from cli.program import command
 from cli.render import Terminal
 from deephide.errors import OutputError
+
+if TYPE_CHECKING:
+    from e2style.model import InversionModel
 
 __all__ = ["direction", "invert", "synthesize"]
 
@@ -89,7 +92,7 @@ def synthesize(
     "e2style",
     examples=(
         "e2style direction --positive smiling --negative serious -o smile.safetensors",
-        "e2style direction --sefa 3 --rows 4-7 -o sefa",
+        "e2style direction --sefa 3 -o sefa",
     ),
 )
 @click.option("--positive", metavar="PATH", help="Input: faces, or codes, with the attribute.")
@@ -107,7 +110,8 @@ def synthesize(
     "--sefa",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Input: instead, the N directions that the generator amplifies most; no faces are needed.",
+    help="Input: instead, the N directions that the generator amplifies most, in rows that show "
+    "something; no faces are needed.",
 )
 @click.option(
     "--components",
@@ -188,7 +192,7 @@ def direction(
     faces = Faces(model, device, face)
     read = _reader(terminal, faces)
     if sefa:
-        found = directions.amplified(faces.model, rows, sefa)
+        found = _amplified(terminal, faces.model, rows, sefa)
     elif components:
         found = directions.varied(faces.model, read(positive), rows, components)
     else:
@@ -209,6 +213,15 @@ def direction(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, each.to_bytes(), force=force)
     terminal.result(output, {"output": output, "directions": [each.name for each in found]})
+
+
+def _amplified(terminal: Terminal, model: InversionModel, rows: str, count: int) -> Any:
+    from e2style.applications import directions
+
+    found = directions.amplified(model, rows, count)
+    if found[0].rows != rows:
+        terminal.info(f"rows {found[0].rows}: the others of {model.name} carry nothing")
+    return found
 
 
 def _reader(terminal: Terminal, faces: Faces) -> Callable[..., Any]:

@@ -1,7 +1,8 @@
 """Directions without labels: closed form (SeFa, Shen and Zhou 2021) and principal components.
 
 SeFa takes what a layer's modulation amplifies most; GANSpace (Härkönen et al. 2020) takes where
-codes vary most.
+codes vary most. The rows of a linear base drive no modulation: there the leading directions are the
+base's own components, which are principal ones of faces under its metric.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from e2style.errors import ConfigError
 from e2style.models.generator import Generator
+from e2style.models.styled_base import StyledBaseGenerator
 
-__all__ = ["modulations", "principal", "sefa"]
+__all__ = ["modulations", "of_base", "principal", "sefa"]
 
 Vectors = NDArray[np.float64]
 
@@ -59,6 +61,36 @@ def sefa(generator: Generator, rows: slice, count: int) -> Vectors:
         a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
         total += a.T @ a
     return _leading(total, count)
+
+
+@torch.no_grad()
+def of_base(generator: Generator | StyledBaseGenerator, rows: slice, count: int) -> Vectors:
+    """Leading components (count, n, 512) of a linear base in some of its rows, the first first.
+
+    All have one length under the base's metric, so what leads is what faces spread along: a vector
+    is as long as one standard deviation where the generator knows it, else of length one.
+
+    Raises
+    ------
+    ConfigError : more than there are
+    """
+    base = generator.base
+    assert base is not None
+    spread = torch.ones(len(base.weight))
+    if isinstance(generator, StyledBaseGenerator):
+        spread = generator.mapping.spread.flatten().cpu()
+    dim = generator.config.style_dim
+    first, last = rows.start * dim, min(rows.stop, base.rows) * dim
+    # Stored in the order of their spread; a spare component shows nothing.
+    shown = base.weight.flatten(1).abs().amax(1).cpu() > 0
+    there = [k for k in range(first, last) if shown[k]]
+    if not 1 <= count <= len(there):
+        raise ConfigError(f"components: got {count}, allowed 1 to {len(there)}")
+    chosen = sorted(there, key=lambda k: -float(spread[k]))[:count]
+    vectors = np.zeros((count, generator.config.n_codes * dim))
+    for vector, k in zip(vectors, chosen, strict=True):
+        vector[k] = spread[k]
+    return vectors.reshape(count, -1, dim)
 
 
 def principal(codes: Vectors, count: int) -> Vectors:

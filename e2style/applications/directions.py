@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from e2style.applications import svm
-from e2style.applications.components import principal, sefa
+from e2style.applications.components import of_base, principal, sefa
 from e2style.applications.rows import parse_rows
 from e2style.checkpoints.codes import check_model
 from e2style.checkpoints.tensors import read_tensors
@@ -32,6 +32,7 @@ __all__ = [
     "Direction",
     "amplified",
     "apply",
+    "carrying",
     "learn",
     "load_direction",
     "names",
@@ -126,10 +127,37 @@ def learn(
     return _made(name, model, vector, rows, note)
 
 
+def carrying(model: InversionModel, rows: str) -> str:
+    """Those of some rows that show something: behind base styles those of the base alone.
+
+    Raises
+    ------
+    ConfigError : no such rows, or none of them does
+    """
+    kept, generator = parse_rows(rows, model.n_codes), model.config.generator
+    if not generator.base_styles or kept.stop <= generator.base_rows:
+        return rows
+    last = generator.base_rows - 1
+    if kept.start > last:
+        raise ConfigError(f"rows: got {rows}, but rows 0-{last} of {model.name} carry everything")
+    return f"{kept.start}-{last}"
+
+
 def amplified(model: InversionModel, rows: str, count: int) -> list[Direction]:
-    """Directions that the generator's modulations amplify most; see `components.sefa`."""
-    kept = parse_rows(rows, model.n_codes)
+    """Directions that the generator amplifies most, in rows that show something.
+
+    Those of its modulations (`components.sefa`), or, in the rows of a linear base, of the base
+    (`components.of_base`).
+    """
+    rows = carrying(model, rows)
+    kept, generator = parse_rows(rows, model.n_codes), model.network.generator
     found = []
+    if generator.base is not None and kept.stop <= generator.base.rows:
+        for number, vector in enumerate(of_base(generator, kept, count), start=1):
+            length = 1.0 if model.config.generator.base_styles else _visible_length(model, vector)
+            note = "leading component of the base"
+            found.append(_made(f"sefa-{number}", model, length * vector, rows, note))
+        return found
     for number, unit in enumerate(sefa(model.network.generator, kept, count), start=1):
         vector = np.zeros((model.n_codes, len(unit)))
         vector[kept] = unit

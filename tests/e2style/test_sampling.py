@@ -107,6 +107,48 @@ def test_sefa_directions_can_be_seen(tiny):
         assert float(change.square().mean().sqrt()) == pytest.approx(0.1, rel=0.06)
 
 
+def test_sefa_of_the_default_model_takes_the_rows_that_carry():
+    model = e2style.load()
+    generator = model.network.generator
+    found = directions.amplified(model, "all", 3)
+    assert [each.rows for each in found] == ["0-2"] * 3
+    mean = model.network.w_avg
+    before = model.synthesize(mean[None])
+    for each in found:
+        assert not each.vector[3:].any()
+        moved = model.synthesize((mean + 2 * torch.from_numpy(each.vector))[None])
+        assert float((moved - before).square().mean().sqrt()) > 0.05
+    # What leads is what faces spread along, by one standard deviation.
+    lengths = [float(np.linalg.norm(each.vector)) for each in found]
+    spread = generator.mapping.spread.flatten().sort(descending=True).values
+    assert lengths == pytest.approx(spread[:3].tolist())
+    # The layers' own rows, which are never sent, are left out or refused.
+    assert directions.amplified(model, "2-9", 1)[0].rows == "2-2"
+    with pytest.raises(ConfigError, match="rows 0-2 of face256 carry everything"):
+        directions.amplified(model, "4-7", 1)
+    with pytest.raises(ConfigError, match="components: got 2000, allowed 1 to"):
+        directions.amplified(model, "all", 2000)
+
+
+def test_sefa_of_a_plain_base_is_seen_as_far_as_of_layers(tiny):
+    generator = dataclasses.replace(tiny.generator, size=32, base_side=8, base_rows=2)
+    encoder = dataclasses.replace(tiny.encoder, split=(1, 1, 6))
+    torch.manual_seed(3)
+    network = InversionNetwork(dataclasses.replace(tiny, generator=generator, encoder=encoder))
+    base = network.generator.base
+    base.weight.data.normal_()
+    base.patches.data.normal_()
+    base.weight.data[2] = 0  # a spare one
+    model = InversionModel(network, fingerprint=bytes(32))
+    first, _, third = directions.amplified(model, "0-1", 3)
+    assert np.flatnonzero(first.vector).tolist() == [0]
+    assert np.flatnonzero(third.vector).tolist() == [3]
+    mean = network.w_avg
+    moved = model.synthesize((mean + torch.from_numpy(first.vector))[None])
+    change = float((moved - model.synthesize(mean[None])).square().mean().sqrt())
+    assert change == pytest.approx(0.1, rel=0.06)
+
+
 # Labels.
 
 
