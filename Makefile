@@ -9,10 +9,10 @@ READY := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs pages bench clean
+.PHONY: help demo test lint docs pages bench release-check clean
 
 help: ## Say what each command does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@echo "== installing into $(VENV) (a few minutes the first time)"
@@ -43,13 +43,20 @@ pages: $(READY) ## Make the pictures and pages that show what the program does a
 	@$(BIN)/python docs/make_pictures.py
 	@$(BIN)/python docs/make_stc_pictures.py
 	@$(BIN)/python docs/make_applications.py
+	@$(BIN)/python docs/make_ui_samples.py
 	@$(BIN)/python docs/make_ui_pictures.py
+	@$(BIN)/python docs/make_gallery.py
+	@$(BIN)/python docs/make_rooms.py
+	@$(BIN)/python docs/make_licences.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_cli.py
 	@$(BIN)/python docs/make_json.py
 
 bench: $(READY) ## Measure the main job on held-out faces (needs ../shared)
 	@$(BIN)/python benchmarks/main_job.py
+
+release-check: $(READY) ## Check version, weights, wheel, metadata, installation and licences
+	@PYTHONPATH=. $(BIN)/python benchmarks/release_check.py
 
 clean: ## Remove what the other commands made
 	rm -rf $(VENV) demo site build dist *.egg-info

@@ -1,8 +1,8 @@
 """Images of the README, the tutorial and the guides: `python docs/make_pictures.py`.
 
-The faces are the package's own demonstration faces and the astronaut of scikit-image (Eileen
-Collins, NASA, public domain); the photo is its cup of coffee. Everything is computed, and the same
-every time: the randomness of hiding is drawn from a seed here.
+The face is that of the astronaut of scikit-image (Eileen Collins, NASA, public domain), the photos
+are scikit-image's too. Everything is computed, and the same every time: the randomness of hiding is
+drawn from a seed here.
 """
 
 import base64
@@ -16,14 +16,16 @@ import numpy as np
 import skimage.data
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import deephide
 import e2style
 import stc
+from deephide import views
+from e2style.data import align
+from e2style.data.detect import load_detector
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-FACE = Path(__file__).resolve().parents[1] / "benchmarks" / "demo_faces" / "face1.png"
 PHOTOS = Path(skimage.data.__file__).parent
 
 CELL, GAP, HEAD = 132, 66, 34  # of the diagram, in its own units
@@ -36,6 +38,12 @@ def seeded() -> Callable[[int], bytes]:
     """A stand-in for the system's random bytes, so that an image is the same every time."""
     rng = np.random.default_rng(9)
     return rng.bytes
+
+
+def portrait() -> Image.Image:
+    """The astronaut's face, as `e2style align` cuts it out."""
+    photo = Image.open(PHOTOS / "astronaut.png").convert("RGB")
+    return align.align(photo, load_detector(), 256).image
 
 
 def square(image: Image.Image, side: int = 2 * CELL) -> Image.Image:
@@ -69,17 +77,12 @@ def bits() -> Image.Image:
 
 
 def changes(cover: Image.Image, stego: Image.Image) -> Image.Image:
-    """Mark the samples that changed: up in orange, down in teal, each as a dot that can be seen."""
-    crop, side, dot = min(cover.size), 2 * CELL, 3
+    """Mark the places that changed, white on black, each as a dot that can be seen."""
+    crop = min(cover.size)
     x = (cover.width - crop) // 2
-    change = (np.asarray(stego, int) - np.asarray(cover, int))[:crop, x : x + crop]
-    picture = Image.new("RGB", (side, side), "white")
-    draw = ImageDraw.Draw(picture)
-    for row, column, channel in np.argwhere(change):
-        at = (int(column * side / crop), int(row * side / crop))
-        colour = "#e64a19" if change[row, column, channel] > 0 else "#00796b"
-        draw.rectangle((*at, at[0] + dot - 1, at[1] + dot - 1), fill=colour)
-    return picture
+    box = (x, 0, x + crop, crop)
+    changed = views.differences(cover.crop(box), stego.crop(box), CELL)
+    return changed.resize((2 * CELL, 2 * CELL), Image.Resampling.NEAREST)
 
 
 def corner(column: int, row: int) -> tuple[int, int]:
@@ -140,20 +143,21 @@ def arrow(column: int, row: int, label: str, direction: str = "right") -> str:
 def diagram() -> None:
     """Draw how a face travels."""
     cover = Image.open(PHOTOS / "coffee.png").convert("RGB")
-    result = deephide.embed(Image.open(FACE), cover, codec="latent", _random=seeded())
+    face = portrait()
+    result = deephide.embed(face, cover, codec="latent", face=None, _random=seeded())
     assert result.integers is not None and result.preview is not None
     crop = min(cover.size)
     x = (cover.width - crop) // 2
     costs = stc.costs.hill(np.asarray(cover)[:crop, x : x + crop, 1])
     model = e2style.load()
-    pixels = torch.from_numpy(np.array(Image.open(FACE).convert("RGB").resize((256, 256))))
+    pixels = torch.from_numpy(np.array(face))
     offsets = model.invert(pixels.permute(2, 0, 1)[None] / 127.5 - 1)[0] - model.network.w_avg
-    first = result.integers[0, :42].reshape(7, 6)
+    first = result.integers[0, :35].reshape(7, 5)
     digits = [" ".join(f"{i:2}" for i in row).replace(" ", NARROW) for row in first]
     drawn = hashlib.shake_256(b"bytes").digest(35)
     codewords = ["\u2002".join(f"{byte:02x}" for byte in drawn[i : i + 5]) for i in range(0, 35, 5)]
     parts = [
-        picture_cell(0, 0, square(Image.open(FACE)), "secret"),
+        picture_cell(0, 0, square(face), "secret"),
         arrow(0, 0, "E2Style|encoder"),
         picture_cell(1, 0, heat(first_of(offsets.double().numpy())), "W+ code"),
         arrow(1, 0, "round"),
@@ -219,10 +223,10 @@ def tiles(rows: Sequence[Sequence[tuple[Image.Image, str]]], name: str) -> None:
 
 def tutorial() -> None:
     """Draw what becomes of a real portrait under two codecs."""
-    face = Image.open(PHOTOS / "astronaut.png").convert("RGB").crop((131, 14, 319, 202))
+    face = portrait()
     cover = Image.open(PHOTOS / "coffee.png")
     row = [(square(face), "the secret")]
-    for codec, title in (("latent", "painted"), ("image", "small picture")):
+    for codec, title in (("latent", "as a face"), ("image", "as a small picture")):
         result = deephide.embed(face, cover, codec=codec, _random=seeded())
         assert result.preview is not None
         row.append((square(result.preview), f"{title}, {result.payload_bits // 8} bytes"))

@@ -1,5 +1,6 @@
 """The documentation builds without a warning, fetches nothing, and has all that is public."""
 
+import html
 import importlib
 import os
 import re
@@ -36,6 +37,26 @@ def test_the_site_fetches_nothing_from_elsewhere(site):
     for page in pages:
         hit = FETCHED.search(page.read_text(encoding="utf-8"))
         assert not hit, f"{page.relative_to(site)}: {hit and hit[0]}"
+
+
+def test_copied_sessions_are_the_commands_alone(site):
+    """`docs/copy.js` drops what Pygments marks as prompt or output: what is left are commands."""
+    page = (site / "tutorial.html").read_text(encoding="utf-8")
+    assert re.search(r'<script src="copy\.js', page)
+    source = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    sessions = re.findall(r"^```console\n(.*?)^```", source, re.DOTALL | re.MULTILINE)
+    shown = re.findall(r'<div class="highlight">.*?</code></pre>', page, re.DOTALL)
+    blocks = [block for block in shown if 'class="gp"' in block]
+    assert len(blocks) == len(sessions) > 3
+    for block, session in zip(blocks, sessions, strict=True):
+        left = re.sub(r'<span class="(?:gp|go)">.*?</span>', "", block, flags=re.DOTALL)
+        lines = [line.strip() for line in html.unescape(re.sub("<[^>]*>", "", left)).splitlines()]
+        typed, goes_on = [], False
+        for line in session.splitlines():
+            if line.startswith("$ ") or goes_on:
+                typed.append(line.removeprefix("$ ").strip())
+                goes_on = line.endswith("\\")
+        assert [line for line in lines if line] == typed
 
 
 def test_what_fetches_is_recognised():
