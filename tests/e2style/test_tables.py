@@ -1,22 +1,30 @@
 """The scripts of the paper's tables: their rows have the paper's sizes, and a small one runs."""
 
 import argparse
+import contextlib
+import dataclasses
 import importlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from e2style_vectors import SHARED
 
 from e2style import count_parameters
+from e2style.applications import directions
 from e2style.architectures import ROWS
+from e2style.checkpoints.loading import load_model
 from e2style.checkpoints.saving import save
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
+from e2style.model import InversionModel
 from e2style.models.inversion import InversionNetwork
 from e2style.settings import from_dict
+from e2style.training.loop import train
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -114,3 +122,46 @@ def test_a_small_table_is_trained_and_printed_again(script, faces_zip, tmp_path)
     assert same == rows
     figures = [line for line in text.splitlines() if not line.endswith(": 8 images")]
     assert again.splitlines() == figures
+
+
+def test_a_file_of_directions_edits_all_networks_alike(script, tiny, tmp_path):
+    table = script("table2")
+    model = InversionModel(InversionNetwork(tiny), fingerprint=bytes(32))
+    official = np.random.default_rng(0).normal(size=(6, 512)).astype(np.float32)
+    np.save(tmp_path / "age.npy", official)
+    (tmp_path / "e.csv").write_text("direction,strength,rows\nage.npy,-20,0-3\nage.npy,5,\n")
+    codes = torch.zeros(2, 6, 512)
+    (first, younger), (second, older) = table.edits_of(
+        model, argparse.Namespace(directions=tmp_path / "e.csv")
+    )
+    assert (first, second) == ("age -20", "age +5")
+    wanted = torch.from_numpy(official)
+    torch.testing.assert_close(younger(codes)[0, :4], -20 * wanted[:4])
+    assert not younger(codes)[:, 4:].any()
+    torch.testing.assert_close(older(codes)[1], 5 * wanted)
+    for text in ("direction\nage.npy\n", "direction,strength\n", "direction,strength\na,x\n"):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(SystemExit, match=r"bad\.csv"):
+            table.read_edits(tmp_path / "bad.csv")
+
+
+def test_the_edits_of_a_file_are_measured_for_each_network(script, config, faces_zip, tmp_path):
+    table = script("table2")
+    train(dataclasses.replace(config, images=8), tmp_path / "runs" / "psp")
+    model = load_model(config.generator)
+    vector = np.random.default_rng(0).normal(size=(6, 512)).astype(np.float32)
+    own = directions.Direction("d", vector, "all", "tiny", model.fingerprint.hex())
+    (tmp_path / "d.safetensors").write_bytes(own.to_bytes())
+    (tmp_path / "e.csv").write_text("direction,strength\nd.safetensors,0\n")
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", [
+            "table2.py", "--data", str(faces_zip), "--validation", str(faces_zip),
+            "--features", str(tmp_path), "--generator", config.generator, "--rows", "pSp", "e4e",
+            "--runs", str(tmp_path / "runs"), "--directions", str(tmp_path / "e.csv"),
+        ])  # fmt: skip
+        table.main()
+    lines = shown.getvalue().splitlines()
+    assert lines[1].split()[:3] == ["pSp", "d", "+0"]
+    assert lines[1].endswith("FID not measured; identity not measured")
+    assert "8 images" in lines[2] and lines[3].endswith("not trained yet")
