@@ -192,7 +192,7 @@ def embed(
     _warn_of_keys(terminal, secrets, codec)
     suffix = stego_suffixes(photo, options)[0]
     needs_code = is_read_by_compiled_code(photo)
-    output = _destined(output, named, carrier, suffix)
+    output = _destined(terminal, output, named, carrier, suffix)
     weights = stage_weights(deephide.STAGES, photo)
     with (
         _destination(output, suffix) as path,
@@ -249,7 +249,9 @@ def _sorted_out(
     return secret, (*carriers, *rest), named
 
 
-def _destined(output: str | None, named: bool, carrier: str, suffix: str) -> str:
+def _destined(
+    terminal: Terminal, output: str | None, named: bool, carrier: str, suffix: str
+) -> str:
     """Return the file to write, or - for stdout; a photo that no option named gets a number."""
     from deephide.naming import numbered
     from deephide.output import is_folder
@@ -257,7 +259,15 @@ def _destined(output: str | None, named: bool, carrier: str, suffix: str) -> str
     if output is None and named:
         return f"stego{suffix}"
     if output is None or (output != "-" and is_folder(output)):
-        return str(numbered(carrier if carrier != "-" else b"", suffix, output or ""))
+        photo = carrier if carrier != "-" else b""
+        path, first = (
+            numbered(photo, suffix, output or "", taken=taken) for taken in (False, True)
+        )
+        if path != first:
+            terminal.warning(
+                f"{first} exists, so the stego is {path}: two stegos of one photo give both away"
+            )
+        return str(path)
     return output
 
 

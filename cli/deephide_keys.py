@@ -29,8 +29,9 @@ __all__ = ["keygen", "passphrase"]
 def keygen(terminal: Terminal, output: str) -> None:
     """Make a key pair: write the identity, print the public key.
 
-    Whoever has the public key can hide a face for the owner of the identity file, which only
-    its owner can read (mode 0600) and which opens everything that was hidden for it.
+    Give the public key to whoever hides something for you, with embed --recipient KEY; you get it
+    back with extract --identity identity.txt. Only its owner can read that file (mode 0600), which
+    opens everything that was hidden for it: keep it, and show it to nobody.
     """
     if output == "-":
         raise click.UsageError("an identity goes into a file, because only its owner may read it")

@@ -22,8 +22,6 @@ __all__ = ["compare", "lab"]
     app,
     examples=(
         "deephide lab covers.zip --scheme lsb --scheme hill-stc --payload 0.1 --payload 0.4",
-        "deephide lab covers.zip --scheme embed-face --secrets faces.zip --jobs 4",
-        "deephide lab covers.zip --scheme hill-stc --payload 0.4 --payload 0.1 --detector srnet",
         "deephide lab covers.zip --verify lab",
     ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,7 +19,7 @@ from cli.options import (
     model_option,
     output_options,
 )
-from cli.passphrase import Sources, read_secrets
+from cli.passphrase import Secrets, Sources, read_secrets
 from cli.program import command
 from cli.render import Terminal
 from cli.reports import capacity_report
@@ -28,8 +30,8 @@ __all__ = ["capacity", "extract"]
 @command(
     app,
     examples=(
-        "deephide extract stego.png -p",
-        "deephide extract one.jpg two.png --passphrase-file key.txt -o face.png",
+        "deephide extract photo-1.png -p",
+        "deephide extract one.jpg two.png --identity identity.txt -o face.png",
     ),
 )
 @click.argument("stego", metavar="STEGO...", nargs=-1, required=True)
@@ -68,7 +70,7 @@ def extract(
         "max_pixels": max_pixels,
     }
     carried = [read_input(each, "stego") for each in stego]
-    with terminal.progress(("extracting",)):
+    with terminal.progress(("extracting",)), _told_of_keys(secrets):
         if output == "-":  # what was secret never reaches a disk
             found = deephide.extract(carried, secrets.passphrase, model, **chosen)
         else:
@@ -90,6 +92,22 @@ def extract(
         "elapsed_s": round(time.monotonic() - start, 3),
     }
     terminal.result(str(found.path), fields)
+
+
+@contextmanager
+def _told_of_keys(secrets: Secrets) -> Iterator[None]:
+    """Say, where nothing was found without any key, how one is given; the cause stays untold."""
+    from deephide.errors import ExtractionError
+
+    try:
+        yield
+    except ExtractionError as error:
+        if secrets.missing:
+            error.hint = (
+                "no passphrase or key was given: -p asks for a passphrase, --identity takes the "
+                f"file that keygen wrote; {error.hint}"
+            )
+        raise
 
 
 @command(

@@ -63,7 +63,8 @@ _RANK = os.environ.get("RANK", "0")
     "--data",
     required=True,
     metavar="PATH",
-    help="Input: folder or zip of aligned images: what is to be generated.",
+    help="Input: folder or zip of aligned images, as e2style align makes them of photos: what is "
+    "to be generated.",
 )
 @click.option(
     "--source",
@@ -96,7 +97,8 @@ _RANK = os.environ.get("RANK", "0")
     "--features",
     default="",
     metavar="PATH",
-    help="Input: folder with the feature networks of the losses.",
+    help="Input: folder with the feature networks of the losses; docs/training.md says which, and "
+    "where they come from.",
 )
 @click.option(
     "--validation",

@@ -49,7 +49,9 @@ def stego_names(carriers: Sequence[ImageSource | bytes], options: EmbedOptions) 
     return tuple(found)
 
 
-def numbered(carrier: ImageSource | bytes, suffix: str, folder: PathSource = "") -> Path:
+def numbered(
+    carrier: ImageSource | bytes, suffix: str, folder: PathSource = "", *, taken: bool = False
+) -> Path:
     """Return a name for a stego that does not tell what it is: photo-1.png, of photo.png.
 
     It is the first such name that no file in the folder has.
@@ -59,10 +61,11 @@ def numbered(carrier: ImageSource | bytes, suffix: str, folder: PathSource = "")
     carrier : the photo; of one that is no file the name is photo, too
     suffix : of the stego, as `stego_suffixes` says
     folder : where the stego goes
+    taken : return the first name even if a file has it
     """
     stem = Path(carrier).stem if isinstance(carrier, str | os.PathLike) else "photo"
     free = (Path(folder, f"{stem}-{number}{suffix}") for number in itertools.count(1))
-    return next(path for path in free if not os.path.lexists(path))
+    return next(path for path in free if taken or not os.path.lexists(path))
 
 
 def warnings_of_reuse(

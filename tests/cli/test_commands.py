@@ -72,6 +72,8 @@ def test_a_photo_without_an_option_gets_the_next_number(run):
     ):
         done = run("embed", *arguments)
         assert (done.exit_code, done.stdout) == (0, f"{name}\n"), done.stderr
+        again = f"photo-1.png exists, so the stego is {name}: two stegos of one photo"
+        assert (again in done.stderr) == (name in ("photo-2.png", "photo-3.png"))
     assert run("extract", "photo-1.png").exit_code == 0
 
 
@@ -294,6 +296,16 @@ def test_bad_carriers_give_one_sentence_and_no_file(run, make, code, message):
     errors_said = [line for line in done.stderr.splitlines() if line.startswith("deephide: error")]
     assert len(errors_said) == 1 and message in errors_said[0]
     assert listing() == before
+
+
+def test_who_gives_no_key_is_told_how(run):
+    run(*EMBED, "--passphrase-file", "-", input="right\n")
+    told = "deephide: hint: no passphrase or key was given: -p asks for a passphrase"
+    for stego in ("stego.png", "photo.png"):
+        done = run("extract", stego)
+        assert done.exit_code == 5 and done.stderr.count(told) == 1
+    done = run("extract", "stego.png", "--passphrase-file", "-", input="wrong\n")
+    assert done.exit_code == 5 and told not in done.stderr
 
 
 def test_extraction_failures_are_indistinguishable(run):
