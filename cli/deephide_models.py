@@ -68,8 +68,12 @@ def info(terminal: Terminal, model: str | None) -> None:
     from e2style.checkpoints.verification import sha256_of
 
     path, _ = e2style.locate(model)
-    loaded = e2style.load_model(model)
-    counts = e2style.count_parameters(loaded.config)
+    loaded = e2style.load_for_inference(model)
+    counts = (
+        loaded.parameters
+        if isinstance(loaded, e2style.GraphModel)
+        else e2style.count_parameters(loaded.config)
+    )
     card = asdict(loaded.card) if loaded.card else None
     fields: dict[str, Any] = {
         "name": loaded.name,

@@ -6,8 +6,7 @@
     image ◄─ rounded to levels ── Backend.synthesize ◄── code
 
 Both sides of a hidden face need these two functions and no more.  What computes them is a
-`Backend` of `e2style.inference`; torch is the only one so far, and nothing else outside the
-laboratory touches it.
+`Backend` of `e2style.inference`: onnxruntime, or torch where that is installed and chosen.
 """
 
 from __future__ import annotations
@@ -59,8 +58,18 @@ def generate(model: Model, code: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(to_uint8((faces[0].transpose(1, 2, 0) + 1.0) * 127.5))
 
 
-def describe_devices() -> tuple[int, list[str]]:
-    """Return the threads that inference uses, and the names of all devices it could."""
+def describe_devices() -> tuple[str, list[str]]:
+    """Return the backend that runs models, and the names of all devices that it could use."""
+    from e2style.checkpoints.graph_loading import chosen_backend
+
+    with translated():
+        backend = chosen_backend()
+    if backend == "onnxruntime":
+        import onnxruntime
+
+        names = onnxruntime.get_available_providers()
+        found = [name.removesuffix("ExecutionProvider").lower() for name in names]
+        return f"{backend} {onnxruntime.__version__}", [n for n in found if n in {"cpu", "cuda"}]
     import torch
 
     devices = ["cpu"]
@@ -68,4 +77,4 @@ def describe_devices() -> tuple[int, list[str]]:
         devices += [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return torch.get_num_threads(), devices
+    return f"{backend} {torch.__version__}", devices

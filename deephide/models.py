@@ -127,7 +127,7 @@ def load_model(model: ModelSource) -> Model:
         import e2style
 
         with translated():
-            return cast(Model, e2style.load_model(model))
+            return cast(Model, e2style.load_for_inference(model))
     return model
 
 

@@ -12,8 +12,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from e2style.card import ModelCard
     from e2style.checkpoints.adding import add_model, remove_model
     from e2style.checkpoints.fingerprints import fingerprint_of
+    from e2style.checkpoints.graph_loading import load_for_inference
     from e2style.checkpoints.loading import load, load_generator, load_model
     from e2style.checkpoints.locations import header_of, locate
     from e2style.checkpoints.saving import save
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from e2style.checkpoints.verification import Verdict, verify
     from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig, TrainConfig
     from e2style.errors import CheckpointError, ConfigError, DataError, E2StyleError
-    from e2style.model import InversionModel, ModelCard
+    from e2style.graphs.models import GraphModel
+    from e2style.model import InversionModel
     from e2style.models.counting import count_parameters
     from e2style.quantizer import Quantizer
 
@@ -35,9 +38,10 @@ _HOMES = {
     "E2StyleError": "errors",
     "EncoderConfig": "config",
     "GeneratorConfig": "config",
+    "GraphModel": "graphs.models",
     "InversionConfig": "config",
     "InversionModel": "model",
-    "ModelCard": "model",
+    "ModelCard": "card",
     "Quantizer": "quantizer",
     "TrainConfig": "config",
     "Verdict": "checkpoints.verification",
@@ -47,6 +51,7 @@ _HOMES = {
     "fingerprint_of": "checkpoints.fingerprints",
     "header_of": "checkpoints.locations",
     "load": "checkpoints.loading",
+    "load_for_inference": "checkpoints.graph_loading",
     "load_generator": "checkpoints.loading",
     "load_model": "checkpoints.loading",
     "locate": "checkpoints.locations",
@@ -64,6 +69,7 @@ __all__ = [
     "E2StyleError",
     "EncoderConfig",
     "GeneratorConfig",
+    "GraphModel",
     "InversionConfig",
     "InversionModel",
     "ModelCard",
@@ -76,6 +82,7 @@ __all__ = [
     "fingerprint_of",
     "header_of",
     "load",
+    "load_for_inference",
     "load_generator",
     "load_model",
     "locate",
@@ -89,7 +96,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'e2style' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"e2style.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"e2style.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "torch":
+            raise
+        message = f"e2style.{name} needs torch; install the extra: pip install 'deephide[train]'"
+        raise ModuleNotFoundError(message, name="torch") from error
 
 
 def __dir__() -> list[str]:

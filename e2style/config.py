@@ -70,6 +70,11 @@ class GeneratorConfig:
         """Rows n of a W+ code: 2 log2 R - 2, that is 18 at 1024."""
         return 2 * (self.size.bit_length() - 1) - 2
 
+    @property
+    def sent_rows(self) -> int:
+        """Rows that a quantised code says something in: those of a base, else all."""
+        return self.base_rows if self.base_side else self.n_codes
+
     @staticmethod
     def row_behind(side: int) -> int:
         """Row of a code that drives the first layer behind the one that generates `side`."""
@@ -260,8 +265,7 @@ class TrainConfig:
     augment: bool = False  # shift, scale and turn faces by a pixel or two, and change their colours
     flip: bool = True  # mirror half of the training pairs
     fit: str = "stretch"  # of images that are not square; "letterbox" puts them between black bars,
-    # as StyleGAN2's generator of cars has them (512 x 384 in 512 x 512), "crop" takes the middle.
-    # The model remembers it for its use.
+    # as StyleGAN2's of cars has them (512 x 384), "crop" takes the middle; the model remembers it
     balance: bool = True  # draw the groups of the data equally often (square-root weights)
     factors: tuple[int, ...] = (1, 2, 4, 8, 16)  # of super-resolution, drawn at random
     labels: int = 19  # classes of a label map

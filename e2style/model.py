@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from e2style.card import DEFAULT_LIKENESS, ModelCard
 from e2style.config import InversionConfig
 from e2style.devices import exact
 from e2style.errors import DataError
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
 
-# Limit where a file states none: hardly any face is reconstructed with edges so unlike.
-DEFAULT_LIKENESS = 0.40
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelCard:
-    """Model card: description, provenance, permitted use."""
-
-    name: str
-    description: str
-    train_data: str
-    images_seen: int
-    hardware: str
-    metrics: dict[str, float]
-    licence: str
-    intended_use: str
-    limits: str
+__all__ = ["DEFAULT_LIKENESS", "InversionModel", "ModelCard"]
 
 
 class InversionModel:
@@ -126,7 +110,7 @@ class InversionModel:
         """
         with _single_thread(self.device), exact(self.device):
             codes = self.network.invert(images.to(self.device, torch.float32), stages)
-        rows = self.config.generator.base_rows if self.config.generator.base_side else self.n_codes
+        rows = self.config.generator.sent_rows
         if self.quantizers and rows < self.n_codes:
             # Trained to be rounded away: not rounded they spoil the image by 3 dB.
             codes[:, rows:] = self.network.w_avg[rows:]

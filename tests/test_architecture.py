@@ -14,9 +14,10 @@ from loading import load_script
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cli", "deephide", "e2style", "stc")
 ALLOWED = {
-    "stc": {"numpy", "scipy", "numba", "llvmlite", "stc"},
+    "stc": {"numpy", "numba", "llvmlite", "stc"},
     "e2style": {
         "torch",
+        "onnxruntime",
         "numpy",
         "PIL",
         "safetensors",
@@ -39,7 +40,16 @@ ALLOWED = {
     "cli": {"click", "rich", "starlette", "uvicorn", "h11", "deephide", "e2style", "cli"},
 }
 LAZY = {
-    "deephide": {"torch", "e2style", "jinja2", "matplotlib", "rawpy", "ray", "sealwatch"},
+    "deephide": {
+        "torch",
+        "onnxruntime",
+        "e2style",
+        "jinja2",
+        "matplotlib",
+        "rawpy",
+        "ray",
+        "sealwatch",
+    },
     "cli": {"PIL", "ray"},
     "stc": set(),
     "e2style": set(),
@@ -172,6 +182,7 @@ HEAVY = [
     "starlette",
     "uvicorn",
     "torch",
+    "onnxruntime",
     "numba",
     "scipy",
     "PIL",

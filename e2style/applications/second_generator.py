@@ -8,7 +8,7 @@ from typing import cast
 
 from e2style.applications.offsets import FORMAT, applied, load_offsets
 from e2style.checkpoints.headers import kind_of_file, metadata_of
-from e2style.checkpoints.layout import fingerprint
+from e2style.checkpoints.identity import fingerprint
 from e2style.checkpoints.loading import load
 from e2style.errors import CheckpointError
 from e2style.model import InversionModel

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from e2style.checkpoints.adding_graphs import add_graphs
 from e2style.checkpoints.baselines import read_inverter
+from e2style.checkpoints.headers import kind_of_file, metadata_of
 from e2style.checkpoints.kinds import kind_of
+from e2style.checkpoints.layout import FORMAT
 from e2style.checkpoints.networks import read_network, save_network
 from e2style.checkpoints.official import estimated_mean, read_generator
 from e2style.checkpoints.saving import save
@@ -24,12 +28,13 @@ def convert(
     """Write a file of another program as safetensors; nothing that it holds is run.
 
     An official E2Style file keeps its fingerprint if its precision is kept, so that one side
-    may use the original and the other side the converted file.
+    may use the original and the other side the converted file. The file gets the graphs that run
+    without torch; a file of this program gets them too, and stays as it was otherwise.
 
     Parameters
     ----------
     source : E2Style `.pt`, model_ir_se50.pth, parsing U-Net, AlexNet, the heads of LPIPS, or
-        rosinality `.pt`, whose mean code is estimated if it has none
+        rosinality `.pt`, whose mean code is estimated if it has none; or a file of this program
     target : file to write
     half : store the weights of an E2Style model in half precision
 
@@ -43,6 +48,10 @@ def convert(
     OutputError : the target cannot be written
     """
     check_target(target)
+    if kind_of_file(source) == "safetensors":
+        add_graphs(source, target)
+        found = metadata_of(Path(source))
+        return "inversion" if found.get("format") == FORMAT else found["kind"]
     content = read_content(source)
     try:
         kind, network, mean = _read(content)
@@ -52,6 +61,7 @@ def convert(
         save(target, network, half=half)
     else:
         save_network(target, network, mean)
+    add_graphs(target, target)
     return kind
 
 

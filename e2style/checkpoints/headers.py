@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -14,25 +13,21 @@ from typing import Any, Literal
 from e2style.errors import CheckpointError
 from e2style.files import in_words
 
-__all__ = ["covered", "digest_of", "file_fingerprint", "kind_of_file", "metadata_of"]
+__all__ = [
+    "check_digest",
+    "covered",
+    "digest_of",
+    "kind_of_file",
+    "metadata_of",
+    "read_header",
+    "texts_of",
+]
 
 _MAX_HEADER_BYTES = 1 << 24
 _LEGACY_TORCH = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")[:9]
 # Tensors that a fingerprint covers, without a quantizer and with one.
 _GENERATOR = ("network.generator.",)
 _ALL = ("network.generator.", "network.w_avg", "quantizer.")
-# Types of safetensors under the names that torch has for them.
-_TYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "U32": "uint32",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
 
 
 def kind_of_file(
@@ -79,11 +74,12 @@ def metadata_of(path: Path) -> dict[str, str]:
     ------
     CheckpointError : damaged
     """
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if size > _MAX_HEADER_BYTES:
-            raise CheckpointError(f"model {path}: not a model file of this program")
-        found = _parse(path, file.read(size)).get("__metadata__", {})
+    return texts_of(path, read_header(path)[0])
+
+
+def texts_of(path: Path, header: dict[str, Any]) -> dict[str, str]:
+    """Metadata of a header, which are texts; errors as in `metadata_of`."""
+    found = header.get("__metadata__", {})
     texts = isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
     if not texts:
         raise CheckpointError(f"model {path}: its header is damaged")
@@ -110,43 +106,43 @@ def digest_of(tensors: Iterable[tuple[str, str, tuple[int, ...], bytes | memoryv
     return found.digest()
 
 
-@functools.lru_cache(maxsize=4)
-def file_fingerprint(path: Path, digest: str | None, changed: int) -> bytes:
-    """Fingerprint of a model file of this program.
-
-    Parameters
-    ----------
-    path : safetensors file
-    digest : SHA-256 that it must have, hexadecimal; None means any
-    changed : time of its last change, under which the fingerprint is remembered
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Header of a safetensors file as JSON gives it, and where the tensors begin.
 
     Raises
     ------
-    CheckpointError : another hash, or a damaged header
+    CheckpointError : damaged
     """
-    data = path.read_bytes()
-    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-        raise CheckpointError(f"model {path}: its hash differs from {digest[:12]}…")
-    size = int.from_bytes(data[:8], "little")
-    header = _parse(path, data[8 : 8 + min(size, _MAX_HEADER_BYTES)])
-    view = memoryview(data)[8 + size :]
-
-    def stored(key: str) -> tuple[str, str, tuple[int, ...], memoryview]:
-        entry = header[key]
-        first, last = entry["data_offsets"]
-        return key, _TYPES[entry["dtype"]], tuple(entry["shape"]), view[first:last]
-
     try:
-        return digest_of(stored(key) for key in covered(header))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"model {path}: its header is damaged") from error
-
-
-def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _MAX_HEADER_BYTES:
+                raise CheckpointError(f"model {path}: not a model file of this program")
+            raw = file.read(size)
+    except OSError as error:
+        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
     try:
         header = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"model {path}: not a model file of this program") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"model {path}: not a model file of this program")
-    return header
+    return header, 8 + size
+
+
+def check_digest(path: Path, digest: str | None) -> None:
+    """Reject a file that has another SHA-256, hexadecimal, than it must have; None means any.
+
+    Raises
+    ------
+    CheckpointError : it has, or it cannot be read
+    """
+    if digest is None:
+        return
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"model {path}: cannot be read: {error.strerror}") from error
+    if found != digest:
+        raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")

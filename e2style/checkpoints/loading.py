@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -13,23 +10,19 @@ from torch import Tensor
 
 from e2style.checkpoints import networks
 from e2style.checkpoints.baselines import read_inverter
-from e2style.checkpoints.headers import kind_of_file
-from e2style.checkpoints.layout import FORMAT, fingerprint, generator_tensors, quantizer_key
+from e2style.checkpoints.headers import check_digest, kind_of_file
+from e2style.checkpoints.identity import fingerprint, generator_tensors
+from e2style.checkpoints.layout import FORMAT, Header
 from e2style.checkpoints.locations import locate
 from e2style.checkpoints.tensors import fill, read_content, read_tensors
-from e2style.checkpoints.untrusted import check_settings, reason
-from e2style.config import InversionConfig
+from e2style.checkpoints.untrusted import reason
 from e2style.devices import usable
 from e2style.errors import CheckpointError
-from e2style.model import DEFAULT_LIKENESS, InversionModel, ModelCard
+from e2style.model import InversionModel
 from e2style.models.generator import Generator
 from e2style.models.inversion import InversionNetwork, weightless
-from e2style.quantizer import ARRAYS, Quantizer
-from e2style.settings import from_dict
 
 __all__ = ["load", "load_generator", "load_model"]
-
-MAX_QUALITIES = 99
 
 
 def load(path_or_name: str | os.PathLike[str] | None = None, device: str = "cpu") -> Any:
@@ -86,13 +79,7 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
 
 
 def _read(path: Path, device: str, digest: str | None = None) -> Any:
-    if digest is not None:
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise CheckpointError(f"model {path}: {error}") from error
-        if found != digest:
-            raise CheckpointError(f"model {path}: hash {found[:12]}… differs from {digest[:12]}…")
+    check_digest(path, digest)
     try:
         header, tensors = read_tensors(path)
     except CheckpointError as error:
@@ -121,9 +108,6 @@ def _read_foreign(path: Path, device: str) -> Any:
 
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> InversionModel:
-    settings = json.loads(header["config"])
-    check_settings(settings)
-    config = from_dict(InversionConfig, settings)
     if header.get("generator"):
         shared = generator_tensors(header["generator"])
         if fingerprint(shared).hex() != header.get("generator_fingerprint"):
@@ -131,48 +115,24 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], device: str) -> I
                 f"was trained with another generator than {header['generator']}'s"
             )
         tensors = tensors | shared
+    found = Header.of(header, tensors, lambda key: tensors[key].numpy())
     with weightless():
-        network = InversionNetwork(config)
+        network = InversionNetwork(found.config)
     state = {
         key.removeprefix("network."): value.float() if value.is_floating_point() else value
         for key, value in tensors.items()
         if key.startswith("network.")
     }
     fill(network, state)
-    quantizers = _quantizers(header, tensors, config)
-    quality = int(header.get("quality", 1))
-    if quantizers and not 1 <= quality <= len(quantizers):
-        raise CheckpointError(f"quality: got {quality}, but there are {len(quantizers)} quantizers")
-    card = ModelCard(**json.loads(header["card"])) if header.get("card") else None
     return InversionModel(
         network.channels_last(),
         fingerprint=fingerprint(tensors),
-        quantizers=quantizers,
-        quality=quality,
-        card=card,
-        accept_psnr=float(header.get("accept_psnr", 0.0)),
-        accept_bits=float(header.get("accept_bits", math.inf)),
-        accept_likeness=float(header.get("accept_likeness", DEFAULT_LIKENESS)),
-        accept_face=header.get("accept_face") == repr(True),
+        quantizers=found.quantizers,
+        quality=found.quality,
+        card=found.card,
+        accept_psnr=found.accept_psnr,
+        accept_bits=found.accept_bits,
+        accept_likeness=found.accept_likeness,
+        accept_face=found.accept_face,
         device=device,
     )
-
-
-def _quantizers(
-    header: dict[str, str], tensors: dict[str, Tensor], config: InversionConfig
-) -> list[Quantizer]:
-    total = sum(key.startswith("quantizer.") and key.endswith(".tables") for key in tensors)
-    if total > MAX_QUALITIES:
-        raise CheckpointError(f"{total} quantizers, at most {MAX_QUALITIES} allowed")
-    costs = json.loads(header.get("prices", "[]")) or [0.0] * total  # of a bit, in squared steps
-    if len(costs) != total:
-        raise CheckpointError(f"{total} quantizers, but {len(costs)} costs of a bit")
-    wanted = (config.generator.n_codes, config.generator.style_dim)
-    found = []
-    for number, cost in enumerate(costs, 1):
-        prefix = quantizer_key(number, total)
-        arrays = {name: tensors[prefix + name].numpy() for name in ARRAYS}
-        found.append(Quantizer(**arrays, price=float(cost)))
-        if found[-1].step.shape != wanted:
-            raise CheckpointError(f"quantizer: of shape {found[-1].step.shape}, needs {wanted}")
-    return found

@@ -10,13 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
-from e2style.checkpoints.layout import (
-    FORMAT,
-    GENERATOR,
-    fingerprint,
-    generator_tensors,
-    quantizer_key,
-)
+from e2style.checkpoints.identity import fingerprint, generator_tensors
+from e2style.checkpoints.layout import FORMAT, GENERATOR, quantizer_key
 from e2style.checkpoints.tensors import stored_as_half, write_tensors
 from e2style.errors import ConfigError
 from e2style.model import DEFAULT_LIKENESS, ModelCard

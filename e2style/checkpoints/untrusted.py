@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from e2style.errors import CheckpointError, E2StyleError
 
 __all__ = ["check_bytes", "check_claims", "check_settings", "reason"]
@@ -78,6 +76,8 @@ def check_bytes(claimed: int, size: int) -> None:
 
 
 def _tensor_bytes(content: Any) -> int:
+    from torch import Tensor
+
     if isinstance(content, Tensor):
         return content.numel() * content.element_size()
     if isinstance(content, dict):

@@ -6,18 +6,23 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch.nn import functional as F
+import numpy as np
 
 from e2style.checkpoints.fingerprints import fingerprint_of
-from e2style.checkpoints.loading import load_model
+from e2style.checkpoints.graph_loading import load_for_inference
 from e2style.checkpoints.locations import locate
 from e2style.checkpoints.shipped import OTHERS, SKETCHES, built_in, weights_file
 from e2style.checkpoints.user_models import added_models
 from e2style.errors import CheckpointError
 from e2style.files import in_words
-from e2style.model import InversionModel
+from e2style.graphs.models import GraphModel
+
+if TYPE_CHECKING:
+    from e2style.model import InversionModel
+
+    Loaded: TypeAlias = InversionModel | GraphModel
 
 __all__ = ["Verdict", "load_and_sketch", "sha256_of", "verify"]
 
@@ -42,7 +47,7 @@ class Verdict:
     deviation: int | None
 
 
-def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[InversionModel, bytes]:
+def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[Loaded, bytes]:
     """Load a model strictly and generate the image of its mean code.
 
     Returns
@@ -53,14 +58,18 @@ def load_and_sketch(path_or_name: str | os.PathLike[str] | None) -> tuple[Invers
     ------
     CheckpointError : it cannot be loaded, or its image holds what is no number, or one colour
     """
-    model = load_model(path_or_name)
-    generated = model.synthesize(model.network.w_avg[None])
-    if not torch.isfinite(generated).all():
+    model: Loaded = load_for_inference(path_or_name)
+    if isinstance(model, GraphModel):
+        generated = model.synthesize(model.w_avg[None])[0]
+    else:
+        generated = model.synthesize(model.network.w_avg[None])[0].cpu().numpy()
+    if not np.isfinite(generated).all():
         raise CheckpointError(f"model {path_or_name}: generates values that are no numbers")
     if float(generated.max() - generated.min()) == 0.0:
         raise CheckpointError(f"model {path_or_name}: generates nothing but one colour")
-    levels = (F.adaptive_avg_pool2d(generated, SIDE)[0] + 1.0) * 127.5
-    return model, bytes(levels.round().clamp(0, 255).to(torch.uint8).flatten().tolist())
+    fields = generated.reshape(3, SIDE, generated.shape[1] // SIDE, SIDE, -1).mean((2, 4))
+    levels = np.rint((fields + 1.0) * 127.5).clip(0, 255)
+    return model, levels.astype(np.uint8).tobytes()
 
 
 def sha256_of(path: Path) -> str:

@@ -15,21 +15,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
 
-from e2style.checkpoints.networks import load_network
-from e2style.checkpoints.shipped import weights_file
-from e2style.checkpoints.tensors import fill, read_content
+from e2style.checkpoints.graph_loading import load_networks
 from e2style.errors import CheckpointError
-from e2style.models.inversion import weightless
-from e2style.models.mtcnn import Cascade, OutputNetwork
 
 __all__ = ["Detector", "Face", "load_detector"]
 
@@ -43,9 +37,13 @@ SHRINK = 0.709  # from one level of the pyramid to the next
 THRESHOLDS = (0.6, 0.7, 0.9)  # scores of P-Net, R-Net and O-Net
 PROPOSED = 12  # side of P-Net's window
 STRIDE = 2
+DETECTOR = "mtcnn"  # among the files that ship
 CANDIDATES = 300  # per stage; a crowd has fewer faces
+REFINED, JUDGED = 24, 48  # sides of the windows of R-Net and O-Net
 
-DETECTOR = "mtcnn.safetensors"
+Floats = NDArray[np.float32]
+# What a network gives for images or windows (B, 3, H, W): scores, moves of the box, landmarks.
+Run = Callable[[str, Floats], Sequence[Floats]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,15 +73,12 @@ class Detector:
 
     Parameters
     ----------
-    cascade : the three networks with their weights
+    run : runs "pnet", "rnet" or "onet" on normalised images
     """
 
-    def __init__(self, cascade: Cascade) -> None:
-        networks = cascade.eval().requires_grad_(False)
-        self._proposal, self._refinement = networks.pnet, networks.rnet
-        self._output = networks.onet
+    def __init__(self, run: Run) -> None:
+        self._run = run
 
-    @torch.inference_mode()
     def find(self, photo: Image.Image) -> list[Face]:
         """Return the faces of an RGB photo, the largest first.
 
@@ -98,13 +93,13 @@ class Detector:
             small = photo.resize(size, Image.Resampling.BOX)
         x = _normalised(np.asarray(small))
         boxes = self._propose(x)
-        for network in (self._refinement, self._output):
-            boxes, scores = _judged(network, x, boxes)
+        boxes, _ = self._judge("rnet", REFINED, THRESHOLDS[1], x, boxes)
+        boxes, scores = self._judge("onet", JUDGED, THRESHOLDS[2], x, boxes)
         if not len(boxes):
             return []
         # Landmarks are read where the box has come to rest, not where it was judged.
         square = _squared(boxes)
-        points = self._output(_windows(x, square, OutputNetwork.side))[2].double().numpy()
+        points = self._run("onet", _windows(x, square, JUDGED))[2].astype(np.float64)
         landmarks = square[:, None, :2] + points * (square[:, None, 2:] - square[:, None, :2])
         found = [
             Face(box / scale, place / scale, float(score))
@@ -112,7 +107,7 @@ class Detector:
         ]
         return sorted(found, key=lambda face: face.area, reverse=True)
 
-    def _propose(self, x: Tensor) -> Boxes:
+    def _propose(self, x: Floats) -> Boxes:
         """Boxes (N, 4) that P-Net takes for faces in a normalised image 1 3 H W."""
         height, width = x.shape[2:]
         smallest = max(SMALLEST_PIXELS, SMALLEST * max(height, width))
@@ -120,18 +115,31 @@ class Detector:
         found, scores = [np.empty((0, 4))], [np.empty(0)]
         while min(height, width) * scale >= PROPOSED:
             size = (round(height * scale), round(width * scale))
-            score, moves = self._proposal(F.interpolate(x, size=size, mode="area"))
-            rows, columns = torch.nonzero(score[0] >= THRESHOLDS[0], as_tuple=True)
-            corner = torch.stack([columns, rows], 1).double().numpy() * STRIDE
+            score, moves = self._run("pnet", averaged(x, size))
+            rows, columns = np.nonzero(score[0] >= THRESHOLDS[0])
+            corner = np.stack([columns, rows], 1).astype(np.float64) * STRIDE
             boxes = np.concatenate([corner, corner + PROPOSED], 1) / scale
-            boxes = _moved(boxes, moves[0, :, rows, columns].T)
-            level = score[0, rows, columns].double().numpy()
+            boxes = _moved(boxes, moves[0][:, rows, columns].T)
+            level = score[0, rows, columns].astype(np.float64)
             kept = _suppressed(boxes, level, 0.5)
             found.append(boxes[kept])
             scores.append(level[kept])
             scale *= SHRINK
         boxes, level = np.concatenate(found), np.concatenate(scores)
         return boxes[_suppressed(boxes, level, 0.7)]
+
+    def _judge(
+        self, name: str, side: int, least: float, x: Floats, boxes: Boxes
+    ) -> tuple[Boxes, NDArray[np.float64]]:
+        """Boxes that R-Net or O-Net keeps, corrected, and their scores."""
+        if not len(boxes):
+            return boxes, np.empty(0)
+        square = _squared(boxes[:CANDIDATES])
+        score, moves = self._run(name, _windows(x, square, side))[:2]
+        kept = score >= least
+        moved, scores = _moved(square[kept], moves[kept]), score[kept].astype(np.float64)
+        order = _suppressed(moved, scores, 0.7, by_smaller=name == "onet")
+        return moved[order], scores[order]
 
 
 def load_detector(folder: str | os.PathLike[str] | None = None) -> Detector:
@@ -146,57 +154,57 @@ def load_detector(folder: str | os.PathLike[str] | None = None) -> Detector:
     ------
     CheckpointError : no such files, or they are damaged
     """
-    return _shipped() if folder is None else Detector(_of_folder(Path(folder)))
+    if folder is None:
+        return _shipped()
+    from e2style.data.torch_cascade import cascade_of_folder
+
+    return Detector(cascade_of_folder(Path(folder)))
 
 
 @functools.cache
 def _shipped() -> Detector:
     try:
-        cascade = load_network(weights_file(DETECTOR))
+        networks = load_networks(DETECTOR)
+        if networks is not None:
+            return Detector(networks.run)
+        from e2style.data.torch_cascade import shipped_cascade
+
+        return Detector(shipped_cascade())
     except CheckpointError as error:
         raise CheckpointError(f"the face detector of this installation: {error}") from error
-    assert isinstance(cascade, Cascade)
-    return Detector(cascade)
 
 
-def _of_folder(place: Path) -> Cascade:
-    with weightless():
-        cascade = Cascade()
-    for name, network in cascade.named_children():
-        path = _file(place, name)
-        if path is None:
-            raise CheckpointError(f"detector {place}: there is no {name}.pt or mtcnn_{name}.npz")
-        fill(network, read_content(path), what=f"detector {path.name}")
-    return cascade
-
-
-def _file(folder: Path, name: str) -> Path | None:
-    files = (folder / f"{name}.pt", folder / f"mtcnn_{name}.npz")
-    return next((file for file in files if file.is_file()), None)
-
-
-def _normalised(pixels: NDArray[np.uint8]) -> Tensor:
+def _normalised(pixels: NDArray[np.uint8]) -> Floats:
     """(H, W, 3) uint8 -> 1 3 H W as the networks want it."""
-    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()
-    return (x - 127.5) / 128
+    x = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    return (x - np.float32(127.5)) / np.float32(128)
 
 
-def _judged(network: nn.Module, x: Tensor, boxes: Boxes) -> tuple[Boxes, NDArray[np.float64]]:
-    """Boxes that R-Net or O-Net keeps, corrected, and their scores."""
-    if not len(boxes):
-        return boxes, np.empty(0)
-    square = _squared(boxes[:CANDIDATES])
-    last = isinstance(network, OutputNetwork)
-    score, moves = network(_windows(x, square, network.side))[:2]  # type: ignore[arg-type]
-    scores = score.double().numpy()
-    kept = scores >= THRESHOLDS[2 if last else 1]
-    moved = _moved(square[kept], moves[torch.from_numpy(kept)])
-    scores = scores[kept]
-    order = _suppressed(moved, scores, 0.7, by_smaller=last)
-    return moved[order], scores[order]
+def averaged(x: Floats, size: tuple[int, int]) -> Floats:
+    """Image N C H W -> N C h w, each place the mean of those that it covers, in part or whole."""
+    for axis, side in ((2, size[0]), (3, size[1])):
+        x = _averaged(x, axis, side)
+    return x
 
 
-def _windows(x: Tensor, boxes: Boxes, side: int) -> Tensor:
+def _averaged(x: Floats, axis: int, side: int) -> Floats:
+    length = x.shape[axis]
+    if side == length:
+        return x
+    first = np.arange(side) * length // side
+    behind = -(-(np.arange(side) + 1) * length // side)
+    # Sums from each start to each end; every other one, between two areas, is left out. What
+    # lies behind the last area is one place of nothing, so that no index is out of range.
+    edges = np.stack([first, behind], 1).ravel()
+    margin = [(0, int(k == axis)) for k in range(x.ndim)]
+    sums = np.add.reduceat(np.pad(x, margin), edges, axis=axis)
+    taken = np.take(sums, np.arange(side) * 2, axis=axis)
+    shape = [side if k == axis else 1 for k in range(x.ndim)]
+    found: Floats = taken / (behind - first).astype(np.float32).reshape(shape)
+    return found
+
+
+def _windows(x: Floats, boxes: Boxes, side: int) -> Floats:
     """Cut square boxes out of an image 1 3 H W, black where they leave it -> N 3 side side."""
     height, width = x.shape[2:]
     cut = []
@@ -204,11 +212,12 @@ def _windows(x: Tensor, boxes: Boxes, side: int) -> Tensor:
         left, top, right, bottom = (int(v) for v in box)
         right, bottom = max(right, left + 1), max(bottom, top + 1)
         inside = x[:, :, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        margins = (max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0))
-        if any(margins):
-            inside = F.pad(inside, margins, value=-1.0)
-        cut.append(F.interpolate(inside, size=(side, side), mode="area"))
-    return torch.cat(cut)
+        down = (max(-top, 0), max(bottom - height, 0))
+        across = (max(-left, 0), max(right - width, 0))
+        if any((*down, *across)):
+            inside = np.pad(inside, ((0, 0), (0, 0), down, across), constant_values=-1.0)
+        cut.append(averaged(inside, (side, side)))
+    return np.concatenate(cut)
 
 
 def _squared(boxes: Boxes) -> Boxes:
@@ -218,10 +227,10 @@ def _squared(boxes: Boxes) -> Boxes:
     return np.concatenate([centre - half, centre + half], 1)
 
 
-def _moved(boxes: Boxes, moves: Tensor) -> Boxes:
+def _moved(boxes: Boxes, moves: Floats) -> Boxes:
     """Boxes whose edges move by fractions (N, 4) of their widths and heights."""
     size = boxes[:, 2:] - boxes[:, :2]
-    moved: Boxes = boxes + moves.double().numpy() * np.concatenate([size, size], 1)
+    moved: Boxes = boxes + moves.astype(np.float64) * np.concatenate([size, size], 1)
     return moved
 
 

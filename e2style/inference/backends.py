@@ -5,8 +5,8 @@
     images (B, 3, S, S) ──► Backend.invert     ──► codes (B, n, 512)
     codes (B, n, 512)   ──► Backend.synthesize ──► images (B, 3, R, R)
 
-torch is the only one so far. Another one, as for a machine without torch, is a class here and a
-line in `backend_of`.
+onnxruntime runs the graphs of a model file, and torch its networks. `e2style.load_for_inference`
+loads for either.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from e2style.graphs.models import GraphModel
 
 __all__ = ["Backend", "TensorModel", "TorchBackend", "backend_of"]
 
@@ -68,9 +70,9 @@ class TorchBackend:
             return _array(self._model.synthesize(torch.from_numpy(codes)))
 
 
-def backend_of(model: TensorModel) -> Backend:
+def backend_of(model: TensorModel | GraphModel) -> Backend:
     """Backend that runs the networks of a model."""
-    return TorchBackend(model)
+    return model if isinstance(model, GraphModel) else TorchBackend(model)
 
 
 def _array(tensor: Any) -> Floats:

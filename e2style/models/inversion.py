@@ -127,21 +127,39 @@ class InversionNetwork(nn.Module):
             raise DataError(f"stages: got {stages}, but the model has no encoder")
         if stages is not None and not 1 <= stages <= self.config.steps:
             raise DataError(f"stages: got {stages}, allowed 1 to {self.config.steps}")
-        if self.config.generator.base_styles:
-            return self.w_avg + self.offsets(images, None, stages)
-        x = self.pool(images)
-        steps = self.config.steps if stages is None else stages
-        if self.config.iterations:
-            codes = self.w_avg.expand(len(x), -1, -1)
-            refining = [self.encoders[0]] * steps
-        else:
-            codes = self.w_avg + self.first_guess(images) + self.encoders[0](x)
-            refining = list(self.encoders)[1:steps]
-        for encoder in refining:
-            generated = self.pool(self.generator(codes))
-            start = codes if self.config.residual else self.w_avg
-            codes = start + encoder(torch.cat([x, generated], dim=1))
+        codes: Tensor | None = None
+        # A base alone finds the code in one step as well, that of no encoder.
+        for number in range(1, max(self.config.steps if stages is None else stages, 1) + 1):
+            codes = self.step(images, codes, number)
+        assert codes is not None
         return codes
+
+    def step(self, images: Tensor, codes: Tensor | None, number: int) -> Tensor:
+        """Codes B n 512 of one run of an encoder.
+
+        Parameters
+        ----------
+        images : as in `invert`
+        codes : B n 512, of the step before; None before the first
+        number : of the step, from 1
+        """
+        x = self.pool(images)
+        if self.config.generator.base_styles:
+            offsets = self.first_guess(images) if codes is None else codes - self.w_avg
+            if not self.encoders:
+                return self.w_avg + offsets
+            return self.w_avg + self._refined(x, offsets, None, number - 1)
+        encoder = self.encoders[0 if self.config.iterations else number - 1]
+        found: Tensor
+        if codes is None and not self.config.iterations:
+            found = self.w_avg + self.first_guess(images) + encoder(x)
+            return found
+        if codes is None:
+            codes = self.w_avg.expand(len(x), -1, -1)
+        generated = self.pool(self.generator(codes))
+        start = codes if self.config.residual else self.w_avg
+        found = start + encoder(torch.cat([x, generated], dim=1))
+        return found
 
     def offsets(self, images: Tensor, steps: Tensor | None, stages: int | None = None) -> Tensor:
         """Offsets from `w_avg` of a network whose generator has base styles.
@@ -158,20 +176,23 @@ class InversionNetwork(nn.Module):
         B n 512; rows behind the base are 0
         """
         x = self.pool(images)
-        rows = self.config.generator.base_rows
         offsets = self.first_guess(images)
-        for stage, encoder in enumerate(list(self.encoders)[:stages]):
-            seen = x
-            if stage:
-                codes = self.w_avg + offsets
-                if steps is not None:
-                    codes = at_rate(self.w_avg + rounded(offsets, steps), steps)
-                with torch.no_grad():
-                    painted = self.pool(self.generator(codes, self.seen_side))
-                seen = torch.cat([x, painted], dim=1)
-            found = encoder(seen)[:, :rows]
-            offsets = offsets + F.pad(found, (0, 0, 0, len(self.w_avg) - rows))
+        for stage in range(len(self.encoders) if stages is None else stages):
+            offsets = self._refined(x, offsets, steps, stage)
         return offsets
+
+    def _refined(self, x: Tensor, offsets: Tensor, steps: Tensor | None, stage: int) -> Tensor:
+        """Offsets behind an encoder, from pooled images and the offsets before it."""
+        if stage:
+            codes = self.w_avg + offsets
+            if steps is not None:
+                codes = at_rate(self.w_avg + rounded(offsets, steps), steps)
+            with torch.no_grad():
+                painted = self.pool(self.generator(codes, self.seen_side))
+            x = torch.cat([x, painted], dim=1)
+        rows = self.config.generator.base_rows
+        found = self.encoders[stage](x)[:, :rows]
+        return offsets + F.pad(found, (0, 0, 0, len(self.w_avg) - rows))
 
     def first_guess(self, images: Tensor) -> Tensor:
         """Codes that a base finds in the images, before any encoder: B n 512; 0 without a base."""

@@ -31,15 +31,16 @@ _CONSTANTS: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
 def _constant(name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
     """Small tensor of a name on the device and of the type of another, uploaded once.
 
-    It is made outside of inference mode, since otherwise nobody could train through it.
+    It is made outside of inference mode, since otherwise nobody could train through it. Beside a
+    tensor without content, which a tracer hands in, it is made anew, where the tracer sees it.
     """
+    if type(like) not in (Tensor, nn.Parameter):
+        return make().to(like.device, like.dtype)
     key = (name, like.device, like.dtype)
     found = _CONSTANTS.get(key)
     if found is None:
         with torch.inference_mode(False), torch.no_grad():
-            found = make().to(like.device, like.dtype)
-        if type(found) is Tensor:  # none that a tracer has put in its place
-            _CONSTANTS[key] = found
+            found = _CONSTANTS[key] = make().to(like.device, like.dtype)
     return found
 
 
@@ -103,7 +104,7 @@ def _phase_matrix() -> Tensor:
         for a in (0, 1):
             axis[i, a] = full[[4 + a, 2 + a, a]]
     phases = np.einsum("iax,jby->ijabxy", axis, axis).reshape(9, 36)
-    return torch.from_numpy(phases.astype(np.float32))
+    return torch.tensor(phases.astype(np.float32))
 
 
 def up_weight(weight: Tensor) -> Tensor:

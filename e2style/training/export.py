@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from e2style.checkpoints.adding_graphs import add_graphs
 from e2style.checkpoints.saving import save
 from e2style.checkpoints.tensors import check_target, stored_as_half
 from e2style.config import TrainConfig
@@ -87,6 +88,7 @@ def export(
                 value.copy_(value.half().float())
     if config.stage:
         save(target, network, card=card, generator=config.generator if encoder_only else "")
+        add_graphs(target, target)
         return target
     model = InversionModel(network, fingerprint=bytes(32))
 
@@ -117,6 +119,7 @@ def export(
         card=card,
         **dataclasses.asdict(limits),
     )
+    add_graphs(target, target)
     return target
 
 

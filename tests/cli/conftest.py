@@ -60,7 +60,9 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(folder, monkeypatch):
     """Run the command in this process with the fake model and a quick key derivation."""
-    monkeypatch.setattr(e2style, "load_model", lambda *_: fake_model.FakeModel(), raising=False)
+    monkeypatch.setattr(
+        e2style, "load_for_inference", lambda *_: fake_model.FakeModel(), raising=False
+    )
     fingerprint = fake_model.FakeModel().fingerprint
     monkeypatch.setattr(e2style, "fingerprint_of", lambda *_: fingerprint, raising=False)
     header_of = e2style.header_of

@@ -380,7 +380,7 @@ def test_models(run, run_json, monkeypatch):
         raise e2style.CheckpointError("no such file")
 
     monkeypatch.setattr(e2style, "fingerprint_of", missing)
-    monkeypatch.setattr(e2style, "load_model", missing)
+    monkeypatch.setattr(e2style, "load_for_inference", missing)
     done = run("models")
     assert done.stdout == "fake  unusable\n" and "no such file" in done.stderr
     done = run(*EMBED)

@@ -372,6 +372,6 @@ def test_files_of_models_that_cannot_be_read_are_named(photo, face, monkeypatch)
     def fail(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(e2style, "load_model", fail, raising=False)
+    monkeypatch.setattr(e2style, "load_for_inference", fail, raising=False)
     with pytest.raises(deephide.CheckpointError, match="permission denied"):
         deephide.embed(face, photo)

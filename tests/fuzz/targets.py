@@ -306,11 +306,11 @@ class ModelTarget(Target):
         import torch
 
         import e2style
-        from e2style.checkpoints import headers
+        from e2style.checkpoints import tensor_files
         from e2style.models.inversion import InversionNetwork
 
         torch.set_num_threads(1)
-        self.torch, self.e2style, self.headers = torch, e2style, headers
+        self.torch, self.e2style, self.tensor_files = torch, e2style, tensor_files
         config = e2style.InversionConfig(
             name="tiny",
             generator=e2style.GeneratorConfig(
@@ -364,7 +364,7 @@ class ModelTarget(Target):
 
     def _quick(self, path):
         """Read header and fingerprint without the network; None where that is rejected."""
-        self.headers.file_fingerprint.cache_clear()
+        self.tensor_files.file_fingerprint.cache_clear()
         try:
             self.e2style.header_of(path)
         except self.e2style.E2StyleError:

@@ -131,7 +131,7 @@ def test_overlapping_boxes_give_way_to_better_ones():
 def test_the_detector_that_ships_is_loaded_once_and_missed_by_name(monkeypatch, tmp_path):
     assert detect.load_detector() is detect.load_detector()
     detect._shipped.cache_clear()
-    monkeypatch.setattr(detect, "DETECTOR", "absent.safetensors")
+    monkeypatch.setattr(detect, "DETECTOR", "absent")
     with pytest.raises(CheckpointError, match=r"face detector of this installation.*absent"):
         detect.load_detector()
     with pytest.raises(CheckpointError, match=r"there is no pnet\.pt"):

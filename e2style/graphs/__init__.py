@@ -1,0 +1,1 @@
+"""Graphs of networks: their listing in a model file, and what runs them without torch."""
