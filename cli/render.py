@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from cli.exit_codes import ExitCode, of_error
-from deephide.errors import DeephideError, OutputError
+from deephide.errors import DeephideError, MissingExtraError, OutputError
 from e2style.errors import E2StyleError
 
 __all__ = ["LOGGERS", "SCHEMA", "Problem", "Terminal", "finite", "problem"]
@@ -34,6 +34,8 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 LOGGERS = ("deephide", "stc", "e2style")
+# Packages that some commands or machines need, and the extra that brings each.
+_BROUGHT_BY = {"torch": "train", "numba": "kernels"}
 _PACKAGES = ("deephide", "numpy", "pillow", "cryptography", "constriction", "torch", "numba")
 
 
@@ -50,6 +52,10 @@ class Problem:
 def problem(error: BaseException) -> Problem:
     """Return the report of an exception."""
     code, name = of_error(error), type(error).__name__
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package in _BROUGHT_BY:
+        error = MissingExtraError("this", package, _BROUGHT_BY[package])
+        code, name = of_error(error), type(error).__name__
     if isinstance(error, DeephideError):
         return Problem(code, name, str(error), error.hint)
     if isinstance(error, E2StyleError):

@@ -19,6 +19,7 @@ from PIL import Image
 import stc
 from deephide.errors import DeephideError
 from stc import precompiled
+from stc.jit import has_compiler
 
 __all__ = ["CHECKS", "Finding", "examine"]
 
@@ -81,15 +82,15 @@ def _machine() -> Finding:
     from deephide import inference
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads, devices = inference.describe_devices()
+    backend, devices = inference.describe_devices()
     details = {
         "system": platform.platform(),
         "cores": cores,
-        "threads": threads,
+        "backend": backend,
         "devices": devices,
     }
     text = (
-        f"{details['system']}, {cores} cores, {details['threads']} threads in torch; devices: "
+        f"{details['system']}, {cores} cores; models run on {backend}; devices: "
         f"{', '.join(devices)}, of which embed uses the cpu"
     )
     return Finding("machine", "ok", text, details)
@@ -109,6 +110,14 @@ def _cache() -> Finding:
     folder = stc.cache_folder()
     compiled = stc.is_compiled()
     details = {"folder": None if folder is None else str(folder), "compiled": compiled}
+    if folder is None and not has_compiler():
+        return Finding(
+            "cache",
+            "warning",
+            "the coder is not there compiled for this processor, and numba, which compiles it, is "
+            "not installed: pip install 'deephide[kernels]'",
+            details,
+        )
     if folder is None:
         return Finding(
             "cache",

@@ -36,7 +36,7 @@ U8, I16, U16, I32, U32, I64, U64, F32, F64, BOOL = (
 )  # fmt: skip
 PLANE, PATH = "float64 2", "uint16 2"
 MIRROR = (I64, I64)
-SCAN = ("uint8 1", "int64 2", I32)
+SCAN = ("uint8 1", "int64 2", I32)  # data, where it is cut, the blocks
 
 KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "stc.kernels": {
@@ -87,6 +87,19 @@ KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "ac_first_symbols": ((I16, I32, "i", "i", I64, I64, U32, I64), "i"),
         "ac_refine_symbols": ((I16, I32, "i", "i", I64, I64, I64, U32, I64), "i"),
         "pack": ((U32, I64, "int64 2", "i", U8), "i"),
+    },
+    "deephide.formats.jpeg.arithmetic": {
+        "_read": (
+            (*SCAN, I64, "i", "int64 2", "int64 2", I64, "b", I64, I16, "int64 2"),
+            "b",
+        )
+    },
+    "deephide.formats.png.deep": {"_undo_filters": (("uint8 2", U8, "i"), "")},
+    "deephide.formats.tiff.lzw": {
+        "_unpack": ((U8, U8), "i"),
+        "_pack": ((U8, "b", U8), "i"),
+        "_unpackbits": ((U8, U8), "i"),
+        "_packbits": ((U8, "i", U8), "i"),
     },
 }
 # Sources, besides its own, whose code is part of a module's kernels.

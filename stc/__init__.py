@@ -1,6 +1,6 @@
 """Syndrome-trellis codes: hide bits in a vector of elements at the lowest summed cost.
 
-Arrays in, arrays out. Importing this package is cheap: numpy, numba and scipy are loaded when a
+Arrays in, arrays out. Importing this package is cheap: numpy and numba are loaded when a
 function is first used.
 """
 

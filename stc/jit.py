@@ -1,12 +1,14 @@
 """Kernels: loops that the package carries compiled, or that numba compiles when they are called.
 
 numba takes longer to import than most kernels to run, so that it is loaded only for what is not
-there already.
+there already. It takes 200 MB, so that it is not installed where all of it is there: the extra
+`kernels` brings it for other types, changed sources, and processors without AVX2.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from typing import Any, overload
 
 from stc import precompiled
 
-__all__ = ["COMPILES", "Kernel", "cache_folder", "is_cached", "jit"]
+__all__ = ["COMPILES", "Kernel", "cache_folder", "has_compiler", "is_cached", "jit"]
 
 # Whether kernels are compiled at all, or run as the Python that they are written in.
 COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
@@ -76,6 +78,13 @@ class Kernel:
         return getattr(self.compiled, name)
 
     def _compile(self) -> Any:
+        if not has_compiler():
+            raise ModuleNotFoundError(
+                f"{self.py_func.__module__}.{self.py_func.__qualname__} is not there compiled for "
+                "this processor and these types, and numba, which compiles it, is not installed: "
+                "pip install 'deephide[kernels]'",
+                name="numba",
+            )
         from stc.compilation import compiled
 
         for name, module in self._late.items():
@@ -98,10 +107,17 @@ def jit(function: Callable[..., Any] | None = None, /, **late: str) -> Any:
     return Kernel(function, {})
 
 
+def has_compiler() -> bool:
+    """Return whether numba is installed; it is not loaded for that."""
+    return importlib.util.find_spec("numba") is not None
+
+
 def cache_folder(kernel: Kernel) -> Path | None:
     """Return where `kernel` is kept on disk, or None where every process compiles for itself."""
     if kernel.entries:
         return precompiled.FOLDER
+    if COMPILES and not has_compiler():
+        return None
     folder = getattr(getattr(kernel.compiled, "stats", None), "cache_path", None)
     return None if folder is None else Path(folder)
 
