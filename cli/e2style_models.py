@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from cli.e2style_group import app
 from cli.options import check_output
 from cli.program import command
 from cli.render import Terminal
+from deephide.errors import OutputError
 
 if TYPE_CHECKING:
     from e2style.speed.inference import Timing
@@ -25,14 +27,22 @@ __all__ = ["benchmark", "calibrate", "convert", "count"]
     examples=(
         "e2style convert e2style_inversion.pt -o e2style.safetensors",
         "e2style convert model_ir_se50.pth -o ir_se50.safetensors",
+        "e2style convert face256 --onnx -o networks/",
     ),
 )
 @click.argument("source", metavar="IN")
 @click.option("-o", "--output", required=True, metavar="PATH", help="Output: file to write.")
 @click.option("--half", is_flag=True, help="Output: store weights in half precision.")
+@click.option(
+    "--onnx",
+    is_flag=True,
+    help="Output: a folder of ONNX files, one a network, for other programs.",
+)
 @click.option("--force", is_flag=True, help="Output: replace an existing file.")
-def convert(terminal: Terminal, source: str, output: str, half: bool, force: bool) -> None:
-    """Write a file of another program as safetensors.
+def convert(
+    terminal: Terminal, source: str, output: str, half: bool, onnx: bool, force: bool
+) -> None:
+    """Write a file of another program as safetensors, or any model as ONNX.
 
     Takes official E2Style files, rosinality's and NVIDIA's StyleGAN2 files of any size, the face
     recogniser model_ir_se50.pth, the face-parsing U-Net, torchvision's AlexNet and the linear
@@ -40,6 +50,16 @@ def convert(terminal: Terminal, source: str, output: str, half: bool, force: boo
     """
     from e2style.checkpoints.convert import convert as write
 
+    if onnx:
+        from e2style.checkpoints.onnx_files import write_onnx
+
+        if half:
+            raise click.UsageError("--half: ONNX files are in single precision")
+        if Path(output).exists() and not force:
+            raise OutputError(f"the output {output} exists", hint="use --force to replace it")
+        files = [str(path) for path in write_onnx(source, output)]
+        terminal.result("\n".join(files), {"output": output, "kind": "onnx"})
+        return
     check_output(output, force, source)
     kind = write(source, output, half=half)
     terminal.result(output, {"output": output, "kind": kind})
