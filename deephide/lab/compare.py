@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deephide import api, inference
-from deephide.codecs.faces import load_square
+from deephide.codecs.faces import load_square, subject
 from deephide.covers.opening import safe_suffixes
 from deephide.errors import MissingExtraError
 from deephide.formats.files import ImageSource
@@ -120,6 +120,8 @@ def _ours(
         path = Path(folder) / f"stego{safe_suffixes(carrier)[0]}"
         result = api.embed_file(secret, carrier, path, key, model, cost, codec)
         stego, recovered = _pixels(path), api.extract(path, key, model).image
+    if result.cut_out and (cut := subject(load_image(secret), model.load().image_size)):
+        face = cut.image
     images = {"secret": face}
     if result.model is not None:
         loaded = model.load()

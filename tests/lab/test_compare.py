@@ -63,3 +63,10 @@ def test_a_face_shows_its_inversion(carrier, secret):
     (found,) = compare.compare(secret, carrier, codec="latent")
     assert list(found.images)[:2] == ["secret", "inversion"]
     assert found.images["inversion"].size == found.images["recovered"].size
+
+
+@pytest.mark.slow
+def test_of_a_portrait_the_face_that_travels_is_compared(carrier):
+    (found,) = compare.compare(Image.fromarray(skimage.data.astronaut()), carrier)
+    assert found.images["secret"].size == found.images["recovered"].size
+    assert float(found.figures["recovered and secret"].split()[0]) > 15
