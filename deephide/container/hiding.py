@@ -250,9 +250,13 @@ def hide_computing_costs(
             _log.info("stego %d is a picture of another salt", picture + 1)
             continue
         return _measure(elements, canvas.stego, costs, needed)
+    reason = (
+        f"its flat and saturated areas leave no solution ({MAX_ATTEMPTS} attempts)"
+        if attempt == MAX_ATTEMPTS
+        else f"it is so small that changes move its salt ({MAX_PICTURES} stegos tried)"
+    )
     raise CapacityError(
-        f"the carrier cannot take {needed} bits: its flat and saturated areas leave no solution "
-        f"({MAX_ATTEMPTS} attempts)",
+        f"the carrier cannot take {needed} bits: {reason}",
         needed_bits=needed,
         capacity_bits=limit,
         hint="take a larger photo with more texture",

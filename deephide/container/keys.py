@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 from deephide.container import crypto, elligator, key_files
 from deephide.container.crypto import ChannelKeys, Keys, StrongKeys, Wrap
@@ -99,12 +100,18 @@ class SharedKey:
     def __init__(self, key_input: bytes) -> None:
         self._key_input = key_input
         self._last: PictureKey | None = None
+        self._used: WeakValueDictionary[bytes, PictureKey] = WeakValueDictionary()
 
     def at(self, picture: bytes) -> PictureKey:
-        """Return the key of a picture by its 16 bytes; for the same one, the same object."""
-        if self._last is None or self._last.picture != picture:
-            self._last = PictureKey(self._key_input, picture)
-        return self._last
+        """Return the key of a picture by its 16 bytes.
+
+        For the same one, the same object, as long as somebody has it, whichever came in between.
+        """
+        found = self._used.get(picture)
+        if found is None:
+            found = self._used[picture] = PictureKey(self._key_input, picture)
+        self._last = found
+        return found
 
 
 class PictureKey:

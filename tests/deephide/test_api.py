@@ -375,3 +375,32 @@ def test_files_of_models_that_cannot_be_read_are_named(photo, face, monkeypatch)
     monkeypatch.setattr(e2style, "load_for_inference", fail, raising=False)
     with pytest.raises(deephide.CheckpointError, match="permission denied"):
         deephide.embed(face, photo)
+
+
+def test_issue_16_stegos_that_are_pictures_of_another_salt_are_tried_again(photo, monkeypatch):
+    moved, salt = [], SampleCover.salt
+
+    def moving(self, elements):
+        if len(moved) < 3 and not np.array_equal(elements, self.elements):
+            moved.append(elements)
+            return bytes(16)
+        return salt(self, elements)
+
+    monkeypatch.setattr(SampleCover, "salt", moving)
+    stego = deephide.embed(b"secret", photo, "p", codec="file").stego
+    assert len(moved) == 3
+    assert deephide.extract(stego, "p").data == b"secret"
+
+
+def test_a_picture_whose_stegos_all_have_another_salt_is_refused_and_says_why(photo, monkeypatch):
+    salt = SampleCover.salt
+    monkeypatch.setattr(hiding, "MAX_PICTURES", 4)
+    monkeypatch.setattr(
+        SampleCover,
+        "salt",
+        lambda self, elements: (
+            salt(self, elements) if np.array_equal(elements, self.elements) else os.urandom(16)
+        ),
+    )
+    with pytest.raises(deephide.CapacityError, match=r"changes move its salt \(4 stegos tried\)"):
+        deephide.embed(b"secret", photo, "p", codec="file")

@@ -35,9 +35,9 @@ _log = logging.getLogger(__name__)
 _SLACK = 512  # bytes that a kernel may look beyond the end before it notices
 
 # Places of coefficients that all scans of a file may go by, and what a block counts for besides.
-# The script of libjpeg takes a third of it in the largest image; a scan of a thousand that bring
-# one bit of one coefficient each is a few hundred bytes long and takes as long as a whole file.
-MAX_WORK = 3 << 29
+# The script of libjpeg takes half of it in the largest image; a scan that brings one bit of one
+# coefficient of each block is some hundred bytes long, and a file may have a thousand of them.
+MAX_WORK = 1 << 30
 _BLOCK_WORK = 8
 
 

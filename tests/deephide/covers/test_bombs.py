@@ -263,7 +263,7 @@ def test_issue_16_scans_take_no_longer_than_an_image_of_the_size(tmp_path, monke
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])
-def test_a_third_of_the_work_allowed_is_what_the_largest_file_of_libjpeg_takes(subsampling):
+def test_half_of_the_work_allowed_is_what_the_largest_file_of_libjpeg_takes(subsampling):
     from deephide.formats.jpeg import coder
     from deephide.formats.jpeg.segments import parse
 
@@ -277,5 +277,5 @@ def test_a_third_of_the_work_allowed_is_what_the_largest_file_of_libjpeg_takes(s
         )
         work += blocks * (8 + scan.final - scan.first)
     largest = work * MAX_PIXELS // 160**2
-    assert largest < coder.MAX_WORK * 0.4
-    assert subsampling or largest > coder.MAX_WORK * 0.3
+    assert largest < coder.MAX_WORK * 0.6
+    assert subsampling or largest > coder.MAX_WORK * 0.4

@@ -148,12 +148,14 @@ def test_more_is_safe_where_errors_are_known(make_texture):
 def test_the_forecast_of_the_added_error_is_what_is_added(make_texture, cheap_kdf):
     photo = Image.fromarray(make_texture(300, 300, 3))
     cover, _ = precovers.make(photo, Making(0.75))
-    result = hide(photo, shrink=0.75)
+    # As long as the rate of all zones is the same: those of fixed length are denser for less.
+    secret = np.random.default_rng(5).bytes(230)
+    result = deephide.embed(secret, photo, "p", codec="file", shrink=0.75)
     change = np.asarray(result.stego, float).reshape(-1) - cover.elements
     errors = cover.errors.reshape(-1)
     added = float(((change - errors) ** 2 - errors**2).mean())
     forecast = cover.survey(cover.costs()).at(result.payload_bits)
-    assert forecast.added_error == pytest.approx(added, rel=0.3)
+    assert forecast.added_error == pytest.approx(added, rel=0.15)
 
 
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3)])
