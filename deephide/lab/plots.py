@@ -52,6 +52,7 @@ def draw_errors(rows: Sequence[Row], path: Path) -> None:
     detectors = list(rows[0].verdicts)
     figure, axes = _panels(detectors)
     schemes = dict.fromkeys(r.condition.scheme for r in rows if r.condition.scheme != COVER)
+    payloads = _apart([row.alpha for row in rows if row.condition.scheme != COVER])
     for detector, axis in zip(detectors, axes, strict=False):
         for scheme in schemes:
             used = [row for row in rows if row.condition.scheme == scheme]
@@ -67,7 +68,18 @@ def draw_errors(rows: Sequence[Row], path: Path) -> None:
         )
         axis.set(title=detector, xscale="log", ylim=(0, 0.55))
         axis.set(xlabel="hidden bits per sample", ylabel="share of wrong answers")
+        axis.set_xticks(payloads, [f"{each:.2g}" for each in payloads])
+        axis.set_xticks([], minor=True)
     _finish(figure, axes[0], path)
+
+
+def _apart(payloads: Sequence[float]) -> list[float]:
+    """Return payloads, ascending, each so much larger than the last that both can be labelled."""
+    kept: list[float] = []
+    for each in sorted(payloads):
+        if not kept or each >= 1.4 * kept[-1]:
+            kept.append(each)
+    return kept
 
 
 def draw_roc(rows: Sequence[Row], path: Path) -> None:

@@ -15,13 +15,13 @@ __all__ = ["MEANINGS", "as_page"]
 # What each detector is, in words.
 MEANINGS = {
     "ws": "WS estimates how many lowest bits were replaced, from pixels and their neighbours",
-    "spa": "SPA does the same from pairs of neighbouring samples",
-    "rs": "RS does the same from groups of samples before and after flipping",
-    "chi2": "the chi-square attack looks for pairs of levels that have become equally frequent",
+    "spa": "SPA estimates how many lowest bits were replaced, from pairs of neighbouring samples",
+    "rs": "RS estimates the same as WS and SPA, from groups of samples before and after flipping",
+    "chi2": "The chi-square attack looks for pairs of levels that have become equally frequent",
     "spam": "SPAM learns from examples how neighbouring differences follow one another",
-    "rich": "the rich model learns from examples, with features of many filters",
-    "srm": "the whole spatial rich model learns from examples, with all its 34,671 features",
-    "colour-srm": "the rich model of colour looks at what the channels have in common, too",
+    "rich": "The rich model learns from examples, with features of many filters",
+    "srm": "The whole spatial rich model learns from examples, with all its 34,671 features",
+    "colour-srm": "The rich model of colour looks at what the channels have in common, too",
     "srnet": "SRNet is a deep network that was trained on examples",
     "yedroudj": "Yedroudj-Net is a smaller network that was trained on examples",
 }
@@ -90,7 +90,7 @@ def _in_words(row: Row) -> str:
     chance = verdict.chance if verdict.trained_errors else ()
     beside = f", and {fmean(chance):.2f} where it has nothing to learn" if chance else ""
     return (
-        f"<li>{escape(row.condition.name)}, {row.alpha:.3g} bits per sample: the best detector, "
+        f"<li>{escape(row.condition.scheme)}, {row.alpha:.3g} bits per sample: the best detector, "
         f"{best}, is wrong in {errors[best]:.2f} of cases{beside}.</li>\n"
     )
 
