@@ -207,11 +207,14 @@ def _distribution() -> metadata.Distribution:
 
 
 def _requirements(extra: str | None) -> list[str]:
-    """Return the packages that an extra needs, or for None those that are always needed."""
+    """Return the packages that an extra needs, or for None those that every machine needs.
+
+    numba, which some machines need, is looked for with the compiled coder.
+    """
     found = []
     for line in _distribution().requires or []:
         marker = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
-        if (marker.group(1) if marker else None) == extra:
+        if marker.group(1) == extra if marker else extra is None and ";" not in line:
             found.append(re.split(r"[^\w.-]", line, maxsplit=1)[0])
     return found
 
