@@ -64,7 +64,9 @@ runpy.run_module("deephide", run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize("late", ["cli.deephide_app", "click", "numpy", "deephide.doctor", "torch"])
+@pytest.mark.parametrize(
+    "late", ["cli.deephide_app", "click", "numpy", "deephide.doctor", "deephide.inference"]
+)
 def test_an_interrupt_ends_a_command_in_one_line(tmp_path, late):
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, late],
