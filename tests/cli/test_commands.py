@@ -357,7 +357,7 @@ def test_a_carrier_that_betrays_every_stego_holds_nothing_safely(run, run_json):
     assert any("nothing is safe here" in note for note in sent["warnings"])
 
 
-@pytest.mark.parametrize(("room", "said"), [(4, "not safely"), (5, "most faces"), (8, "yes")])
+@pytest.mark.parametrize(("room", "said"), [(4, "not safely"), (6, "most faces"), (8, "yes")])
 def test_capacity_says_yes_where_faces_fit(run, monkeypatch, room, said):
     known = next(iter(shipped.TYPICAL_BYTES.values()))
     monkeypatch.setattr(shipped, "TYPICAL_BYTES", {bytes(range(32)).hex(): known})
@@ -365,7 +365,7 @@ def test_capacity_says_yes_where_faces_fit(run, monkeypatch, room, said):
     noise = rng.integers(1, 255, (40 * room, 40 * room)).astype(np.uint8)
     Image.fromarray(noise).save("noise.png")
     done = run("capacity", "noise.png")
-    line = f"a face    {said} (usually 275 bytes, at most 578)"
+    line = f"a face    {said} (usually 307 bytes, at most 631)"
     assert line in [each.strip() for each in done.stdout.splitlines()]
 
 
