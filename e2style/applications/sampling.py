@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from e2style.errors import ConfigError
 from e2style.model import InversionModel
+from e2style.models.generator import MappingNetwork
 from e2style.quantizer import TABLE_BITS, Quantizer
 
 __all__ = ["sample"]
@@ -46,7 +47,7 @@ def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0)
     if any(seed < 0 for seed in seeds):
         raise ConfigError(f"seeds: got {min(seeds)}, must be at least 0")
     mean = model.network.w_avg.cpu().numpy()
-    if model.config.generator.mapping_layers:
+    if isinstance(model.network.generator.mapping, MappingNetwork):
         drawn = [_mapped(model, seed) for seed in seeds]
     elif model.quantizer is not None:
         based = bool(model.config.generator.base_side)

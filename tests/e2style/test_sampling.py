@@ -239,3 +239,11 @@ def test_the_default_model_generates_faces_of_nobody():
     for image in generate(model, sample(model, [1, 5, 6, 8], truncation=0.8)):
         found = detector.find(image)
         assert found and align.fills(image, found[0])
+
+
+def test_the_shipped_model_draws_from_its_tables_since_its_styles_come_from_rows():
+    model = e2style.load()
+    codes = sample(model, [0, 1])
+    assert codes.shape == (2, model.n_codes, model.config.generator.style_dim)
+    assert not np.array_equal(codes[0], codes[1])
+    np.testing.assert_array_equal(sample(model, [1]), codes[1:])
