@@ -19,7 +19,7 @@ SIZES = (200, 300, 450, 700, 1000, 1500)
 NAMES = {"default model": "face256", "WEBP": "WebP", "JXL": "JPEG XL"}
 MEASURED_ON = {
     "face256": "200 photographs of real people that nothing was trained on",
-    "face256_restoration": "200 photographs of real people that nothing was trained on",
+    "face256_restoration": "50 photographs of real people that nothing was trained on",
 }
 CURVES = {"real": "face256_curve_real.json", "generated": "face256_curve_generated.json"}
 
