@@ -39,6 +39,7 @@ TARGET_DB = 32.0  # what rounding may cost; inversion itself reaches about 22 dB
 NOISE = 0.1  # standard deviation of the probing noise, in those of the row
 MAX_RATIO = 64.0  # largest step over the smallest
 SEED = 0
+SEARCHED = 6  # scales of the steps that are tried
 
 ACCEPT_FACES = 64  # generated to find the limits
 
@@ -92,7 +93,7 @@ def calibrate(
     """
     if len(faces) < 2:
         raise DataError(f"calibration needs at least two faces, got {len(faces)}")
-    searched = min(probes, len(faces)) * (model.n_codes + 5) if step is None else 0
+    searched = min(probes, len(faces)) * (model.n_codes + 1 + SEARCHED) if step is None else 0
     shown = min(len(faces), ACCEPT_FACES)
     meter = _Meter(progress, len(faces) + searched + shown)
     codes = encode_set(model, faces, progress=meter.count)
@@ -222,7 +223,8 @@ def _search(
     allowed = 4.0 * 10 ** (-target_db / 10)  # squared error of images in [-1, 1]
     scale = math.sqrt(12 * allowed / len(rows))
     best: tuple[float, float] | None = None
-    for _ in range(4):
+    too_wide = math.inf
+    for _ in range(SEARCHED):
         steps = (scale / sensitivity)[:, None]
         error = 0.0
         for code, image in zip(codes, exact, strict=True):
@@ -230,10 +232,15 @@ def _search(
             error += float(np.square(_shown(model, rounded.astype(np.float32)) - image).mean())
             meter.count()
         error /= len(codes)
-        if error <= allowed and (best is None or scale > best[0]):
+        if error > allowed:
+            too_wide = min(too_wide, scale)
+        elif best is None or scale > best[0]:
             best = scale, error
-        # A little below the target, so that the last step lands on the right side of it.
+        # A little below the target, so that the last step lands on the right side of it; of a
+        # generator that is far from linear the error does not follow, and halving is surer.
         scale *= min(max(math.sqrt(0.9 * allowed / max(error, 1e-12)), 0.25), 4.0)
+        if best is not None and too_wide < math.inf and not best[0] < scale < too_wide:
+            scale = math.sqrt(best[0] * too_wide)
     if best is None:
         raise DataError(f"calibration: no steps keep pictures within {target_db:.0f} dB")
     psnr = float(decibels(max(best[1], 1e-12), peak=2.0))
