@@ -73,7 +73,12 @@ def place(tmp_path, monkeypatch):
     faces = ROOT / "benchmarks" / "demo_faces"
     shutil.copy(faces / "face1.png", tmp_path / "face.png")
     shutil.copy(faces / "face2.png", tmp_path / "other.png")
+    shutil.copy(photos / "astronaut.png", tmp_path / "portrait.png")
     shutil.copy(photos / "coffee.png", tmp_path / "photo.png")
+    demo = tmp_path / "demo"  # with what `make demo` leaves there
+    demo.mkdir()
+    shutil.copy(photos / "astronaut.png", demo / "portrait.png")
+    shutil.copy(photos / "coffee.png", demo / "photo.png")
     shutil.copy(photos / "rocket.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
