@@ -275,7 +275,7 @@ def plot(curves: dict[str, list[dict]], path: str) -> None:
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.minorticks_off()
         axis.grid(alpha=0.3)
-    axes[0].legend()
+    axes[2].legend(loc="lower right")
     figure.savefig(path, dpi=110)
 
 
