@@ -37,7 +37,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "768b143b97540922e1419e3d7325b05e08a00ad728ca136fedb40b43b2a3745f",
+        "8c53fe67b496c45dc3b5ad23a38da8c20b4d15c03903e12239556bf41bcc9db8",
     ),
 }
 

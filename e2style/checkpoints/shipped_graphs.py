@@ -21,8 +21,8 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/face256.json",
         "75aa35646b734daf570972444a48cd19a83cece3b2e67798e2a0ed02dc25f41f",
     ),
-    "768b143b97540922e1419e3d7325b05e08a00ad728ca136fedb40b43b2a3745f": (
+    "8c53fe67b496c45dc3b5ad23a38da8c20b4d15c03903e12239556bf41bcc9db8": (
         "graphs/face256_restoration.json",
-        "6d11debc3fa20e4b064a3958c4d2c347d2f6cfe1187edb9c1b6fbd065ea97bc9",
+        "eb0819483698a8b0aadf11037eb0fcd6a5db101b13e709234ba1fb240f1c9d9e",
     ),
 }
