@@ -155,10 +155,8 @@ def _is_filled(square: Image.Image) -> bool | None:
     """Whether a face fills a square image; None where the detector cannot be used."""
     from e2style.data import align
 
-    try:
-        found = find_faces(square)
-    except CheckpointError as error:
-        _log.warning("%s; %s", error, error.hint)
+    found = _faces_or_warning(square)
+    if found is None:
         return None
     return bool(found) and align.fills(square, found[0])
 
@@ -244,11 +242,7 @@ def subject(image: Image.Image, size: int) -> Cut | None:
         return None
     from e2style.data import align
 
-    try:
-        found = find_faces(image)
-    except CheckpointError as error:
-        _log.warning("%s; %s", error, error.hint)
-        return None
+    found = _faces_or_warning(image)
     if not found or align.is_aligned(image, found[0]):
         return None
     places = [align.place(each.landmarks) for each in found]
@@ -315,6 +309,15 @@ def find_faces(image: Image.Image) -> list[Face]:
     """
     with _translated():
         return _detector().find(image)
+
+
+def _faces_or_warning(image: Image.Image) -> list[Face] | None:
+    """Faces of an RGB image, the largest first; None, and a warning, without a detector."""
+    try:
+        return find_faces(image)
+    except CheckpointError as error:
+        _log.warning("%s; %s", error, error.hint)
+        return None
 
 
 def _detector() -> Detector:
