@@ -7,10 +7,10 @@ figures of restoration from benchmarks/restoration.py.
 """
 
 import json
-import re
 from pathlib import Path
 
 import skimage.data
+from marks import with_content
 from PIL import Image, ImageDraw
 
 import e2style
@@ -147,14 +147,6 @@ def checked_table():
             f"| {100 * row['rising']:.0f} % | {row['distance']:.3f} | {100 * row['same']:.0f} % |"
         )
     return "\n".join(lines)
-
-
-def with_content(page, name, content):
-    """The page with new content between the marks of one name."""
-    pattern = rf"(<!-- {name} -->\n).*(<!-- end of {name} -->)"
-    if not re.search(pattern, page, flags=re.DOTALL):
-        raise SystemExit(f"{PAGE.name}: the marks of {name!r} are missing")
-    return re.sub(pattern, rf"\1\n{content}\n\n\2", page, flags=re.DOTALL)
 
 
 def table(model, shipped):

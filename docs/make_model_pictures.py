@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-import torch
 from PIL import Image, ImageDraw
 
 import e2style
@@ -22,7 +21,7 @@ from deephide.container.layout import OVERHEAD_BYTES
 from e2style.applications import mixing
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
-from e2style.inference.interface import generate
+from e2style.inference.interface import generate, invert
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIDE, HEAD = 160, 22
@@ -52,8 +51,7 @@ def sheet(rows: list[list[Image.Image]], titles: list[str], name: str) -> None:
 def qualities(model: e2style.InversionModel) -> None:
     """Draw the portrait at several qualities, above a WebP image in as many bytes."""
     portrait = of_secret(Image.fromarray(skimage.data.astronaut()), "auto", 256).image
-    levels = torch.from_numpy(np.array(portrait)).permute(2, 0, 1)[None] / 127.5 - 1
-    code = model.invert(levels).numpy()
+    code = invert(model, [portrait])
     lanczos = Image.Resampling.LANCZOS
     own = portrait.resize((SIDE, SIDE), lanczos)
     ours, theirs, titles = [own], [Image.new("RGB", (SIDE, SIDE), "white")], ["the portrait"]

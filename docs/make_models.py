@@ -7,9 +7,9 @@ measured.
 import dataclasses
 import json
 import pathlib
-import re
 
 import numpy as np
+from marks import with_content
 
 import e2style
 from e2style.checkpoints.shipped import RESTORERS, built_in
@@ -147,13 +147,17 @@ def by_group(curves: dict) -> str:
 
 def filled(page: str, curves: dict[str, dict]) -> str:
     """The page with every table between its marks made again."""
-    for data, found in curves.items():
-        for table in (by_quality, beside, by_group):
-            mark = f"<!-- {table.__name__} {data} -->"
-            pattern = rf"{mark}\n.*?{mark}"
-            body = f"{mark}\n\n{table(found)}\n\n{mark}"
-            page = re.sub(pattern, lambda _, body=body: body, page, flags=re.DOTALL)
+    for table, data in TABLES:
+        page = with_content(page, f"{table.__name__} {data}", table(curves[data]))
     return page
+
+
+TABLES = (
+    (by_quality, "real"),
+    (beside, "real"),
+    (by_group, "real"),
+    (beside, "generated"),
+)
 
 
 if __name__ == "__main__":
