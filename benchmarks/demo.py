@@ -100,7 +100,6 @@ def main() -> None:
     portrait, png, jpeg = (folder / name for name in ("portrait.png", "photo.png", "photo.jpg"))
     for name, path in (("astronaut.png", portrait), ("coffee.png", png), ("rocket.jpg", jpeg)):
         shutil.copyfile(PHOTOS / name, path)
-    secret = (Image.open(portrait), "the secret")
 
     stego = folder / "hidden.png"
     hidden = hide(portrait, png, stego)
@@ -110,44 +109,33 @@ def main() -> None:
     small = squeeze(cut, used - OVERHEAD_BYTES, avif=False)
     if small is None:
         sys.exit(f"no WebP image fits into {used} bytes")
-    rows = [
-        [
-            secret,
-            (Image.open(stego), "a photo that holds it"),
-            (changed(png, stego), "what was changed in it"),
-            (received, f"what comes back: {used} bytes"),
-            (small.preview, "a WebP of as many bytes"),
-        ]
+    in_png = [
+        (Image.open(stego), "a photo that holds it"),
+        (changed(png, stego), "what was changed in it"),
+        (received, f"what comes back: {used} bytes"),
     ]
 
     stego = folder / "hidden.jpg"
     hide(portrait, jpeg, stego)
-    received = show(stego, folder / "from-jpg.png")
-    rows.append(
-        [
-            secret,
-            (Image.open(stego), "a JPEG file that holds it"),
-            (changed(jpeg, stego), "what was changed in it"),
-            (received, "what comes back"),
-            (small.preview, "a WebP of as many bytes"),
-        ]
-    )
+    in_jpeg = [
+        (Image.open(stego), "a JPEG file that holds it"),
+        (changed(jpeg, stego), "what was changed in it"),
+        (show(stego, folder / "from-jpg.png"), "what comes back"),
+    ]
 
     stego, passed = folder / "robust.jpg", folder / "robust-recompressed.jpg"
     hide(portrait, png, stego, "--channel", "any")
     Image.open(stego).save(passed, quality=PASSED_ON)
     print(f"\nrecompressed at quality {PASSED_ON}, as a messenger would: {passed}")
-    received = show(passed, folder / "from-recompressed.png")
-    rows.append(
-        [
-            secret,
-            (Image.open(stego), "a JPEG file made to survive"),
-            (Image.open(passed), f"recompressed at quality {PASSED_ON}"),
-            (received, "what comes back"),
-            (small.preview, "a WebP of as many bytes"),
-        ]
-    )
+    survived = [
+        (Image.open(stego), "a JPEG file made to survive"),
+        (Image.open(passed), f"recompressed at quality {PASSED_ON}"),
+        (show(passed, folder / "from-recompressed.png"), "what comes back"),
+    ]
 
+    secret = (Image.open(portrait), "the secret")
+    webp = (small.preview, "a WebP of as many bytes")
+    rows = [[secret, *tiles, webp] for tiles in (in_png, in_jpeg, survived)]
     sheet(rows, folder / "contact-sheet.png")
     if arguments.strip:
         sheet(rows[:1], arguments.strip)
