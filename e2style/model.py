@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from e2style.card import DEFAULT_LIKENESS, ModelCard
+from e2style.card import DEFAULT_LIKENESS, Configured, ModelCard
 from e2style.config import InversionConfig
 from e2style.devices import exact
 from e2style.errors import DataError
@@ -19,7 +19,7 @@ from e2style.quantizer import Quantizer
 __all__ = ["DEFAULT_LIKENESS", "InversionModel", "ModelCard"]
 
 
-class InversionModel:
+class InversionModel(Configured):
     """A loaded model of the family.
 
     Attributes
@@ -63,26 +63,6 @@ class InversionModel:
         self.accept_likeness = accept_likeness
         self.accept_face = accept_face
         self.device = torch.device(device)
-
-    @property
-    def name(self) -> str:
-        """Name under which it ships, or that of its config."""
-        return self.config.name
-
-    @property
-    def n_codes(self) -> int:
-        """Rows n of a code."""
-        return self.config.generator.n_codes
-
-    @property
-    def image_size(self) -> int:
-        """Side at which images are handed in, as in training; larger ones are averaged."""
-        return self.config.image_size
-
-    @property
-    def output_size(self) -> int:
-        """Side R of a generated image."""
-        return self.config.generator.size
 
     @property
     def batch_size(self) -> int:

@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from e2style.card import ModelCard
+from e2style.card import Configured, ModelCard
 from e2style.config import InversionConfig
 from e2style.errors import DataError
 from e2style.graphs.sessions import Networks
@@ -33,7 +33,7 @@ def invert_name(step: int) -> str:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class GraphModel:
+class GraphModel(Configured):
     """A model of the family; attributes as in `e2style.InversionModel`.
 
     Attributes
@@ -57,29 +57,9 @@ class GraphModel:
     parameters: dict[str, int]
 
     @property
-    def image_size(self) -> int:
-        """Side S at which images are handed in, as in training."""
-        return self.config.image_size
-
-    @property
     def quantizer(self) -> Quantizer | None:
         """The usual one, or None where none was fitted."""
         return self.quantizers[self.quality - 1] if self.quantizers else None
-
-    @property
-    def name(self) -> str:
-        """Name under which it ships, or that of its config."""
-        return self.config.name
-
-    @property
-    def n_codes(self) -> int:
-        """Rows n of a code."""
-        return self.config.generator.n_codes
-
-    @property
-    def output_size(self) -> int:
-        """Side R of a generated image."""
-        return self.config.generator.size
 
     def invert(self, images: Floats, stages: int | None = None) -> Floats:
         """Invert aligned images.
