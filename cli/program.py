@@ -198,7 +198,7 @@ class Grouped(_WithExamples):
     def _is_left_out(self, parameter: click.Parameter, ctx: click.Context) -> bool:
         if self._common is None or ctx.meta.get(HELP_ALL):
             return False
-        general = parameter.name == "help_all" or parameter is self.get_help_option(ctx)
+        general = parameter.name == "help_all" or "--help" in parameter.opts
         return not general and parameter.name not in self._common
 
 

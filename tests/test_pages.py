@@ -169,7 +169,7 @@ def _check_command(app, words):
         name, *words = words
         assert name in app.commands, f"no command {name}"
         app = app.commands[name]
-    app.make_parser(click.Context(app)).parse_args(list(words))
+    app.make_parser(click.Context(app, help_option_names=["-h", "--help"])).parse_args(list(words))
 
 
 def _check_names(tree):

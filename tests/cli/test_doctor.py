@@ -41,7 +41,7 @@ def broken(error):
 def test_an_installation_that_works(folder):
     findings = {each.name: each for each in doctor.examine()}
     assert [each for each in findings.values() if each.state == "broken"] == []
-    assert findings["versions"].details["torch"] != "missing"
+    assert {"numpy", "onnxruntime", "pillow"} < findings["versions"].details.keys()
     known = next(iter(shipped.SKETCHES))
     assert findings["models"].details["face256"].startswith(known[:16])
     assert findings["machine"].details["cores"] >= 1
