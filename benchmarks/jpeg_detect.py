@@ -1,7 +1,7 @@
 """Detection of JPEG stegos with DCTR features and an ensemble of Fisher discriminants.
 
     python benchmarks/jpeg_detect.py covers.zip [--covers 300] [--quality 95]
-                                     [--payloads 300,750] [--json PATH]
+                                     [--payloads 300,750] [--cost juniward] [--json PATH]
 
 The zip is what `covers.py` makes: scenes of 512 x 512, a folder for each photo, all of which take
 turns.  Each scene is compressed once, and random bytes of each length are embedded in it as
@@ -59,10 +59,10 @@ def in_words(verdict):
     return {name: round(float(np.mean(each)), 3) for name, each in rows.items() if each}
 
 
-def stego_of(raw, payload, seed):
+def stego_of(raw, payload, seed, cost):
     """Hide so many random bytes in a JPEG file; the key is this stego's own."""
     secret = np.random.default_rng((seed, payload)).bytes(payload)
-    return deephide.embed(secret, raw, f"key {seed} {payload}", codec="file")
+    return deephide.embed(secret, raw, f"key {seed} {payload}", codec="file", cost=cost)
 
 
 def measure(options):
@@ -77,7 +77,9 @@ def measure(options):
         pictures.read(name).save(buffer, "JPEG", quality=options.quality)
         raw = buffer.getvalue()
         try:
-            results = {payload: stego_of(raw, payload, seed) for payload in options.payloads}
+            results = {
+                payload: stego_of(raw, payload, seed, options.cost) for payload in options.payloads
+            }
         except deephide.CapacityError:
             continue
         samples = luma(raw)
@@ -103,6 +105,7 @@ def measure(options):
         "left out, too small for a payload": len(chosen) - len(used),
         "photos": np.unique(groups).size,
         "quality": options.quality,
+        "cost": options.cost,
         "safe bits, median": int(np.median(safe)),
         "largest difference from sealwatch": max(differences, default=None),
         "rows": rows,
@@ -115,6 +118,7 @@ def main():
     parser.add_argument("--covers", type=int, default=300)
     parser.add_argument("--quality", type=int, default=95)
     parser.add_argument("--payloads", default="300,750", help="bytes, separated by commas")
+    parser.add_argument("--cost", default="auto", help="a cost function for coefficients")
     parser.add_argument("--check", type=int, default=0, metavar="COVERS")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()

@@ -291,7 +291,7 @@ def capacity(
     Parameters
     ----------
     carrier : as in `embed`
-    cost : as in `embed`; the costs of "mipod" are those of one bit per hundred samples
+    cost : as in `embed`; those of "mipod" and "jmipod" are for one bit per hundred elements
     model : whose codes are to fit; no network is loaded for it
     channel : as in `EmbedOptions`: what a stego for it carries, of which no detector's error is
         known (NaN)

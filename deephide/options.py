@@ -51,7 +51,7 @@ class EmbedOptions:
     recipients : public keys as `keygen` returns them, 1 to 16; excludes passphrase and key file
     model : name, path or loaded model; None means the default one
     cost : a cost function of `stc.costs`: "hill", "suniward", "wow" or "mipod" for samples,
-        "juniward" or "uerd" for JPEG files; "auto" is the first of each
+        "juniward", "uerd" or "jmipod" for JPEG files; "auto" is the first of each
     codec : "latent" sends a face as the model's code, "image" any image as a small one, "file"
         any bytes, "paper" a face in nine bits per integer as the paper does; "auto" takes latent
         for a square image of a face that the model reconstructs closely, or more closely than a

@@ -68,7 +68,7 @@ class Cover(Protocol):
         Parameters
         ----------
         name : a cost function for this kind of cover, or "auto" for the first of them
-        payload_bits : what is to be hidden; "mipod" alone depends on it
+        payload_bits : what is to be hidden; "mipod" and "jmipod" depend on it
 
         Raises
         ------

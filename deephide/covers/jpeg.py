@@ -84,13 +84,12 @@ class JpegCover:
         return whole, int(file.quantization[0].flat[0])
 
     def costs(self, name: str = "auto", payload_bits: int = 0) -> Costs:
-        """Return the costs of +1 and -1 for every coefficient, whatever the payload.
+        """Return the costs of +1 and -1 for every coefficient.
 
         DC coefficients of luma may not change where that could change the image's salt.
         """
-        del payload_bits
         chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
-        found = list(self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors)))
+        found = list(self._priced(chosen, payload_bits))
         return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
 
     def _steady(self, stripes: Iterator[Costs]) -> Iterator[Costs]:
@@ -110,9 +109,12 @@ class JpegCover:
 
     def cost_stripes(self, name: str = "auto", payload_bits: int = 0) -> Iterator[Costs]:
         """Yield the same costs, some rows of blocks at a time."""
-        del payload_bits
         chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
-        return self._steady(jpeg_costs.stripes(self.coefficients, chosen, self.errors))
+        return self._priced(chosen, payload_bits)
+
+    def _priced(self, name: str, payload_bits: int) -> Iterator[Costs]:
+        stripes = jpeg_costs.stripes(self.coefficients, name, self.errors, payload_bits)
+        return self._steady(stripes)
 
     def changeable(self, name: str = "auto", payload_bits: int = 0) -> Changeable:
         """Count the coefficients that may change: the same ones under every cost function."""

@@ -28,7 +28,10 @@ _FLAT_SHARE = 0.5
 
 
 def costs(
-    coefficients: Coefficients, name: str, errors: NDArray[np.float32] | None = None
+    coefficients: Coefficients,
+    name: str,
+    errors: NDArray[np.float32] | None = None,
+    payload_bits: int = 0,
 ) -> Costs:
     """Return the costs of +1 and -1 for every coefficient.
 
@@ -41,6 +44,7 @@ def costs(
     coefficients : of a `JpegCover`
     name : one of `cost_names.OF_COEFFICIENTS`
     errors : (n,) of rounding, as in `side_information`, or None
+    payload_bits : what is to be hidden; "jmipod" alone depends on it
 
     Returns
     -------
@@ -48,12 +52,15 @@ def costs(
         this coefficient lacks in all blocks, or where the block has a DC coefficient alone: such a
         block is perfectly flat
     """
-    found = list(stripes(coefficients, name, errors))
+    found = list(stripes(coefficients, name, errors, payload_bits))
     return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
 
 
 def stripes(
-    coefficients: Coefficients, name: str | None, errors: NDArray[np.float32] | None = None
+    coefficients: Coefficients,
+    name: str | None,
+    errors: NDArray[np.float32] | None = None,
+    payload_bits: int = 0,
 ) -> Iterator[Costs]:
     """Yield the same costs, some rows of blocks at a time.
 
@@ -63,10 +70,16 @@ def stripes(
     name : one of `cost_names.OF_COEFFICIENTS`, or None for costs of 0, which tell where changes
         may happen
     errors : (n,) of rounding, or None
+    payload_bits : as in `costs`; those of "jmipod" are computed for the whole image at once
     """
     start = 0
-    tables = coefficients.file.quantization
-    for plane, table in zip(coefficients.planes(), tables, strict=True):
+    planes, tables = coefficients.planes(), coefficients.file.quantization
+    whole = None
+    if name == "jmipod":
+        # Nothing above one bit per element fits the format; `hiding` says so in its own words.
+        bits = max(1, min(payload_bits, sum(plane.size for plane in planes)))
+        whole = stc.costs.jmipod(planes, tables, bits)
+    for number, (plane, table) in enumerate(zip(planes, tables, strict=True)):
         missing = missing_values(plane)
         count = max(1, _STRIPE // (plane.shape[1] * 64))
         for top in range(0, len(plane), count):
@@ -77,6 +90,8 @@ def stripes(
             part = plane[top:bottom]
             if name is None:
                 cost = np.zeros(part.shape)
+            elif whole is not None:
+                cost = whole[number][top:bottom]
             else:
                 cost = getattr(stc.costs, name)(near, table)[top - first : bottom - first]
             cost[~_rough(part)] = np.inf

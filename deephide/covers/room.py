@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deephide.container import hiding, keys, layout
+from deephide.covers import cost_names
 from deephide.covers.base import Costs, Cover
 from deephide.covers.detectability import Prospect
 
@@ -39,15 +40,15 @@ class CoverCosts:
         """Return the costs for a message of so many bits, stripe by stripe."""
         if self._is_large:
             return self._cover.cost_stripes(self._name, bits)
-        if self._known is None or self._name == "mipod":
+        if self._known is None or self._name in cost_names.OF_PAYLOADS:
             self._known = self._cover.costs(self._name, bits)
         return (self._known,)
 
     def prospect(self, bits: int | None = None) -> Prospect:
         """Return what the costs and the noise of the cover promise.
 
-        The costs are those for a message of so many bits, if that is known already; of MiPOD alone
-        they depend on it.
+        The costs are those for a message of so many bits, if that is known already; those
+        of MiPOD and J-MiPOD depend on it.
         """
         if self._prospect is None:
             guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))

@@ -11,7 +11,7 @@ from stc.costs._mirror import mirror
 from stc.errors import PayloadTooLargeError
 from stc.jit import jit
 
-__all__ = ["change_rates", "fisher_information", "mipod"]
+__all__ = ["change_rates", "costs_of_information", "denoised", "fisher_information", "mipod"]
 
 Plane = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _SMALLEST_VARIANCE = 0.01
 _FLAT_VARIANCE = 1e-8
 
 
-def _denoised(x: Plane) -> Plane:
+def denoised(x: Plane) -> Plane:
     """Apply Wiener's adaptive filter over 2x2 windows, zeros beyond the border."""
 
     def window_mean(plane: Plane) -> Plane:
@@ -132,7 +132,7 @@ def fisher_information(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     """
     x = check_image(image)
-    x -= _denoised(x)
+    x -= denoised(x)
     variance = np.maximum(_variance(x), _SMALLEST_VARIANCE)
     variance *= variance
     return box_mean(np.reciprocal(variance, out=variance), 7)
@@ -188,7 +188,7 @@ def _search(information: Plane, counts: Plane, nats: float, at: float, odds: Pla
     return at
 
 
-def _costs(information: Plane, payload_bits: float) -> Plane:
+def costs_of_information(information: Plane, payload_bits: float) -> Plane:
     """Return the costs at which an optimal coder changes at MiPOD's rates."""
     capacity = information.size * np.log2(3.0)
     if not payload_bits > 0:
@@ -241,7 +241,7 @@ def change_rates(information: Plane, payload_bits: float) -> npt.NDArray[np.floa
     ValueError : names the parameter, what was got and what is allowed
 
     """
-    rate: Plane = 1.0 / (np.exp(_costs(information, payload_bits)) + 2.0)
+    rate: Plane = 1.0 / (np.exp(costs_of_information(information, payload_bits)) + 2.0)
     return rate
 
 
@@ -280,6 +280,6 @@ def mipod(image: npt.ArrayLike, payload_bits: float) -> npt.NDArray[np.float64]:
     """
     values = np.asarray(image)
     if values.ndim != 3:
-        return _costs(fisher_information(values), payload_bits)
+        return costs_of_information(fisher_information(values), payload_bits)
     channels = [fisher_information(values[..., c]) for c in range(values.shape[2])]
-    return _costs(np.stack(channels, axis=-1), payload_bits)
+    return costs_of_information(np.stack(channels, axis=-1), payload_bits)

@@ -99,3 +99,52 @@ def hill(image):
     residual = np.abs(windowed(np.asarray(image, np.float64), 3, kernel))
     activity = windowed(residual, 3, np.full((3, 3), 1 / 9))
     return windowed(1 / np.maximum(activity, 2.0**-23), 15, np.full((15, 15), 1 / 225))
+
+
+def jmipod_information(coefficients, quantization):
+    """Return J-MiPOD's Fisher information of each coefficient, pixel by pixel, mode by mode."""
+
+    def cosine(size, order, place):
+        weight = np.sqrt(1 / size) if order == 0 else np.sqrt(2 / size)
+        return weight * np.cos(np.pi * order * (2 * place + 1) / (2 * size))
+
+    rows, columns = coefficients.shape[:2]
+    height, width = 8 * rows, 8 * columns
+    basis = np.zeros((8, 8, 8, 8))  # order down, order across, place down, place across
+    for u, v, y, x in itertools.product(range(8), repeat=4):
+        basis[u, v, y, x] = cosine(8, u, y) * cosine(8, v, x)
+    pixels = np.zeros((height, width))
+    for r, c in itertools.product(range(rows), range(columns)):
+        block = np.tensordot(coefficients[r, c] * quantization, basis, 2) + 128
+        pixels[8 * r : 8 * r + 8, 8 * c : 8 * c + 8] = np.clip(np.round(block), 0, 255)
+    # Wiener's filter over 2x2 windows that begin at the pixel; beyond the border lie zeros.
+    padded = np.pad(pixels, ((0, 1), (0, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2))
+    mean = windows.mean(axis=(2, 3))
+    spread = np.maximum((windows**2).mean(axis=(2, 3)) - mean**2, 1e-8)
+    noise = spread.mean()
+    smooth = mean + (pixels - mean) * np.maximum(spread - noise, 0) / np.maximum(spread, noise)
+    residual = np.pad(pixels - smooth, 1, mode="symmetric")
+    model = np.array(
+        [
+            [cosine(3, u, y) * cosine(3, v, x) for y in range(3) for x in range(3)]
+            for u, v in itertools.product(range(3), repeat=2)
+            if u + v < 3
+        ]
+    ).T
+    variance = np.zeros((height, width))
+    for y, x in itertools.product(range(height), range(width)):
+        window = residual[y : y + 3, x : x + 3].ravel()
+        fit, *_ = np.linalg.lstsq(model, window, rcond=None)
+        variance[y, x] = max(((window - model @ fit) ** 2).sum() / 3, 0.01)
+    information = np.zeros(coefficients.shape)
+    for r, c in itertools.product(range(rows), range(columns)):
+        block = variance[8 * r : 8 * r + 8, 8 * c : 8 * c + 8]
+        of_modes = (basis**2 * block).sum(axis=(2, 3)) / quantization**2
+        information[r, c] = of_modes**-2.0
+    padded = np.pad(information, ((1, 1), (1, 1), (0, 0), (0, 0)), mode="symmetric")
+    mean = np.zeros(coefficients.shape)
+    for dy, dx in itertools.product(range(3), repeat=2):
+        weight = {0: 4, 1: 3, 2: 1}[abs(dy - 1) + abs(dx - 1)] / 20
+        mean += weight * padded[dy : dy + rows, dx : dx + columns]
+    return mean

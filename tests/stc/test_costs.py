@@ -3,6 +3,7 @@ import pytest
 import stc_oracle
 
 import stc
+from stc.costs.jmipod import coefficient_information
 from stc.costs.mipod import change_rates, fisher_information
 
 
@@ -135,3 +136,38 @@ def test_jpeg_costs_carry_a_message_in_one_component(rng):
         assert np.array_equal(stc.extract_ternary(stego, message.size), message)
         assert np.abs(stego - blocks.ravel()).max() == 1
         assert np.abs(stego).max() <= 1023
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2)])
+def test_jmipod_equals_its_definition(rng, shape):
+    coefficients = rng.integers(-3, 4, (*shape, 8, 8))
+    coefficients[0, 0] = 0  # a flat block has the least variance
+    quantization = rng.integers(1, 20, (8, 8))
+    information = coefficient_information(coefficients, quantization)
+    expected = stc_oracle.jmipod_information(coefficients, quantization)
+    np.testing.assert_allclose(information, expected, rtol=1e-9)
+
+
+def test_jmipod_carries_the_payload_over_all_components_with_one_multiplier(rng):
+    components = [rng.integers(-3, 4, shape) for shape in ((4, 5, 8, 8), (2, 3, 8, 8))]
+    tables = [np.full((8, 8), 9), rng.integers(5, 30, (8, 8))]
+    rho = stc.costs.jmipod(components, tables, 500)
+    assert [each.shape for each in rho] == [each.shape for each in components]
+    information = [coefficient_information(*each) for each in zip(components, tables, strict=True)]
+    every, known = (np.concatenate([each.ravel() for each in part]) for part in (rho, information))
+    rate = 1 / (np.exp(every) + 2)
+    stay = 1 - 2 * rate
+    entropy = -(2 * rate * np.log2(rate) + stay * np.log2(stay)).sum()
+    assert entropy == pytest.approx(500)
+    multiplier = every / (known * rate)
+    np.testing.assert_allclose(multiplier, multiplier[0], rtol=1e-9)
+
+
+def test_jmipod_refuses_what_it_has_no_costs_for():
+    blocks, table = np.zeros((2, 2, 8, 8), int), np.ones((8, 8), int)
+    with pytest.raises(stc.PayloadTooLargeError, match="payload_bits: got 1000"):
+        stc.costs.jmipod(blocks, table, 1000)
+    with pytest.raises(ValueError, match="quantization: got 1 tables for 2 components"):
+        stc.costs.jmipod([blocks, blocks], [table], 10)
+    with pytest.raises(ValueError, match="coefficients: got type float64"):
+        stc.costs.jmipod(blocks / 2, table, 10)

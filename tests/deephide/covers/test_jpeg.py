@@ -42,7 +42,7 @@ def test_round_trips_over_every_kind(jpegs, cheap_kdf):
             deephide.extract(result.file, "q")
 
 
-@pytest.mark.parametrize("cost", ["auto", "juniward", "uerd"])
+@pytest.mark.parametrize("cost", ["auto", "juniward", "uerd", "jmipod"])
 def test_costs(carrier, cost, cheap_kdf):
     result = hide(carrier, cost=cost)
     assert deephide.extract(result.file, "p").data == SECRET
