@@ -53,7 +53,6 @@ def measure(options):
         "megapixels": options.megapixels,
         "processor seconds": round(seconds, 1),
         "of one core": round(seconds / cores, 1),
-        "peak of a process in MB": round(used.ru_maxrss / 1000),
     }
 
 
