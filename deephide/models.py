@@ -203,7 +203,7 @@ class LazyModel:
 class CodeSizes:
     """Bytes that the codes of faces take; None where nothing is known.
 
-    `usual` is the median, `nearly_all` the 95th percentile; "auto" takes a code of more than `most`
+    `usual` is the mean, `nearly_all` the 95th percentile; "auto" takes a code of more than `most`
     for no face.
     """
 

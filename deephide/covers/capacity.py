@@ -17,12 +17,12 @@ __all__ = ["Capacity", "Fit", "fit_in", "measure_capacity"]
 class Fit:
     """What the safe amount is worth to the codecs.
 
-    `latent_bytes` is the median of what hidden faces take, `latent_most` the most that counts as
+    `latent_bytes` is the mean of what hidden faces take, `latent_most` the most that counts as
     a face's, container included; None where that is not known of the model.  `latent` says for
-    which part of all faces the code fits: "all" (19 of 20 at least), "most", "none" (less than
-    half) or "unknown".  An image of `image_side` pixels fits, which scaled up looks like a photo
-    at `image_psnr` dB (an average of photos; both 0 if none fits).  `file_bytes` are
-    those of a compressed file, for which the container is taken off.
+    which part of all faces the code fits: "all" (19 of 20 at least), "most" (those that take no
+    more than the mean), "none" (fewer) or "unknown".  An image of `image_side` pixels fits, which
+    scaled up looks like a photo at `image_psnr` dB (an average of photos; both 0 if none fits).
+    `file_bytes` are those of a compressed file, for which the container is taken off.
     """
 
     latent: str
