@@ -166,7 +166,9 @@ def open_checked(raw: bytes, role: str) -> Decoded:
             ", ".join(parts.flawed),
         )
     # `locate` looks at what decoding takes away.
-    found = None if role == "stego" else parts or bmp.locate(image, raw)
+    found = parts or bmp.locate(image, raw)
+    if role == "stego" and isinstance(found, bmp.BmpFile):
+        return Decoded(bmp.decode(found))
     images.decode(image, role)
     return decoded(image, role, found, release=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["BmpFile", "locate", "replace_samples"]
+__all__ = ["BmpFile", "decode", "locate", "replace_samples"]
 
 # Bytes of a pixel, and which of them are samples of which channel, by Pillow's names of layouts.
 _LAYOUTS: dict[object, tuple[int, tuple[tuple[int, int], ...]]] = {
@@ -31,12 +31,15 @@ _LAYOUTS: dict[object, tuple[int, tuple[tuple[int, int], ...]]] = {
 _CORE_HEADER, _INFO_HEADER = 12, 40
 _BIT_FIELDS = 3
 
+_BAND_ROWS = 64
+
 
 @dataclass(frozen=True)
 class _Part:
     """A rectangle of the image and where in the file it is, from its lowest row if `upward`.
 
-    `row` and `pixel` are distances in bytes; `places` are (byte of the pixel, channel).
+    `row` and `pixel` are distances in bytes; `places` are (byte of the pixel, channel); `layout` is
+    Pillow's name of a pixel.
     """
 
     box: tuple[int, int, int, int]
@@ -45,6 +48,7 @@ class _Part:
     pixel: int
     places: tuple[tuple[int, int], ...]
     upward: bool
+    layout: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,8 @@ class BmpFile:
 
     raw: bytes = field(repr=False)
     parts: tuple[_Part, ...]
+    mode: str
+    size: tuple[int, int]
 
 
 def locate(image: Image.Image, raw: bytes) -> BmpFile | None:
@@ -73,7 +79,9 @@ def locate(image: Image.Image, raw: bytes) -> BmpFile | None:
     elif int.from_bytes(raw[30:34], "little") != _BIT_FIELDS:
         behind = 0
     apart = all(part.offset >= 14 + header + behind for part in found)
-    return BmpFile(raw, found) if parts and len(found) == len(parts) and ramp and apart else None
+    if not parts or len(found) < len(parts) or not ramp or not apart:
+        return None
+    return BmpFile(raw, found, image.mode, image.size)
 
 
 def _part(tile: tuple[object, ...]) -> _Part | None:
@@ -81,16 +89,45 @@ def _part(tile: tuple[object, ...]) -> _Part | None:
     if codec != "raw" or not isinstance(details, tuple) or len(details) != 3:
         return None
     layout, row, direction = details
-    if layout not in _LAYOUTS or not isinstance(box, tuple) or not isinstance(offset, int):
+    if (
+        not isinstance(layout, str)
+        or layout not in _LAYOUTS
+        or not isinstance(box, tuple)
+        or not isinstance(offset, int)
+    ):
         return None
     pixel, places = _LAYOUTS[layout]
-    return _Part(box, offset, row or pixel * (box[2] - box[0]), pixel, places, direction < 0)
+    row = row or pixel * (box[2] - box[0])
+    return _Part(box, offset, row, pixel, places, direction < 0, layout)
 
 
 def _is_inside(part: _Part, size: int) -> bool:
     left, top, right, bottom = part.box
     last = part.offset + (bottom - top - 1) * part.row + (right - left) * part.pixel
     return 0 <= part.offset and last <= size
+
+
+def decode(file: BmpFile) -> NDArray[np.uint8]:
+    """Return the samples, (H, W, 1 or 3) uint8, without alpha.
+
+    Pillow unpacks some rows at a time: of the whole it would make a third copy, of four bytes a
+    pixel, beside file and samples.
+    """
+    width, height = file.size
+    colours = 1 if file.mode == "L" else 3
+    samples = np.empty((height, width, colours), np.uint8)
+    for part in file.parts:
+        left, top, right, bottom = part.box
+        for first in range(top, bottom, _BAND_ROWS):
+            last = min(first + _BAND_ROWS, bottom)
+            start = part.offset + part.row * (bottom - last if part.upward else first - top)
+            rows = file.raw[start : start + part.row * (last - first)]
+            rows = rows.ljust(part.row * (last - first), b"\0")  # where the last row ends early
+            size, direction = (right - left, last - first), -1 if part.upward else 1
+            band = Image.frombytes(file.mode, size, rows, "raw", part.layout, part.row, direction)
+            pixels = np.asarray(band).reshape(last - first, right - left, -1)
+            samples[first:last, left:right] = pixels[:, :, :colours]
+    return samples
 
 
 def replace_samples(file: BmpFile, samples: NDArray[np.uint8]) -> bytes:

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import deephide
 from deephide.covers.opening import open_cover, suffixes
@@ -46,6 +47,39 @@ def test_samples_alone_change(photo, mode):
     assert (again.alpha is None) == (cover.alpha is None)
     assert apart(raw, stego) == cover.elements.size
     assert cover.encode(cover.elements, suffix=".bmp") == raw
+
+
+def turned(raw):
+    """Return the same image with its rows from top to bottom."""
+    start, height = (int.from_bytes(raw[at : at + 4], "little") for at in (10, 22))
+    row = (len(raw) - start) // height
+    rows = [raw[at : at + row] for at in range(start, len(raw), row)]
+    return (
+        raw[:22]
+        + (-height).to_bytes(4, "little", signed=True)
+        + raw[26:start]
+        + b"".join(reversed(rows))
+    )
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "V5", "turned", "cut"])
+def test_issue_16_a_stego_is_read_as_pillow_reads_it_without_its_copy(photo, mode, monkeypatch):
+    picture = photo.crop((0, 0, 75, 131))  # more than two bands of rows, each with padding
+    makers = {
+        "V5": version_5,
+        "turned": lambda picture: turned(pillow(picture)),
+        "cut": lambda picture: turned(pillow(picture))[:-3],  # the padding of the last row
+    }
+    raw = makers.get(mode, lambda picture: pillow(picture.convert(mode)))(picture)
+    wanted = open_cover(raw).samples
+    with Image.open(io.BytesIO(raw)) as image:
+        np.testing.assert_array_equal(
+            np.asarray(image).reshape(131, 75, -1)[:, :, : wanted.shape[2]], wanted
+        )
+        image.getpixel((0, 0))
+        kind = type(image)
+    monkeypatch.setattr(kind, "load", lambda image: pytest.fail("Pillow decodes all of it"))
+    np.testing.assert_array_equal(open_cover(raw, "stego").samples, wanted)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
