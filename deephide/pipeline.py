@@ -277,9 +277,7 @@ def _result(
         model=encoded.model,
         integers=encoded.integers,
         safe_bits=safe,
-        detector_error=(
-            0.0 if betrays else costs.prospect().at(hidden.message_bits).detector_error
-        ),
+        detector_error=(0.0 if betrays else costs.prospect().of_zones(hidden.loads).detector_error),
         warnings=warnings,
         cut_out=encoded.cut_out,
     )

@@ -45,12 +45,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Hidden:
-    """Stego elements and their distortion."""
+    """Stego elements and their distortion.
+
+    `loads` has the share of the elements and the bits of each zone.
+    """
 
     elements: Elements
     distortion: float
     message_bits: int
     changes: int
+    loads: tuple[tuple[float, int], ...]
 
 
 def message_bits(plaintext_bytes: int, key: Opener) -> int:
@@ -249,7 +253,7 @@ def hide_computing_costs(
         if not accept(canvas.stego):
             _log.info("stego %d is a picture of another salt", picture + 1)
             continue
-        return _measure(elements, canvas.stego, costs, needed)
+        return _measure(elements, canvas.stego, costs, needed, _loads(zones, key, needed))
     reason = (
         f"its flat and saturated areas leave no solution ({MAX_ATTEMPTS} attempts)"
         if attempt == MAX_ATTEMPTS
@@ -263,9 +267,28 @@ def hide_computing_costs(
     )
 
 
-def _measure(cover: Elements, stego: Elements, costs: ChangeCosts, message_bits: int) -> Hidden:
+def _loads(zones: Zones, key: Opener, message_bits: int) -> tuple[tuple[float, int], ...]:
+    """Return `Hidden.loads`; zones of one rate are taken together."""
+    fixed = 8 * (zones.public_bytes + layout.LENGTH_BYTES)
+    stanzas = 8 * key.stanza_count * layout.STANZA_BYTES
+    found = [
+        ((zones.public + zones.length) / zones.n, fixed),
+        (zones.body / zones.n, message_bits - fixed - stanzas),
+    ]
+    if stanzas:
+        found.append((key.stanza_count * zones.stanza / zones.n, stanzas))
+    return tuple(found)
+
+
+def _measure(
+    cover: Elements,
+    stego: Elements,
+    costs: ChangeCosts,
+    message_bits: int,
+    loads: tuple[tuple[float, int], ...],
+) -> Hidden:
     up, down = np.flatnonzero(stego > cover), np.flatnonzero(stego < cover)
-    return Hidden(stego, costs.total(up, down), message_bits, up.size + down.size)
+    return Hidden(stego, costs.total(up, down), message_bits, up.size + down.size, loads)
 
 
 def reveal(elements: Elements, key: Opener, associated: bytes, *, in_secret: bool = True) -> bytes:

@@ -22,7 +22,7 @@ no sign.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -46,6 +46,9 @@ CODING_LOSS = 0.10
 
 # Of a cover's elements, about so many are looked at.
 MOST_SEARCHED = 1 << 16
+# How closely the logarithm of lam is searched for; at low rates the payload is some ten times less
+# exact, and a second search is not to cost as much as the first.
+_FINE, _COARSE = 2.0**-19, 2.0**-12
 _ALIKE = 256  # elements over which the errors of rounding are averaged
 
 
@@ -104,10 +107,35 @@ class Prospect:
         )
 
     def at(self, payload_bits: float) -> Estimate:
-        """Return what is expected of a payload; of the largest there is, if it is larger."""
-        return self._search(lambda found: found.payload_bits <= payload_bits)
+        """Return what is expected of a payload that is spread evenly.
 
-    def _search(self, allowed: Callable[[Estimate], bool]) -> Estimate:
+        Of one that is larger than the largest there is, that one is looked at.
+        """
+        return self._at(payload_bits, _FINE)
+
+    def of_zones(self, loads: Iterable[tuple[float, float]]) -> Estimate:
+        """Return what is expected of a message that lies in several zones.
+
+        Each has a rate of its own.  Those of fixed size carry more than their share of a short
+        message, where changes cost more, above all with side information.
+
+        Parameters
+        ----------
+        loads : pairs of the share of all elements that a zone has, and of its bits
+        """
+        bits = rate = square = added = 0.0
+        for share, load in loads:
+            found = self._at(load / share, _COARSE)
+            bits += share * found.payload_bits
+            rate += share * found.change_rate
+            square += share * found.deflection**2
+            added += share * found.added_error
+        return Estimate(bits, rate, math.sqrt(square), added)
+
+    def _at(self, payload_bits: float, width: float) -> Estimate:
+        return self._search(lambda found: found.payload_bits <= payload_bits, width)
+
+    def _search(self, allowed: Callable[[Estimate], bool], width: float = _FINE) -> Estimate:
         if not self.cost_p1.size:
             return Estimate(0.0, 0.0, 0.0)
         scale = float(np.median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
@@ -116,7 +144,7 @@ class Prospect:
             return self._estimate(np.exp(log) / scale)
 
         # Of log(lam * scale): at -12 everything changes, and at 20 nothing.
-        return estimate(bisect(lambda log: allowed(estimate(log)), -12.0, 20.0, 2.0**-19))
+        return estimate(bisect(lambda log: allowed(estimate(log)), -12.0, 20.0, width))
 
     def _estimate(self, lam: float) -> Estimate:
         up, down = weights(self.cost_p1, lam), weights(self.cost_m1, lam)

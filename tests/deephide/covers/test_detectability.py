@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import deephide
+from deephide.container.layout import Zones
 from deephide.covers import detectability
 from deephide.covers.detectability import Prospect
 from deephide.covers.opening import open_cover
@@ -58,9 +59,27 @@ def test_the_forecast_agrees_with_the_embedding(make_texture):
     result = deephide.embed(bytes(range(256)) * 2, carrier, "p", codec="file")
     cover = open_cover(carrier)
     prospect = cover.survey(cover.costs())
-    forecast = prospect.at(result.payload_bits)
+    zones, fixed = Zones(cover.elements.size), 8 * (24 + 4)
+    loads = (
+        (1 - zones.body / zones.n, fixed),
+        (zones.body / zones.n, result.payload_bits - fixed),
+    )
+    forecast = prospect.of_zones(loads)
+    assert forecast.payload_bits == pytest.approx(result.payload_bits, rel=5e-3)
     assert forecast.change_rate == pytest.approx(result.change_rate, rel=0.15)
     assert result.detector_error == forecast.detector_error
+
+
+def test_zones_of_one_rate_are_one_zone_and_others_are_easier_to_detect():
+    prospect = uniform(1 << 16, 0.01)
+    even = prospect.at(1000)
+    one = prospect.of_zones([(0.25, 250), (0.75, 750)])
+    other = prospect.of_zones([(0.25, 500), (0.75, 500)])
+    for name in ("payload_bits", "change_rate", "deflection", "added_error"):
+        assert getattr(one, name) == pytest.approx(getattr(even, name), rel=5e-3)
+        if name != "payload_bits":
+            assert getattr(other, name) > 1.015 * getattr(one, name)
+    assert other.payload_bits == pytest.approx(1000, rel=5e-3)
 
 
 def capacity(array):

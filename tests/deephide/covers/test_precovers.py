@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import deephide
+from deephide.container import hiding, keys, layout
 from deephide.covers import precovers, side_information
 from deephide.covers.jpeg import JpegCover
 from deephide.covers.opening import open_cover
@@ -145,17 +146,22 @@ def test_more_is_safe_where_errors_are_known(make_texture):
     assert one.deflection < other.deflection
 
 
-def test_the_forecast_of_the_added_error_is_what_is_added(make_texture, cheap_kdf):
-    photo = Image.fromarray(make_texture(300, 300, 3))
-    cover, _ = precovers.make(photo, Making(0.75))
-    # As long as the rate of all zones is the same: those of fixed length are denser for less.
-    secret = np.random.default_rng(5).bytes(230)
-    result = deephide.embed(secret, photo, "p", codec="file", shrink=0.75)
-    change = np.asarray(result.stego, float).reshape(-1) - cover.elements
+@pytest.mark.parametrize("size", [10, 30, 60, 230])
+def test_issue_16_the_forecast_of_the_added_error_is_what_is_added(make_texture, size, cheap_kdf):
+    cover, _ = precovers.make(Image.fromarray(make_texture(300, 300, 3)), Making(0.75))
+    up, down = cover.costs()
     errors = cover.errors.reshape(-1)
-    added = float(((change - errors) ** 2 - errors**2).mean())
-    forecast = cover.survey(cover.costs()).at(result.payload_bits)
-    assert forecast.added_error == pytest.approx(added, rel=0.15)
+    random = np.random.default_rng(5)
+    key = keys.SharedKey(b"sixteen of these").at(bytes(16))
+    added = []
+    for _ in range(3):
+        plaintext = layout.pack(layout.Header(3, bytes(8)), random.bytes(size))
+        hidden = hiding.hide(cover.elements, up, down, key, plaintext, b"", random.bytes)
+        change = hidden.elements.astype(np.float64) - cover.elements
+        added.append(float(((change - errors) ** 2 - errors**2).mean()))
+    forecast = cover.survey((up, down)).of_zones(hidden.loads)
+    assert forecast.payload_bits == pytest.approx(hidden.message_bits, rel=5e-3)
+    assert forecast.added_error == pytest.approx(np.mean(added), rel=0.15)
 
 
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3)])
