@@ -56,9 +56,9 @@ def closed_values(channel: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArra
     """
     present = _histogram(channel) > 0
     found = []
-    for step in (1, -1):
+    for step, end in ((1, -1), (-1, 0)):
         closed = present & ~np.roll(present, -step)
-        closed[[0, -1]] = False  # those at the ends may not leave 0..255 anyway
+        closed[end] = False  # which may not leave 0..255 anyway
         found.append(closed)
     return found[0], found[1]
 

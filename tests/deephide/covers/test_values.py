@@ -65,6 +65,15 @@ def test_a_change_to_the_ends_of_the_range_is_left_to_those_who_own_them():
     assert np.array_equal(np.isinf(down), channel == 78)
 
 
+def test_issue_16_black_and_white_do_not_change_into_neighbours_that_their_channel_lacks():
+    channel = np.repeat(np.arange(256, dtype=np.uint8), 32).reshape(128, 64)
+    channel[(channel == 1) | (channel == 254)] = 100
+    up, down = np.zeros(channel.shape), np.zeros(channel.shape)
+    forbid(channel, up, down)
+    assert np.array_equal(np.isinf(up), (channel == 0) | (channel == 253))
+    assert np.array_equal(np.isinf(down), (channel == 2) | (channel == 255))
+
+
 @pytest.mark.parametrize("bits", [3, 4, 5])
 def test_samples_of_few_bits_are_refused_by_name(make_texture, bits):
     coarse = (make_texture(120, 120, 3) >> (8 - bits)).astype(int)
