@@ -313,7 +313,7 @@ def print_table(
 
     Parameters
     ----------
-    table : "I" or "III"
+    table : "I", "III" or "IV"
     trained : rows and their run folders
     options : of `parse`
     behind : name, method, row whose network it uses, and the paper's columns, of the methods
@@ -351,10 +351,14 @@ def _line(
         print(f"{name:18} not trained yet")
         return {"row": name}
     means = values["means"]
-    identity = next((key for key in ("ids", "ids_dlib", "ids_mobileface") if key in means), "")
+    identity = ""
+    if "ids" in paper:  # Table IV is not about faces, whatever networks are at hand
+        identity = next((key for key in ("ids", "ids_dlib", "ids_mobileface") if key in means), "")
     cells = []
     for key, theirs, digits in (("ssim", "ssim", 3), ("psnr", "psnr", 2), (identity, "ids", 3)):
-        if key:
+        if theirs not in paper:
+            cells.append("–")
+        elif key:
             mean = means[key]
             text = f"{mean['mean']:.{digits}f} ({mean['low']:.{digits}f}–{mean['high']:.{digits}f})"
             cells.append(f"{text} {paper[theirs]}")

@@ -90,6 +90,19 @@ def test_rows_of_a_table_differ_in_nothing_but_what_they_are_about(script, monke
             assert (len(losses) == 1) == ("loss" not in about)
 
 
+def test_a_table_of_other_domains_has_no_identity_whatever_networks_are_at_hand(script, capsys):
+    shared = script("inversion_tables")
+    mean = {"mean": 0.5, "low": 0.4, "high": 0.6, "count": 7}
+    values = {
+        "asked": [800], "means": dict.fromkeys(("ssim", "psnr", "ids_dlib"), mean), "s": 0.1,
+        "parameters": {"counted": 10**6}, "groups": {"real": {"ssim": mean, "psnr": mean}},
+    }  # fmt: skip
+    for paper, shown in (({}, "–"), ({"ids": 0.7}, "0.500 (0.400–0.600) 0.7")):
+        line = shared._line("IV", "pSp", {"ssim": 0.39, "psnr": 18.1, **paper}, values)
+        assert line["identity"] == ("ids_dlib" if paper else "")
+        assert f"0.50 (0.40–0.60) 18.1 {shown:>22} " in capsys.readouterr().out
+
+
 @pytest.mark.weights
 @pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no weights")
