@@ -364,11 +364,12 @@ def _line(
             cells.append(f"{text} {paper[theirs]}")
         else:
             cells.append(f"not measured {paper[theirs]}")
-    millions = {(r.table, r.row): r.millions for r in ROWS}.get((table, name), "–")
+    millions = {(r.table, r.row): r.millions for r in ROWS}
+    counted = paper.get("millions") or millions.get((table, name), "–")
     print(
         f"{name:18} {values['asked'][0]:>9,} {cells[0]:>22} {cells[1]:>22} {cells[2]:>22} "
         f"{values['s']:>8.3f} {paper.get('s', '–'):>5} "
-        f"{values['parameters']['counted'] / 1e6:>8.2f} {millions:>4}",
+        f"{values['parameters']['counted'] / 1e6:>8.2f} {counted:>4}",
         flush=True,
     )
     for group, own in (values.get("groups") or {}).items():

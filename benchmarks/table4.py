@@ -24,6 +24,7 @@ from inversion_tables import (
     train_rows,
 )
 
+from e2style.architectures import ROWS
 from e2style.config import GeneratorConfig
 
 SIDES = {"cats": 256, "horses": 256, "cars": 512}
@@ -52,11 +53,15 @@ def rows_of(domain: str, size: str = "full") -> list[Row]:
         }
         | ({"model.encoder.split": SPLITS[side]} if full else {}),
     }
+    millions = {row.row: row.millions for row in ROWS if row.table == "IV"}
+    group = "cars" if domain == "cars" else "cats and horses"
     rows = []
     for (kind, own), paper in zip(changes.items(), PAPER[domain], strict=True):
+        name = {"psp": "pSp", "idgi": "IDGI", "e2style": "E2Style"}[kind]
         columns = dict(zip(("ssim", "psnr", "s"), paper, strict=True))
+        columns["millions"] = millions[f"{name}, {group}"]
         fit = {"fit": "letterbox"} if domain == "cars" else {}
-        name = {"psp": "pSp", "idgi": "IDGI", "e2style": "E2Style-1Stage"}[kind]
+        name = "E2Style-1Stage" if kind == "e2style" else name
         rows.append(Row(name, kind, columns, length | COMMON | fit | own))
     return rows
 
