@@ -38,8 +38,8 @@ def load_targets():
     return module
 
 
-def child(name, arguments):
-    """Hand the process over to libFuzzer, which ends it."""
+def child(name, seconds, arguments):
+    """Hand the process over to libFuzzer, which ends it unless its processor time is over first."""
     import atheris
 
     kind = load_targets().TARGETS[name]
@@ -55,7 +55,18 @@ def child(name, arguments):
         target = load_targets().TARGETS[name]()
         for seed in target.seeds()[:1]:  # imports that are made late are made now
             target.run(seed)
-    atheris.Setup([sys.argv[0], *arguments], target.run)
+    done = 0
+
+    def run(data):
+        nonlocal done
+        target.run(data)
+        done += 1
+        if time.process_time() > seconds:
+            target.folder.cleanup()
+            os.write(2, f"stat::number_of_executed_units: {done}\n".encode())
+            os._exit(0)
+
+    atheris.Setup([sys.argv[0], *arguments], run)
     atheris.Fuzz()
 
 
@@ -71,7 +82,7 @@ def one_run(name, corpus, artifacts, seconds, executions, max_len, bound):
     """Run the fuzzer until it ends or finds something; return what it did."""
     command = [
         sys.executable, __file__, name, "--child",
-        str(corpus), f"-max_total_time={max(1, int(seconds))}", f"-runs={executions}",
+        str(seconds), str(corpus), f"-runs={executions}",
         f"-timeout={LONGEST_SECONDS}", f"-rss_limit_mb={bound}", f"-max_len={max_len}",
         f"-artifact_prefix={artifacts}/", "-print_final_stats=1", "-verbosity=1",
     ]  # fmt: skip
@@ -155,6 +166,6 @@ def main():
 
 if __name__ == "__main__":
     if "--child" in sys.argv[2:3]:
-        child(sys.argv[1], sys.argv[3:])
+        child(sys.argv[1], float(sys.argv[3]), sys.argv[4:])
     else:
         sys.exit(main())
