@@ -2,7 +2,8 @@
 
 The median of overlapping windows is often the same sample (Kirchner and Fridrich, "On detection of
 median filtering in digital images", SPIE 2010).  In areas with texture, a filtered image has hardly
-a sample above or below all its eight neighbours, and few different values among nine.
+a sample above or below all its eight neighbours, and few different values among nine: few for their
+range, as smooth areas have fewer values to choose from.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ __all__ = ["looks_median_filtered"]
 
 _MAX_WINDOWS = 30_000
 _MIN_WINDOWS = 800
-_MIN_ROUGH = 0.2
 _RANGE = 6  # between the smallest and the largest of nine samples
 _EXTREMES = 0.03  # share of samples beyond all their neighbours
-_DIFFERENT = 6.35  # values among nine
+_DIFFERENT = 0.75  # values among nine, of as many as there could be
 
 
 def looks_median_filtered(samples: NDArray[np.uint8]) -> bool:
@@ -39,10 +39,11 @@ def looks_median_filtered(samples: NDArray[np.uint8]) -> bool:
     places = np.unique(np.linspace(0, count - 1, min(count, _MAX_WINDOWS)).astype(np.int64))
     chosen = windows[places // (width - 2), places % (width - 2)].reshape(-1, 9).astype(np.int16)
     rough = chosen[chosen.max(axis=1) - chosen.min(axis=1) >= _RANGE]
-    if len(rough) < max(_MIN_WINDOWS, _MIN_ROUGH * len(chosen)):
+    if len(rough) < _MIN_WINDOWS:
         return False
     centre, around = rough[:, 4], np.delete(rough, 4, axis=1)
     extreme = (centre > around.max(axis=1)) | (centre < around.min(axis=1))
     ordered = np.sort(rough, axis=1)
     different = 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
-    return bool(extreme.mean() < _EXTREMES and different.mean() < _DIFFERENT)
+    possible = np.minimum(ordered[:, -1] - ordered[:, 0] + 1, 9)
+    return bool(extreme.mean() < _EXTREMES and (different / possible).mean() < _DIFFERENT)

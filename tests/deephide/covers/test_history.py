@@ -209,6 +209,17 @@ def test_median_filters_are_recognised(size):
     assert not looks_median_filtered(np.zeros((2, 90, 1), np.uint8))
 
 
+@pytest.mark.parametrize("size", [3, 5])
+def test_issue_16_median_filters_are_recognised_in_smooth_images(size):
+    samples = noisy(300, 300)
+    # Texture in a tenth of the image, and little of it: few values there follow from its range.
+    samples[30:] = 120
+    samples = (samples // 2 + 60).astype(np.uint8)
+    assert not looks_median_filtered(samples)
+    filtered = Image.fromarray(samples.squeeze()).filter(ImageFilter.MedianFilter(size))
+    assert looks_median_filtered(np.asarray(filtered)[..., None])
+
+
 def test_simple_demosaicing_is_recognised():
     samples = scene(200, 200, 3)
     green = samples[:, :, 1].astype(int)
