@@ -25,6 +25,7 @@ _CONVERSIONS = (
      "Camera, Formats, Most Compatible"),
     ("a HEIF", "heif-convert photo.heif photo.png"),
     ("a palette image", "magick old.png PNG24:new.png"),
+    ("a gray image with transparency", "magick old.png PNG32:new.png"),
     ("a black-and-white image", "magick old.png -depth 8 PNG24:new.png"),
     ("16-bit", "magick old.png -depth 8 new.png"),
     ("16 bits", "magick old.png -depth 8 new.png"),

@@ -111,6 +111,14 @@ def test_bad_covers_are_refused_in_one_sentence(tmp_path, photo, name):
     assert caught.value.__suppress_context__ or caught.value.hint or "empty" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["16-bit gray", "16-bit rgb", "palette", "gray alpha", "cmyk"])
+def test_issue_16_covers_of_other_modes_are_refused_with_how_to_convert_them(photo, name):
+    make, _ = BAD_COVERS[name]
+    with pytest.raises(InputImageError) as caught:
+        open_cover(make(photo))
+    assert caught.value.hint.startswith("convert it first: magick old.")
+
+
 @pytest.mark.parametrize("kind", [b"IDAT", b"prIv", b"tEXt"])
 @pytest.mark.parametrize("read", [open_cover, load_image])
 def test_a_file_in_countless_chunks_never_reaches_the_decoder(tmp_path, monkeypatch, kind, read):
