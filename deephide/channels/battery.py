@@ -21,13 +21,15 @@ __all__ = [
     "Recompressor",
     "as_shown",
     "battery",
+    "brightness_cases",
     "channels_to_try",
     "cropped",
     "half_the_size",
     "hard_cases",
     "has_vips",
+    "hops",
     "resized",
-    "same_again",
+    "settling_cases",
     "strong_battery",
 ]
 
@@ -36,8 +38,14 @@ Step = Callable[[Image.Image], bytes]
 _SAMPLINGS = {"4:2:0": 2, "4:4:4": 0}
 # Of two or three compressions in a row, those that messengers and phones are likely to do.
 _HOPS = {
-    75: ((75, 75), (85, 75), (80, 75), (75, 90)),
-    60: ((60, 60), (75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (90, 80, 85)),
+    75: (
+        *((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85)),
+        *((90, 80, 85), (90, 85, 75)),
+    ),
+    60: (
+        *((60, 60), (75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85)),
+        *((90, 80, 85), (90, 85, 75)),
+    ),
 }
 _SCOUTS = (0, 5, 10)  # above the floor
 
@@ -70,7 +78,8 @@ def _jpeg(quality: int, sampling: str = "4:2:0") -> Step:
     return _pillow("JPEG", quality=quality, subsampling=_SAMPLINGS[sampling])
 
 
-def _hops(qualities: tuple[int, ...]) -> Recompressor:
+def hops(qualities: tuple[int, ...]) -> Recompressor:
+    """Return JPEG compressions of these qualities, one after another, 4:2:0."""
     name = "JPEG " + " then ".join(map(str, qualities))
     return Recompressor(name, tuple(_jpeg(quality) for quality in qualities))
 
@@ -103,18 +112,25 @@ def as_shown(jpeg: bytes) -> Image.Image:
     return picture
 
 
-def same_again(quality: int) -> Recompressor:
-    """Return the compression that a picture of this quality has had already."""
-    return _hops((quality,))
+def settling_cases(channel: Channel) -> tuple[Recompressor, ...]:
+    """Return what a picture is settled for: its own compression, where a floor counts all."""
+    return (hops((channel.quality,)),) if channel.is_known else hard_cases(channel)
 
 
 def hard_cases(channel: Channel) -> tuple[Recompressor, ...]:
     """Return the few recompressors in which most of what goes wrong does so."""
     floor = channel.floor
     if channel.is_known:
-        return (_hops((floor,)), _hops((floor,) * 2))
-    single = [_hops((min(floor + above, 100),)) for above in _SCOUTS]
-    return (*single, *map(_hops, _HOPS[floor]))
+        return (hops((floor,)), hops((floor,) * 2))
+    single = [hops((min(floor + above, 100),)) for above in _SCOUTS]
+    return (*single, *map(hops, _HOPS[floor]))
+
+
+def brightness_cases(channel: Channel) -> tuple[Recompressor, ...]:
+    """Return the few recompressors that move the brightness of smooth areas most."""
+    if channel.is_known:
+        return hard_cases(channel)
+    return tuple(map(hops, ((channel.floor,), (82, 88), (85, 75), (90, 80, 85))))
 
 
 def battery(channel: Channel) -> Iterator[Recompressor]:
@@ -124,7 +140,7 @@ def battery(channel: Channel) -> Iterator[Recompressor]:
         for quality in (floor,) if channel.is_known else range(floor, 101):
             name = f"JPEG {quality} {sampling}"
             yield Recompressor(name, (_jpeg(quality, sampling),))
-    yield from map(_hops, ((floor,) * 2, (floor,) * 3) if channel.is_known else _HOPS[floor])
+    yield from map(hops, ((floor,) * 2, (floor,) * 3) if channel.is_known else _HOPS[floor])
     if floor == 60 and has_vips():
         yield from _others()
 
@@ -152,8 +168,8 @@ def strong_battery() -> Iterator[Recompressor]:
     for left, top, right, bottom in ((8, 8, 0, 0), (3, 0, 5, 8), (0, 5, 0, 2)):
         name = f"{left} + {right} columns and {top} + {bottom} rows less, JPEG 75"
         yield Recompressor(name, (cropped(left, top, right, bottom),))
-    yield _hops((75,))
-    yield _hops((90, 80, 85))
+    yield hops((75,))
+    yield hops((90, 80, 85))
     yield Recompressor("WebP 80", (_pillow("WEBP", quality=80),))
     yield Recompressor("AVIF 60", (_pillow("AVIF", quality=60, speed=8),))
     if has_vips():
@@ -170,9 +186,9 @@ def half_the_size() -> Iterator[Recompressor]:
 def channels_to_try() -> Iterator[Recompressor]:
     """Yield everything that `survive` reports on: also what no stego is promised to survive."""
     for quality in (95, 90, 85, 80, 75, 70, 65, 60, 50):
-        yield _hops((quality,))
+        yield hops((quality,))
     yield Recompressor("JPEG 75 4:4:4", (_jpeg(75, "4:4:4"),))
-    yield from map(_hops, ((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (90, 80, 85)))
+    yield from map(hops, _HOPS[75])
     if has_vips():
         yield from _others()
     for quality in (90, 80):

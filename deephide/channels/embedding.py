@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import stc
 from deephide.channels import coding, lattice, zones
-from deephide.channels.battery import as_shown, same_again
+from deephide.channels.battery import Recompressor, as_shown
 from deephide.channels.coding import Plan
 from deephide.channels.profiles import Reading
 from deephide.channels.receiving import Derive, luma_of_file
@@ -24,7 +24,9 @@ from deephide.container.keystream import Order
 __all__ = ["Embedded", "Stage", "embed", "prepare", "settle", "write"]
 
 _ROUNDS = 5
+_ROUNDS_OF_MANY = 2  # what is left after them is for error correction
 _LARGEST = 1023
+_CLIPPED = 2.0  # levels that a mode of a block is moved where samples are out of range
 _SURE = 1e-6  # what a change costs that rounding left to chance
 
 _log = logging.getLogger(__name__)
@@ -34,10 +36,12 @@ _log = logging.getLogger(__name__)
 class Stage:
     """A settled picture with its keys: what plans are tried on.
 
-    `places` are the elements among the coefficients of luma, in the order of the elements.
+    `places` are the elements among the coefficients of luma, in the order of the elements; `cover`
+    is the picture before it settled.
     """
 
     precover: Precover
+    cover: Precover
     reading: Reading
     keys: ChannelKeys
     zones: Zones
@@ -49,14 +53,13 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """A stego file, the streams that it carries, and what that took."""
+    """A stego file, its coefficients of luma, the streams that it carries, and what that took."""
 
     jpeg: bytes = field(repr=False)
+    values: NDArray[np.int16] = field(repr=False)
     header: bytes = field(repr=False)
     body: bytes = field(repr=False)
-    changes: int
     distortion: float
-    squared_error: float
 
 
 def _whole_blocks(precover: Precover) -> tuple[int, int]:
@@ -72,55 +75,75 @@ def _places(precover: Precover, reading: Reading) -> NDArray[np.intp]:
     return np.asarray((64 * blocks.reshape(-1)[:, None] + modes).reshape(-1), np.intp)
 
 
-def settle(precover: Precover, quality: int, reading: Reading) -> Precover:
-    """Return the picture with those elements replaced that its own compression would change.
+def settle(precover: Precover, reading: Reading, tests: Iterable[Recompressor]) -> Precover:
+    """Return the picture with those elements replaced that recompressors would change.
 
     They lie where samples are burnt out; there is no message yet.
     """
-    again = same_again(quality)
+    cases = tuple(tests)
     places = _places(precover, reading)
-    for _ in range(_ROUNDS):
+    settled = np.zeros(places.size, np.bool_)
+    for _ in range(_ROUNDS if len(cases) == 1 else _ROUNDS_OF_MANY):
         picture = as_shown(precover.encode())
         values = precover.values.reshape(-1).copy()
-        seen = lattice.elements_of(luma_of_file(again.apply(picture)), reading)
-        wrong = np.flatnonzero(seen != values[places])
-        values[places[wrong]] = seen[wrong]
+        own = reading.elements(values[places])
+        found = own.copy()
+        for test in cases:
+            seen = lattice.elements_of(luma_of_file(test.apply(picture)), reading)
+            np.copyto(found, seen, where=(seen != own) & ~settled)
+        wrong = np.flatnonzero(found != own)
         _log.info("%d elements of the picture are settled", wrong.size)
         if not wrong.size:
             break
+        values[places[wrong]] = found[wrong]
+        # Where one case takes away what another one adds, it stays as the first one left it.
+        settled[wrong] = len(cases) > 1
         precover = precover.with_values(values.reshape(precover.values.shape))
     return precover
 
 
-def prepare(precover: Precover, reading: Reading, derive: Derive) -> Stage:
-    """Derive the keys of a settled picture and compute its costs."""
-    luma = luma_of_file(precover.encode())
+def prepare(
+    precover: Precover, reading: Reading, derive: Derive, cover: Precover | None = None
+) -> Stage:
+    """Derive the keys of a settled picture and compute its costs; `cover` is what it was before."""
+    raw = precover.encode()
+    luma = luma_of_file(raw)
     salt = lattice.salt_of(luma)
     keys = derive(salt)
     places = _places(precover, reading)
+    costs = _costs(precover, reading)[places].reshape(*luma.values.shape[:2], -1)
+    shown = lattice.from_samples(np.asarray(as_shown(raw)))
+    costs[lattice.distances(luma, shown, reading).max(axis=2) > _CLIPPED] = np.inf
     return Stage(
         precover,
+        precover if cover is None else cover,
         reading,
         keys,
         Zones(Order(keys.order, places.size)),
         places,
-        _costs(precover)[places],
+        costs.reshape(-1),
         salt,
         zones.associated_data(luma, reading),
     )
 
 
-def _costs(precover: Precover) -> NDArray[np.float64]:
+def _costs(precover: Precover, reading: Reading) -> NDArray[np.float64]:
     """Return the cost of the cheaper change of each coefficient of luma, inf for wet ones.
 
     J-UNIWARD, times how far the value before rounding was from half a step (Denemark and
-    Fridrich, "Side-informed steganography with additive distortion", WIFS 2015).
+    Fridrich, "Side-informed steganography with additive distortion", WIFS 2015).  Where
+    elements are signs, those of one step can go to 0 alone, on whichever side of it they were
+    rounded, and larger ones are wet.
     """
     rows, columns = precover.values.shape[:2]
     blocks = precover.values.reshape(rows, columns, 8, 8)
     table = precover.table.reshape(8, 8)
     cost = stc.costs.juniward(blocks, table).reshape(rows, columns, 64)
-    cost *= 1.0 - 2.0 * np.abs(precover.errors) + _SURE
+    gained = np.abs(precover.errors)
+    if reading.least is not None:
+        gained = np.where(precover.values, -np.sign(precover.values) * precover.errors, gained)
+        cost[np.abs(precover.values) > 1] = np.inf
+    cost *= 1.0 - 2.0 * gained + _SURE
     cost[~precover.values[:, :, 1:].any(axis=2) | precover.saturated()] = np.inf
     cost[np.abs(precover.values) >= _LARGEST] = np.inf
     return np.asarray(cost.reshape(-1))
@@ -153,16 +176,17 @@ def write(stage: Stage, plan: Plan, header: bytes, body: bytes) -> Embedded:
     """
     values = stage.precover.values.reshape(-1).copy()
     errors = stage.precover.errors.reshape(-1)
-    changes, distortion, squared = 0, 0.0, 0.0
+    distortion = 0.0
     for where, stream in ((stage.zones.header, header), (stage.zones.body(plan), body)):
         places, costs = stage.places[where], stage.costs[where]
-        bits = (values[places] & 1).astype(np.uint8)
+        bits = (stage.reading.elements(values[places]) & 1).astype(np.uint8)
         stego = stc.embed(bits, container.to_bits(stream), costs, height=HEIGHT)
         flipped = np.flatnonzero(stego != bits)
         at = places[flipped]
-        values[at] += np.where(errors[at] >= 0, 1, -1).astype(np.int16)
-        changes += flipped.size
+        towards = np.where(errors[at] >= 0, 1, -1)
+        if stage.reading.least is not None:
+            towards = np.where(values[at], -values[at], towards)
+        values[at] += towards.astype(np.int16)
         distortion += float(costs[flipped].sum())
-        squared += float((stage.precover.table[at % 64] ** 2).sum())
     shaped = values.reshape(stage.precover.values.shape)
-    return Embedded(stage.precover.encode(shaped), header, body, changes, distortion, squared)
+    return Embedded(stage.precover.encode(shaped), shaped, header, body, distortion)

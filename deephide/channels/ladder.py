@@ -23,7 +23,14 @@ from PIL import Image
 
 import stc
 from deephide.channels import coding, lattice, zones
-from deephide.channels.battery import Recompressor, as_shown, battery, hard_cases
+from deephide.channels.battery import (
+    Recompressor,
+    as_shown,
+    battery,
+    brightness_cases,
+    hard_cases,
+    settling_cases,
+)
 from deephide.channels.coding import Plan
 from deephide.channels.embedding import Embedded, Stage, embed, prepare, settle
 from deephide.channels.profiles import Channel
@@ -37,7 +44,9 @@ __all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
 HEADROOMS = (0, 8, 16, 28)
 # Parity of a codeword, and four times as many elements as bits times this (0 is all there are).
 PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
-_GUARDS = {0: 0.1, 8: 0.1, 16: 0.3, 28: 0.3}  # levels, by headroom
+_SPARSE = 4  # of the plans
+_LEAST_GUARD = 0.1  # levels that a tile's brightness is kept away from others
+_GUARD = 1.5  # times as far as it was seen to move
 _MOST_DENSE = 4  # elements for each bit, at least
 _BYTES_LOST = 2.2  # by an element that is lost
 
@@ -132,27 +141,55 @@ def _rungs(
     photo: Photo, channel: Channel, length: int, derive: Derive
 ) -> Iterator[tuple[int, Stage, Plan]]:
     """Yield every step that is worth trying, the least visible first."""
-    step = 0
-    for headroom in HEADROOMS:
-        precover = press(photo, channel.quality, headroom, _GUARDS[headroom])
-        settled = settle(precover, channel.quality, channel.reading)
-        stage = prepare(settled, channel.reading, derive)
-        lost = _lost(stage, channel)
-        if length > zones.longest_body(stage.places.size):
-            raise CapacityError(
-                f"the photo is too small for the channel {channel.name}: {length} bytes are "
-                f"needed, {zones.longest_body(stage.places.size)} can be carried",
-                needed_bits=8 * length,
-                capacity_bits=8 * zones.longest_body(stage.places.size),
-                hint="take a larger photo, or hide fewer bytes",
-            )
-        for parity, spread in PLANS:
-            step += 1
-            plan = Plan(length, parity, spread)
-            if _hopeless(stage, plan, lost):
-                continue
-            if stage.zones.body_size(plan) >= 8 * _MOST_DENSE * plan.framing.stream_bytes:
-                yield step, stage, plan
+    step, lost = 0, {}
+    stages: dict[int, Stage] = {}
+    # A little contrast is worth less than messages so dense as those of the last plans.
+    for plans in (PLANS[:_SPARSE], PLANS[_SPARSE:]):
+        for headroom in HEADROOMS:
+            if headroom not in stages:
+                stages[headroom] = _stage(photo, channel, headroom, derive)
+                lost[headroom] = _lost(stages[headroom], channel)
+                _check_room(stages[headroom], channel, length)
+            stage = stages[headroom]
+            for parity, spread in plans:
+                step += 1
+                plan = Plan(length, parity, spread)
+                if _hopeless(stage, plan, lost[headroom]):
+                    continue
+                if stage.zones.body_size(plan) >= 8 * _MOST_DENSE * plan.framing.stream_bytes:
+                    yield step, stage, plan
+
+
+def _stage(photo: Photo, channel: Channel, headroom: int, derive: Derive) -> Stage:
+    cover = press(photo, channel.quality, headroom, _guards(photo, channel, headroom))
+    settled = settle(cover, channel.reading, settling_cases(channel))
+    return prepare(settled, channel.reading, derive, cover)
+
+
+def _guards(photo: Photo, channel: Channel, headroom: int) -> NDArray[np.float64]:
+    """Return how far, in levels, each tile's brightness is kept away from another level.
+
+    Smooth tiles are moved most: all of their blocks are rounded in the same direction.
+    """
+    raw = press(photo, channel.quality, headroom).encode()
+    picture, own = as_shown(raw), lattice.brightness_of(luma_of_file(raw))
+    moved = [
+        np.abs(lattice.brightness_of(luma_of_file(test.apply(picture))) - own)
+        for test in brightness_cases(channel)
+    ]
+    return np.asarray(np.maximum(_LEAST_GUARD, _GUARD * np.max(moved, axis=0)))
+
+
+def _check_room(stage: Stage, channel: Channel, length: int) -> None:
+    most = zones.longest_body(stage.places.size)
+    if length > most:
+        raise CapacityError(
+            f"the photo is too small for the channel {channel.name}: {length} bytes are "
+            f"needed, {most} can be carried",
+            needed_bits=8 * length,
+            capacity_bits=8 * most,
+            hint="take a larger photo, or hide fewer bytes",
+        )
 
 
 def _tests(channel: Channel) -> Iterator[Recompressor]:
@@ -167,11 +204,11 @@ def _tests(channel: Channel) -> Iterator[Recompressor]:
 def _lost(stage: Stage, channel: Channel) -> list[NDArray[np.bool_]]:
     """Return which elements each hard case changes while there is no message yet."""
     picture = as_shown(stage.precover.encode())
-    values = stage.precover.values.reshape(-1)[stage.places]
+    own = stage.reading.elements(stage.precover.values.reshape(-1)[stage.places])
     found = []
     for test in hard_cases(channel):
         seen = lattice.elements_of(luma_of_file(test.apply(picture)), stage.reading)
-        found.append(((seen ^ values) & 1) != 0)
+        found.append(((seen ^ own) & 1) != 0)
     return found
 
 
@@ -198,17 +235,18 @@ def _try(
 
 
 def _report(stage: Stage, plan: Plan, stego: Embedded, step: int, trials: list[Trial]) -> Robust:
-    samples = stage.precover.values.size
-    error = stego.squared_error
+    before, after = stage.cover.values, stego.values
+    moved = np.subtract(after, before, dtype=np.int64) * stage.cover.table
+    error = float(np.square(moved).sum())
     return Robust(
         jpeg=stego.jpeg,
-        cover=stage.precover.encode(),
+        cover=stage.cover.encode(),
         plan=plan,
         headroom=stage.precover.headroom,
         step=step,
         elements=stage.places.size,
-        changes=stego.changes,
+        changes=int(np.count_nonzero(moved)),
         distortion=stego.distortion,
-        psnr=float(10 * np.log10(255.0**2 * samples / error)) if error else float("inf"),
+        psnr=float(10 * np.log10(255.0**2 * before.size / error)) if error else float("inf"),
         trials=tuple(trials),
     )

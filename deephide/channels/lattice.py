@@ -24,7 +24,9 @@ from deephide.formats.jpeg.blocks import Coefficients
 
 __all__ = [
     "Luma",
+    "brightness_of",
     "count",
+    "distances",
     "elements_and_edges",
     "elements_of",
     "from_coefficients",
@@ -111,8 +113,11 @@ def count(luma: Luma, reading: Reading) -> int:
 def elements_of(luma: Luma, reading: Reading) -> NDArray[np.int64]:
     """Return the (n,) elements: block by block, the modes of the reading in ascending order.
 
-    An element is the multiple of its step that is nearest; halves are rounded up.
+    An element is the multiple of its step that is nearest, halves being rounded up, or a sign, 0
+    where there is less than the reading says.
     """
+    if reading.least is not None:
+        return _signs(luma, reading, reading.least)[2].reshape(-1)
     return _divided(luma, reading)[2].astype(np.int64).reshape(-1)
 
 
@@ -124,11 +129,37 @@ def elements_and_edges(
     That is 0 at the edge of a cell to 1 in its middle; it only says which bytes are doubtful, and
     what is read does not depend on it.
     """
+    if reading.least is not None:
+        scaled, least, signs = _signs(luma, reading, reading.least)
+        edges = np.minimum(np.abs(np.abs(scaled) - least) / least, 1.0)
+        return signs.reshape(-1), edges.reshape(-1)
     shifted, cell, found = _divided(luma, reading)
     shifted -= found * cell
     edges = np.minimum(shifted, cell - shifted)
     edges *= 2.0 / cell
     return found.astype(np.int64).reshape(-1), edges.reshape(-1)
+
+
+def distances(one: Luma, other: Luma, reading: Reading) -> NDArray[np.float64]:
+    """Return how many levels two pictures are apart: (rows, columns, modes of the reading)."""
+    modes = reading.modes(one.table)
+    first, second = (each.values[:, :, modes] / each.scale for each in (one, other))
+    return np.asarray(np.abs(first - second))
+
+
+def _signs(
+    luma: Luma, reading: Reading, least: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return values, the least that count in the same units, and the signs of those that do.
+
+    The units make whole numbers of both, below 2**52.
+    """
+    modes = reading.modes(luma.table)
+    part, whole = least
+    bound = (part * luma.scale * reading.steps(luma.table)[modes]).astype(np.float64)
+    scaled = luma.values[:, :, modes].astype(np.float64)
+    scaled *= whole
+    return scaled, bound, (scaled >= bound).astype(np.int64) - (scaled <= -bound)
 
 
 def _divided(
@@ -149,7 +180,17 @@ def _divided(
 
 def salt_of(luma: Luma) -> bytes:
     """Return the 16 bytes that stand for a picture; `brightness` says how."""
-    dc, scale = luma.values[:, :, 0], luma.scale
+    return brightness.salt_of(*_dc(luma), luma.size)
+
+
+def brightness_of(luma: Luma) -> NDArray[np.float64]:
+    """Return how many levels each of the (8, 8) tiles is brighter than all of them together."""
+    contrasts = brightness.contrasts(*_dc(luma), luma.size)
+    return np.array(contrasts, np.float64).reshape(brightness.TILES, brightness.TILES)
+
+
+def _dc(luma: Luma) -> tuple[NDArray[np.int64], int]:
+    """Return the first coefficients of blocks, and how many units of them are one level."""
     if luma.table is None:  # of samples: sums of blocks, times the first cosine squared
-        dc, scale = dc // _COSINES[4] ** 2, brightness.DC_SCALE
-    return brightness.salt_of(dc, scale, luma.size)
+        return luma.values[:, :, 0] // _COSINES[4] ** 2, brightness.DC_SCALE
+    return luma.values[:, :, 0], luma.scale

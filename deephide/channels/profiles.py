@@ -1,8 +1,10 @@
 """Channels by name, and the readings that a receiver tries; a new platform is three lines of data.
 
-A *reading* says which steps and which modes of luma carry elements.  Quality floors have modes of
-their own: those whose multiples of the step survive every quality from the floor up, and the
-compressions in a row that `battery` tries.
+A *reading* says which steps and which modes of luma carry elements, and what an element is.  Where
+one table is counted on, it is a multiple of the step, which that table leaves alone.  Other tables
+in a row move multiples by more than half a step; but none makes something of nothing, nor nothing
+of a whole step unless its own is twice as wide.  So where only a floor of quality is known, an
+element is whether there is anything at all, and its sign, which does not count.
 """
 
 from __future__ import annotations
@@ -25,13 +27,20 @@ class Reading:
     """Where a receiver looks; `quality` is None where the table of the file itself counts.
 
     `places` are the modes that carry elements, row by row of a block; none means all but DC
-    whose step is at least 5.
+    whose step is at least 5.  Without `least` an element is a multiple of the step; with it, the
+    sign of its coefficient, and 0 of less than that fraction of a step.
     """
 
     number: int
     name: str
     quality: int | None
     places: tuple[int, ...] = ()
+    least: tuple[int, int] | None = None
+
+    def elements(self, values: NDArray[np.int16]) -> NDArray[np.int64]:
+        """Return the elements that coefficients quantised with the steps themselves are."""
+        whole = values.astype(np.int64)
+        return whole if self.least is None else np.sign(whole)
 
     def steps(self, table: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return the (64,) steps; `table` are those of the file, None where it has none."""
@@ -50,11 +59,15 @@ class Reading:
 
 # What a receiver tries, in this order.
 OWN_TABLE = Reading(1, "own table", None)
-# The lowest modes have the finest steps, which do not survive two compressions in a row; of those
-# of quality 60 there are three more.
-_LOW = (0, 1, 2, 8, 9, 16)
-FROM_75 = Reading(2, "any:75", 75, tuple(k for k in range(64) if k not in _LOW))
-FROM_60 = Reading(3, "any:60", 60, tuple(k for k in range(64) if k not in (*_LOW, 10, 17, 24)))
+# Left out: the lowest modes and those along an edge, whose steps are so fine that what is rounded
+# in smooth areas comes close to them; the highest, whose steps optimising encoders make so wide
+# that they keep nothing there.
+_LOW = (0, 1, 2, 3, 8, 9, 10, 16, 17, 18, 24, 32)
+_HIGH = (15, 23, 31, 39, 47, 55, 61, 62, 63)
+_PLACES = tuple(k for k in range(64) if k not in (*_LOW, *_HIGH))
+# One number: a stego for one of them is read as well where only the other one holds.
+FROM_75 = Reading(8, "any:75", 75, _PLACES, least=(1, 3))
+FROM_60 = Reading(8, "any:60", 60, _PLACES, least=(2, 5))
 READINGS = (OWN_TABLE, FROM_75, FROM_60)
 # Strong mode has readings of its own; see `strong.reading`.
 STRONG = Reading(4, "strong", 92)

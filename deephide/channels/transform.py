@@ -109,7 +109,9 @@ def open_photo(image: Image.Image, longest_side: int) -> Photo:
     return Photo(samples.reshape(*samples.shape[:2], -1), image.size)
 
 
-def press(photo: Photo, quality: int, headroom: int = 0, guard: float = 0.0) -> Precover:
+def press(
+    photo: Photo, quality: int, headroom: int = 0, guard: float | NDArray[np.float64] = 0.0
+) -> Precover:
     """Compress a photo to a JPEG file with the standard tables of a quality.
 
     Parameters
@@ -117,15 +119,15 @@ def press(photo: Photo, quality: int, headroom: int = 0, guard: float = 0.0) -> 
     photo : what `open_photo` returned
     quality : 50 to 95
     headroom : levels are scaled into [headroom, 255 - headroom]
-    guard : in levels; tiles whose mean is nearer to another level of the salt are moved that far
-        away from it
+    guard : in levels, the same for all or (8, 8); tiles whose mean is nearer to another level of
+        the salt are moved that far away from it
     """
     from deephide.formats.jpeg import coder
 
     samples = photo.samples
     if headroom:
         samples = headroom + samples * ((255 - 2 * headroom) / 255)
-    if guard:
+    if np.any(guard):
         samples = np.clip(kept_off_levels(samples, guard), 0.0, 255.0)
     table = luma_table(quality)
     rounded = np.rint(samples).astype(np.uint8)

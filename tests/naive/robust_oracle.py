@@ -155,16 +155,21 @@ def syndrome_bytes(bits, n_bytes, table):
     return bytes(sum(found[8 * i + j] << j for j in range(8)) for i in range(n_bytes))
 
 
-def receive_reading(c, scale, number, table, modes, root, text):
-    v = [
-        (2 * b[k] + table[k] * scale) // (2 * table[k] * scale) for r in c for b in r for k in modes
-    ]
+def bit(value, step, least):
+    """Of a value and its step in the same units."""
+    if least is None:
+        return (2 * value + step) // (2 * step) % 2
+    return int(least[1] * abs(value) >= least[0] * step)
+
+
+def receive_reading(c, scale, number, table, modes, least, root, text):
+    v = [bit(b[k], table[k] * scale, least) for r in c for b in r for k in modes]
     n = len(v)
     if n < 4096:
         raise RejectedError
     columns = read_appendix(text)
     places = order(expand(root, b"deephide/2 channel order", 32), n)
-    bits = [v[place] & 1 for place in places]
+    bits = [v[place] for place in places]
     z = min(n // 16, 8192)
     header = decode(syndrome_bytes(bits[:z], 24, columns), 4, 20)
     header = xor(header, expand(root, b"deephide/2 channel header", 4))
@@ -205,15 +210,19 @@ def receive(path, passphrase, fingerprint, text, key_file=None):
         dc, levels = [[value // 11585**2 for value in row] for row in dc], 8
     picture = picture_salt(dc, levels, *size)
     root = harden(picture, passphrase, key_file, fingerprint)
-    low = {0, 1, 2, 8, 9, 16}
+    left_out = {
+        *(0, 1, 2, 3, 8, 9, 10, 16, 17, 18, 24, 32),
+        *(15, 23, 31, 39, 47, 55, 61, 62, 63),
+    }
+    others = [k for k in range(64) if k not in left_out]
     readings = (
-        (1, own, [k for k in range(1, 64) if own[k] >= 5]),
-        (2, steps(75), [k for k in range(64) if k not in low]),
-        (3, steps(60), [k for k in range(64) if k not in low | {10, 17, 24}]),
+        (1, own, [k for k in range(1, 64) if own[k] >= 5], None),
+        (8, steps(75), others, (1, 3)),
+        (8, steps(60), others, (2, 5)),
     )
-    for number, table, modes in readings:
+    for number, table, modes, least in readings:
         try:
-            return receive_reading(c, scale, number, table, modes, root, text)
+            return receive_reading(c, scale, number, table, modes, least, root, text)
         except RejectedError:
             continue
     raise RejectedError

@@ -54,9 +54,51 @@ def test_elements_of_the_file_are_its_coefficients(photo, name, reading):
     precover = precover_of(photo, name)
     luma = receiving.luma_of_file(precover.encode())
     modes = reading.modes(luma.table)
-    assert (lattice.elements_of(luma, reading) == precover.values[:, :, modes].reshape(-1)).all()
+    own = precover.values[:, :, modes].reshape(-1)
+    assert np.abs(own).max() > 1
+    expected = own if reading is OWN_TABLE else np.sign(own)
+    assert (lattice.elements_of(luma, reading) == expected).all()
+    assert (reading.elements(own) == expected).all()
     assert lattice.count(luma, reading) == precover.values[:, :, modes].size
     assert (lattice.elements_and_edges(luma, reading)[1] > 0.9).all()
+
+
+@pytest.mark.parametrize(("reading", "least"), [(FROM_75, 1 / 3), (FROM_60, 2 / 5)])
+def test_signs_begin_at_a_fraction_of_a_step(reading, least):
+    mode = 60  # 56 at quality 75, 90 at 60
+    step = int(reading.steps(None)[mode])
+    values = np.zeros((1, 2 * step + 1, 64), np.int64)
+    values[0, :, mode] = np.arange(-step, step + 1)
+    luma = lattice.Luma(values, 1, (8 * (2 * step + 1), 8))
+    found, edges = lattice.elements_and_edges(luma, reading)
+    found, edges = (each.reshape(-1, len(reading.places))[:, -1] for each in (found, edges))
+    first = int(np.ceil(least * step))
+    assert found.tolist() == [-1] * (step - first + 1) + [0] * (2 * first - 1) + [1] * (
+        step - first + 1
+    )
+    assert (found == lattice.elements_of(luma, reading).reshape(2 * step + 1, -1)[:, -1]).all()
+    assert edges[step] == edges[-1] == 1.0
+    assert edges[step + first] < 2 / step + 0.01
+
+
+def image_of(step, value):
+    """Return to which multiple of a step a value is rounded, halves towards 0."""
+    return step * -((-2 * value + step) // (2 * step)) if 2 * value > step else 0
+
+
+@pytest.mark.parametrize(
+    "chain", [(75,), (60,), (85, 80), (90, 80, 85), (82, 88), (85, 75), (80, 85, 90), (90, 85, 75)]
+)
+def test_no_table_from_75_up_makes_nothing_of_one_step(chain):
+    steps = FROM_75.steps(None)
+    lost = []
+    for mode in FROM_75.places:
+        value = int(steps[mode])
+        for quality in chain:
+            value = image_of(int(luma_table(quality)[mode]), value)
+        if 3 * value < steps[mode]:
+            lost.append(mode)
+    assert lost == []
 
 
 @pytest.mark.parametrize("method", [0, 1, 2], ids=["islow", "ifast", "float"])

@@ -101,6 +101,11 @@ def cases():
     yield "any-at-75", "ok", saved(jpeg, "JPEG", quality=75), PASSPHRASE
     yield "any-at-92-full-colour", "ok", saved(jpeg, "JPEG", quality=92, subsampling=0), PASSPHRASE
     yield "any-progressive", "ok", saved(jpeg, "JPEG", quality=90, progressive=True), PASSPHRASE
+    for name, qualities in (("85-then-80", (85, 80)), ("90-80-85", (90, 80, 85)), ("65", (65,))):
+        again = jpeg
+        for quality in qualities:
+            again = saved(again, "JPEG", quality=quality)
+        yield f"any-at-{name}", "ok", again, PASSPHRASE
     yield "any-as-png", "ok", saved(jpeg, "PNG", optimize=True), PASSPHRASE
     yield "any-as-webp", "ok", saved(jpeg, "WEBP", lossless=True), PASSPHRASE
     yield "any-60-at-62", "ok", saved(rough.jpeg(), "JPEG", quality=62), PASSPHRASE
@@ -122,7 +127,7 @@ def cases():
     )
     for name, place in (("nonce", 0), ("commitment", 16), ("text", 24), ("tag", -1)):
         yield f"{name}-byte", "reject", fine.jpeg(body=flip(fine.body, place)), PASSPHRASE
-    other = fine.stage.associated[:-4] + (3).to_bytes(4, "little")
+    other = fine.stage.associated[:-4] + (1).to_bytes(4, "little")
     yield "sealed-for-another-reading", "reject", Parts("any", associated=other).jpeg(), PASSPHRASE
     newer = layout.pack(layout.Header(1, FINGERPRINT[:8], version=3), b"")
     yield "newer-version", "newer", Parts("any", newer).jpeg(), PASSPHRASE
