@@ -62,12 +62,20 @@ def problem(error: BaseException) -> Problem:
         return Problem(code, name, str(error))
     if code is ExitCode.INTERRUPTED:
         return Problem(code, name, "interrupted")
-    if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
+    if any(isinstance(each, MemoryError) or _MEMORY.search(str(each)) for each in _chain(error)):
         return Problem(code, "MemoryError", "there is not enough memory for this", _SMALLER)
     if code is ExitCode.OUTPUT:  # an OSError that nobody met before
         return Problem(code, name, in_words(error))
     message = f"unexpected {name}: {_first_line(error)}"
     return Problem(code, name, message, "rerun with --debug and report what it prints")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came of; not all who load a library pass on why they could not."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
 def in_words(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import deephide
 from cli.deephide_app import app
 from cli.e2style_group import app as e2style_app
 from cli.exit_codes import ExitCode, of_error
-from cli.render import Terminal
+from cli.render import Terminal, problem
 from deephide import errors, pipeline
 from e2style.checkpoints import shipped
 
@@ -514,3 +514,21 @@ def test_exit_codes_are_those_of_the_errors():
 def test_json_has_no_infinity(capsys):
     Terminal("deephide", as_json=True).result("", {"psnr": float("inf"), "alpha": 0.5})
     assert json.loads(capsys.readouterr().out)["psnr"] is None
+
+
+def loader(reason):
+    """Fail as llvmlite does, which does not pass on what the system's loader said."""
+    try:
+        raise OSError(f"libllvmlite.so: {reason}")
+    except OSError:
+        raise OSError("Could not find/load shared object file 'libllvmlite.so'")  # noqa: B904
+
+
+def test_issue_16_too_little_memory_for_a_library_is_one_sentence():
+    for reason, message in {
+        "failed to map segment from shared object": "there is not enough memory for this",
+        "invalid ELF header": "unexpected OSError: Could not find/load",
+    }.items():
+        with pytest.raises(OSError, match="Could not find") as caught:
+            loader(reason)
+        assert message in problem(caught.value).message
