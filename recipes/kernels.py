@@ -48,16 +48,23 @@ KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "listed_syndrome": ((U8, I64, I16, I16, U8), ""),
         "syndrome": ((U8, I64, I64, I64, U8), ""),
         "backward": ((U8, BOOL, I64, I16, "i", PATH, I64, "i", "i", "i", "i", U8), "i"),
-        "meeting_point": ((U8, BOOL, I64, I16, "i", F32, PATH, I64, "i", "i", "i"), "iii"),
         "forward": (
             (U8, U8, F32, BOOL, I64, I16, "i", I16, F32, F32, PATH, I64, "i", "i", "i", "i", "b"),
             "ii",
         ),
     },
+    "stc.kernels_paths": {
+        "walk_back": (
+            (U8, BOOL, I64, I16, "i", PATH, "uint64 2", I64, "i", "i", "i", I64, "i", "i"),
+            "iii",
+        ),
+        "keep_paths": ((U8, BOOL, I64, I16, "i", PATH, I64, "i", "i", "i", I64, U16), ""),
+    },
     "stc.kernels_gibbs": {
         "gibbs_sums_binary": ((F64, "f"), "fff"),
         "gibbs_sums_ternary": ((F64, F64, "f"), "fff"),
     },
+    "stc.kernels_syndrome": {"sum_columns": ((U32, I64, U32, U32, U32), "")},
     "stc.costs._box": {"_box": ((PLANE, *MIRROR, "i", PLANE), "")},
     "stc.costs.hill": {"_magnitude": ((PLANE, I64, PLANE), "")},
     "stc.costs.suniward": {"_costs": ((PLANE, *MIRROR, PLANE, PLANE, "f", PLANE), "")},
@@ -68,6 +75,10 @@ KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "stc.costs.mipod": {
         "_energy": ((PLANE, *MIRROR, PLANE, "i", PLANE), ""),
         "_entropy": ((F64, F64, "f", F64), "ff"),
+    },
+    "deephide.channels.kernels": {
+        "correctable": ((U8, "i", I64, I64), "b"),
+        "follow": ((I64, I64, U8), ""),
     },
     "deephide.container.permuting": {
         "permute": (("i", "i", "i", "i", PATH, PATH, U32), ""),

@@ -12,9 +12,7 @@ Three devices keep the work at (live elements) * S and the memory small:
   s ^ offset, and a step commutes with the renaming.
 * the state update runs in place over the pairs (s, s ^ column); which of the two stego bits won
   is one bit per state.
-* the back-pointers of one live element are a row of a ring. Walking back from any two places,
-  the paths soon meet; what lies before the block where all have met is settled for good, and its
-  rows are free again.
+* the back-pointers of one live element are a row of a ring; `kernels_paths` frees rows again.
 """
 
 from typing import Any
@@ -34,7 +32,6 @@ __all__ = [
     "keep_cheapest",
     "keep_cheapest_columns",
     "listed_syndrome",
-    "meeting_point",
     "step_plain",
     "syndrome",
     "widest_block",
@@ -51,10 +48,6 @@ Whole = npt.NDArray[np.int64]
 Metrics = npt.NDArray[np.float32]
 Path = npt.NDArray[np.uint16]
 Columns = npt.NDArray[np.int16]
-
-
-# Steps back, times the number of places, without two of them meeting.
-_PATIENCE = 1 << 19
 
 
 @jit
@@ -225,68 +218,6 @@ def widest_block(live: Mask, ends: Whole) -> int:
             count += live[i]
         widest = max(widest, count)
     return widest
-
-
-@jit
-def meeting_point(
-    message: Bits,
-    live: Mask,
-    ends: Whole,
-    column_of: Columns,
-    height: int,
-    metrics: Metrics,
-    path: Path,
-    offsets: Whole,
-    start: int,
-    stop: int,
-    row: int,
-) -> tuple[int, int, int]:
-    """Walk back from every surviving place until one place is left.
-
-    `metrics` (S,) is as block stop - 1 left it, `row` the number of rows written.
-
-    Returns (block, row, place): the last block boundary, not before `start`, that all surviving
-    paths pass in one place; block -1 if there is none.
-    """
-    rows = path.shape[0]
-    slot = row % rows
-    places = np.empty(metrics.size, np.int64)
-    count = 0
-    for place in range(metrics.size):
-        if metrics[place] < np.float32(np.inf):
-            places[count] = place
-            count += 1
-    patience = np.int64(_PATIENCE)
-    seen = np.full(metrics.size, -1, np.int64)
-    n_message = message.size
-    for b in range(stop - 1, start - 1, -1):
-        first, last = ends[b], ends[b + 1]
-        mask = (1 << min(height, n_message - b)) - 1
-        parity = int(message[b]) ^ (offsets[b] & 1)
-        for k in range(count):
-            places[k] = (places[k] << 1) | parity
-        for i in range(last - 1, first - 1, -1):
-            if not live[i]:
-                continue
-            column = np.int64(column_of[i]) & mask
-            row -= 1
-            slot = slot - 1 if slot else rows - 1
-            left = 0
-            for k in range(count):
-                place = places[k]
-                if (path[slot, place >> 4] >> (place & 15)) & 1:
-                    place ^= column
-                if seen[place] != row:
-                    seen[place] = row
-                    places[left] = place
-                    left += 1
-            patience = patience - count if left == count else np.int64(_PATIENCE)
-            count = left
-        if count == 1:
-            return b, row, places[0]
-        if patience < 0:  # ties may keep paths apart for ever
-            break
-    return -1, row, 0
 
 
 @jit

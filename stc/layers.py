@@ -21,8 +21,11 @@ __all__ = ["Layer", "embed_layers"]
 
 Bits = npt.NDArray[np.uint8]
 
-# How often the upper layer reports to the lower one.
-_REPORTS = 24
+# How often the upper layer reports to the lower one at most, and how many constraint heights of
+# blocks lie between two reports at least: paths that are to meet need so many, and to look for the
+# place takes time.
+_REPORTS = 16
+_APART = 8
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,10 @@ def _side_by_side(
                 return False
         return True
 
-    if threads > 1:
+    reports = min(_REPORTS, high.message.size // (_APART * height))
+    if threads > 1 and reports > 1:
         worker = threading.Thread(
-            target=_run_upper, args=(upper, feed, _REPORTS), name="stc upper layer"
+            target=_run_upper, args=(upper, feed, reports), name="stc upper layer"
         )
         try:
             worker.start()

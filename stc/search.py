@@ -5,13 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stc.paths import Aside, Ends, Kept, Mark
 from stc.sampling import Listed
 
 __all__ = ["FIRST_RING", "PATH_LIMIT", "Blocks", "Layout", "Trellis", "block_ends", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
-FIRST_RING = 1 << 24
+FIRST_RING = 3 << 23
 PATH_LIMIT = 1 << 26
+# Of the ring: after so many rows, the metrics are noted.
+_PIECES = 8
 
 # float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.
 _LARGEST_COST = 2.0**60
@@ -132,28 +135,18 @@ def search(
     return trellis.finish() if trellis.advance(message.size) else None
 
 
-@dataclass
-class _Unsettled:
-    """Blocks start .. stop - 1 whose rows had to make room before their path was known."""
-
-    start: int
-    stop: int
-    metrics: npt.NDArray[np.float32]
-    place: int = -1
-
-
 class Trellis:
     """One search with a ring of back-pointers, block after block.
 
     ::
 
-        blocks   0 ········ low ·················· block ········ m
-                 settled    rows of the ring       to come
+        blocks   0 ········ done ············ low ·············· block ········ m
+                 settled    few paths kept    rows of the ring   to come
 
-    When the ring is full, the paths are followed back to where all of them meet, and what lies
-    before is settled. Ties can keep paths apart for ever (all costs zero); then the ring grows,
-    up to `PATH_LIMIT`, and after that its blocks are put aside with the metrics they started
-    from, to be run a second time when the end of their path is known.
+    When the ring is full, the paths are followed back to where few of them are left, and what lies
+    before is kept as these. Ties can keep many apart for ever (all costs zero); then the ring
+    grows, up to `PATH_LIMIT`, and after that its blocks are put aside with the metrics they
+    started from, to be run a second time when the end of their path is known.
 
     `live`, `stego` and the cover bits may still change in blocks that `advance` has not reached,
     as long as nothing that was not live becomes so.
@@ -169,9 +162,9 @@ class Trellis:
         height: int,
         vector: bool | None,
     ) -> None:
-        from stc import kernels  # the compiler may be imported
+        from stc import kernels, kernels_paths  # the compiler may be imported
 
-        self.kernels = kernels
+        self.kernels, self.paths = kernels, kernels_paths
         self.size = 1 << height
         self.cover, self.message, self.live, self.ends = cover, message, live, blocks.ends
         self.cost = _metric_costs(cost)
@@ -193,8 +186,9 @@ class Trellis:
         self.moved = np.empty(self.size, np.float32)
         self.stego = cover.copy()
         self.block, self.row = 0, 0
-        self.low, self.low_row = 0, 0
-        self.unsettled: list[_Unsettled] = []
+        self.low, self.low_row, self.done = 0, 0, 0
+        self.parts: list[Kept | Aside] = []
+        self.marks: list[Mark] = []
         self.metrics[:] = np.inf
         self.metrics[0] = 0.0
         self.origin = self.metrics.copy()
@@ -202,58 +196,112 @@ class Trellis:
     def advance(self, stop: int) -> bool:
         """Go on through the blocks before `stop`; return whether any path survives."""
         while self.block < stop:
-            self.block, self.row = self._forward(self.block, stop, self.row)
+            end = self.low_row + len(self.path)
+            room = min(end, self.row + max(self.widest, len(self.path) // _PIECES))
+            self.block, self.row = self._forward(self.block, stop, self.row, room)
             if self.block < 0:
                 return False
-            if self.block < stop:
+            self.marks.append(Mark(self.block, self.row, self.metrics.copy()))
+            if self.block < stop and room == end:
                 self._make_room()
         return True
 
     def settle(self) -> int:
         """Settle what can be settled; return the number of elements whose stego bit is final."""
-        met, met_row, place = self.kernels.meeting_point(
-            self.message, *self.fixed, self.metrics, self.path, self.offsets,
-            self.low, self.block, self.row,
-        )  # fmt: skip
-        if met > self.low:
-            self._backward(self.low, met, met_row, place)
-            self.low, self.low_row = met, met_row
+        met = self._walk_back(self._survivors(), self.low, 1)
+        if met.places.size == 1:
+            self._write_ring(met.block, met.row, int(met.places[0]))
             self.origin = np.full(self.size, np.inf, np.float32)
-            self.origin[place] = 0.0
-        return 0 if self.unsettled else int(self.ends[self.low])
+            self.origin[met.places] = 0.0
+            self._drop(met.block, met.row)
+        if all(isinstance(part, Kept) for part in self.parts):
+            self._settle_parts(met.places)
+        return int(self.ends[self.done])
+
+    def _settle_parts(self, places: npt.NDArray[np.int64]) -> None:
+        """Settle what all paths through `places`, before the ring, have in common."""
+        if not self.parts or places.size == 1:
+            self._write_parts(len(self.parts))
+            self.done = self.low
+            return
+        for number in range(len(self.parts) - 1, 0, -1):
+            part = self.parts[number]
+            assert isinstance(part, Kept)
+            before = part.before[np.searchsorted(part.after, places)]
+            places = np.flatnonzero(np.bincount(before))
+            if places.size == 1:
+                self.parts[number - 1].place = int(places[0])
+                self._write_parts(number)
+                self.done = part.start
+                return
 
     def finish(self) -> npt.NDArray[np.uint8]:
         """Return the stego, after `advance` through the last block."""
         # Rows of the syndrome beyond the message do not exist, so only state 0 is left.
-        self._backward(self.low, self.block, self.row, 0)
-        while self.unsettled:
-            aside = self.unsettled.pop()
-            self.metrics[:] = aside.metrics
-            self.low_row = 0
-            _, row = self._forward(aside.start, aside.stop, 0)
-            self._backward(aside.start, aside.stop, row, aside.place)
+        self._write_ring(self.block, self.row, 0)
+        self._write_parts(len(self.parts))
         self.path = np.empty((0, 0), np.uint16)  # a second layer may want the memory
         return self.stego
 
-    def _forward(self, block: int, stop: int, row: int) -> tuple[int, int]:
-        room = self.low_row + len(self.path)
+    def _forward(self, block: int, stop: int, row: int, room: int) -> tuple[int, int]:
         block, row = self.kernels.forward(
             self.cover, self.message, self.cost, *self.fixed, self.idle, self.metrics, self.moved,
             self.path, self.offsets, block, stop, row, room, self.vector,
         )  # fmt: skip
         return block, row
 
-    def _backward(self, start: int, stop: int, row: int, place: int) -> None:
+    def _backward(self, start: int, stop: int, row: int, place: int) -> int:
         """Write the stego of blocks start .. stop - 1, whose path ends in `place`."""
-        before = self.kernels.backward(
+        before: int = self.kernels.backward(
             self.message, *self.fixed, self.path, self.offsets, start, stop, row, place, self.stego
         )
-        if self.unsettled and self.unsettled[-1].stop == start:
-            self.unsettled[-1].place = before
+        return before
+
+    def _walk_back(self, ends: Ends, start: int, enough: int) -> Ends:
+        """Return where paths are before the last block, not before `start`, that few of them pass.
+
+        Of more than `kernels_paths.MANY` the places are not told.
+        """
+        places = np.empty(self.size, np.int64)
+        places[: ends.places.size] = ends.places
+        block, row, count = self.paths.walk_back(
+            self.message, *self.fixed, self.path, self.path.view(np.uint64), self.offsets, start,
+            ends.block, ends.row, places, ends.places.size, enough,
+        )  # fmt: skip
+        return Ends(block, row, places[:count])
+
+    def _survivors(self) -> Ends:
+        """Return where all paths are now."""
+        return Ends(self.block, self.row, np.flatnonzero(self.metrics < np.inf))
+
+    def _write_ring(self, stop: int, row: int, place: int) -> None:
+        """Write what lies in the ring, up to block stop - 1, and tell the part before it."""
+        place = self._backward(self.low, stop, row, place)
+        if self.parts and self.parts[-1].place < 0:
+            self.parts[-1].place = place
+
+    def _write_parts(self, count: int) -> None:
+        """Write the first parts, of the last of which it is known in which place it ends."""
+        place = -1
+        for part in self.parts[count - 1 :: -1] if count else ():
+            place = place if part.place < 0 else part.place
+            if isinstance(part, Kept):
+                path = int(np.searchsorted(part.after, place))
+                first, last = self.ends[part.start], self.ends[part.stop]
+                where = np.flatnonzero(self.live[first:last]) + first
+                self.stego[where] = part.bits >> path & 1
+                place = int(part.before[path])
+            else:
+                self.metrics[:] = part.metrics
+                _, row = self._forward(part.start, part.stop, 0, len(self.path))
+                place = self._backward(part.start, part.stop, row, place)
+        del self.parts[:count]
 
     def _make_room(self) -> None:
-        """Free rows of the full ring: settle, grow or put aside."""
-        self.settle()
+        """Free rows of the full ring: keep few paths, grow or put aside."""
+        few = self._walk_back(self._survivors(), self.low, self.paths.FEW)
+        if few.places.size <= self.paths.FEW:
+            self._keep_paths(few)
         used = self.row - self.low_row
         fits = used + self.widest <= len(self.path)
         if fits and 2 * used < len(self.path):
@@ -261,9 +309,31 @@ class Trellis:
         if len(self.path) < self.most_rows:
             self._grow()
         elif not fits:
-            self.unsettled.append(_Unsettled(self.low, self.block, self.origin))
+            self.parts.append(Aside(start=self.low, stop=self.block, metrics=self.origin))
             self.origin = self.metrics.copy()
-            self.low, self.low_row = self.block, self.row
+            self._drop(self.block, self.row)
+
+    def _keep_paths(self, few: Ends) -> None:
+        """Keep the paths that end there, as those of the ring's blocks up to a mark before it."""
+        mark = next((mark for mark in reversed(self.marks) if mark.block <= few.block), None)
+        if mark is None:
+            return
+        after = np.sort(self._walk_back(few, mark.block, 0).places)
+        before, bits = after.copy(), np.empty(mark.row - self.low_row, np.uint16)
+        self.paths.keep_paths(
+            self.message, *self.fixed, self.path, self.offsets, self.low, mark.block, mark.row,
+            before, bits,
+        )  # fmt: skip
+        self.parts.append(
+            Kept(start=self.low, stop=mark.block, bits=bits, after=after, before=before)
+        )
+        self.origin = mark.metrics
+        self._drop(mark.block, mark.row)
+
+    def _drop(self, block: int, row: int) -> None:
+        """Give up the rows before a block."""
+        self.low, self.low_row = block, row
+        self.marks = [mark for mark in self.marks if mark.block > block]
 
     def _grow(self) -> None:
         """Double the ring, keeping the rows that are in use."""

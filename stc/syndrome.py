@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stc.kernels_syndrome import sum_columns
 from stc.search import Layout, block_ends
 
 __all__ = ["ReadElements", "block_sums", "syndrome", "syndrome_of_layers"]
@@ -178,6 +179,9 @@ def _pending(
     """Return the XOR of the columns times the spread bits, for each block of a run."""
     starts, widths = ends[:-1] - ends[0], np.diff(ends)
     pending = np.empty(starts.size, np.uint32)
+    if sum_columns.is_loaded:
+        sum_columns(bits, ends, narrow, wide, pending)
+        return pending
     for columns in {c.size: c for c in (narrow, wide)}.values():
         blocks = np.flatnonzero(widths == columns.size)
         places = starts[blocks]

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from reedsolo import ReedSolomonError, RSCodec
 
+from deephide.channels import kernels
+
 __all__ = [
     "HEADER",
     "HEADER_STREAM",
@@ -77,13 +79,17 @@ class Framing:
         doubtful : places in the stream that are more likely wrong than others, the worst first
         """
         data, mended = bytearray(stream[: self.length]), 0
-        suspects = list(doubtful)
+        suspects = np.fromiter(doubtful, np.int64)
+        beyond = suspects >= self.length
+        behind = suspects - np.where(beyond, self.length, 0)
+        owners, ranks = behind % self.codewords, behind // self.codewords
         for j in range(self.codewords):
             share = -(-(self.length - j) // self.codewords)
             word = (
                 stream[j : self.length : self.codewords] + stream[self.length + j :: self.codewords]
             )
-            places = [self._place(at, share) for at in suspects if self._owner(at) == j]
+            own = owners == j
+            places = (ranks[own] + np.where(beyond[own], share, 0)).tolist()
             # Where nearly everything is doubtful, erasures say nothing.
             found = self._correct(word, places if len(places) <= self.parity // 2 else [])
             mended += sum(a != b for a, b in zip(found, word, strict=True))
@@ -98,11 +104,6 @@ class Framing:
 
     def _owner(self, at: int) -> int:
         return (at if at < self.length else at - self.length) % self.codewords
-
-    def _place(self, at: int, share: int) -> int:
-        if at < self.length:
-            return at // self.codewords
-        return share + (at - self.length) // self.codewords
 
     def _correct(self, word: bytes, erased: list[int]) -> bytes:
         codec = _codec(self.parity)
@@ -137,6 +138,12 @@ def _is_near_codeword(word: bytes, parity: int) -> bool:
     Berlekamp and Massey's locator has as many roots among the places of the word as its degree.
     Most words that are read hold nothing: the library takes a hundred times as long to say so.
     """
+    if kernels.correctable.is_loaded:
+        return bool(kernels.correctable(np.frombuffer(word, np.uint8), parity, _EXP, _LOG))
+    return _is_near_codeword_in_numpy(word, parity)
+
+
+def _is_near_codeword_in_numpy(word: bytes, parity: int) -> bool:
     data = np.frombuffer(word, np.uint8).astype(np.int64)
     places = np.arange(len(word) - 1, -1, -1)
     roots = np.outer(np.arange(parity), places) % 255
@@ -228,14 +235,14 @@ def doubtful_bytes(
     height : constraint height
     below : elements with less are doubtful
     """
-    found: dict[int, None] = {}
     places = np.flatnonzero(edges < below)
     bits = 8 * n_bytes
-    for place in places[np.argsort(edges[places], kind="stable")][:n_bytes]:
-        first = min(int(place) * bits // edges.size, bits - 1)
-        for at in range(first // 8, min(first + height - 1, bits - 1) // 8 + 1):
-            found[at] = None
-    return list(found)
+    worst = places[np.argsort(edges[places], kind="stable")][:n_bytes]
+    first = np.minimum(worst * bits // edges.size, bits - 1)
+    last = np.minimum(first + height - 1, bits - 1) // 8
+    # From the byte of the first bit to that of the last one, each byte where it comes first.
+    touched = (first // 8)[:, None] + np.arange((height + 6) // 8 + 1)
+    return list(dict.fromkeys(touched[touched <= last[:, None]].tolist()))
 
 
 def _xor(data: bytes, pad: bytes) -> bytes:

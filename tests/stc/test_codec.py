@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stc
-from stc import codec, kernels, planning, search
+from stc import codec, kernels, kernels_paths, planning, search
+from stc import syndrome as syndromes
+from stc.kernels_syndrome import sum_columns
 from stc.sampling import spread
 from stc.submatrices import columns
 from stc.syndrome import syndrome_of_layers
@@ -368,6 +370,31 @@ def test_back_pointers_stay_below_the_limit(monkeypatch, rng):
     assert max(sizes) == 1 << 16
 
 
+def test_few_paths_are_kept_where_a_ring_would_have_to_grow(monkeypatch, rng):
+    n, rows = 20_000, []
+    forward, keep_paths = kernels.forward, kernels_paths.keep_paths
+
+    def weigh(*args):
+        rows.append(args[10].nbytes)
+        return forward(*args)
+
+    kept = []
+
+    def keep(*args):
+        kept.append(args[-2].size)
+        keep_paths(*args)
+
+    cover, message, cost = rng.integers(0, 2, n), rng.integers(0, 2, n // 10), rng.random(n)
+    usual = stc.embed(cover, message, cost, 8, freeze=False)
+    monkeypatch.setattr(search, "FIRST_RING", 1 << 15)
+    monkeypatch.setattr(kernels, "forward", weigh)
+    monkeypatch.setattr(kernels_paths, "keep_paths", keep)
+    assert (stc.embed(cover, message, cost, 8, freeze=False) == usual).all()
+    assert set(rows) == {1 << 15}
+    assert len(kept) > 20
+    assert max(kept) <= kernels_paths.FEW
+
+
 @FAST
 @given(
     seed=st.integers(0, 2**32),
@@ -401,6 +428,17 @@ def test_freezing_never_decides_what_fits(monkeypatch, seed, n, alpha, wet_share
     assert (paid[0] is None) == (paid[1] is None)
 
 
+class Chosen:
+    """A kernel that is there compiled, or is not."""
+
+    def __init__(self, kernel, loaded):
+        self.kernel, self.is_loaded = kernel, loaded
+
+    def __call__(self, *args):
+        assert self.is_loaded
+        return self.kernel(*args)
+
+
 @FAST
 @given(
     seed=st.integers(0, 2**32),
@@ -408,7 +446,7 @@ def test_freezing_never_decides_what_fits(monkeypatch, seed, n, alpha, wet_share
     alpha=st.floats(0.0, 1.0),
     height=st.integers(6, 14),
 )
-def test_every_syndrome_equals_the_matrix_product(seed, n, alpha, height):
+def test_every_syndrome_equals_the_matrix_product(monkeypatch, seed, n, alpha, height):
     m = max(1, int(alpha * n))
     stego = np.random.default_rng(seed).integers(0, 2, n).astype(np.uint8)
     matrix = stc_oracle.parity_check_matrix(n, m, lambda w: columns(height, w))
@@ -418,7 +456,11 @@ def test_every_syndrome_equals_the_matrix_product(seed, n, alpha, height):
     message = np.empty(m, np.uint8)
     kernels.syndrome(stego, layout.ends, layout.narrow, layout.wide, message)
     assert (message == expected).all()
-    assert (syndrome_of_layers(lambda a, b: stego[a:b], n, m, pair, 1) == expected).all()
+    for loaded in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(syndromes, "sum_columns", Chosen(sum_columns, loaded))
+            found = syndrome_of_layers(lambda a, b: stego[a:b], n, m, pair, 1)
+        assert (found == expected).all()
     assert (stc.extract(stego, m, height) == expected).all()
 
 

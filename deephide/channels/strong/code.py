@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.channels import kernels
 from deephide.channels.strong.grid import SCALE
 from deephide.container import layout
 from deephide.container.crypto import keystream_bytes
@@ -37,6 +38,7 @@ _SIGNS = [
     1 - 2 * _parities((((_NEW >> (_MEMORY - 1)) << _MEMORY) | _BEFORE) & mask)
     for mask in _GENERATORS
 ]
+_FLAT_SIGNS = np.concatenate([signs.reshape(-1) for signs in _SIGNS])
 
 
 def coded_bits(n_bytes: int) -> int:
@@ -58,6 +60,16 @@ def encode(data: bytes) -> NDArray[np.uint8]:
 def decode(sums: NDArray[np.int64]) -> bytes:
     """Return the data whose code agrees best with the sums, positive ones for bits of 0."""
     steps = sums.size // 2
+    if not kernels.follow.is_loaded:
+        return layout.to_bytes(_best_bits(sums)[: steps - _MEMORY])
+    bits = np.empty(steps, np.uint8)
+    kernels.follow(np.ascontiguousarray(sums, np.int64), _FLAT_SIGNS, bits)
+    return layout.to_bytes(bits[: steps - _MEMORY])
+
+
+def _best_bits(sums: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return what `kernels.follow` writes, in numpy."""
+    steps = sums.size // 2
     pairs = sums.reshape(steps, 2)
     best = np.full(_STATES, np.iinfo(np.int64).min // 2)
     best[0] = 0
@@ -73,7 +85,7 @@ def decode(sums: NDArray[np.int64]) -> bytes:
     for step in range(steps - 1, -1, -1):
         bits[step] = state >> (_MEMORY - 1)
         state = int(_BEFORE[state, ways[step, state]])
-    return layout.to_bytes(bits[: steps - _MEMORY])
+    return bits
 
 
 def dither(key: bytes, n: int) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from deephide.channels import coding
+from deephide.channels import coding, kernels
 from deephide.channels.coding import Framing, Plan
 
 
@@ -94,3 +94,27 @@ def test_words_that_cannot_be_put_right_are_known_at_once(parity):
         for at in rng.choice(len(word), wrong, replace=False):
             word[at] ^= int(rng.integers(1, 256))
         assert coding._is_near_codeword(bytes(word), parity) == (wrong <= parity // 2)
+
+
+def test_both_ways_to_tell_whether_a_word_can_be_put_right_agree():
+    rng, answers = np.random.default_rng(3), []
+    for _ in range(60):
+        parity = int(rng.integers(8, 129))
+        word = bytearray(Framing(length := int(rng.integers(1, 256 - parity)), parity).encode(
+            rng.bytes(length)
+        ))  # fmt: skip
+        for at in rng.integers(0, len(word), int(rng.integers(0, parity))):
+            word[at] = int(rng.integers(256))
+        answers.append(coding._is_near_codeword_in_numpy(bytes(word), parity))
+        values = np.frombuffer(bytes(word), np.uint8)
+        assert kernels.correctable(values, parity, coding._EXP, coding._LOG) == answers[-1]
+    assert 10 < sum(answers) < 50
+
+
+def test_the_worst_bytes_come_first_and_each_of_them_once():
+    edges = np.ones(64)
+    edges[[3, 40, 41]] = 0.1, 0.0, 0.05
+    # 32 bits: elements 40 and 41 begin with bit 20, element 3 with bit 1.
+    assert coding.doubtful_bytes(edges, 4, 12, 0.2) == [2, 3, 0, 1]
+    assert coding.doubtful_bytes(edges, 4, 12, 0.01) == [2, 3]
+    assert coding.doubtful_bytes(edges, 4, 12, 0.0) == []

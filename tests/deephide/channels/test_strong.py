@@ -11,7 +11,7 @@ from files import files_in
 from PIL import Image
 
 import deephide
-from deephide.channels import openings
+from deephide.channels import kernels, openings
 from deephide.channels.strong import code, grid
 from deephide.channels.strong.grid import Frame, Rows
 from deephide.container import crypto, layout
@@ -19,6 +19,16 @@ from deephide.container.keys import SharedKey
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "container" / "strong"
 CASES = {path.stem: json.loads(path.read_text()) for path in files_in(FOLDER, "*.json")}
+
+
+@pytest.mark.parametrize("greatest", [1, 50])
+def test_both_decoders_of_the_convolutional_code_agree(greatest):
+    rng = np.random.default_rng(greatest)
+    for steps in (7, 100, 333):
+        sums = rng.integers(-greatest, greatest + 1, 2 * steps)
+        bits = np.empty(steps, np.uint8)
+        kernels.follow(sums, code._FLAT_SIGNS, bits)
+        assert (bits == code._best_bits(sums)).all()
 
 
 @pytest.mark.parametrize("name", CASES)
