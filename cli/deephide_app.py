@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +62,7 @@ app.find_in(
 )
 
 
+_WITH_LARGE_MATRICES = (["compare"], ["lab"])
 _COMMON = (
     *("secret", "text", "carriers", "codec", "channel", "strong"),
     *("output", "force", "preview", "dry_run", "quiet"),
@@ -372,4 +375,7 @@ add_completion(app, "deephide")
 
 def main() -> None:
     """Run the command."""
+    if sys.argv[1:2] not in _WITH_LARGE_MATRICES:
+        # More threads would wait for each other's work, spinning, and start up with the library.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run_program(app, "deephide")

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import stc
 from deephide import models, output, pipeline
 from deephide.container.key_files import KeySource, PathSource, keygen
-from deephide.covers import opening, precovers
+from deephide.covers import opening
 from deephide.covers.base import Cover
 from deephide.covers.capacity import Capacity, Fit, measure_capacity
 from deephide.formats.files import ImageSource, lasting
@@ -22,7 +22,9 @@ from deephide.naming import paths_of, stego_suffixes, warnings_of_reuse
 from deephide.options import EmbedOptions, Keywords
 from deephide.pipeline import STAGES, Progress, report
 from deephide.results import EmbedResult, ExtractInfo, ExtractResult
-from deephide.several_files import embed_files
+
+if TYPE_CHECKING:
+    from deephide.several_files import embed_files
 
 __all__ = [
     "STAGES",
@@ -41,6 +43,15 @@ __all__ = [
     "is_compiled",
     "keygen",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what shares a secret among photos, which most commands do without."""
+    if name == "embed_files":
+        from deephide.several_files import embed_files
+
+        return embed_files
+    raise AttributeError(name)
 
 
 def embed(
@@ -317,6 +328,8 @@ def capacity(
         if making is None:
             cover = opening.open_cover(carrier)
         else:
+            from deephide.covers import precovers
+
             cover, _ = precovers.make(carrier, making)
     return measure_capacity(cover, cost, models.code_sizes(model))
 

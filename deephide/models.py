@@ -155,6 +155,11 @@ class LazyModel:
             self._loaded = load_model(self.source)
         return self._loaded
 
+    def release(self, unless: ModelSource) -> None:
+        """Let go of a model that is not the caller's own, and is loaded anew if it is needed."""
+        if self is not unless:
+            self._loaded = None
+
     def fingerprint(self) -> bytes:
         """Return its fingerprint, 32 bytes; no network is loaded for it.
 

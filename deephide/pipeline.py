@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import stc
-from deephide.codecs import base, choice
+from deephide.codecs import base
 from deephide.codecs.base import CHOICES, NUMBERS, Encoded, Request
 from deephide.container import hiding, keys, layout, shares
 from deephide.container.key_files import KeySource
-from deephide.covers import precovers
 from deephide.covers.base import Cover, Elements
 from deephide.covers.opening import open_cover
 from deephide.covers.room import CoverCosts, Room
@@ -128,6 +127,8 @@ def hide(
         return sending.hide(
             secret, carrier, options, partial(report, progress), notes=notes, random=random
         )
+    from deephide.codecs import choice
+
     photo = OpenPhoto.of(carrier, options, suffix)
     report(progress, 0)
     model = LazyModel.of(options.model)
@@ -139,6 +140,7 @@ def hide(
 
     def encode() -> tuple[Encoded, bytes]:
         encoded = choice.encode(request)
+        model.release(unless=options.model)  # the trellises can use the memory of its weights
         return encoded, pack(encoded, padded=options.pad)
 
     return photo.hide(
@@ -229,6 +231,8 @@ def _open(
 ) -> tuple[Cover, Made | None]:
     """Return the cover that a carrier is, or that is made of it."""
     if options.making is not None:
+        from deephide.covers import precovers
+
         return precovers.make(carrier, options.making, suffix)
     cover = open_cover(carrier)
     if suffix is not None:

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide.covers.side_information import added_error, cost_before
-from stc.gibbs import bisect, weights
+from stc.gibbs import LARGEST_MULTIPLIER
 
 __all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
 
@@ -46,9 +46,14 @@ CODING_LOSS = 0.10
 
 # Of a cover's elements, about so many are looked at.
 MOST_SEARCHED = 1 << 16
-# How closely the logarithm of lam is searched for; at low rates the payload is some ten times less
-# exact, and a second search is not to cost as much as the first.
-_FINE, _COARSE = 2.0**-19, 2.0**-12
+# Into how many steps the bracket of the logarithm of lam is divided; at low rates the payload is
+# some ten times less exact than that, and a second search is not to cost as much as the first.
+_FINE, _COARSE = 1 << 24, 1 << 17
+# So many elements are searched first, if there are more, and what all of them give is looked for
+# within a part of the bracket from there.
+_FEW = 1 << 12
+_NEAR = 1 << 12
+_PATIENCE = 3
 _ALIKE = 256  # elements over which the errors of rounding are averaged
 
 
@@ -70,6 +75,53 @@ class Estimate:
     def detector_error(self) -> float:
         """Q(deflection / 2)."""
         return 0.5 * (1.0 + math.erf(-self.deflection / 2 / math.sqrt(2.0)))
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A step of a search, and the excess there if it is known."""
+
+    step: int
+    excess: float | None = None
+
+
+def _around(excess: Callable[[int], float], guess: int, steps: int) -> tuple[_Point, _Point]:
+    """Return the ends of a bracket of the first step without excess, near a guess if that is so."""
+    low, high, width = _Point(0), _Point(steps), max(1, steps // _NEAR)
+    for side in (guess + width, guess - width):
+        step = side
+        while low.step < step < high.step:
+            found = _Point(step, excess(step))
+            if found.excess is not None and found.excess <= 0:
+                high = found
+            else:
+                low = found
+            if (found is high) == (side > guess):
+                break
+            width *= 16
+            step = guess + width if side > guess else guess - width
+    return low, high
+
+
+def _first(excess: Callable[[int], float], low: _Point, high: _Point) -> int:
+    """Return the first step after `low` without excess, which falls from step to step.
+
+    `high` is taken to be one. By false position, and by halves where that is slow.
+    """
+    slow = 0
+    while high.step - low.step > 1:
+        width = high.step - low.step
+        step = low.step + width // 2
+        if slow < _PATIENCE and low.excess is not None and high.excess is not None:
+            share = low.excess / (low.excess - high.excess) if low.excess > high.excess else 0.5
+            step = min(max(low.step + math.ceil(width * share), low.step + 1), high.step - 1)
+        value = excess(step)
+        if value <= 0:
+            high = _Point(step, value)
+        else:
+            low = _Point(step, value)
+        slow = slow + 1 if 2 * (high.step - low.step) > width else 0
+    return high.step
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +153,8 @@ class Prospect:
     def safe(self) -> Estimate:
         """Return the largest payload that keeps both limits."""
         return self._search(
-            lambda found: (
-                found.deflection <= SAFE_DEFLECTION and found.added_error <= self.safe_rate
+            lambda found: max(
+                found.deflection - SAFE_DEFLECTION, found.added_error - self.safe_rate
             )
         )
 
@@ -132,33 +184,73 @@ class Prospect:
             added += share * found.added_error
         return Estimate(bits, rate, math.sqrt(square), added)
 
-    def _at(self, payload_bits: float, width: float) -> Estimate:
-        return self._search(lambda found: found.payload_bits <= payload_bits, width)
+    def _at(self, payload_bits: float, steps: int) -> Estimate:
+        return self._search(lambda found: found.payload_bits - payload_bits, steps)
 
-    def _search(self, allowed: Callable[[Estimate], bool], width: float = _FINE) -> Estimate:
+    def _search(self, excess: Callable[[Estimate], float], steps: int = _FINE) -> Estimate:
+        """Return the estimate of the least lam at which nothing is in excess."""
         if not self.cost_p1.size:
             return Estimate(0.0, 0.0, 0.0)
         scale = float(np.median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
 
-        def estimate(log: float) -> Estimate:
-            return self._estimate(np.exp(log) / scale)
+        def estimate(step: int, of: Prospect) -> Estimate:
+            # Of log(lam * scale): at -12 everything changes, and at 20 nothing.
+            return of._estimate(np.exp(32.0 * step / steps - 12.0) / scale)
 
-        # Of log(lam * scale): at -12 everything changes, and at 20 nothing.
-        return estimate(bisect(lambda log: allowed(estimate(log)), -12.0, 20.0, width))
+        low, high = _Point(0), _Point(steps)
+        if self.cost_p1.size >= 4 * _FEW:
+            guess = _first(lambda step: excess(estimate(step, self._thinned)), low, high)
+            low, high = _around(lambda step: excess(estimate(step, self)), guess, steps)
+        return estimate(_first(lambda step: excess(estimate(step, self)), low, high), self)
+
+    @cached_property
+    def _thinned(self) -> Prospect:
+        """Return some of the elements, which stand for all."""
+        part = slice(None, None, self.cost_p1.size // _FEW)
+        count = self.cost_p1[part].size
+        return Prospect(
+            self.cost_p1[part],
+            self.cost_m1[part],
+            self.information[part],
+            self.weight * self.cost_p1.size / count,
+            self.elements,
+            None if self.errors is None else self.errors[part],
+        )
+
+    @cached_property
+    def _finite(self) -> tuple[NDArray[np.float64], ...]:
+        """Both costs, 0 for those that are inf; 1 for each that is not, else 0."""
+        dry = [(cost < np.inf).astype(np.float64) for cost in (self.cost_p1, self.cost_m1)]
+        return (
+            np.where(dry[0] > 0, self.cost_p1, 0.0),
+            np.where(dry[1] > 0, self.cost_m1, 0.0),
+            *dry,
+        )
+
+    @cached_property
+    def _root(self) -> NDArray[np.float64]:
+        return np.sqrt(self.information)
 
     def _estimate(self, lam: float) -> Estimate:
-        up, down = weights(self.cost_p1, lam), weights(self.cost_m1, lam)
+        steep = min(lam, LARGEST_MULTIPLIER)
+        cost_up, cost_down, dry_up, dry_down = self._finite
+        with np.errstate(under="ignore"):
+            up, down = np.exp(-steep * cost_up), np.exp(-steep * cost_down)
+            up *= dry_up
+            down *= dry_down
         total = 1.0 + up + down
-        up, down = up / total, down / total
+        up /= total
+        down /= total
         # -p log2 p of all three, with log2 of `total` in closed form.
-        with np.errstate(invalid="ignore"):
-            lost = np.where(up > 0, up * lam * self.cost_p1, 0.0)
-            lost += np.where(down > 0, down * lam * self.cost_m1, 0.0)
+        lost = up * lam * cost_up
+        lost += down * lam * cost_down
         entropy = float((np.log(total) + lost).sum()) / float(np.log(2.0))
-        changed, added, drift = up + down, up + down, up - down
-        if self._alike is not None:
+        changed = up + down
+        if self._alike is None:
+            added, drift = changed, up - down
+        else:
             added, drift = self._seen(up, down)
-        square = 0.5 * added**2 * self.information + drift**2 * np.sqrt(self.information)
+        square = 0.5 * added**2 * self.information + drift**2 * self._root
         return Estimate(
             self.weight * entropy * (1.0 - CODING_LOSS),
             self.weight * float(changed.sum()) / self.elements,

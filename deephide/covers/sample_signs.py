@@ -61,36 +61,25 @@ def find_signs(samples: NDArray[np.uint8]) -> tuple[Sign, ...]:
 
 def _past(samples: NDArray[np.uint8]) -> tuple[Sign, ...]:
     """Return the first sign of what the image went through: later ones may follow from it."""
+    conversion = history.find_conversion(samples)
+    if conversion is not None:
+        return (_WAS_JPEG if conversion.is_jpeg else _WAS_VIDEO,)
     return next(((sign,) for has_trace, sign in _TRACES if has_trace(samples)), ())
 
 
-def _was_video(samples: NDArray[np.uint8]) -> bool:
-    found = history.find_conversion(samples)
-    return found is not None and not found.is_jpeg
-
-
-def _was_jpeg(samples: NDArray[np.uint8]) -> bool:
-    return history.find_conversion(samples) is not None or history.looks_decompressed(samples)
-
-
+_WAS_VIDEO = Sign(
+    "the carrier was a lossy WebP file or a video frame before, and every change makes a "
+    f"colour that no such file has: nothing is safe here; {_SCALE_DOWN}, or take a photo "
+    "that never was one",
+    betrays=True,
+)
+_WAS_JPEG = Sign(
+    "the carrier was a JPEG file before (or AVIF, HEIC), and every change stands out from "
+    f"what that left: nothing is safe here; hide in the JPEG file itself, or {_SCALE_DOWN}",
+    betrays=True,
+)
 _TRACES: tuple[tuple[Callable[[NDArray[np.uint8]], bool], Sign], ...] = (
-    (
-        _was_video,
-        Sign(
-            "the carrier was a lossy WebP file or a video frame before, and every change makes a "
-            f"colour that no such file has: nothing is safe here; {_SCALE_DOWN}, or take a photo "
-            "that never was one",
-            betrays=True,
-        ),
-    ),
-    (
-        _was_jpeg,
-        Sign(
-            "the carrier was a JPEG file before (or AVIF, HEIC), and every change stands out from "
-            f"what that left: nothing is safe here; hide in the JPEG file itself, or {_SCALE_DOWN}",
-            betrays=True,
-        ),
-    ),
+    (history.looks_decompressed, _WAS_JPEG),
     (
         history.looks_predictable,
         Sign(

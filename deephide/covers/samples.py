@@ -19,7 +19,6 @@ from deephide.covers import cost_names, sample_costs, sample_files
 from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.covers.sample_files import Decoded, FileParts
-from deephide.covers.sample_signs import find_signs
 from deephide.covers.values import check_colours, check_values, gray_areas
 from deephide.errors import InputImageError
 from deephide.formats.png.encoder import Encoder
@@ -112,6 +111,8 @@ class SampleCover:
     @cached_property
     def signs(self) -> tuple[Sign, ...]:
         """What makes the cover a poor hiding place."""
+        from deephide.covers.sample_signs import find_signs
+
         return find_signs(self.samples)
 
     def squared_error(self, elements: Elements) -> float:

@@ -7,6 +7,8 @@ of an image that has few of them.  So a change only leads to values that its cha
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,12 +19,15 @@ __all__ = [
     "check_colours",
     "check_values",
     "closed_values",
+    "distinct",
     "forbid_values",
     "gray_areas",
     "missing_values",
 ]
 
 LEVELS = 256
+
+Integers = TypeVar("Integers", bound=np.integer[Any])
 
 # Share of colours that one pixel alone has: photos have 20 % or more of them, drawings and images
 # that were reduced to a palette next to none.  By the number of colours, what makes them too few.
@@ -154,8 +159,17 @@ def check_colours(samples: NDArray[np.uint8]) -> None:
 def _colours(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the different colours, and how often each occurs."""
     wide = pixels.astype(np.int32)
-    found, counts = np.unique(wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2], return_counts=True)
-    return found, counts.astype(np.int64)
+    return distinct(wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2])
+
+
+def distinct(values: NDArray[Integers]) -> tuple[NDArray[Integers], NDArray[np.int64]]:
+    """Return the different values, ascending, and how often each occurs.
+
+    `np.unique` imports the masked arrays of numpy, which takes longer.
+    """
+    ordered = np.sort(values)
+    first = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    return ordered[first], np.diff(first, append=ordered.size)
 
 
 def gray_areas(samples: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

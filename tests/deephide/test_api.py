@@ -12,6 +12,7 @@ from deephide.codecs import latent
 from deephide.container import hiding, layout
 from deephide.covers.opening import open_cover
 from deephide.covers.samples import SampleCover
+from deephide.models import LazyModel
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
@@ -404,3 +405,13 @@ def test_a_picture_whose_stegos_all_have_another_salt_is_refused_and_says_why(ph
     )
     with pytest.raises(deephide.CapacityError, match=r"changes move its salt \(4 stegos tried\)"):
         deephide.embed(b"secret", photo, "p", codec="file")
+
+
+def test_issue_19_a_model_is_let_go_unless_it_is_the_callers(model):
+    own = LazyModel(model)
+    assert own.load() is model
+    own.release(unless=own)
+    assert own._loaded is model
+    own.release(unless=None)
+    assert own._loaded is None
+    assert own.load() is model

@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.values import distinct
+
 __all__ = ["looks_decompressed"]
 
 _MAX_BLOCKS = 512
@@ -63,7 +65,7 @@ def _windows(samples: NDArray[np.uint8]) -> NDArray[np.float32]:
     if rows < 1 or columns < 1:
         return np.empty((0, 15, 15), np.float32)
     places = np.linspace(0, rows * columns - 1, min(rows * columns, 4 * _MAX_BLOCKS))
-    top, left = np.divmod(np.unique(places.astype(np.int64)), columns)
+    top, left = np.divmod(distinct(places.astype(np.int64))[0], columns)
     windows = np.lib.stride_tricks.sliding_window_view(samples, (15, 15), axis=(0, 1))
     chosen = windows[top * 8, left * 8]
     # Clipped samples are off the lattice, and flat ones are on any.

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.values import distinct
+
 __all__ = ["Conversion", "find_conversion"]
 
 _MAX_PIXELS = 1 << 16
@@ -88,9 +90,9 @@ def find_conversion(samples: NDArray[np.uint8]) -> Conversion | None:
     # Clipping to 0..255 bends the lattice.
     pixels = pixels[(pixels.min(axis=1) > 0) & (pixels.max(axis=1) < 255)]
     # Each colour counts once: otherwise flat areas would outvote the others.
-    colours = np.unique(pixels @ np.array([1 << 16, 1 << 8, 1]))
+    colours, _ = distinct(pixels @ np.array([1 << 16, 1 << 8, 1]))
     colours = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
-    chroma = np.unique((colours[:, 0] - colours[:, 1]) * 1024 + colours[:, 2] - colours[:, 1])
+    chroma, _ = distinct((colours[:, 0] - colours[:, 1]) * 1024 + colours[:, 2] - colours[:, 1])
     if chroma.size < _MIN_CHROMA:
         return None
     # In full range luma adds the same integer to R, G and B, and the differences are a lattice.

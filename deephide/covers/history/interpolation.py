@@ -79,10 +79,13 @@ def looks_predictable(samples: NDArray[np.uint8]) -> bool:
     if min(samples.shape[:2]) < _MIN_SIDE:
         return False
     green = _middle(samples, _MAX_SIDE // 2)
-    return any(
-        _has_copies(lines) or any(_residual(lines, period) < _RESIDUAL for period in _PERIODS)
-        for lines in (green, green.T)
-    )
+    for lines in (green, np.ascontiguousarray(green.T)):
+        if _has_copies(lines):
+            return True
+        rough = _rough(lines)
+        if any(_residual(lines, rough, period) < _RESIDUAL for period in _PERIODS):
+            return True
+    return False
 
 
 def _has_copies(lines: NDArray[np.int16]) -> bool:
@@ -92,12 +95,19 @@ def _has_copies(lines: NDArray[np.int16]) -> bool:
     return bool(copies.mean() > _MIN_COPIES)
 
 
-def _residual(lines: NDArray[np.int16], period: int) -> float:
+def _rough(lines: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Tell of each window of 2 * _TAPS + 1 samples in a line whether its middle is rough."""
+    second = np.abs(np.diff(lines[:, _TAPS - 2 : 2 - _TAPS], 2, axis=1))
+    return np.maximum(np.maximum(second[:, :-2], second[:, 1:-1]), second[:, 2:]) >= _ROUGH
+
+
+def _residual(lines: NDArray[np.int16], rough: NDArray[np.bool_], period: int) -> float:
     """Return how far samples are from their prediction, for that of `period` phases which is best.
 
     Parameters
     ----------
     lines : (H, W) int16
+    rough : (H, W - 2 * _TAPS), what `_rough` returned
     period : samples after which the mixture repeats
     """
     size = 2 * _TAPS + 1
@@ -106,10 +116,8 @@ def _residual(lines: NDArray[np.int16], period: int) -> float:
     for phase in range(period):
         part = windows[:, phase::period]
         step = max(1, part.shape[0] * part.shape[1] // (5 * _MAX_FITTED))
-        rows, columns = np.divmod(np.arange(0, part.shape[0] * part.shape[1], step), part.shape[1])
-        near = part[rows, columns]
-        rough = np.abs(np.diff(near[:, _TAPS - 2 : _TAPS + 3], 2, axis=1)).max(axis=1) >= _ROUGH
-        near = near[rough & (near.min(axis=1) > 0) & (near.max(axis=1) < 255)][:_MAX_FITTED]
+        places = np.arange(0, part.shape[0] * part.shape[1], step)
+        near = _unclipped(part, places[rough[:, phase::period].reshape(-1)[places]])
         if len(near) < _MIN_FITTED:
             continue
         known = np.delete(near, _TAPS, axis=1).astype(np.float64)
@@ -119,6 +127,17 @@ def _residual(lines: NDArray[np.int16], period: int) -> float:
         weights = np.linalg.solve(known.T @ known + np.eye(2 * _TAPS), known.T @ wanted)
         best = min(best, float(np.median(np.abs(wanted - known @ weights))))
     return best
+
+
+def _unclipped(windows: NDArray[np.int16], places: NDArray[np.intp]) -> NDArray[np.int16]:
+    """Return the first _MAX_FITTED windows at such places in which no sample is clipped."""
+    found: list[NDArray[np.int16]] = []
+    missing = _MAX_FITTED
+    while missing > 0 and places.size:
+        near = windows[np.divmod(places[:missing], windows.shape[1])]
+        found.append(near[(near.min(axis=1) > 0) & (near.max(axis=1) < 255)])
+        places, missing = places[missing:], missing - len(found[-1])
+    return np.concatenate(found) if found else windows[0, :0]
 
 
 def looks_upscaled(samples: NDArray[np.uint8]) -> bool:

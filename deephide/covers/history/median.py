@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.values import distinct
+
 __all__ = ["looks_median_filtered"]
 
 _MAX_WINDOWS = 30_000
@@ -36,7 +38,7 @@ def looks_median_filtered(samples: NDArray[np.uint8]) -> bool:
         return False
     windows = np.lib.stride_tricks.sliding_window_view(samples[:, :, channels // 2], (3, 3))
     count = (height - 2) * (width - 2)
-    places = np.unique(np.linspace(0, count - 1, min(count, _MAX_WINDOWS)).astype(np.int64))
+    places, _ = distinct(np.linspace(0, count - 1, min(count, _MAX_WINDOWS)).astype(np.int64))
     chosen = windows[places // (width - 2), places % (width - 2)].reshape(-1, 9).astype(np.int16)
     rough = chosen[chosen.max(axis=1) - chosen.min(axis=1) >= _RANGE]
     if len(rough) < _MIN_WINDOWS:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.values import distinct
+
 __all__ = ["looks_recompressed"]
 
 _MAX_BLOCKS = 4096
@@ -39,7 +41,7 @@ def looks_recompressed(plane: NDArray[np.int16], table: NDArray[np.integer]) -> 
     if rows < 1 or columns < 1:
         return False
     count = rows * columns
-    places = np.unique(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
+    places, _ = distinct(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
     row, column = np.divmod(places, columns)
     across = _across(plane, row, column, table.astype(np.float32))
     own = plane[row, column]

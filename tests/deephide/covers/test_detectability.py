@@ -35,6 +35,39 @@ def test_the_deflection_limit_in_closed_form():
     assert found.detector_error == pytest.approx(0.4503, abs=1e-4)
 
 
+@pytest.mark.parametrize("n", [900, 40_000])
+@pytest.mark.parametrize("payload_bits", [0.0, 3.0, 800.0, 1e9])
+def test_the_search_gives_what_halving_the_bracket_gives(n, payload_bits):
+    rng = np.random.default_rng(n)
+    up, down = rng.gamma(2.0, 1.0, (2, n))
+    up[rng.random(n) < 0.1] = np.inf
+    prospect = Prospect(up, down, rng.random(n), 1.0, n)
+    scale = float(np.median(np.minimum(up, down)))
+    low, high = -12.0, 20.0
+    while high - low > 2.0**-19:
+        middle = 0.5 * (low + high)
+        if prospect._estimate(np.exp(middle) / scale).payload_bits <= payload_bits:
+            high = middle
+        else:
+            low = middle
+    assert prospect.at(payload_bits) == prospect._estimate(np.exp(high) / scale)
+
+
+def test_few_elements_tell_where_to_search_in_many(monkeypatch):
+    rng = np.random.default_rng(1)
+    up, down = rng.gamma(2.0, 1.0, (2, 65_536))
+    prospect = Prospect(up, down, rng.random(65_536), 1.0, 65_536)
+    sizes, estimate = [], Prospect._estimate
+
+    def count(self, lam):
+        sizes.append(self.cost_p1.size)
+        return estimate(self, lam)
+
+    monkeypatch.setattr(Prospect, "_estimate", count)
+    prospect.at(800.0)
+    assert sizes.count(65_536) < 15
+
+
 def test_one_sided_changes_shift_the_mean_and_are_easier_to_see():
     n, information = 10_000, 1.0
     one = Prospect(np.ones(n), np.full(n, np.inf), np.full(n, information), 1.0, n)

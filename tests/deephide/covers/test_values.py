@@ -144,3 +144,12 @@ def test_coefficients_that_are_always_zero_stay_zero(make_texture):
     assert 0 < never.sum() < 63
     for cost in cover.costs():
         assert np.isinf(cost.reshape(plane.shape)[:, :, never]).all()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 500])
+def test_different_values_and_how_often_each_occurs(size):
+    some = np.random.default_rng(size).integers(-20, 20, size)
+    found, counts = values.distinct(some)
+    expected, frequencies = np.unique(some, return_counts=True)
+    assert found.tolist() == expected.tolist()
+    assert counts.tolist() == frequencies.tolist()
