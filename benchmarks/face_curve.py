@@ -140,8 +140,8 @@ class Judge:
 
 
 @torch.inference_mode()
-def of_model(model, judge, say) -> tuple[list[dict], list[dict], np.ndarray]:
-    """The model at each quality; its base alone at every third; the images of its usual quality."""
+def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
+    """The model at each quality, and its base alone at every third."""
     start = time.process_time()
     codes = encode_set(model, judge.faces)
     say(f"inverting takes {(time.process_time() - start) / len(codes):.3f} s a face")
@@ -156,19 +156,17 @@ def of_model(model, judge, say) -> tuple[list[dict], list[dict], np.ndarray]:
         )
         rows.append({"quality": number, **judge(shown, sizes)})
         say(line(f"model, quality {number}", rows[-1]))
-        if number == model.quality:
-            usual = shown
         if number % 3 == model.quality % 3:
             base = model.network.generator.base
             small = as_compared(base(sent), SMALL)
             alone.append({"quality": number, **judge(enlarged(small), sizes)})
             say(line(f"base alone, quality {number}", alone[-1]))
-    return rows, alone, usual
+    return rows, alone
 
 
 @torch.inference_mode()
-def of_rival(path, data, judge, usual_bytes, say) -> tuple[list[dict], np.ndarray]:
-    """Weighted principal components with tables of their own, and images near `usual_bytes`."""
+def of_rival(path, data, judge, say) -> list[dict]:
+    """Weighted principal components with tables of their own."""
     _, tensors = read_tensors(Path(path))
     base = LinearBase(*shape_of(tensors))
     base.load_state_dict({k: v for k, v in tensors.items() if "spread" not in k})
@@ -182,7 +180,7 @@ def of_rival(path, data, judge, usual_bytes, say) -> tuple[list[dict], np.ndarra
 
     train, ours = codes_of(fitted.images), codes_of(judge.faces.images)
     centre = np.zeros(train.shape[1:], np.float32)
-    rows, nearest = [], None
+    rows = []
     for step in STEPS:
         quantizer = fit_quantizer(
             train, step=step, w_avg=centre, classes=64, max_radius=255, price=0.12
@@ -193,10 +191,7 @@ def of_rival(path, data, judge, usual_bytes, say) -> tuple[list[dict], np.ndarra
         shown = enlarged(np.concatenate([as_compared(base(p), SMALL) for p in sent.split(16)]))
         rows.append(judge(shown, sizes))
         say(line("weighted components", rows[-1]))
-        away = abs(sizes.mean() - usual_bytes)
-        if nearest is None or away < nearest[0]:
-            nearest = away, shown
-    return rows, nearest[1]
+    return rows
 
 
 def shape_of(tensors) -> tuple[int, int, int, int, int]:
@@ -279,20 +274,6 @@ def plot(curves: dict[str, list[dict]], path: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def pairs(faces, ours, theirs, path: str) -> None:
-    """Twenty faces: the secret, one rival and the other, in an order that is drawn for each."""
-    rng = np.random.default_rng(1)
-    columns, key = [], []
-    for k in np.linspace(0, len(faces) - 1, 20).astype(int):
-        swap = bool(rng.integers(2))
-        two = [theirs[k], ours[k]] if swap else [ours[k], theirs[k]]
-        columns.append(np.concatenate([faces.images[k], *two]))
-        key.append("AB"[swap])
-    rows = [np.concatenate(columns[k : k + 10], 1) for k in (0, 10)]
-    Image.fromarray(np.concatenate(rows)).save(path)
-    Path(path).with_suffix(".txt").write_text("model first (A) or second (B): " + " ".join(key))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--faces", default="real", help="folder of ../shared/data (real, faces)")
@@ -302,7 +283,6 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th face only")
     parser.add_argument("--json", metavar="PATH", help="write all figures here")
     parser.add_argument("--plot", metavar="PATH", help="draw the curves")
-    parser.add_argument("--pairs", metavar="PATH", help="draw pairs for a blind look")
     options = parser.parse_args()
 
     def say(text):
@@ -310,13 +290,11 @@ def main() -> None:
 
     judge = Judge(FaceSet(DATA / options.faces / "val.zip", SIDE, every=options.every))
     model = e2style.load(options.model)
-    ours, alone, usual = of_model(model, judge, say)
+    ours, alone = of_model(model, judge, say)
     curves = {"default model": ours, "its base alone": alone}
-    middle = next(row for row in ours if row["quality"] == model.quality)["bytes"]
     if options.rival:
         data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
-        found = of_rival(options.rival, data, judge, middle, say)
-        curves["weighted components"], theirs = found
+        curves["weighted components"] = of_rival(options.rival, data, judge, say)
     if "JXL" in options.codecs:
         try:
             import pillow_jxl  # noqa: F401
@@ -329,8 +307,6 @@ def main() -> None:
         Path(options.json).write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     if options.plot:
         plot(curves, options.plot)
-    if options.pairs and options.rival:
-        pairs(judge.faces, usual, theirs, options.pairs)
 
 
 if __name__ == "__main__":
