@@ -4,8 +4,8 @@
 
 Photos are JPEG files of quality 92 of the carrier that `memory.py` makes; a handful of them stand
 under many names, since what a photo costs does not hang on the others.  Reported are the user and
-system time of all its processes, and that time over the number of cores: what the command takes
-where nothing else runs.
+system time of all its processes, and that time over the number of cores: the least that the
+command takes where nothing else runs.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def measure(options):
         "photos": len(json.loads(done.stdout)["photos"]),
         "megapixels": options.megapixels,
         "processor seconds": round(seconds, 1),
-        "of one core": round(seconds / cores, 1),
+        "over the number of cores": round(seconds / cores, 1),
     }
 
 

@@ -106,10 +106,9 @@ def ways(channel, few=False):
     tried = {each.name for each in battery.battery(profiles.parse(channel))}
     more = [battery.hops((q,)) for q in BETWEEN]
     for each in (*battery.channels_to_try(), *map(battery.hops, NEVER_TRIED), *more):
-        if few and (each.name in FEWER or f"{each.name} 4:2:0" in tried):
+        if few and (each.name in FEWER or tried & {each.name, f"{each.name} 4:2:0"}):
             continue
-        if not (few and each.name in tried):
-            yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
+        yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
     if few:
         return
     for method, name in enumerate(("islow", "ifast", "float")):

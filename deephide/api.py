@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
         from deephide.several_files import embed_files
 
         return embed_files
-    raise AttributeError(name)
+    raise AttributeError(f"module 'deephide.api' has no attribute {name!r}")
 
 
 def embed(

@@ -55,9 +55,9 @@ def block_layout(n: int, n_message: int, height: int, submatrix: Columns | None 
 def path_bytes(n_live: int, height: int = 10) -> int:
     """Return the most bytes of back-pointers that embedding may take.
 
-    They start at 16 MiB or less and grow only where ties keep the paths of the trellis apart; while
-    they grow, half as much again is taken for a moment. `embed` takes 6 to 30 bytes per element
-    besides, and `embed_ternary` has two trellises.
+    They start at 24 MiB or less and grow only where ties keep many paths of the trellis apart;
+    while they grow, half as much again is taken for a moment. `embed` takes 6 to 30 bytes per
+    element besides, and `embed_ternary` has two trellises.
 
     Parameters
     ----------

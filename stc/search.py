@@ -13,7 +13,7 @@ __all__ = ["FIRST_RING", "PATH_LIMIT", "Blocks", "Layout", "Trellis", "block_end
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 3 << 23
 PATH_LIMIT = 1 << 26
-# Of the ring: after so many rows, the metrics are noted.
+# Notes of the metrics in each turn of the ring, at least: paths that are kept end at one of them.
 _PIECES = 8
 
 # float32 holds a sum of 2**31 costs of this size, and leaves room for small ones beside it.

@@ -37,16 +37,8 @@ Step = Callable[[Image.Image], bytes]
 
 _SAMPLINGS = {"4:2:0": 2, "4:4:4": 0}
 # Of two or three compressions in a row, those that messengers and phones are likely to do.
-_HOPS = {
-    75: (
-        *((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85)),
-        *((90, 80, 85), (90, 85, 75)),
-    ),
-    60: (
-        *((60, 60), (75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85)),
-        *((90, 80, 85), (90, 85, 75)),
-    ),
-}
+_FROM_75 = ((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85), (90, 80, 85), (90, 85, 75))
+_HOPS = {75: _FROM_75, 60: ((60, 60), *_FROM_75)}
 _SCOUTS = (0, 5, 10)  # above the floor
 
 
@@ -113,7 +105,7 @@ def as_shown(jpeg: bytes) -> Image.Image:
 
 
 def settling_cases(channel: Channel) -> tuple[Recompressor, ...]:
-    """Return what a picture is settled for: its own compression, where a floor counts all."""
+    """Return what a picture is settled for: its own compression, or the hard cases of a floor."""
     return (hops((channel.quality,)),) if channel.is_known else hard_cases(channel)
 
 

@@ -42,9 +42,9 @@ from deephide.errors import CapacityError
 __all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
 
 HEADROOMS = (0, 8, 16, 28)
-# Parity of a codeword, and four times as many elements as bits times this (0 is all there are).
+# Parity of a codeword in bytes, and `Plan.spread`.
 PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
-_SPARSE = 4  # of the plans
+_SPARSE = 4  # plans, the first ones, that are tried at every headroom before the others
 _LEAST_GUARD = 0.1  # levels that a tile's brightness is kept away from others
 _GUARD = 1.5  # times as far as it was seen to move
 _MOST_DENSE = 4  # elements for each bit, at least

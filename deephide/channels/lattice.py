@@ -3,7 +3,7 @@
 ::
 
     JPEG file ── step · coefficient ────────────────┐
-                                                    ├─ Luma ── nearest multiple of T ── elements
+                                                    ├─ Luma ── multiple of T, or sign ── elements
     samples ── 8-bit luma ── integer transform ─────┘      └─ DC ── salt
 
 Whatever a channel did, both ways lead to the transform of luma; only blocks that are whole count.
@@ -113,8 +113,8 @@ def count(luma: Luma, reading: Reading) -> int:
 def elements_of(luma: Luma, reading: Reading) -> NDArray[np.int64]:
     """Return the (n,) elements: block by block, the modes of the reading in ascending order.
 
-    An element is the multiple of its step that is nearest, halves being rounded up, or a sign, 0
-    where there is less than the reading says.
+    Without `reading.least` an element is the nearest multiple of its step, halves being rounded up;
+    with it, the sign of the coefficient, 0 where there is less than that fraction of a step.
     """
     if reading.least is not None:
         return _signs(luma, reading, reading.least)[2].reshape(-1)

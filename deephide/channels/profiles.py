@@ -26,7 +26,7 @@ _LEAST_STEP = 5  # of a known table: finer ones do not survive the rounding of s
 class Reading:
     """Where a receiver looks; `quality` is None where the table of the file itself counts.
 
-    `places` are the modes that carry elements, row by row of a block; none means all but DC
+    `fixed_modes` are the modes that carry elements, row by row of a block; none means all but DC
     whose step is at least 5.  Without `least` an element is a multiple of the step; with it, the
     sign of its coefficient, and 0 of less than that fraction of a step.
     """
@@ -34,7 +34,7 @@ class Reading:
     number: int
     name: str
     quality: int | None
-    places: tuple[int, ...] = ()
+    fixed_modes: tuple[int, ...] = ()
     least: tuple[int, int] | None = None
 
     def elements(self, values: NDArray[np.int16]) -> NDArray[np.int64]:
@@ -50,8 +50,8 @@ class Reading:
 
     def modes(self, table: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return the modes that carry elements, ascending."""
-        if self.places:
-            return np.array(self.places, np.int64)
+        if self.fixed_modes:
+            return np.array(self.fixed_modes, np.int64)
         wide = self.steps(table) >= _LEAST_STEP
         wide[0] = False
         return np.flatnonzero(wide)
@@ -59,14 +59,15 @@ class Reading:
 
 # What a receiver tries, in this order.
 OWN_TABLE = Reading(1, "own table", None)
-# Left out: three that what is rounded in smooth areas, all in one direction, makes something of;
-# the highest, whose steps optimising encoders make so wide that they keep nothing there.
+# Modes that are left out: DC, and three of which smooth areas, where all is rounded in the same
+# direction, make something; and the highest, whose steps optimising encoders make so wide that they
+# keep nothing there.
 _LOW = (0, 2, 24, 32)
 _HIGH = (15, 23, 31, 39, 47, 55, 61, 62, 63)
-_PLACES = tuple(k for k in range(64) if k not in (*_LOW, *_HIGH))
+_MODES = tuple(k for k in range(64) if k not in (*_LOW, *_HIGH))
 # One number: a stego for one of them is read as well where only the other one holds.
-FROM_75 = Reading(8, "any:75", 75, _PLACES, least=(1, 3))
-FROM_60 = Reading(8, "any:60", 60, _PLACES, least=(2, 5))
+FROM_75 = Reading(8, "any:75", 75, _MODES, least=(1, 3))
+FROM_60 = Reading(8, "any:60", 60, _MODES, least=(2, 5))
 READINGS = (OWN_TABLE, FROM_75, FROM_60)
 # Strong mode has readings of its own; see `strong.reading`.
 STRONG = Reading(4, "strong", 92)
@@ -92,8 +93,8 @@ PLATFORMS = {
 
 _LONGEST_SIDE = 1080  # above it, every service that was looked at may resize
 _NAMED = re.compile(r"(any|jpeg):([0-9]{1,3})")
-FLOORS = {75: FROM_75, 60: FROM_60}
-QUALITIES = range(50, 96)
+_FLOORS = {75: FROM_75, 60: FROM_60}
+_QUALITIES = range(50, 96)
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,12 @@ def parse(text: str) -> Channel:
     found = _NAMED.fullmatch(meant)
     if found is not None:
         quality = int(found[2])
-        if found[1] == "any" and quality in FLOORS:
-            reading = FLOORS[quality]
+        if found[1] == "any" and quality in _FLOORS:
+            reading = _FLOORS[quality]
             return Channel(text, reading, reading.quality or quality, quality, side)
-        if found[1] == "jpeg" and quality in QUALITIES:
+        if found[1] == "jpeg" and quality in _QUALITIES:
             return Channel(text, OWN_TABLE, quality, quality, side)
     raise ValueError(
-        f"channel: got {text!r}, allowed: any, any:75, any:60, jpeg:{QUALITIES[0]} to "
-        f"jpeg:{QUALITIES[-1]}, strong, {', '.join(PLATFORMS)}"
+        f"channel: got {text!r}, allowed: any, any:75, any:60, jpeg:{_QUALITIES[0]} to "
+        f"jpeg:{_QUALITIES[-1]}, strong, {', '.join(PLATFORMS)}"
     )

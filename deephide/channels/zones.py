@@ -49,7 +49,7 @@ MIN_BODY_BYTES = _FRAME_BYTES + container.MIN_BODY_BYTES
 MIN_ELEMENTS = 4096
 _MOST_BODY_BYTES = 1024
 _MOST_HEADER = 8192  # elements
-_DOUBT = 0.2  # elements nearer to the edge of their cell, which is 0, are doubtful
+_DOUBT = 0.2  # elements nearer than that to being another one, which is 0, are doubtful
 
 
 @dataclass(frozen=True, eq=False)

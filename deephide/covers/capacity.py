@@ -75,8 +75,8 @@ def measure_capacity(cover: Cover, cost: str, sizes: CodeSizes) -> Capacity:
     Parameters
     ----------
     cover : what `open_cover` returned
-    cost : a cost function, or "auto"; those of "mipod" and "jmipod" are for
-        one bit per hundred elements
+    cost : a cost function, or "auto"; those of "mipod" and "jmipod" are for one bit per
+        hundred elements
     sizes : what codes of faces take
 
     Returns

@@ -46,14 +46,14 @@ CODING_LOSS = 0.10
 
 # Of a cover's elements, about so many are looked at.
 MOST_SEARCHED = 1 << 16
-# Into how many steps the bracket of the logarithm of lam is divided; at low rates the payload is
-# some ten times less exact than that, and a second search is not to cost as much as the first.
+# Steps into which the bracket of the logarithm of lam is divided. At low rates the payload is about
+# ten times less exact than that; zones, which are several searches, do with fewer steps.
 _FINE, _COARSE = 1 << 24, 1 << 17
-# So many elements are searched first, if there are more, and what all of them give is looked for
-# within a part of the bracket from there.
+# Elements that are searched first where there are many more; the step that all of them give is then
+# looked for around theirs, at first within this part of the bracket.
 _FEW = 1 << 12
 _NEAR = 1 << 12
-_PATIENCE = 3
+_PATIENCE = 3  # steps of false position that do not halve the bracket
 _ALIKE = 256  # elements over which the errors of rounding are averaged
 
 
@@ -86,7 +86,7 @@ class _Point:
 
 
 def _around(excess: Callable[[int], float], guess: int, steps: int) -> tuple[_Point, _Point]:
-    """Return the ends of a bracket of the first step without excess, near a guess if that is so."""
+    """Return a bracket of the first step without excess, narrow where that is near the guess."""
     low, high, width = _Point(0), _Point(steps), max(1, steps // _NEAR)
     for side in (guess + width, guess - width):
         step = side
@@ -106,7 +106,7 @@ def _around(excess: Callable[[int], float], guess: int, steps: int) -> tuple[_Po
 def _first(excess: Callable[[int], float], low: _Point, high: _Point) -> int:
     """Return the first step after `low` without excess, which falls from step to step.
 
-    `high` is taken to be one. By false position, and by halves where that is slow.
+    `high` is taken to have none. By false position, and by halves where that is slow.
     """
     slow = 0
     while high.step - low.step > 1:
@@ -161,7 +161,7 @@ class Prospect:
     def at(self, payload_bits: float) -> Estimate:
         """Return what is expected of a payload that is spread evenly.
 
-        Of one that is larger than the largest there is, that one is looked at.
+        A payload beyond what the elements can carry counts as the largest that they can.
         """
         return self._at(payload_bits, _FINE)
 
@@ -205,7 +205,7 @@ class Prospect:
 
     @cached_property
     def _thinned(self) -> Prospect:
-        """Return some of the elements, which stand for all."""
+        """Every so many elements, which stand for all."""
         part = slice(None, None, self.cost_p1.size // _FEW)
         count = self.cost_p1[part].size
         return Prospect(

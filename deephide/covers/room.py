@@ -47,8 +47,8 @@ class CoverCosts:
     def prospect(self, bits: int | None = None) -> Prospect:
         """Return what the costs and the noise of the cover promise.
 
-        The costs are those for a message of so many bits, if that is known already; those
-        of MiPOD and J-MiPOD depend on it.
+        The costs are those for a message of so many bits, if that is known already; those of
+        MiPOD and J-MiPOD depend on it.
         """
         if self._prospect is None:
             guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))

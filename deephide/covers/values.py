@@ -163,7 +163,7 @@ def _colours(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
 
 
 def distinct(values: NDArray[Integers]) -> tuple[NDArray[Integers], NDArray[np.int64]]:
-    """Return the different values, ascending, and how often each occurs.
+    """Return the different ones of (n,) values, ascending, and how often each occurs.
 
     `np.unique` imports the masked arrays of numpy, which takes longer.
     """

@@ -156,7 +156,7 @@ def syndrome_bytes(bits, n_bytes, table):
 
 
 def bit(value, step, least):
-    """Of a value and its step in the same units."""
+    """Return the bit of an element; `value` and `step` are in the same units."""
     if least is None:
         return (2 * value + step) // (2 * step) % 2
     return int(least[1] * abs(value) >= least[0] * step)
@@ -210,10 +210,7 @@ def receive(path, passphrase, fingerprint, text, key_file=None):
         dc, levels = [[value // 11585**2 for value in row] for row in dc], 8
     picture = picture_salt(dc, levels, *size)
     root = harden(picture, passphrase, key_file, fingerprint)
-    left_out = {
-        *(0, 2, 24, 32),
-        *(15, 23, 31, 39, 47, 55, 61, 62, 63),
-    }
+    left_out = {0, 2, 15, 23, 24, 31, 32, 39, 47, 55, 61, 62, 63}
     others = [k for k in range(64) if k not in left_out]
     readings = (
         (1, own, [k for k in range(1, 64) if own[k] >= 5], None),

@@ -71,7 +71,7 @@ def test_signs_begin_at_a_fraction_of_a_step(reading, least):
     values[0, :, mode] = np.arange(-step, step + 1)
     luma = lattice.Luma(values, 1, (8 * (2 * step + 1), 8))
     found, edges = lattice.elements_and_edges(luma, reading)
-    found, edges = (each.reshape(-1, len(reading.places))[:, -1] for each in (found, edges))
+    found, edges = (each.reshape(-1, len(reading.fixed_modes))[:, -1] for each in (found, edges))
     first = int(np.ceil(least * step))
     assert found.tolist() == [-1] * (step - first + 1) + [0] * (2 * first - 1) + [1] * (
         step - first + 1
@@ -89,10 +89,10 @@ def image_of(step, value):
 @pytest.mark.parametrize(
     "chain", [(75,), (60,), (85, 80), (90, 80, 85), (82, 88), (85, 75), (80, 85, 90), (90, 85, 75)]
 )
-def test_no_table_from_75_up_makes_nothing_of_one_step(chain):
+def test_compressions_in_a_row_leave_something_of_one_step(chain):
     steps = FROM_75.steps(None)
     lost = []
-    for mode in FROM_75.places:
+    for mode in FROM_75.fixed_modes:
         value = int(steps[mode])
         for quality in chain:
             value = image_of(int(luma_table(quality)[mode]), value)
