@@ -14,28 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from face_curve import (
-    COMMON_BYTES,
-    DATA,
-    FITTED,
-    SIDE,
-    SMALL,
-    best_picture,
-    enlarged,
-    shape_of,
-)
+from face_curve import COMMON_BYTES, DATA, SIDE, Components, best_picture
 from PIL import Image
 
 import e2style
 from deephide.codecs import latent
 from deephide.container.layout import OVERHEAD_BYTES
-from e2style.checkpoints.tensors import read_tensors
 from e2style.data.faces import FaceSet
-from e2style.data.mix import FaceMix
 from e2style.evaluation.sets import encode_set
 from e2style.images import as_compared
-from e2style.models.base import LinearBase
-from e2style.quantizer import fit_quantizer
 
 COUNT = 40
 ROWS = 4  # of a sheet, which has two columns of faces
@@ -54,30 +41,15 @@ def of_model(faces, chosen, quality):
     return np.concatenate(shown), sizes
 
 
-@torch.inference_mode()
 def of_components(path, images, least):
     """The same of weighted components, with `least` bytes on average."""
-    _, tensors = read_tensors(Path(path))
-    base = LinearBase(*shape_of(tensors))
-    base.load_state_dict({key: value for key, value in tensors.items() if "spread" not in key})
-
-    def codes_of(pictures):
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-        small = torch.nn.functional.interpolate(x, (SMALL, SMALL), mode="area")
-        return torch.cat([base.project(part) for part in small.split(16)]).numpy()
-
-    data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
-    fitted = codes_of(FaceMix(data, SMALL).sample(FITTED).images)
-    centre, codes = np.zeros(fitted.shape[1:], np.float32), codes_of(images)
+    components = Components(path)
+    codes = components.codes_of(images)
     for step in STEPS:
-        quantizer = fit_quantizer(
-            fitted, step=step, w_avg=centre, classes=64, max_radius=255, price=0.12
-        )
-        integers = quantizer.quantise(codes)
+        quantizer, integers = components.sent(codes, step)
         if OVERHEAD_BYTES + quantizer.ideal_bits(integers).mean() / 8 >= least:
             break
-    sent = torch.from_numpy(quantizer.dequantise(integers))
-    return enlarged(np.concatenate([as_compared(base(part), SMALL) for part in sent.split(16)]))
+    return components.shown(quantizer, integers)
 
 
 def of_codec(name, images, sizes):

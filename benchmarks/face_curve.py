@@ -164,32 +164,47 @@ def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
     return rows, alone
 
 
-@torch.inference_mode()
-def of_rival(path, data, judge, say) -> list[dict]:
-    """Weighted principal components with tables of their own."""
-    _, tensors = read_tensors(Path(path))
-    base = LinearBase(*shape_of(tensors))
-    base.load_state_dict({k: v for k, v in tensors.items() if "spread" not in k})
-    base.requires_grad_(False)
-    fitted = FaceMix(data, SMALL).sample(FITTED)
+class Components:
+    """Weighted principal components of a base, with tables of their own for each step."""
 
-    def codes_of(images):
+    def __init__(self, path):
+        _, tensors = read_tensors(Path(path))
+        self.base = LinearBase(*shape_of(tensors))
+        self.base.load_state_dict({k: v for k, v in tensors.items() if "spread" not in k})
+        data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
+        self.fitted = self.codes_of(FaceMix(data, SMALL).sample(FITTED).images)
+
+    @torch.inference_mode()
+    def codes_of(self, images):
+        """Codes of (n, H, W, 3) images, which are scaled down first."""
         x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
         small = torch.nn.functional.interpolate(x, (SMALL, SMALL), mode="area")
-        return torch.cat([base.project(part) for part in small.split(16)]).numpy()
+        return torch.cat([self.base.project(part) for part in small.split(16)]).numpy()
 
-    train, ours = codes_of(fitted.images), codes_of(judge.faces.images)
-    centre = np.zeros(train.shape[1:], np.float32)
-    rows = []
-    for step in STEPS:
+    def sent(self, codes, step):
+        """Quantizer of a step, and the integers of codes."""
+        centre = np.zeros(self.fitted.shape[1:], np.float32)
         quantizer = fit_quantizer(
-            train, step=step, w_avg=centre, classes=64, max_radius=255, price=0.12
+            self.fitted, step=step, w_avg=centre, classes=64, max_radius=255, price=0.12
         )
-        integers = quantizer.quantise(ours)
-        sent = torch.from_numpy(quantizer.dequantise(integers))
+        return quantizer, quantizer.quantise(codes)
+
+    @torch.inference_mode()
+    def shown(self, quantizer, integers):
+        """What comes back, enlarged."""
+        codes = torch.from_numpy(quantizer.dequantise(integers))
+        parts = [as_compared(self.base(part), SMALL) for part in codes.split(16)]
+        return enlarged(np.concatenate(parts))
+
+
+def of_rival(path, judge, say) -> list[dict]:
+    """Weighted principal components at each step."""
+    components, rows = Components(path), []
+    codes = components.codes_of(judge.faces.images)
+    for step in STEPS:
+        quantizer, integers = components.sent(codes, step)
         sizes = OVERHEAD_BYTES + quantizer.ideal_bits(integers) / 8
-        shown = enlarged(np.concatenate([as_compared(base(p), SMALL) for p in sent.split(16)]))
-        rows.append(judge(shown, sizes))
+        rows.append(judge(components.shown(quantizer, integers), sizes))
         say(line("weighted components", rows[-1]))
     return rows
 
@@ -293,8 +308,7 @@ def main() -> None:
     ours, alone = of_model(model, judge, say)
     curves = {"default model": ours, "its base alone": alone}
     if options.rival:
-        data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
-        curves["weighted components"] = of_rival(options.rival, data, judge, say)
+        curves["weighted components"] = of_rival(options.rival, judge, say)
     if "JXL" in options.codecs:
         try:
             import pillow_jxl  # noqa: F401
