@@ -258,9 +258,10 @@ class Trellis:
         return before
 
     def _walk_back(self, ends: Ends, start: int, enough: int) -> Ends:
-        """Return where paths are before the last block, not before `start`, that few of them pass.
+        """Walk back to the last block boundary that all paths pass in `enough` places at most.
 
-        Of more than `kernels_paths.MANY` the places are not told.
+        Where there is none, that is `start`. If more than `kernels_paths.MANY` places are left,
+        their number alone is right.
         """
         places = np.empty(self.size, np.int64)
         places[: ends.places.size] = ends.places
@@ -275,13 +276,13 @@ class Trellis:
         return Ends(self.block, self.row, np.flatnonzero(self.metrics < np.inf))
 
     def _write_ring(self, stop: int, row: int, place: int) -> None:
-        """Write what lies in the ring, up to block stop - 1, and tell the part before it."""
+        """Write the blocks of the ring up to stop - 1, and note where the part before them ends."""
         place = self._backward(self.low, stop, row, place)
         if self.parts and self.parts[-1].place < 0:
             self.parts[-1].place = place
 
     def _write_parts(self, count: int) -> None:
-        """Write the first parts, of the last of which it is known in which place it ends."""
+        """Write the first `count` parts; it is known in which place the last of them ends."""
         place = -1
         for part in self.parts[count - 1 :: -1] if count else ():
             place = place if part.place < 0 else part.place
@@ -314,7 +315,7 @@ class Trellis:
             self._drop(self.block, self.row)
 
     def _keep_paths(self, few: Ends) -> None:
-        """Keep the paths that end there, as those of the ring's blocks up to a mark before it."""
+        """Keep the paths through `few` in place of the ring's blocks up to the last mark before."""
         mark = next((mark for mark in reversed(self.marks) if mark.block <= few.block), None)
         if mark is None:
             return

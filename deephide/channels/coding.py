@@ -23,6 +23,7 @@ __all__ = [
     "Framing",
     "Plan",
     "doubtful_bytes",
+    "is_near_codeword",
     "pack_plan",
     "unpack_plan",
 ]
@@ -107,7 +108,7 @@ class Framing:
 
     def _correct(self, word: bytes, erased: list[int]) -> bytes:
         codec = _codec(self.parity)
-        if not erased and not _is_near_codeword(word, self.parity):
+        if not erased and not is_near_codeword(word, self.parity):
             return word
         for erasures in (None, erased):
             if erasures is not None and not erasures:
@@ -132,11 +133,16 @@ def _times(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where((a == 0) | (b == 0), 0, _EXP[_LOG[a] + _LOG[b]])
 
 
-def _is_near_codeword(word: bytes, parity: int) -> bool:
+def is_near_codeword(word: bytes, parity: int) -> bool:
     """Tell whether so few bytes are wrong that they can be put right.
 
     Berlekamp and Massey's locator has as many roots among the places of the word as its degree.
     Most words that are read hold nothing: the library takes a hundred times as long to say so.
+
+    Parameters
+    ----------
+    word : a codeword as it was read, at most 255 bytes
+    parity : bytes of parity at its end
     """
     if kernels.correctable.is_loaded:
         return bool(kernels.correctable(np.frombuffer(word, np.uint8), parity, _EXP, _LOG))
@@ -144,6 +150,7 @@ def _is_near_codeword(word: bytes, parity: int) -> bool:
 
 
 def _is_near_codeword_in_numpy(word: bytes, parity: int) -> bool:
+    """Return what `kernels.correctable` does, in numpy."""
     data = np.frombuffer(word, np.uint8).astype(np.int64)
     places = np.arange(len(word) - 1, -1, -1)
     roots = np.outer(np.arange(parity), places) % 255

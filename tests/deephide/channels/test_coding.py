@@ -93,7 +93,7 @@ def test_words_that_cannot_be_put_right_are_known_at_once(parity):
         word = bytearray(framing.encode(rng.bytes(100)))
         for at in rng.choice(len(word), wrong, replace=False):
             word[at] ^= int(rng.integers(1, 256))
-        assert coding._is_near_codeword(bytes(word), parity) == (wrong <= parity // 2)
+        assert coding.is_near_codeword(bytes(word), parity) == (wrong <= parity // 2)
 
 
 def test_both_ways_to_tell_whether_a_word_can_be_put_right_agree():
