@@ -71,7 +71,7 @@ def problem(error: BaseException) -> Problem:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it came of; not all who load a library pass on why they could not."""
+    """Yield an error and what led to it: a library's loader may not pass on its own reason."""
     found: BaseException | None = error
     while found is not None:
         yield found
