@@ -12,8 +12,8 @@ from stc.search import Layout, block_ends
 
 __all__ = ["ReadElements", "block_sums", "syndrome", "syndrome_of_layers"]
 
-# Elements looked at at once: enough to amortise a numpy call, few enough to stay in the cache.
-_PIECE = 1 << 14
+# Elements looked at at once: some dozen numpy calls a piece cost as much as 2^14 elements do.
+_PIECE = 1 << 18
 # Blocks up to this width are summed column by column, wider ones all at once, the widest alone.
 _NARROW = 64
 _WIDE = 1 << 10
