@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -208,13 +208,13 @@ class Prospect:
         """Every so many elements, which stand for all."""
         part = slice(None, None, self.cost_p1.size // _FEW)
         count = self.cost_p1[part].size
-        return Prospect(
-            self.cost_p1[part],
-            self.cost_m1[part],
-            self.information[part],
-            self.weight * self.cost_p1.size / count,
-            self.elements,
-            None if self.errors is None else self.errors[part],
+        return replace(
+            self,
+            cost_p1=self.cost_p1[part],
+            cost_m1=self.cost_m1[part],
+            information=self.information[part],
+            weight=self.weight * self.cost_p1.size / count,
+            errors=None if self.errors is None else self.errors[part],
         )
 
     @cached_property

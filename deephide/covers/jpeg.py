@@ -88,8 +88,7 @@ class JpegCover:
 
         DC coefficients of luma may not change where that could change the image's salt.
         """
-        chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
-        found = list(self._chosen_stripes(chosen, payload_bits))
+        found = list(self.cost_stripes(name, payload_bits))
         return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
 
     def _steady(self, stripes: Iterator[Costs]) -> Iterator[Costs]:
@@ -110,10 +109,7 @@ class JpegCover:
     def cost_stripes(self, name: str = "auto", payload_bits: int = 0) -> Iterator[Costs]:
         """Yield the same costs, some rows of blocks at a time."""
         chosen = choose_cost(name, cost_names.OF_COEFFICIENTS, "a JPEG file")
-        return self._chosen_stripes(chosen, payload_bits)
-
-    def _chosen_stripes(self, name: str, payload_bits: int) -> Iterator[Costs]:
-        stripes = jpeg_costs.stripes(self.coefficients, name, self.errors, payload_bits)
+        stripes = jpeg_costs.stripes(self.coefficients, chosen, self.errors, payload_bits)
         return self._steady(stripes)
 
     def changeable(self, name: str = "auto", payload_bits: int = 0) -> Changeable:

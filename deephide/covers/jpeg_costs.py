@@ -15,7 +15,7 @@ from deephide.covers.jpeg_values import forbid_values, missing_values
 from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["LARGEST", "costs", "find_signs", "noise_of", "stripes", "survey"]
+__all__ = ["LARGEST", "find_signs", "noise_of", "stripes", "survey"]
 
 # What 8-bit images can have, and every table of Huffman codes can say.
 LARGEST = 1023
@@ -27,13 +27,13 @@ _TINY = 20_000  # coefficients other than zero
 _FLAT_SHARE = 0.5
 
 
-def costs(
+def stripes(
     coefficients: Coefficients,
-    name: str,
+    name: str | None,
     errors: NDArray[np.float32] | None = None,
     payload_bits: int = 0,
-) -> Costs:
-    """Return the costs of +1 and -1 for every coefficient.
+) -> Iterator[Costs]:
+    """Yield the costs of +1 and -1 for every coefficient, some rows of blocks at a time.
 
     DC coefficients and zeros have the costs that the cost functions give them: J-UNIWARD and UERD
     are defined for both, and a receiver who cannot tell which zeros were changed needs all of them
@@ -42,35 +42,17 @@ def costs(
     Parameters
     ----------
     coefficients : of a `JpegCover`
-    name : one of `cost_names.OF_COEFFICIENTS`
-    errors : (n,) of rounding, as in `side_information`, or None
-    payload_bits : what is to be hidden; "jmipod" alone depends on it
-
-    Returns
-    -------
-    cost_p1, cost_m1 : (n,) float64; inf where a change would leave -1023..1023 or make a value that
-        this coefficient lacks in all blocks, or where the block has a DC coefficient alone: such a
-        block is perfectly flat
-    """
-    found = list(stripes(coefficients, name, errors, payload_bits))
-    return np.concatenate([up for up, _ in found]), np.concatenate([down for _, down in found])
-
-
-def stripes(
-    coefficients: Coefficients,
-    name: str | None,
-    errors: NDArray[np.float32] | None = None,
-    payload_bits: int = 0,
-) -> Iterator[Costs]:
-    """Yield the same costs, some rows of blocks at a time.
-
-    Parameters
-    ----------
-    coefficients : of a `JpegCover`
     name : one of `cost_names.OF_COEFFICIENTS`, or None for costs of 0, which tell where changes
         may happen
-    errors : (n,) of rounding, or None
-    payload_bits : as in `costs`; those of "jmipod" are computed for the whole image at once
+    errors : (n,) of rounding, as in `side_information`, or None
+    payload_bits : what is to be hidden; "jmipod" alone depends on it, and its costs are computed
+        for the whole image at once
+
+    Yields
+    ------
+    cost_p1, cost_m1 : float64; inf where a change would leave -1023..1023 or make a value that
+        this coefficient lacks in all blocks, or where the block has a DC coefficient alone: such a
+        block is perfectly flat
     """
     start = 0
     planes, tables = coefficients.planes(), coefficients.file.quantization

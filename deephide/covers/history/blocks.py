@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.covers.values import distinct
+from deephide.covers.history.places import spread_evenly
 
 __all__ = ["looks_decompressed"]
 
@@ -64,8 +64,7 @@ def _windows(samples: NDArray[np.uint8]) -> NDArray[np.float32]:
     rows, columns = (height - 7) // 8, (width - 7) // 8
     if rows < 1 or columns < 1:
         return np.empty((0, 15, 15), np.float32)
-    places = np.linspace(0, rows * columns - 1, min(rows * columns, 4 * _MAX_BLOCKS))
-    top, left = np.divmod(distinct(places.astype(np.int64))[0], columns)
+    top, left = np.divmod(spread_evenly(rows * columns, 4 * _MAX_BLOCKS), columns)
     windows = np.lib.stride_tricks.sliding_window_view(samples, (15, 15), axis=(0, 1))
     chosen = windows[top * 8, left * 8]
     # Clipped samples are off the lattice, and flat ones are on any.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.covers.values import distinct
+from deephide.covers.history.places import spread_evenly
 
 __all__ = ["looks_median_filtered"]
 
@@ -37,8 +37,7 @@ def looks_median_filtered(samples: NDArray[np.uint8]) -> bool:
     if min(height, width) < 3:
         return False
     windows = np.lib.stride_tricks.sliding_window_view(samples[:, :, channels // 2], (3, 3))
-    count = (height - 2) * (width - 2)
-    places, _ = distinct(np.linspace(0, count - 1, min(count, _MAX_WINDOWS)).astype(np.int64))
+    places = spread_evenly((height - 2) * (width - 2), _MAX_WINDOWS)
     chosen = windows[places // (width - 2), places % (width - 2)].reshape(-1, 9).astype(np.int16)
     rough = chosen[chosen.max(axis=1) - chosen.min(axis=1) >= _RANGE]
     if len(rough) < _MIN_WINDOWS:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.covers.values import distinct
+from deephide.covers.history.places import spread_evenly
 
 __all__ = ["looks_recompressed"]
 
@@ -40,9 +40,7 @@ def looks_recompressed(plane: NDArray[np.int16], table: NDArray[np.integer]) -> 
     rows, columns = plane.shape[0] - 1, plane.shape[1] - 1
     if rows < 1 or columns < 1:
         return False
-    count = rows * columns
-    places, _ = distinct(np.linspace(0, count - 1, min(count, _MAX_BLOCKS)).astype(np.int64))
-    row, column = np.divmod(places, columns)
+    row, column = np.divmod(spread_evenly(rows * columns, _MAX_BLOCKS), columns)
     across = _across(plane, row, column, table.astype(np.float32))
     own = plane[row, column]
     rough = usual = 0.0
