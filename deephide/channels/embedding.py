@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 import stc
 from deephide.channels import coding, lattice, zones
@@ -36,11 +37,12 @@ _log = logging.getLogger(__name__)
 class Stage:
     """A settled picture with its keys: what plans are tried on.
 
-    `places` are the elements among the coefficients of luma, in the order of the elements; `cover`
-    is the picture before it settled.
+    `places` are the elements among the coefficients of luma, in the order of the elements;
+    `picture` is what a viewer shows, and `cover` the picture before it settled.
     """
 
     precover: Precover
+    picture: Image.Image = field(repr=False)
     cover: Precover
     reading: Reading
     keys: ChannelKeys
@@ -112,10 +114,12 @@ def prepare(
     keys = derive(salt)
     places = _places(precover, reading)
     costs = _costs(precover, reading)[places].reshape(*luma.values.shape[:2], -1)
-    shown = lattice.from_samples(np.asarray(as_shown(raw)))
+    picture = as_shown(raw)
+    shown = lattice.from_samples(np.asarray(picture))
     costs[lattice.distances(luma, shown, reading).max(axis=2) > _CLIPPED] = np.inf
     return Stage(
         precover,
+        picture,
         precover if cover is None else cover,
         reading,
         keys,

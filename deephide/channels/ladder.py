@@ -141,20 +141,20 @@ def _rungs(
     photo: Photo, channel: Channel, length: int, derive: Derive
 ) -> Iterator[tuple[int, Stage, Plan]]:
     """Yield every step that is worth trying, the least visible first."""
-    step, lost = 0, {}
-    stages: dict[int, Stage] = {}
+    step = 0
+    known: dict[int, tuple[Stage, list[NDArray[np.bool_]]]] = {}
     # A little contrast is worth less than messages so dense as those of the last plans.
     for plans in (PLANS[:_SPARSE], PLANS[_SPARSE:]):
         for headroom in HEADROOMS:
-            if headroom not in stages:
-                stages[headroom] = _stage(photo, channel, headroom, derive)
-                lost[headroom] = _lost(stages[headroom], channel)
-                _check_room(stages[headroom], channel, length)
-            stage = stages[headroom]
+            if headroom not in known:
+                made = _stage(photo, channel, headroom, derive)
+                _check_room(made, channel, length)
+                known[headroom] = made, _lost(made, channel)
+            stage, lost = known[headroom]
             for parity, spread in plans:
                 step += 1
                 plan = Plan(length, parity, spread)
-                if _hopeless(stage, plan, lost[headroom]):
+                if _hopeless(stage, plan, lost):
                     continue
                 if stage.zones.body_size(plan) >= 8 * _MOST_DENSE * plan.framing.stream_bytes:
                     yield step, stage, plan
@@ -203,11 +203,10 @@ def _tests(channel: Channel) -> Iterator[Recompressor]:
 
 def _lost(stage: Stage, channel: Channel) -> list[NDArray[np.bool_]]:
     """Return which elements each hard case changes while there is no message yet."""
-    picture = as_shown(stage.precover.encode())
     own = stage.reading.elements(stage.precover.values.reshape(-1)[stage.places])
     found = []
     for test in hard_cases(channel):
-        seen = lattice.elements_of(luma_of_file(test.apply(picture)), stage.reading)
+        seen = lattice.elements_of(luma_of_file(test.apply(stage.picture)), stage.reading)
         found.append(((seen ^ own) & 1) != 0)
     return found
 
