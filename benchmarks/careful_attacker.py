@@ -19,15 +19,13 @@ random; the interval holds 95 % of 1,000 resamples of the photos.
 
 import argparse
 import io
-import json
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from side_information import read_covers
-from stc_common import machine
+from stc_common import machine, show
 
 from deephide.lab import ensemble
 from deephide.lab.conditions import Payload
@@ -187,10 +185,7 @@ def main():
     for attack, pairs in told.items():
         scores = np.array(pairs, float).T
         report[attack] = as_json(judge_scores(*scores, groups, options.seed))
-    text = json.dumps(report, indent=1)
-    print(text)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
+    show(report, options.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ machine they say more. (`stc_costs.py` times the cost functions.)
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 import jpeglib
 import numpy as np
 from PIL import Image
-from stc_common import machine, photo
+from stc_common import machine, photo, show
 
 from deephide.covers.opening import open_cover
 
@@ -114,10 +113,7 @@ def main():
         report["written again byte for byte"] = unchanged()
         sizes = [(folder / f"{each}.jpg").stat().st_size for each in ("photo", "stego")]
         report["file bytes, before and after"] = sizes
-    text = json.dumps(report, indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(report, options.json)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ import argparse
 import collections
 import io
 import itertools
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
-from stc_common import machine
+from stc_common import machine, show
 
 import deephide
 from deephide.container import crypto
@@ -124,10 +123,7 @@ def main():
     options = parser.parse_args()
     options.payloads = [int(each) for each in options.payloads.split(",")]
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
-    text = json.dumps(measure(options), indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(measure(options), options.json)
 
 
 if __name__ == "__main__":

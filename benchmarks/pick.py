@@ -19,7 +19,7 @@ from pathlib import Path
 
 from memory import make_carrier
 from PIL import Image
-from stc_common import machine
+from stc_common import machine, show
 
 DIFFERENT = 6
 PAYLOAD_BYTES = "300"
@@ -62,10 +62,7 @@ def main():
     parser.add_argument("--megapixels", type=float, default=12.0)
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
-    text = json.dumps(measure(options), indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(measure(options), options.json)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from stc_common import machine
+from stc_common import machine, show
 
 import deephide
 from deephide.channels import battery, lattice, profiles, receiving
@@ -213,10 +213,7 @@ def main():
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
-    text = json.dumps(measure(options), indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(measure(options), options.json)
 
 
 if __name__ == "__main__":

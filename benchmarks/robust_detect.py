@@ -9,14 +9,13 @@ of a block, so that a scene carries its share of the message.  Photos that are r
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from jpeg_detect import DIMENSION, dctr, in_words, luma
 from robust import SUFFIXES
-from stc_common import machine
+from stc_common import machine, show
 
 import deephide
 from deephide.container import crypto
@@ -76,10 +75,7 @@ def main():
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
-    text = json.dumps(measure(options), indent=1)
-    if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(measure(options), options.json)
 
 
 if __name__ == "__main__":

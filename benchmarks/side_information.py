@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from stc_common import machine
+from stc_common import machine, show
 
 from deephide.container import crypto, hiding
 from deephide.container.keys import Access
@@ -210,10 +210,7 @@ def main():
     options = parser.parse_args()
     options.payloads = [Payload.parse(each) for each in options.payloads.split(",")]
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
-    report = judge(options)
-    text = json.dumps(report, indent=1)
-    (Path(options.output) / "report.json").write_text(text + "\n", encoding="utf-8")
-    print(text)
+    show(judge(options), Path(options.output) / "report.json")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,14 @@ def photo_costs(side, rng):
     return tuple(a.ravel()[order] for a in (picture, *stc.costs.wet(picture, rho)))
 
 
+def show(found, path):
+    """Print a report as JSON and, where a path is given, write the same there."""
+    text = json.dumps(found, indent=1)
+    if path:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
 def report(name, about, tables, path):
     """Print every table and, where a path is given, write all as JSON."""
     print(", ".join(f"{key} {value}" for key, value in about.items()))

@@ -57,11 +57,11 @@ def rows_of(domain: str, size: str = "full") -> list[Row]:
     group = "cars" if domain == "cars" else "cats and horses"
     rows = []
     for (kind, own), paper in zip(changes.items(), PAPER[domain], strict=True):
-        name = {"psp": "pSp", "idgi": "IDGI", "e2style": "E2Style"}[kind]
+        method = {"psp": "pSp", "idgi": "IDGI", "e2style": "E2Style"}[kind]
         columns = dict(zip(("ssim", "psnr", "s"), paper, strict=True))
-        columns["millions"] = millions[f"{name}, {group}"]
+        columns["millions"] = millions[f"{method}, {group}"]
         fit = {"fit": "letterbox"} if domain == "cars" else {}
-        name = "E2Style-1Stage" if kind == "e2style" else name
+        name = f"{method}-1Stage" if kind == "e2style" else method
         rows.append(Row(name, kind, columns, length | COMMON | fit | own))
     return rows
 
