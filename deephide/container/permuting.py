@@ -14,31 +14,41 @@ from stc.jit import jit
 
 __all__ = ["find_listed", "permute"]
 
+_TOGETHER = 64
+
 
 @jit
 def permute(first: int, n: int, a: int, b: int, even: Any, odd: Any, out: Any) -> None:
     """Write the numbers that come from the `first`-th on in an order of `n`."""
-    # Numbers follow on one another: only those that come out beyond n need a division.
-    first_left, first_right = first % a, first // a
-    for i in range(out.size):
-        left, right = first_left, first_right
-        first_left += 1
-        if first_left == a:
-            first_left = 0
-            first_right += 1
-        while True:
-            for k in range(even.shape[0]):
-                left += np.int64(even[k, right])  # type: ignore[assignment]
-                if left >= a:
-                    left -= a
-                right += np.int64(odd[k, left])  # type: ignore[assignment]
-                if right >= b:
-                    right -= b
-            number = right * a + left
-            if number < n:
-                break
-            left, right = number % a, number // a
-        out[i] = number
+    # Each number takes sixteen steps that wait for one another: those of many run side by side.
+    lefts, rights = np.empty(_TOGETHER, np.uint32), np.empty(_TOGETHER, np.uint32)
+    below_a, below_b = np.uint32(a), np.uint32(b)
+    next_left, next_right = first % a, first // a
+    for start in range(0, out.size, _TOGETHER):
+        count = min(_TOGETHER, out.size - start)
+        for i in range(count):
+            lefts[i], rights[i] = next_left, next_right
+            next_left += 1
+            if next_left == a:
+                next_left = 0
+                next_right += 1
+        for k in range(even.shape[0]):
+            to_left, to_right = even[k], odd[k]
+            for i in range(count):
+                # Below zero wraps to a large number: the smaller one is the remainder.
+                left = np.uint32(lefts[i] + np.uint32(to_left[np.uint64(rights[i])]))
+                lefts[i] = left = np.uint32(min(left, np.uint32(left - below_a)))
+                right = np.uint32(rights[i] + np.uint32(to_right[np.uint64(left)]))
+                rights[i] = np.uint32(min(right, np.uint32(right - below_b)))
+        for i in range(count):
+            number = np.int64(rights[i]) * a + np.int64(lefts[i])
+            while number >= n:
+                wide, high = number % a, number // a
+                for k in range(even.shape[0]):
+                    wide = (wide + np.int64(even[k, high])) % a
+                    high = (high + np.int64(odd[k, wide])) % b
+                number = high * a + wide
+            out[start + i] = number
 
 
 @jit

@@ -1,4 +1,6 @@
 import hashlib
+import sys
+from types import SimpleNamespace
 
 import format_oracle
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deephide.container import crypto, keystream
+from deephide.container import crypto, keystream, permuting
 from deephide.container.crypto import keystream_bytes
 from deephide.container.keystream import Order, public_order
 from deephide.container.layout import Zones
@@ -42,6 +44,16 @@ def test_a_piece_of_an_order_is_that_of_the_whole(n, data):
     start = data.draw(st.integers(0, n))
     stop = data.draw(st.integers(start, n))
     assert order.places(start, stop).tolist() == order.places(0, n)[start:stop].tolist()
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 300_001, 1 << 28])
+def test_an_order_is_the_same_without_a_compiler(monkeypatch, n):
+    order = Order(bytes(range(32)), n)
+    starts = {0, n // 3, max(0, n - 1000)}
+    compiled = [order.places(k, min(n, k + 1000)).tolist() for k in starts]
+    monkeypatch.setattr(permuting, "permute", SimpleNamespace(is_loaded=False))
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    assert [order.places(k, min(n, k + 1000)).tolist() for k in starts] == compiled
 
 
 @pytest.mark.parametrize("n", [-1, 0, (1 << 28) + 1])
