@@ -84,6 +84,10 @@ KERNELS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         "permute": (("i", "i", "i", "i", PATH, PATH, U32), ""),
         "find_listed": ((I32, U64, I32, I32, I32), "i"),
     },
+    "deephide.container.shortlist": {
+        "_append": ((F64, F64, "f", "i", I32, F64, F64, "i"), "i"),
+        "_drop": ((I32, F64, F64, "i", "f"), "i"),
+    },
     "deephide.formats.jpeg.reading": {
         "read_sequential": ((*SCAN, I64, "i", PATH, PATH, I64, I16), "b"),
         "read_dc_first": ((*SCAN, I64, "i", PATH, "i", I16), "b"),

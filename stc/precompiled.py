@@ -44,15 +44,15 @@ _Pointer = ctypes.c_void_p
 def kind_of(argument: Any) -> str:
     """Return the kind of an argument: of arrays the type and dimensions, as in ``float64 2``."""
     if isinstance(argument, np.ndarray):
-        return f"{_name_of(argument.dtype)} {argument.ndim}"
+        return _kind_of_arrays(argument.dtype, argument.ndim)
     if isinstance(argument, bool | np.bool_):
         return BOOL
     return FLOAT if isinstance(argument, float | np.floating) else INTEGER
 
 
 @functools.cache
-def _name_of(dtype: np.dtype[Any]) -> str:
-    return dtype.name
+def _kind_of_arrays(dtype: np.dtype[Any], dimensions: int) -> str:
+    return f"{dtype.name} {dimensions}"
 
 
 @dataclass(frozen=True)

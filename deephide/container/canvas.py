@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stc
-from deephide.container import layout, permuting
+from deephide.container import layout, permuting, shortlist
 from deephide.container.zones import Zone
 
 __all__ = ["HEIGHT", "Canvas", "ChangeCosts", "CostPair", "Elements"]
 
 HEIGHT = 12  # constraint height, fixed by format version 2
 
-_SLACK = 1 << 20  # elements kept beyond the limit before the costliest are dropped
 _WORD = 64
 
 Elements: TypeAlias = NDArray[np.integer[Any]]
@@ -48,7 +47,7 @@ class ChangeCosts:
             )
             self._costs = up, down
             return
-        places, up, down = _cheapest(stripes, limit)
+        places, up, down = shortlist.cheapest(stripes, limit)
         self.listed = Listed(places, n)
         self._costs = up, down
 
@@ -70,39 +69,6 @@ class ChangeCosts:
             places = self.listed.places
             up, down = np.searchsorted(places, up), np.searchsorted(places, down)
         return float(self._costs[0][up].sum() + self._costs[1][down].sum())
-
-
-def _cheapest(
-    stripes: Iterable[CostPair], limit: int
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the places of the changes that are as cheap as the one of rank `limit`, and costs."""
-    highest = np.inf
-    kept: list[tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]] = []
-    count = start = 0
-
-    def sift() -> None:
-        nonlocal kept, count, highest
-        places, up, down = (np.concatenate(each) for each in zip(*kept, strict=True))
-        lower = np.minimum(up, down)
-        if lower.size > limit:
-            highest = min(highest, float(np.partition(lower, limit)[limit]))
-            near = lower <= highest
-            places, up, down = places[near], up[near], down[near]
-        kept, count = [(places, up, down)], places.size
-
-    for up, down in stripes:
-        lower = np.minimum(up, down)
-        near = np.flatnonzero((lower <= highest) & (lower < np.inf))
-        kept.append(((near + start).astype(np.int32), up[near], down[near]))
-        count += near.size
-        start += up.size
-        if count > limit + _SLACK:
-            sift()
-    sift()
-    (places, *pair), *_ = kept
-    for cost in pair:
-        cost[cost > highest] = np.inf
-    return places, pair[0], pair[1]
 
 
 class Listed:
