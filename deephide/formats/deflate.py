@@ -8,6 +8,7 @@ one costs a single block and only the right one costs the whole.
 from __future__ import annotations
 
 import importlib
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,8 +45,11 @@ class Compressor(Protocol):
     def compress(self, data: Data) -> bytes:
         """Return the zlib stream of the data."""
 
-    def agreement(self, data: bytes, stream: bytes) -> int:
-        """Return how many bytes of the stream come out the same, at least; all of them or fewer."""
+    def agreement(self, data: bytes, stream: bytes, enough: int) -> int:
+        """Return how many bytes of the stream come out the same, at least; all of them or fewer.
+
+        So many as are `enough` stand for all of them.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,15 @@ class Zlib:
             header = header[len(new) :]
         yield coder.flush()
 
-    def agreement(self, data: bytes, stream: bytes) -> int:
+    def agreement(self, data: bytes, stream: bytes, enough: int) -> int:
         """Return how many bytes of the stream come out the same, up to the first that differs."""
         at = 0
         for new in self._pieces(data):
             if stream[at : at + len(new)] != new:
                 return at + _common(stream[at:], new)
             at += len(new)
+            if at >= enough:
+                return len(stream)
         return at if at == len(stream) else at - 1
 
 
@@ -112,8 +118,9 @@ class Stored:
             at += size
         return b"".join((*out, zlib.adler32(data).to_bytes(4, "big")))
 
-    def agreement(self, data: bytes, stream: bytes) -> int:
+    def agreement(self, data: bytes, stream: bytes, enough: int) -> int:
         """Return the length of the stream if the data is written as this stream, else 0."""
+        del enough
         same = sum(self.sizes) == len(data) and self.compress(data) == stream
         return len(stream) if same else 0
 
@@ -172,7 +179,9 @@ def candidates(stream: bytes, row: int = 1 << 16) -> Iterator[Compressor]:
             yield Zlib(level, bits, memory, strategy, header, _ZLIB_NG, row)
 
 
-def identify(data: bytes, stream: bytes, row: int = 1 << 16) -> tuple[Compressor, bool]:
+def identify(
+    data: bytes, stream: bytes, row: int = 1 << 16, enough: int = sys.maxsize
+) -> tuple[Compressor, bool]:
     """Return the compressor that makes this stream of the data, and whether it does so exactly.
 
     Parameters
@@ -180,6 +189,7 @@ def identify(data: bytes, stream: bytes, row: int = 1 << 16) -> tuple[Compressor
     data : what the stream holds
     stream : the whole zlib stream
     row : how many bytes its writer probably compressed at once
+    enough : bytes of the stream that tell a compressor as well as all of them
 
     Returns
     -------
@@ -188,7 +198,7 @@ def identify(data: bytes, stream: bytes, row: int = 1 << 16) -> tuple[Compressor
     best: Compressor = Zlib()
     longest = -1
     for candidate in candidates(stream, row):
-        agreed = candidate.agreement(data, stream)
+        agreed = candidate.agreement(data, stream, enough)
         if agreed == len(stream):
             return candidate, True
         if agreed > longest:

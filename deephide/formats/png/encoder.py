@@ -23,10 +23,14 @@ from deephide.formats.png.filters import (
     apply_filters,
     choose_filters,
     follows,
+    seems_to_follow,
 )
 
 __all__ = ["LIBPNG", "Encoder", "Rows", "apply_filters", "choose_filters", "identify"]
 
+# Bytes of a stream that are compared.  Whatever else a program does, by strips or in threads, shows
+# long before, and to write a stream of 12 megapixels once more takes a second.
+_ENOUGH = 1 << 22
 # What the two level bits of a zlib header can stand for, the likeliest first.
 _LEVELS = {0: (1, 0), 1: (2, 3, 4, 5), 2: (6,), 3: (9, 7, 8)}
 
@@ -36,8 +40,8 @@ class Encoder:
     """How rows become a zlib stream.
 
     `rule` names the choice of filters, None keeps each row's own.  `pillow` is the level of
-    Pillow's own compressor, or None for `compressor`.  `exact` tells whether all of the cover's
-    stream came out the same.
+    Pillow's own compressor, or None for `compressor`.  `exact` tells whether the cover's
+    stream came out the same, of a long one the beginning.
     """
 
     rule: str | None = None
@@ -65,11 +69,12 @@ def identify(passes: list[Rows], types: list[Bytes], old: bytes, stream: bytes) 
     Encoder; with `exact` set if it writes the same stream again, the nearest one otherwise
     """
     for rule in LAZY_RULES if len(passes) == 1 else ():
-        if follows(passes, types, rule):
+        # The stream tells of the remaining rows too.
+        if seems_to_follow(passes, types, rule):
             level = _pillow_level(passes[0], rule, stream)
             if level is not None:
                 return Encoder(rule, pillow=level, exact=True)
-    compressor, exact = deflate.identify(old, stream, 1 + passes[0][0].shape[1])
+    compressor, exact = deflate.identify(old, stream, 1 + passes[0][0].shape[1], _ENOUGH)
     followed = next((rule for rule in RULES if follows(passes, types, rule)), None)
     return Encoder(followed, None, compressor, exact)
 
@@ -83,6 +88,8 @@ def _pillow_level(picture: Rows, rule: str, stream: bytes) -> int | None:
             _save(picture, level, optimize, written)
         except _DiffersError:
             continue
+        except _EnoughError:
+            return level
         if written.data == stream:
             return level
     return None
@@ -107,8 +114,14 @@ class _DiffersError(Exception):
     """The stream that is written is another one; no need to go on."""
 
 
+class _EnoughError(Exception):
+    """So much of the stream is the same that the rest will be."""
+
+
 class _Comparison(io.RawIOBase):
-    """A file that keeps the image data written to it, and stops at the first byte that differs.
+    """A file that keeps the image data written to it, and stops where that tells enough.
+
+    That is at the first byte that differs from a known stream, or after `_ENOUGH` that do not.
 
     Pillow writes a chunk in three pieces: length and name, data, checksum.
     """
@@ -126,7 +139,10 @@ class _Comparison(io.RawIOBase):
         if self._expected:
             start = len(self.data)
             self.data += piece
-            if self._stream is not None and self._stream[start : start + len(piece)] != piece:
-                raise _DiffersError
+            if self._stream is not None:
+                if self._stream[start : start + len(piece)] != piece:
+                    raise _DiffersError
+                if len(self.data) >= _ENOUGH:
+                    raise _EnoughError
         self._expected = len(piece) == 8 and bytes(piece[4:]) == b"IDAT"
         return len(piece)

@@ -12,7 +12,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LAZY_RULES", "RULES", "Bytes", "Rows", "apply_filters", "choose_filters", "follows"]
+__all__ = [
+    "LAZY_RULES",
+    "RULES",
+    "Bytes",
+    "Rows",
+    "apply_filters",
+    "choose_filters",
+    "follows",
+    "seems_to_follow",
+]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 # The rows of an image, (height, bytes per row), and the bytes per pixel.
@@ -123,12 +132,17 @@ def choose_filters(rows: Bytes, pixel: int, rule: str) -> Bytes:
     return types
 
 
+def seems_to_follow(passes: list[Rows], types: list[Bytes], rule: str) -> bool:
+    """Tell whether the first rows have the filter that the rule picks."""
+    return all(
+        np.array_equal(choose_filters(rows[:16], pixel, rule), used[:16])
+        for (rows, pixel), used in zip(passes, types, strict=True)
+    )
+
+
 def follows(passes: list[Rows], types: list[Bytes], rule: str) -> bool:
     """Tell whether all rows have the filter that the rule picks; a sample first, to save time."""
-    for (rows, pixel), used in zip(passes, types, strict=True):
-        if not np.array_equal(choose_filters(rows[:16], pixel, rule), used[:16]):
-            return False
-    return all(
+    return seems_to_follow(passes, types, rule) and all(
         np.array_equal(choose_filters(rows, pixel, rule), used)
         for (rows, pixel), used in zip(passes, types, strict=True)
     )

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import itertools
 import struct
@@ -250,6 +251,33 @@ def test_large_files_of_pillow_are_recognised(options, channels):
     file = png.parse(raw)
     assert png.study(file, samples).exact
     assert png.replace_samples(file, samples, samples) == raw
+
+
+def written_by_zlib(samples, level=6):
+    """Return a file whose rows all have the filter "paeth", as zlib compresses it."""
+    height, width = samples.shape[:2]
+    rows = filters.apply_filters(samples.reshape(height, -1), np.full(height, 4, np.uint8), 3)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(rows, level))
+    return chunks.SIGNATURE + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("by", [save, written_by_zlib])
+def test_the_beginning_of_a_long_stream_tells_the_encoder(by, monkeypatch):
+    """To compare all of a large file would take as long as to write it."""
+    samples = large_photo(600, 800)
+    raw = by(samples)
+    file = png.parse(raw)
+    monkeypatch.setattr(png_encoder, "_ENOUGH", 1 << 17)
+    assert len(file.data) > 1 << 19
+    for at, exact in ((1 << 16, False), (len(file.data) - 9, True)):
+        other = bytearray(file.data)
+        other[at] ^= 1
+        with_other = dataclasses.replace(file, data=bytes(other))
+        monkeypatch.setattr(png, "_inflate", lambda _: zlib.decompress(file.data))
+        found = png.study(with_other, samples)
+        assert found.exact is exact
+    assert png.replace_samples(file, samples, samples, found) == raw
 
 
 SETTINGS = [
