@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deephide.errors import InputImageError
-from deephide.formats.deep import DeepPhoto
+
+if TYPE_CHECKING:
+    from deephide.formats.deep import DeepPhoto
 
 __all__ = ["DEFAULT_QUALITY", "Made", "Making", "parse_shrink"]
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from deephide import output
 from deephide.container.key_files import PathSource
-from deephide.covers import opening, precovers
-from deephide.covers.reuse import earlier_uses
+from deephide.covers import opening
 from deephide.formats.files import ImageSource
 from deephide.models import LazyModel
 from deephide.options import EmbedOptions
@@ -28,6 +27,8 @@ def stego_suffixes(carrier: ImageSource | bytes, options: EmbedOptions) -> tuple
     if options.channel is not None:
         return output.JPEG
     if options.making is not None:
+        from deephide.covers import precovers
+
         return precovers.suffixes(carrier, options.making)
     return opening.suffixes(carrier)
 
@@ -72,6 +73,8 @@ def warnings_of_reuse(
     carrier: ImageSource | bytes, folder: PathSource, options: EmbedOptions
 ) -> tuple[str, ...]:
     """Return a warning for each image in a folder that is a stego of a carrier, or the carrier."""
+    from deephide.covers.reuse import earlier_uses
+
     return tuple(
         f"{twin} shows the carrier or an earlier stego of it: two of them give both away"
         for twin in earlier_uses(carrier, folder, options.making)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -105,6 +104,8 @@ def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if path in above:
         raise ConfigError(f"preset {path}: builds on itself")
     try:
+        import tomllib  # presets alone need it
+
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # not there, not UTF-8, or not TOML
         raise ConfigError(f"preset {path}: {in_words(error)}") from error

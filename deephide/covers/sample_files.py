@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,16 @@ from deephide.formats.png import file as png
 from deephide.formats.png.chunks import PngFormatError
 from deephide.formats.png.encoder import Encoder
 from deephide.formats.refusals import damaged, hint_for, too_many_pixels
-from deephide.formats.tiff import file as tiff
 from deephide.formats.tiff.directories import (
     TiffFewValuesError,
     TiffFormatError,
     TiffUnsupportedError,
     is_tiff,
 )
+
+if TYPE_CHECKING:
+    # With two more compressors: no other file needs it.
+    from deephide.formats.tiff import file as tiff
 
 __all__ = [
     "CHANNELS",
@@ -54,7 +57,7 @@ HINT = "use an 8-bit gray, RGB or RGBA image in PNG, BMP, TIFF or lossless WebP 
 _NAMED = ("PNG", "BMP", "WEBP", "AVIF", "GIF", "JPEG2000", "PPM", "DIB")
 _CARRIERS = {"PNG", "BMP", "WEBP"}
 _COPIES = {"GIF", "PPM"}  # formats that a stego may come back in without a change of any pixel
-_SUFFIXES = {bmp.BmpFile: output.BMP, tiff.TiffFile: output.TIFF, webp.WebpFile: output.WEBP}
+_SUFFIXES = {"BmpFile": output.BMP, "TiffFile": output.TIFF, "WebpFile": output.WEBP}
 _MODE_NAMES = {
     "1": "a black-and-white image",
     "P": "a palette image",
@@ -180,6 +183,8 @@ def _several(role: str) -> InputImageError:
 
 
 def _open_tiff(raw: bytes, role: str) -> Decoded:
+    from deephide.formats.tiff import file as tiff
+
     try:
         file = tiff.parse(raw)
         images.check_pixels(file.width, file.height, role)
@@ -254,7 +259,7 @@ def check_suffix(parts: FileParts | None, suffix: str) -> None:
 
 def own_suffixes(parts: FileParts | None) -> tuple[str, ...]:
     """Return the suffixes of a file that is not written as PNG; none for others."""
-    return _SUFFIXES.get(type(parts), ())
+    return _SUFFIXES.get(type(parts).__name__, ())
 
 
 def is_plain(parts: FileParts | None, suffix: str | None) -> TypeGuard[PlainFile]:
@@ -272,11 +277,13 @@ def replace_plain(file: PlainFile, samples: Samples, *, strip_metadata: bool) ->
     try:
         if isinstance(file, bmp.BmpFile):  # which has no metadata
             return bmp.replace_samples(file, samples)
-        if isinstance(file, tiff.TiffFile):
-            raw = tiff.replace_samples(file, samples[:, :, : file.channels])
-            return tiff.without_metadata(tiff.parse(raw)) if strip_metadata else raw
-        raw = webp.replace_samples(file, samples[:, :, :3])
-        return webp.without_metadata(webp.parse(raw)) if strip_metadata else raw
+        if isinstance(file, webp.WebpFile):
+            raw = webp.replace_samples(file, samples[:, :, :3])
+            return webp.without_metadata(webp.parse(raw)) if strip_metadata else raw
+        from deephide.formats.tiff import file as tiff
+
+        raw = tiff.replace_samples(file, samples[:, :, : file.channels])
+        return tiff.without_metadata(tiff.parse(raw)) if strip_metadata else raw
     except (TiffUnsupportedError, TiffFormatError, webp.WebpFormatError) as error:
         raise InputImageError(
             f"the carrier cannot be written with other samples: {error}",

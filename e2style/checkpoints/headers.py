@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +50,8 @@ def kind_of_file(
         size = path.stat().st_size
         if first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= size - 8:
             return "safetensors"
+        import zipfile  # and three compressors, which files of this program do not need
+
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()

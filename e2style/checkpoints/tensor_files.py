@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2style.checkpoints.headers import check_digest, covered, digest_of, read_header, texts_of
+from e2style.checkpoints.shipped import FINGERPRINTS
 from e2style.errors import CheckpointError
 
 __all__ = ["TensorFile", "file_fingerprint"]
@@ -152,4 +153,5 @@ def file_fingerprint(path: Path, digest: str | None, changed: int) -> bytes:
     CheckpointError : another hash, or a damaged header
     """
     check_digest(path, digest)
-    return TensorFile(path).fingerprint()
+    known = FINGERPRINTS.get(digest or "")
+    return TensorFile(path).fingerprint() if known is None else bytes.fromhex(known)

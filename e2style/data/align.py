@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from e2style.data.detect import Detector, Face
 from e2style.errors import DataError
@@ -241,6 +241,8 @@ def _mirrored(
         for n, a, b in ((grown.shape[0], top, bottom), (grown.shape[1], left, right))
     ]
     outside = np.maximum(depth[0][:, None], depth[1][None, :])[:, :, None]
+    from PIL import ImageFilter  # only photos of which a part is missing need it
+
     blurred = Image.fromarray(grown).filter(ImageFilter.GaussianBlur(SOFTENING * side))
     result = grown.astype(np.float64)
     result += (np.asarray(blurred) - result) * np.clip(3 * outside + 1, 0, 1)

@@ -10,6 +10,7 @@ from copies import assert_same_output, assert_same_weights
 
 import e2style
 from e2style.checkpoints import shipped
+from e2style.checkpoints.tensor_files import TensorFile
 from e2style.errors import CheckpointError, ConfigError, DataError
 from e2style.model import ModelCard
 from e2style.models.inversion import InversionNetwork
@@ -39,6 +40,12 @@ def stored(network, tmp_path):
         accept_bits=99.0,
     )
     return path
+
+
+def test_the_fingerprints_that_are_listed_are_those_of_the_files():
+    for name, (file, digest) in shipped.SHIPPED.items():
+        found = TensorFile(shipped.weights_file(file)).fingerprint()
+        assert found.hex() == shipped.FINGERPRINTS[digest], name
 
 
 def test_a_model_file_brings_everything_back(stored, network, tiny):
