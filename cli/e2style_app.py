@@ -117,7 +117,8 @@ _RANK = os.environ.get("RANK", "0")
     "--init",
     default="",
     metavar="PATH",
-    help="Input: run folder whose weights to start from; behind base styles a model file too.",
+    help="Input: run folder whose weights to start from; behind base styles a model too, by its "
+    "file or its name.",
 )
 @click.option("--run", "run_folder", required=True, metavar="PATH", help="Output: run folder.")
 @click.option(

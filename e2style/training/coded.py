@@ -156,6 +156,8 @@ class RatedWork:
         self.config = config
         self.ranks = ranks
         self.side = config.side or config.model.generator.size
+        # What is soonest to be missing comes first: images take a minute, a base many.
+        losses = load_losses(config.loss, config.feature_networks, networks)
         seen = max(config.model.encoder.image_size, self.side)
         self.faces = FaceMix(
             config.data, seen, shares=config.shares, left_out=names_in(config.held_out)
@@ -171,7 +173,7 @@ class RatedWork:
         coded = RatedInversion(network, encoding=config.train_encoder)
         if config.init:
             path = Path(config.init)
-            start = start_from_model if path.is_file() else start_from_run
+            start = start_from_run if path.is_dir() else start_from_model
             self.inherited = start(coded, path)
         else:
             self.inherited = 0
@@ -189,7 +191,6 @@ class RatedWork:
             averaged = copy.deepcopy(coded).requires_grad_(False).eval()
         self.average: nn.Module = averaged
         self._shown: nn.Module = averaged
-        losses = load_losses(config.loss, config.feature_networks, networks)
         identity = losses.get("identity")
         if isinstance(identity, MultiLayerCosineLoss):
             losses["identity"] = JitteredIdentityLoss(identity, EMBEDDING)

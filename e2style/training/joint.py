@@ -88,6 +88,8 @@ class JointWork:
         self.config = config
         self.ranks = ranks
         self.side = config.side or config.model.generator.size
+        # What is soonest to be missing comes first: images take a minute, a base many.
+        losses = load_losses(config.loss, config.feature_networks, networks)
         # Data: everything decoded once.
         seen = max(config.model.encoder.image_size, self.side)
         self.faces = FaceSet(config.data, seen, hold_out=config.hold_out, fit=config.fit)
@@ -114,9 +116,7 @@ class JointWork:
             averaged = copy.deepcopy(coded).requires_grad_(False).eval()
         self.average: nn.Module = averaged
         self._shown = averaged.network
-        terms = Terms(
-            load_losses(config.loss, config.feature_networks, networks), SHARES, exact=True
-        )
+        terms = Terms(losses, SHARES, exact=True)
         self.parts: dict[str, Any] = {}
         self.model: nn.Module = JointObjective(
             coded, terms.to(ranks.device), self.side, config.step_low, config.step_high

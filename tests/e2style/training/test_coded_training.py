@@ -258,6 +258,24 @@ def test_training_goes_on_from_a_model_file(tmp_path):
         start_from_model(coded, damaged)
 
 
+def test_training_goes_on_from_a_model_by_its_name(tmp_path):
+    settings = _settings(tmp_path, train_encoder=False)
+    settings = dataclasses.replace(settings, model=dataclasses.replace(CONFIG, stages=0))
+    with pytest.raises(CheckpointError, match="face256: Error"):  # another shape: it was found
+        train(dataclasses.replace(settings, init="face256"), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="no-such-name"):
+        train(dataclasses.replace(settings, init="no-such-name"), tmp_path / "other")
+
+
+def test_missing_feature_networks_are_noticed_before_anything_is_decoded(tmp_path):
+    loss = dataclasses.replace(_settings(tmp_path).loss, identity=1.0, identity_network="irse50")
+    settings = dataclasses.replace(
+        _settings(tmp_path), loss=loss, data=str(tmp_path / "absent.zip"), feature_networks=""
+    )
+    with pytest.raises(CheckpointError, match="feature networks"):
+        train(settings, tmp_path / "run")
+
+
 def test_an_encoder_learns_what_the_base_finds_in_the_target(tmp_path):
     train(_settings(tmp_path, train_encoder=False), tmp_path / "shared")
     export(tmp_path / "shared", tmp_path / "shared.safetensors")
