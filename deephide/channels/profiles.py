@@ -59,15 +59,15 @@ class Reading:
 
 # What a receiver tries, in this order.
 OWN_TABLE = Reading(1, "own table", None)
-# Modes that are left out: DC, and three of which smooth areas, where all is rounded in the same
-# direction, make something; and the highest, whose steps optimising encoders make so wide that they
-# keep nothing there.
-_LOW = (0, 2, 24, 32)
+# Modes that are left out: DC, and five of which smooth areas, where all is rounded in the same
+# direction, make something (1 and 3 in fast transforms of encoders); and the highest, whose steps
+# optimising encoders make so wide that they keep nothing there.
+_LOW = (0, 1, 2, 3, 24, 32)
 _HIGH = (15, 23, 31, 39, 47, 55, 61, 62, 63)
 _MODES = tuple(k for k in range(64) if k not in (*_LOW, *_HIGH))
 # One number: a stego for one of them is read as well where only the other one holds.
-FROM_75 = Reading(8, "any:75", 75, _MODES, least=(1, 3))
-FROM_60 = Reading(8, "any:60", 60, _MODES, least=(2, 5))
+FROM_75 = Reading(9, "any:75", 75, _MODES, least=(1, 3))
+FROM_60 = Reading(9, "any:60", 60, _MODES, least=(2, 5))
 READINGS = (OWN_TABLE, FROM_75, FROM_60)
 # Strong mode has readings of its own; see `strong.reading`.
 STRONG = Reading(4, "strong", 92)

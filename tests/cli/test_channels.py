@@ -51,7 +51,7 @@ def test_capacity_for_a_channel(run, run_json, scene):
     assert "detector" not in text
     _, found = run_json("capacity", "scene.png", "--channel", "any")
     assert found["detector_error"] is None
-    assert found["elements"] == 45 * 60 * 51
+    assert found["elements"] == 45 * 60 * 49
 
 
 @pytest.mark.parametrize(

@@ -210,12 +210,12 @@ def receive(path, passphrase, fingerprint, text, key_file=None):
         dc, levels = [[value // 11585**2 for value in row] for row in dc], 8
     picture = picture_salt(dc, levels, *size)
     root = harden(picture, passphrase, key_file, fingerprint)
-    left_out = {0, 2, 15, 23, 24, 31, 32, 39, 47, 55, 61, 62, 63}
+    left_out = {0, 1, 2, 3, 15, 23, 24, 31, 32, 39, 47, 55, 61, 62, 63}
     others = [k for k in range(64) if k not in left_out]
     readings = (
         (1, own, [k for k in range(1, 64) if own[k] >= 5], None),
-        (8, steps(75), others, (1, 3)),
-        (8, steps(60), others, (2, 5)),
+        (9, steps(75), others, (1, 3)),
+        (9, steps(60), others, (2, 5)),
     )
     for number, table, modes, least in readings:
         try:

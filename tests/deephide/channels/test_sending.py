@@ -189,7 +189,7 @@ def test_an_image_gets_fewer_bytes_where_more_do_not_survive(scene, cheap_kdf, m
 
 def test_capacity_of_a_channel(scene):
     found = deephide.capacity(scene, channel="any")
-    assert found.elements == 45 * 60 * 51
+    assert found.elements == 45 * 60 * 49
     assert 0 < found.safe_bits < found.hard_bits
     assert np.isnan(found.detector_error)
 
