@@ -1,6 +1,7 @@
 """Measure what stegos for a channel survive, how many photos are refused, and what it costs.
 
     python benchmarks/robust.py FOLDER [--channel any] [--photos 200] [--payload 258] [--few]
+                                [--canvas CHROMIUM] [--command NAME=COMMAND ...] [--keep FOLDER]
                                 [--json PATH]
 
 FOLDER holds photos in any format that Pillow reads, each of them embedded in once, with a key of
@@ -12,14 +13,22 @@ memory, which changes nothing else; processor times are of this process and leav
 With `--few` only ways are tried that the sender does not try before it writes a file, and the
 robust readings alone are read: a file that its own battery loses is not written.
 
-Libvips and mozjpeg need the extra robust.  Intervals are Wilson's, for 95 %.
+Libvips and mozjpeg need the extra robust.  `--canvas /usr/bin/chromium` saves through a browser's
+canvas (with playwright), and each `--command 'ImageMagick 80=convert {in} -quality 80 {out}'` by
+another program, which finds the stego's file at {in}; {out} ends in .jpg.  With `--keep` every
+stego and its cover are kept as files, for `robust_detect.py --kept`.  Intervals are Wilson's, for
+95 %.
 """
 
 import argparse
+import base64
 import collections
 import io
 import json
+import shlex
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,12 +46,15 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 BETWEEN = (76, 77, 78, 79, 81, 82, 83, 84, 86, 87, 88, 92, 94, 96, 98, 100)
 # In a row, as no sender tries them.
 NEVER_TRIED = ((82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
+# Qualities and tables of mozjpeg that no sender tries: its own table, and the standard one.
+MOZJPEG = ((88, 3), (82, 3), (78, 3), (85, 0), (75, 0))
+CANVAS = (92, 85, 80, 75)
 
 # Of the ways that no stego of an ordinary photo survives, or that differ little from others.
 FEWER = {
     *(f"{factor} of the size, JPEG 85" for factor in (0.9, 0.75, 0.6, 0.5)),
     *("8 rows and columns less, JPEG 75", "JPEG 50", "JPEG 70", "WebP 80", "AVIF 80", "AVIF 60"),
-    *("libvips 90", "libvips 80", "libvips 75", "PNG"),
+    "PNG",
 }
 
 
@@ -71,6 +83,67 @@ def decoded_otherwise(method):
     return way
 
 
+def through(command):
+    """Return a function from a JPEG file to what another program makes of it."""
+
+    def way(raw):
+        with tempfile.TemporaryDirectory() as folder:
+            before, after = Path(folder) / "in.jpg", Path(folder) / "out.jpg"
+            before.write_bytes(raw)
+            paths = {"{in}": str(before), "{out}": str(after)}
+            words = [paths.get(word, word) for word in shlex.split(command)]
+            subprocess.run(words, check=True, capture_output=True)
+            return after.read_bytes()
+
+    return way
+
+
+def mozjpeg(quality, table):
+    """Return a function from a JPEG file to what mozjpeg makes of it with one of its tables."""
+
+    def way(raw):
+        import pyvips
+
+        return bytes(
+            pyvips.Image.new_from_buffer(raw, "").jpegsave_buffer(
+                Q=quality, quant_table=table, trellis_quant=True, overshoot_deringing=True,
+                optimize_coding=True, optimize_scans=True, interlace=True,
+            )
+        )  # fmt: skip
+
+    return way
+
+
+class Canvas:
+    """A browser that decodes a file, draws it, and saves it as JPEG."""
+
+    SCRIPT = """async ([data, quality]) => {
+        const image = new Image();
+        image.src = "data:image/jpeg;base64," + data;
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        canvas.getContext("2d").drawImage(image, 0, 0);
+        return canvas.toDataURL("image/jpeg", quality / 100).split(",")[1];
+    }"""
+
+    def __init__(self, program):
+        from playwright.sync_api import sync_playwright
+
+        browser = sync_playwright().start().chromium
+        arguments = ["--no-sandbox"]
+        self.page = browser.launch(executable_path=program, args=arguments).new_page()
+
+    def saved(self, quality):
+        """Return a function from a JPEG file to what the browser saves."""
+
+        def way(raw):
+            data = base64.b64encode(raw).decode()
+            return base64.b64decode(self.page.evaluate(self.SCRIPT, [data, quality]))
+
+        return way
+
+
 def strong_ways():
     """Yield recompressors of strong mode: the sender's own, and others that it never tried."""
     yield from battery.strong_battery()
@@ -97,8 +170,25 @@ def strong_ways():
     yield Recompressor("PNG", (saved("PNG", compress_level=1),))
 
 
-def ways(channel, few=False):
+def other_ways(options):
+    """Return names and functions of the programs that the options name, and of mozjpeg."""
+    found = {}
+    if battery.has_vips():
+        for quality, table in MOZJPEG:
+            kind = "" if table == 3 else ", standard table"
+            found[f"mozjpeg {quality}{kind}, not tried before"] = mozjpeg(quality, table)
+    if options.canvas:
+        canvas = Canvas(options.canvas)
+        found |= {f"Chromium's canvas {quality}": canvas.saved(quality) for quality in CANVAS}
+    for each in options.command:
+        name, _, command = each.partition("=")
+        found[name] = through(command)
+    return found
+
+
+def ways(channel, few, others):
     """Yield name and function, from the stego's file to what comes back."""
+    yield from others.items()
     if channel == "strong":
         for each in strong_ways():
             yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
@@ -135,7 +225,7 @@ def measure(options):
     """Return the report."""
     chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
     hits, tried = collections.Counter(), collections.Counter()
-    rows, refused = [], []
+    rows, refused, others = [], [], other_ways(options)
     for number, path in enumerate(chosen[options.skip : options.skip + options.photos]):
         secret = np.random.default_rng(number).bytes(options.payload)
         key, start = f"key {number}", time.process_time()
@@ -146,10 +236,14 @@ def measure(options):
             print(f"{path.name}: {error}", file=sys.stderr, flush=True)
             continue
         took, start = time.process_time() - start, time.process_time()
+        if options.keep:
+            Path(options.keep).mkdir(parents=True, exist_ok=True)
+            for kind, raw in (("cover", found.channel.cover), ("stego", found.file)):
+                (Path(options.keep) / f"{path.stem}.{kind}.jpg").write_bytes(raw)
         deephide.extract(found.file, key)
         back = time.process_time() - start
         lost, shared = [], SharedKey(crypto.key_input(key, bytes(32)))
-        for name, way in ways(options.channel, options.few):
+        for name, way in ways(options.channel, options.few, others):
             try:
                 came_back = way(found.file)
                 if options.few:
@@ -210,6 +304,9 @@ def main():
     parser.add_argument(
         "--few", action="store_true", help="fewer ways, and the robust readings alone"
     )
+    parser.add_argument("--canvas", metavar="CHROMIUM")
+    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--keep", metavar="FOLDER")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1

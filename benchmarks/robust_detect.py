@@ -1,11 +1,12 @@
 """Detection of stegos for a channel, with the features and the protocol of `jpeg_detect.py`.
 
     python benchmarks/robust_detect.py FOLDER [--channel any] [--photos 100] [--payload 258]
-                                       [--scenes 2] [--json PATH]
+                                       [--scenes 2] [--kept] [--json PATH]
 
 FOLDER holds photos, each of them embedded in once, whole.  Cover is the JPEG file that the program
 made before anything was hidden; scenes of 512 x 512 are cut from both at the same places, in steps
 of a block, so that a scene carries its share of the message.  Photos that are refused do not count.
+With `--kept` FOLDER is what `robust.py --keep` wrote, and nothing is embedded.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from robust import SUFFIXES
 from stc_common import machine, show
 
 import deephide
+from deephide.channels import profiles
 from deephide.container import crypto
 from deephide.lab.protocol import judge_features, judge_nothing
 
@@ -34,21 +36,28 @@ def scenes(plane, count):
     return [plane[top : top + SIDE, left : left + SIDE] for top, left in dict.fromkeys(corners)]
 
 
+def pair(path, number, options):
+    """Return the files of cover and stego of a photo."""
+    if options.kept:
+        return path.read_bytes(), Path(str(path).replace(".cover.", ".stego.")).read_bytes()
+    secret = np.random.default_rng(number).bytes(options.payload)
+    found = deephide.embed(secret, path, f"key {number}", codec="file", channel=options.channel)
+    return found.channel.cover, found.file
+
+
 def measure(options):
     """Return the report."""
-    chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    kept = "*.cover.jpg" if options.kept else "*"
+    chosen = sorted(p for p in Path(options.folder).glob(kept) if p.suffix.lower() in SUFFIXES)
     plain, hidden, groups, refused = [], [], [], 0
+    quality = profiles.parse(options.channel).quality
     for number, path in enumerate(chosen[: options.photos]):
-        secret = np.random.default_rng(number).bytes(options.payload)
         try:
-            found = deephide.embed(
-                secret, path, f"key {number}", codec="file", channel=options.channel
-            )
+            files = pair(path, number, options)
         except deephide.CapacityError:
             refused += 1
             continue
-        quality = found.channel.quality
-        for rows, raw in ((plain, found.channel.cover), (hidden, found.file)):
+        for rows, raw in zip((plain, hidden), files, strict=True):
             rows += [dctr(scene, quality) for scene in scenes(luma(raw), options.scenes)]
         groups += [number] * (len(plain) - len(groups))
         print(f"{number + 1} of {len(chosen)}: {len(plain)} scenes", file=sys.stderr, flush=True)
@@ -72,6 +81,7 @@ def main():
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--payload", type=int, default=258)
     parser.add_argument("--scenes", type=int, default=2, choices=(1, 2), help="of each photo")
+    parser.add_argument("--kept", action="store_true", help="FOLDER is of robust.py --keep")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1

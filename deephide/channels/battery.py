@@ -23,11 +23,13 @@ __all__ = [
     "battery",
     "brightness_cases",
     "channels_to_try",
+    "choosing_cases",
     "cropped",
     "half_the_size",
     "hard_cases",
     "has_vips",
     "hops",
+    "optimisers_tried",
     "resized",
     "settling_cases",
     "strong_battery",
@@ -97,6 +99,11 @@ def _vips(quality: int, trellis: bool, table: int) -> Step:
     return step
 
 
+def _mozjpeg(quality: int) -> Recompressor:
+    """Return mozjpeg's defaults: its own table, and coefficients dropped where that saves most."""
+    return Recompressor(f"mozjpeg {quality}", (_vips(quality, True, 3),))
+
+
 def as_shown(jpeg: bytes) -> Image.Image:
     """Return what every recompressor is given: the file as Pillow shows it."""
     picture = Image.open(io.BytesIO(jpeg))
@@ -106,7 +113,7 @@ def as_shown(jpeg: bytes) -> Image.Image:
 
 def settling_cases(channel: Channel) -> tuple[Recompressor, ...]:
     """Return what a picture is settled for: its own compression, or the hard cases of a floor."""
-    return (hops((channel.quality,)),) if channel.is_known else hard_cases(channel)
+    return (hops((channel.quality,)),) if channel.is_known else choosing_cases(channel)
 
 
 def hard_cases(channel: Channel) -> tuple[Recompressor, ...]:
@@ -116,6 +123,18 @@ def hard_cases(channel: Channel) -> tuple[Recompressor, ...]:
         return (hops((floor,)), hops((floor,) * 2))
     single = [hops((min(floor + above, 100),)) for above in _SCOUTS]
     return (*single, *map(hops, _HOPS[floor]))
+
+
+def optimisers_tried(channel: Channel) -> bool:
+    """Return whether libvips and mozjpeg are among what a stego must survive."""
+    return not (channel.is_known or channel.is_strong) and has_vips()
+
+
+def choosing_cases(channel: Channel) -> tuple[Recompressor, ...]:
+    """Return the recompressors by which a stego's elements are chosen."""
+    if not optimisers_tried(channel):
+        return hard_cases(channel)
+    return (*hard_cases(channel), _mozjpeg(75))
 
 
 def brightness_cases(channel: Channel) -> tuple[Recompressor, ...]:
@@ -133,7 +152,7 @@ def battery(channel: Channel) -> Iterator[Recompressor]:
             name = f"JPEG {quality} {sampling}"
             yield Recompressor(name, (_jpeg(quality, sampling),))
     yield from map(hops, ((floor,) * 2, (floor,) * 3) if channel.is_known else _HOPS[floor])
-    if floor == 60 and has_vips():
+    if optimisers_tried(channel):
         yield from _others()
 
 
@@ -141,7 +160,7 @@ def _others() -> Iterator[Recompressor]:
     """Yield libvips and mozjpeg, with the defaults of either."""
     for quality in (90, 85, 80, 75):
         yield Recompressor(f"libvips {quality}", (_vips(quality, False, 0),))
-        yield Recompressor(f"mozjpeg {quality}", (_vips(quality, True, 3),))
+        yield _mozjpeg(quality)
 
 
 def strong_battery() -> Iterator[Recompressor]:
@@ -165,7 +184,7 @@ def strong_battery() -> Iterator[Recompressor]:
     yield Recompressor("WebP 80", (_pillow("WEBP", quality=80),))
     yield Recompressor("AVIF 60", (_pillow("AVIF", quality=60, speed=8),))
     if has_vips():
-        yield Recompressor("mozjpeg 75", (_vips(75, True, 3),))
+        yield _mozjpeg(75)
 
 
 def half_the_size() -> Iterator[Recompressor]:

@@ -28,7 +28,9 @@ from deephide.channels.battery import (
     as_shown,
     battery,
     brightness_cases,
+    choosing_cases,
     hard_cases,
+    optimisers_tried,
     settling_cases,
 )
 from deephide.channels.coding import Plan
@@ -44,7 +46,9 @@ __all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
 HEADROOMS = (0, 8, 16, 28)
 # Parity of a codeword in bytes, and `Plan.spread`.
 PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
-_SPARSE = 4  # plans, the first ones, that are tried at every headroom before the others
+# Where optimising encoders are tried many elements are settled, so that few of them carry the body.
+_PLANS_OF_MANY = PLANS[2:]
+_SPARSE = PLANS[:4]  # those that are tried at every headroom before the others
 _LEAST_GUARD = 0.1  # levels that a tile's brightness is kept away from others
 _GUARD = 1.5  # times as far as it was seen to move
 _MOST_DENSE = 4  # elements for each bit, at least
@@ -115,7 +119,7 @@ def climb(
     lost = "nothing that could be tried"
     for step, stage, plan in _rungs(photo, channel, length, derive):
         try:
-            stego = embed(stage, plan, plaintext, random)
+            stego = embed(stage, plan, plaintext, random, choosing_cases(channel))
         except stc.PayloadTooLargeError:
             lost = "its flat and burnt-out areas"
             continue
@@ -144,7 +148,9 @@ def _rungs(
     step = 0
     known: dict[int, tuple[Stage, list[NDArray[np.bool_]]]] = {}
     # A little contrast is worth less than messages so dense as those of the last plans.
-    for plans in (PLANS[:_SPARSE], PLANS[_SPARSE:]):
+    tried = _PLANS_OF_MANY if optimisers_tried(channel) else PLANS
+    first = [plan for plan in tried if plan in _SPARSE]
+    for plans in (first, tried[len(first) :]):
         for headroom in HEADROOMS:
             if headroom not in known:
                 made = _stage(photo, channel, headroom, derive)
@@ -163,7 +169,8 @@ def _rungs(
 def _stage(photo: Photo, channel: Channel, headroom: int, derive: Derive) -> Stage:
     cover = press(photo, channel.quality, headroom, _guards(photo, channel, headroom))
     settled = settle(cover, channel.reading, settling_cases(channel))
-    return prepare(settled, channel.reading, derive, cover)
+    many = optimisers_tried(channel)
+    return prepare(settled, channel.reading, derive, cover, optimisers_too=many)
 
 
 def _guards(photo: Photo, channel: Channel, headroom: int) -> NDArray[np.float64]:

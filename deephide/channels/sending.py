@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from deephide.channels import ladder, openings, profiles, zones
+from deephide.channels import battery, ladder, openings, profiles, zones
 from deephide.channels.battery import as_shown
 from deephide.channels.ladder import Robust
 from deephide.channels.profiles import Channel
@@ -236,7 +236,8 @@ class ChannelPhoto:
         """
         if not isinstance(key, SharedKey):
             raise PassphraseError(
-                "a stego for a channel cannot be made for recipients yet",
+                "a stego for a channel cannot be made for recipients: what a private key opens "
+                "begins at public places, where anyone could test for error correction",
                 hint="use a passphrase or a key file",
             )
         robust = _climb(self.photo, self.channel, plaintext, key, random)
@@ -278,8 +279,10 @@ def _result(
         parity=robust.plan.parity,
         cover=robust.cover,
     )
+    besides = ", libvips and mozjpeg from 75 up" if battery.optimisers_tried(channel) else ""
     reason = (
-        f"{encoded.reason}; survives {channel.survives}: {len(report.survived)} recompressions "
+        f"{encoded.reason}; survives {channel.survives}{besides}: "
+        f"{len(report.survived)} recompressions "
         f"were tried, step {robust.step} of the ladder, {robust.plan.length} bytes and "
         f"{robust.plan.framing.stream_bytes - robust.plan.length} of error correction"
     )

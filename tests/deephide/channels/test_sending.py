@@ -7,8 +7,19 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide.channels import battery, embedding, ladder, profiles, sending, survival, transform
+from deephide.channels import (
+    battery,
+    embedding,
+    ladder,
+    lattice,
+    profiles,
+    sending,
+    survival,
+    transform,
+)
+from deephide.channels.coding import Plan
 from deephide.channels.profiles import PLATFORMS, parse
+from deephide.channels.receiving import luma_of_file
 from deephide.container import crypto
 
 SECRET = bytes(range(60))
@@ -96,6 +107,53 @@ def test_an_element_that_a_channel_alters_is_settled_before(scene, caplog):
     settled = embedding.settle(cover, channel.reading, cases)
     assert np.count_nonzero(settled.values != cover.values) > 20
     assert 2 * lost(settled) < lost(cover)
+
+
+def stage_and_plan(image, name):
+    """Return a stage, a plan that leaves out most of its elements, and their zone as a mask."""
+    channel = parse(name)
+    cover = transform.press(transform.open_photo(image, 1080), channel.quality)
+    settled = embedding.settle(cover, channel.reading, battery.settling_cases(channel))
+    stage = embedding.prepare(settled, channel.reading, lambda salt: KEYS, cover)
+    plan = Plan(60, 24, 4)
+    used = np.zeros(stage.places.size, bool)
+    used[stage.zones.header] = used[stage.zones.body(plan)] = True
+    return channel, stage, plan, used
+
+
+def written(stage, plan, tests=()):
+    streams = [bytes(7 * i % 256 for i in range(n)) for n in (24, plan.framing.stream_bytes)]
+    return embedding.write(stage, plan, *streams, tests)
+
+
+def test_elements_that_carry_nothing_stay_as_they_were(scene):
+    bright = Image.fromarray(np.clip(np.asarray(scene) * 1.6, 0, 255).astype(np.uint8))
+    _, stage, plan, used = stage_and_plan(bright, "any")
+    before, after = (each.reshape(-1) for each in (stage.cover.values, written(stage, plan).values))
+    changed = np.flatnonzero(after != before)
+    assert changed.size > 50
+    assert set(changed) <= set(stage.places[used])
+    settled = stage.precover.values.reshape(-1)
+    assert (settled[stage.places[~used]] != before[stage.places[~used]]).sum() > 20
+    replaced = settled[stage.places] != before[stage.places]
+    assert (after[stage.places][used & replaced] == settled[stage.places][used & replaced]).all()
+
+
+def test_elements_are_chosen_by_what_recompressors_leave(scene):
+    bright = Image.fromarray(np.clip(np.asarray(scene) * 1.6, 0, 255).astype(np.uint8))
+    channel, stage, plan, used = stage_and_plan(bright, "any")
+    tests = battery.hard_cases(channel)
+
+    def lost(stego):
+        own = channel.reading.elements(stego.values.reshape(-1)[stage.places])
+        picture = battery.as_shown(stego.jpeg)
+        seen = [
+            lattice.elements_of(luma_of_file(test.apply(picture)), channel.reading)
+            for test in tests
+        ]
+        return max(int(np.count_nonzero((each != own)[used])) for each in seen)
+
+    assert lost(written(stage, plan, tests)) < lost(written(stage, plan))
 
 
 def test_wrong_keys_and_clean_pictures_give_the_one_error(stego, scene):
