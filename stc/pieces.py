@@ -101,11 +101,10 @@ def embed_ternary_from(
     across, within = up, down
     exchange(cover & 1 == 0, across, within)
     add_flip_cost(across, within, multiplier)
-    blocks = [_without_listed(layout.blocks(listed), sums[k], cover >> k & 1) for k in range(2)]
+    both = layout.blocks(listed)
+    low, high = (_without_listed(both, sums[k], cover >> k & 1) for k in range(2))
     try:
-        return embed_parts(
-            cover, message, (blocks[0], blocks[1]), half, across, within, height, True, threads
-        )
+        return embed_parts(cover, message, (low, high), half, across, within, height, True, threads)
     except PayloadTooLargeError as error:
         raise unsolved(message.size, n, capacity) from error
 
