@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from stc.bounds import bound_distortion, bound_distortion_ternary, simulate
     from stc.codec import cache_folder, embed, extract, is_compiled, path_bytes
     from stc.multilayer import embed_ternary, extract_ternary
-    from stc.pieces import embed_ternary_from, extract_ternary_from
+    from stc.pieces import embed_ternary_from
+    from stc.syndrome import extract_ternary_from
 
 __all__ = [
     "PayloadTooLargeError",
@@ -48,7 +49,7 @@ _HOME = {
     "extract": "stc.codec",
     "extract_batch": "stc.batch",
     "extract_ternary": "stc.multilayer",
-    "extract_ternary_from": "stc.pieces",
+    "extract_ternary_from": "stc.syndrome",
     "is_compiled": "stc.codec",
     "path_bytes": "stc.codec",
     "simulate": "stc.bounds",

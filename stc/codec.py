@@ -9,8 +9,8 @@ from stc import submatrices
 from stc.errors import PayloadTooLargeError, StcError
 from stc.inputs import check_bits, check_cost, check_height, whole
 from stc.planning import Plan, plan_live
-from stc.search import PATH_LIMIT, Blocks, Layout, block_ends, search
-from stc.syndrome import syndrome
+from stc.search import PATH_LIMIT, Blocks, Layout, search
+from stc.syndrome import block_ends, syndrome
 
 __all__ = [
     "acceptable",

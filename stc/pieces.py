@@ -1,4 +1,4 @@
-"""Covers that come in pieces: ±1 embedding in few of their elements, and extraction."""
+"""Covers that come in pieces: ±1 embedding in few of their elements."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stc import codec, submatrices
+from stc import codec
 from stc.errors import PayloadTooLargeError
 from stc.flipping import add_flip_cost, embed_parts, exchange, ready, unsolved
-from stc.inputs import check_bits, check_cost, check_height, close_dtype_limits, whole
+from stc.inputs import check_bits, check_cost, check_height, close_dtype_limits
 from stc.sampling import Listed
 from stc.search import Blocks
-from stc.syndrome import ReadElements, block_sums, syndrome_of_layers
+from stc.syndrome import block_sums
 
-__all__ = ["embed_ternary_from", "extract_ternary_from"]
+__all__ = ["embed_ternary_from"]
 
 # Elements start .. stop - 1, and which of these may change, counted from `start`.
 ReadCover = Callable[[int, int], tuple[npt.NDArray[Any], npt.NDArray[np.integer]]]
@@ -115,48 +115,3 @@ def _without_listed(blocks: Blocks, sums: npt.NDArray[np.int16], bits: npt.NDArr
 
     kernels.find_idle(bits.astype(np.uint8), blocks.ends, blocks.column_of, sums)
     return replace(blocks, idle=sums)
-
-
-def extract_ternary_from(
-    read: ReadElements, n: int, n_message: int, height: int = 10
-) -> npt.NDArray[np.uint8]:
-    """Read what `embed_ternary` put in with split="even", from elements that come in pieces.
-
-    Takes memory for one piece and the message alone, and the same work whatever the elements are.
-
-    Parameters
-    ----------
-    read : callable
-        given start and stop, returns the elements start .. stop - 1, any integer dtype; each is
-        asked for once, in ascending order
-    n : int >= 1
-        elements
-    n_message : int in 0..2 * n
-        bits of message, an even number
-    height : int in 6..14
-        as at embedding
-
-    Returns
-    -------
-    message : (n_message,) uint8, values {0, 1}
-
-    Raises
-    ------
-    ValueError : names the parameter, what was got and what is allowed
-
-    Examples
-    --------
-    >>> import numpy as np, stc
-    >>> elements = np.zeros(8, np.int16)
-    >>> stc.extract_ternary_from(lambda start, stop: elements[start:stop], 8, 4)
-    array([0, 0, 0, 0], dtype=uint8)
-
-    """
-    height = check_height(height)
-    if not 0 <= whole("n_message", n_message) <= 2 * n or n_message % 2:
-        raise ValueError(f"n_message: got {n_message}; allowed: even numbers in 0..{2 * n}")
-    if n_message == 0:
-        return np.zeros(0, np.uint8)
-    half = int(n_message) // 2
-    pair = submatrices.columns(height, n // half), submatrices.columns(height, -(-n // half))
-    return syndrome_of_layers(read, n, half, pair, 2)

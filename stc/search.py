@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stc.paths import Aside, Ends, Kept, Mark
 from stc.sampling import Listed
 
-__all__ = ["FIRST_RING", "PATH_LIMIT", "Blocks", "Layout", "Trellis", "block_ends", "search"]
+__all__ = ["FIRST_RING", "PATH_LIMIT", "Blocks", "Layout", "Trellis", "search"]
 
 # Bytes of back-pointers to begin with, and at most.
 FIRST_RING = 3 << 23
@@ -78,11 +78,6 @@ class Blocks:
     def n(self) -> int:
         """Elements, listed or not."""
         return self.column_of.size if self.listed is None else self.listed.n
-
-
-def block_ends(index: npt.NDArray[np.int64], n: int, n_message: int) -> npt.NDArray[np.int64]:
-    """Return round(index · n / n_message): where the blocks before `index` end."""
-    return (2 * index * n + n_message) // (2 * n_message)
 
 
 def _metric_costs(cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -1,16 +1,30 @@
-"""Syndromes, the receiver's arithmetic: compiled, and in numpy piece by piece."""
+"""Syndromes, the receiver's arithmetic: compiled, and in numpy piece by piece.
+
+A receiver loads nothing of the search for a stego.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stc import submatrices
+from stc.inputs import check_height, whole
 from stc.kernels_syndrome import sum_columns
-from stc.search import Layout, block_ends
 
-__all__ = ["ReadElements", "block_sums", "syndrome", "syndrome_of_layers"]
+if TYPE_CHECKING:
+    from stc.search import Layout
+
+__all__ = [
+    "ReadElements",
+    "block_ends",
+    "block_sums",
+    "extract_ternary_from",
+    "syndrome",
+    "syndrome_of_layers",
+]
 
 # Elements looked at at once: some dozen numpy calls a piece cost as much as 2^14 elements do.
 _PIECE = 1 << 18
@@ -23,7 +37,59 @@ Columns = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]
 Run = tuple[int, npt.NDArray[np.uint32], int, npt.NDArray[Any], npt.NDArray[np.integer[Any]]]
 
 
-def syndrome(stego: npt.NDArray[np.uint8], n_message: int, layout: Layout) -> npt.NDArray[np.uint8]:
+def block_ends(index: npt.NDArray[np.int64], n: int, n_message: int) -> npt.NDArray[np.int64]:
+    """Return round(index · n / n_message): where the blocks before `index` end."""
+    return (2 * index * n + n_message) // (2 * n_message)
+
+
+def extract_ternary_from(
+    read: ReadElements, n: int, n_message: int, height: int = 10
+) -> npt.NDArray[np.uint8]:
+    """Read what `embed_ternary` put in with split="even", from elements that come in pieces.
+
+    Takes memory for one piece and the message alone, and the same work whatever the elements are.
+
+    Parameters
+    ----------
+    read : callable
+        given start and stop, returns the elements start .. stop - 1, any integer dtype; each is
+        asked for once, in ascending order
+    n : int >= 1
+        elements
+    n_message : int in 0..2 * n
+        bits of message, an even number
+    height : int in 6..14
+        as at embedding
+
+    Returns
+    -------
+    message : (n_message,) uint8, values {0, 1}
+
+    Raises
+    ------
+    ValueError : names the parameter, what was got and what is allowed
+
+    Examples
+    --------
+    >>> import numpy as np, stc
+    >>> elements = np.zeros(8, np.int16)
+    >>> stc.extract_ternary_from(lambda start, stop: elements[start:stop], 8, 4)
+    array([0, 0, 0, 0], dtype=uint8)
+
+    """
+    height = check_height(height)
+    if not 0 <= whole("n_message", n_message) <= 2 * n or n_message % 2:
+        raise ValueError(f"n_message: got {n_message}; allowed: even numbers in 0..{2 * n}")
+    if n_message == 0:
+        return np.zeros(0, np.uint8)
+    half = int(n_message) // 2
+    pair = submatrices.columns(height, n // half), submatrices.columns(height, -(-n // half))
+    return syndrome_of_layers(read, n, half, pair, 2)
+
+
+def syndrome(
+    stego: npt.NDArray[np.uint8], n_message: int, layout: "Layout"
+) -> npt.NDArray[np.uint8]:
     """Return H · stego mod 2, (n_message,) uint8, for (n,) uint8 bits.
 
     Runs compiled where an embedding has loaded the compiler. Loading it for one extraction would

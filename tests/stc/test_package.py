@@ -84,6 +84,9 @@ import sys, stc
 dir(stc)
 heavy = {"numba", "numpy", "scipy"} & set(sys.modules)
 assert not heavy, heavy
+import numpy as np
+assert not stc.extract_ternary_from(lambda a, b: np.zeros(b - a, np.uint8), 1000, 20).any()
+assert "stc.search" not in sys.modules, "a receiver searches nothing"
 stc.embed
 assert not stc.extract_ternary(range(1000), 20)[:0].size
 assert "numba" not in sys.modules, "extraction alone needs no compiler"
