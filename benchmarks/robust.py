@@ -23,6 +23,7 @@ stego and its cover are kept as files, for `robust_detect.py --kept`.  Intervals
 import argparse
 import base64
 import collections
+import contextlib
 import io
 import json
 import shlex
@@ -221,77 +222,100 @@ def wilson(hits, tries):
     return round(float(middle - half), 4), round(float(middle + half), 4)
 
 
-def measure(options):
-    """Return the report."""
-    chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    hits, tried = collections.Counter(), collections.Counter()
-    rows, refused, others = [], [], other_ways(options)
-    for number, path in enumerate(chosen[options.skip : options.skip + options.photos]):
+def outcomes(file, key, secret, options, others):
+    """Yield every way's name, and whether what is hidden survived it."""
+    shared = SharedKey(crypto.key_input(key, bytes(32)))
+    for name, way in ways(options.channel, options.few, others):
+        try:
+            came_back = way(file)
+            if options.few:
+                yield name, read_as_robust(came_back, shared).endswith(secret)
+            else:
+                yield name, deephide.extract(came_back, key).data == secret
+        except deephide.DeephideError:
+            yield name, False
+        except Exception as error:
+            print(f"{name}: {error!r}", file=sys.stderr)
+
+
+def keep(found, stem, folder):
+    """Keep a stego and its cover as files."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for kind, raw in (("cover", found.channel.cover), ("stego", found.file)):
+        (Path(folder) / f"{stem}.{kind}.jpg").write_bytes(raw)
+
+
+class Results:
+    """What became of the photos so far."""
+
+    def __init__(self):
+        self.hits, self.tried = collections.Counter(), collections.Counter()
+        self.rows, self.refused = [], []
+
+    def add(self, path, number, options, others):
+        """Embed in a photo and try every way."""
         secret = np.random.default_rng(number).bytes(options.payload)
         key, start = f"key {number}", time.process_time()
         try:
             found = deephide.embed(secret, path, key, codec="file", channel=options.channel)
         except deephide.CapacityError as error:
-            refused.append([path.name, str(error)])
+            self.refused.append([path.name, str(error)])
             print(f"{path.name}: {error}", file=sys.stderr, flush=True)
-            continue
+            return
         took, start = time.process_time() - start, time.process_time()
         if options.keep:
-            Path(options.keep).mkdir(parents=True, exist_ok=True)
-            for kind, raw in (("cover", found.channel.cover), ("stego", found.file)):
-                (Path(options.keep) / f"{path.stem}.{kind}.jpg").write_bytes(raw)
+            keep(found, path.stem, options.keep)
         deephide.extract(found.file, key)
         back = time.process_time() - start
-        lost, shared = [], SharedKey(crypto.key_input(key, bytes(32)))
-        for name, way in ways(options.channel, options.few, others):
-            try:
-                came_back = way(found.file)
-                if options.few:
-                    survived = read_as_robust(came_back, shared).endswith(secret)
-                else:
-                    survived = deephide.extract(came_back, key).data == secret
-            except deephide.DeephideError:
-                survived = False
-            except Exception as error:
-                print(f"{name}: {error!r}", file=sys.stderr)
-                continue
-            tried[name] += 1
-            hits[name] += survived
-            if not survived:
-                lost.append(name)
-        report = found.channel
-        rows.append(
+        survived = dict(outcomes(found.file, key, secret, options, others))
+        self.tried.update(list(survived))
+        self.hits.update(name for name, well in survived.items() if well)
+        self.rows.append(
             {
                 "photo": path.name,
                 "megapixels": round(found.stego.width * found.stego.height / 1e6, 2),
-                "step": report.step,
-                "headroom": report.headroom,
+                "step": found.channel.step,
+                "headroom": found.channel.headroom,
                 "changes": found.changes,
                 "psnr": round(found.psnr, 2),
                 "embed s": round(took, 2),
                 "extract s": round(back, 2),
-                "lost": lost,
+                "lost": [name for name, well in survived.items() if not well],
             }
         )
-        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    return {
-        "machine": machine(),
-        "channel": options.channel,
-        "reading": profiles.parse(options.channel).reading.name,
-        "payload": options.payload,
-        "photos": len(rows) + len(refused),
-        "refused": refused,
-        "ways": {
-            name: [hits[name], tried[name], *wilson(hits[name], tried[name])] for name in tried
-        },
-        "steps": collections.Counter(str(row["step"]) for row in rows),
-        "psnr, median and least": [
-            float(f([row["psnr"] for row in rows] or [0])) for f in (np.median, np.min)
-        ],
-        "embed s, median": float(np.median([row["embed s"] for row in rows] or [0])),
-        "extract s, median": float(np.median([row["extract s"] for row in rows] or [0])),
-        "rows": rows,
-    }
+        print(json.dumps(self.rows[-1]), file=sys.stderr, flush=True)
+
+    def report(self, options):
+        """Return the report."""
+        rows, hits, tried = self.rows, self.hits, self.tried
+        return {
+            "machine": machine(),
+            "channel": options.channel,
+            "reading": profiles.parse(options.channel).reading.name,
+            "payload": options.payload,
+            "photos": len(rows) + len(self.refused),
+            "refused": self.refused,
+            "ways": {
+                name: [hits[name], tried[name], *wilson(hits[name], tried[name])] for name in tried
+            },
+            "steps": collections.Counter(str(row["step"]) for row in rows),
+            "psnr, median and least": [
+                float(f([row["psnr"] for row in rows] or [0])) for f in (np.median, np.min)
+            ],
+            "embed s, median": float(np.median([row["embed s"] for row in rows] or [0])),
+            "extract s, median": float(np.median([row["extract s"] for row in rows] or [0])),
+            "rows": rows,
+        }
+
+
+def measure(options):
+    """Return the report; of the photos so far, if the run is interrupted."""
+    chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    results, others = Results(), other_ways(options)
+    with contextlib.suppress(KeyboardInterrupt):
+        for number, path in enumerate(chosen[options.skip : options.skip + options.photos]):
+            results.add(path, number, options, others)
+    return results.report(options)
 
 
 def main():
