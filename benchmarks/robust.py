@@ -194,7 +194,7 @@ def ways(channel, few, others):
         for each in strong_ways():
             yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
         return
-    tried = {each.name for each in battery.battery(profiles.parse(channel))}
+    tried = {each.name for each in battery.battery(battery.attempts(profiles.parse(channel))[0])}
     more = [battery.hops((q,)) for q in BETWEEN]
     for each in (*battery.channels_to_try(), *map(battery.hops, NEVER_TRIED), *more):
         if few and (each.name in FEWER or tried & {each.name, f"{each.name} 4:2:0"}):

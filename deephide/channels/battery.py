@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -20,6 +20,7 @@ from deephide.channels.profiles import Channel
 __all__ = [
     "Recompressor",
     "as_shown",
+    "attempts",
     "battery",
     "brightness_cases",
     "channels_to_try",
@@ -29,7 +30,6 @@ __all__ = [
     "hard_cases",
     "has_vips",
     "hops",
-    "optimisers_tried",
     "resized",
     "settling_cases",
     "strong_battery",
@@ -125,14 +125,16 @@ def hard_cases(channel: Channel) -> tuple[Recompressor, ...]:
     return (*single, *map(hops, _HOPS[floor]))
 
 
-def optimisers_tried(channel: Channel) -> bool:
-    """Return whether libvips and mozjpeg are among what a stego must survive."""
-    return not (channel.is_known or channel.is_strong) and has_vips()
+def attempts(channel: Channel) -> tuple[Channel, ...]:
+    """Return the channel with optimising encoders, where they can be tried, and without them."""
+    if channel.is_known or channel.is_strong or not has_vips():
+        return (channel,)
+    return replace(channel, optimisers=True), channel
 
 
 def choosing_cases(channel: Channel) -> tuple[Recompressor, ...]:
     """Return the recompressors by which a stego's elements are chosen."""
-    if not optimisers_tried(channel):
+    if not channel.optimisers:
         return hard_cases(channel)
     return (*hard_cases(channel), _mozjpeg(75))
 
@@ -152,7 +154,7 @@ def battery(channel: Channel) -> Iterator[Recompressor]:
             name = f"JPEG {quality} {sampling}"
             yield Recompressor(name, (_jpeg(quality, sampling),))
     yield from map(hops, ((floor,) * 2, (floor,) * 3) if channel.is_known else _HOPS[floor])
-    if optimisers_tried(channel):
+    if channel.optimisers:
         yield from _others()
 
 

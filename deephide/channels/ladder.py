@@ -26,11 +26,11 @@ from deephide.channels import coding, lattice, zones
 from deephide.channels.battery import (
     Recompressor,
     as_shown,
+    attempts,
     battery,
     brightness_cases,
     choosing_cases,
     hard_cases,
-    optimisers_tried,
     settling_cases,
 )
 from deephide.channels.coding import Plan
@@ -101,6 +101,8 @@ def climb(
 ) -> Robust:
     """Return a stego that survived every recompressor of the battery.
 
+    Where none survives optimising encoders, one that survives all others is made.
+
     Parameters
     ----------
     photo : what `transform.open_photo` returned
@@ -116,22 +118,24 @@ def climb(
     """
     length = zones.MIN_BODY_BYTES - container.HEADER_BYTES + len(plaintext)
     others = tuple(extra)
-    lost = "nothing that could be tried"
-    for step, stage, plan in _rungs(photo, channel, length, derive):
-        try:
-            stego = embed(stage, plan, plaintext, random, choosing_cases(channel))
-        except stc.PayloadTooLargeError:
-            lost = "its flat and burnt-out areas"
-            continue
-        picture, trials = as_shown(stego.jpeg), []
-        for test in (*_tests(channel), *others):
-            trials.append(_try(test, picture, stage, plan, stego))
-            if not trials[-1].survived:
-                lost = trials[-1].name
-                _log.info("rung %d of the ladder is lost in %s", step, lost)
-                break
-        else:
-            return _report(stage, plan, stego, step, trials)
+    lost, step = "nothing that could be tried", 0
+    for attempt in attempts(channel):
+        rungs = _rungs(photo, attempt, length, derive, step)
+        for step, stage, plan in rungs:
+            try:
+                stego = embed(stage, plan, plaintext, random, choosing_cases(attempt))
+            except stc.PayloadTooLargeError:
+                lost = "its flat and burnt-out areas"
+                continue
+            picture, trials = as_shown(stego.jpeg), []
+            for test in (*_tests(attempt), *others):
+                trials.append(_try(test, picture, stage, plan, stego))
+                if not trials[-1].survived:
+                    lost = trials[-1].name
+                    _log.info("rung %d of the ladder is lost in %s", step, lost)
+                    break
+            else:
+                return _report(stage, plan, stego, step, trials)
     raise CapacityError(
         f"no robust stego of this photo survives the channel {channel.name}; the last one was lost "
         f"to {lost}",
@@ -142,13 +146,12 @@ def climb(
 
 
 def _rungs(
-    photo: Photo, channel: Channel, length: int, derive: Derive
+    photo: Photo, channel: Channel, length: int, derive: Derive, step: int
 ) -> Iterator[tuple[int, Stage, Plan]]:
-    """Yield every step that is worth trying, the least visible first."""
-    step = 0
+    """Yield every step that is worth trying, the least visible first, counted on from `step`."""
     known: dict[int, tuple[Stage, list[NDArray[np.bool_]]]] = {}
     # A little contrast is worth less than messages so dense as those of the last plans.
-    tried = _PLANS_OF_MANY if optimisers_tried(channel) else PLANS
+    tried = _PLANS_OF_MANY if channel.optimisers else PLANS
     first = [plan for plan in tried if plan in _SPARSE]
     for plans in (first, tried[len(first) :]):
         for headroom in HEADROOMS:
@@ -169,7 +172,7 @@ def _rungs(
 def _stage(photo: Photo, channel: Channel, headroom: int, derive: Derive) -> Stage:
     cover = press(photo, channel.quality, headroom, _guards(photo, channel, headroom))
     settled = settle(cover, channel.reading, settling_cases(channel))
-    many = optimisers_tried(channel)
+    many = channel.optimisers
     return prepare(settled, channel.reading, derive, cover, optimisers_too=many)
 
 

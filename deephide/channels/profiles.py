@@ -101,7 +101,8 @@ _QUALITIES = range(50, 96)
 class Channel:
     """A channel as asked for: what to compress with, how large, and what must survive.
 
-    The program compresses with `quality`; every quality from `floor` up must survive.
+    The program compresses with `quality`; every quality from `floor` up must survive, with
+    `optimisers` also encoders that drop coefficients.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Channel:
     quality: int
     floor: int
     longest_side: int
+    optimisers: bool = False
 
     @property
     def is_known(self) -> bool:

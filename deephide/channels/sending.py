@@ -279,13 +279,16 @@ def _result(
         parity=robust.plan.parity,
         cover=robust.cover,
     )
-    besides = ", libvips and mozjpeg from 75 up" if battery.optimisers_tried(channel) else ""
+    optimisers = any(name.startswith("mozjpeg") for name in report.survived)
+    besides = ", libvips and mozjpeg from 75 up" if optimisers and not channel.is_strong else ""
     reason = (
         f"{encoded.reason}; survives {channel.survives}{besides}: "
         f"{len(report.survived)} recompressions "
         f"were tried, step {robust.step} of the ladder, {robust.plan.length} bytes and "
         f"{robust.plan.framing.stream_bytes - robust.plan.length} of error correction"
     )
+    if len(battery.attempts(channel)) > 1 and not optimisers:
+        notes += ("optimising encoders such as mozjpeg are not among what this stego survives",)
     density = robust.elements // (8 * robust.plan.framing.stream_bytes)
     if channel.is_strong:
         notes += ("a strong stego is plain to any detector: it is for where nobody looks for one",)

@@ -156,6 +156,22 @@ def test_elements_are_chosen_by_what_recompressors_leave(scene):
     assert lost(written(stage, plan, tests)) < lost(written(stage, plan))
 
 
+def test_what_no_optimising_encoder_leaves_is_made_without_it(scene, cheap_kdf, monkeypatch):
+    harsh = battery.Recompressor("mozjpeg 75", battery.hops((20,)).steps)
+    monkeypatch.setattr(battery, "has_vips", lambda: True)
+    monkeypatch.setattr(battery, "_mozjpeg", lambda quality: harsh)
+    monkeypatch.setattr(battery, "_others", lambda: iter((harsh,)))
+    monkeypatch.setattr(ladder, "_PLANS_OF_MANY", ladder.PLANS[2:3])
+    monkeypatch.setattr(ladder, "HEADROOMS", (0,))
+    made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
+    assert made.channel.step > 1
+    assert "mozjpeg 75" not in made.channel.survived
+    assert any("mozjpeg" in warning for warning in made.warnings)
+    assert "mozjpeg" not in made.reason
+    back = recompressed(made.file, quality=75)
+    assert deephide.extract(back, "key").data == SECRET
+
+
 def test_wrong_keys_and_clean_pictures_give_the_one_error(stego, scene):
     for raw, key in ((stego.file, "other"), (recompressed_scene(scene), "key")):
         with pytest.raises(deephide.ExtractionError):
