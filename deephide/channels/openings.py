@@ -28,13 +28,16 @@ from deephide.formats.webp import is_webp
 
 __all__ = ["Seen", "look_at", "reveal"]
 
+_AVIF = (b"ftypavif", b"ftypavis")
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """A picture in the domains of the modes that it may be a stego of.
 
-    Lossy WebP files cannot be ordinary stegos; very large pictures cannot be robust ones, and those
-    of more than 1,072 pixels along one side no strong ones, which are read from `levels` of luma.
+    Lossy WebP files and AVIF files cannot be ordinary stegos; very large pictures cannot be robust
+    ones, and those of more than 1,072 pixels along one side no strong ones, which are read from
+    `levels` of luma.
     """
 
     ordinary: Cover | None = field(repr=False)
@@ -61,9 +64,10 @@ def look_at(stego: ImageSource | bytes) -> Seen:
     try:
         cover = open_cover(stego, "stego")
     except InputImageError:
-        if isinstance(stego, Image.Image) or not is_webp(first_bytes(stego, FIRST_BYTES)):
+        kind = _lossy_kind(stego)
+        if kind is None or isinstance(stego, Image.Image):
             raise
-        return _seen_in_webp(read_source(stego, "stego"))  # a lossy one
+        return _seen_by_pillow(read_source(stego, "stego"), kind)
     size = cover.shape[:2]
     return Seen(
         cover,
@@ -84,9 +88,17 @@ def _levels(cover: Cover) -> NDArray[np.uint8] | None:
     return brightness.luma_of(cover.samples) if isinstance(cover, SampleCover) else None
 
 
-def _seen_in_webp(raw: bytes) -> Seen:
+def _lossy_kind(stego: ImageSource | bytes) -> str | None:
+    """Return Pillow's name of the format if it is one that cannot hold ordinary stegos."""
+    begin = first_bytes(stego, FIRST_BYTES)
+    if is_webp(begin):
+        return "WEBP"
+    return "AVIF" if begin[4:12] in _AVIF else None
+
+
+def _seen_by_pillow(raw: bytes, kind: str) -> Seen:
     try:
-        with Image.open(io.BytesIO(raw), formats=("WEBP",)) as image:
+        with Image.open(io.BytesIO(raw), formats=(kind,)) as image:
             if zones.is_too_large(*image.size):
                 raise ExtractionError
             luma = receiving.luma_of_image(image)

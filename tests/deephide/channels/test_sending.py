@@ -58,6 +58,15 @@ def test_what_is_hidden_survives(stego):
     assert deephide.extract(stego.file, "key").data == SECRET
 
 
+def test_avif_files_are_read_as_what_came_back(stego):
+    back = recompressed(stego.file, "AVIF", quality=100, subsampling="4:4:4", speed=10)
+    assert deephide.extract(back, "key").data == SECRET
+    with pytest.raises(deephide.ExtractionError):
+        deephide.extract(back, "other")
+    with pytest.raises(deephide.InputImageError, match="damaged"):
+        deephide.extract(back[: len(back) // 2], "key")
+
+
 @pytest.mark.parametrize("qualities", [(85, 80), (90, 80, 85), (82, 88), (65,)])
 def test_what_is_hidden_survives_compressions_in_a_row(stego, qualities):
     back = battery.hops(qualities).apply(battery.as_shown(stego.file))
