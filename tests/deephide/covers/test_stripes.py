@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import deephide
-from deephide.container import canvas, hiding, layout
+from deephide.container import canvas, hiding, layout, shortlist
 from deephide.container.keys import SharedKey
 from deephide.covers import cost_names, jpeg_costs, sample_costs
 from deephide.covers.opening import open_cover
@@ -82,7 +82,7 @@ def test_the_cheapest_are_the_same_however_they_come(monkeypatch):
     up, down = rng.random(20_000), rng.random(20_000)
     up[rng.random(20_000) < 0.3] = np.inf
     down[rng.random(20_000) < 0.3] = np.inf
-    monkeypatch.setattr(canvas, "_SLACK", 300)
+    monkeypatch.setattr(shortlist, "_SLACK", 300)
     limit = 1500
     highest = np.sort(np.minimum(up, down))[limit]
     pieces = [(up[k : k + 700].copy(), down[k : k + 700].copy()) for k in range(0, 20_000, 700)]
