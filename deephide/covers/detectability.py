@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide.covers.side_information import added_error, cost_before
+from deephide.covers.values import median
 from stc.gibbs import LARGEST_MULTIPLIER
 
 __all__ = ["MOST_SEARCHED", "Estimate", "Prospect"]
@@ -191,7 +192,7 @@ class Prospect:
         """Return the estimate of the least lam at which nothing is in excess."""
         if not self.cost_p1.size:
             return Estimate(0.0, 0.0, 0.0)
-        scale = float(np.median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
+        scale = float(median(np.minimum(self.cost_p1, self.cost_m1))) or 1.0
 
         def estimate(step: int, of: Prospect) -> Estimate:
             # Of log(lam * scale): at -12 everything changes, and at 20 nothing.

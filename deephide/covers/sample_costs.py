@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 import stc
 from deephide.covers.base import Costs
@@ -14,7 +15,7 @@ from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.side_information import apply_errors
 from deephide.covers.values import closed_values, forbid_values
 
-__all__ = ["FINITE", "CostMaps", "costs", "flat_samples", "survey"]
+__all__ = ["FINITE", "CostMaps", "costs", "count_changeable", "flat_samples", "survey"]
 
 FINITE = ("hill", "suniward", "mipod")  # forbid no change themselves
 
@@ -82,15 +83,14 @@ class CostMaps:
     Parameters
     ----------
     samples, fixed, payload_bits, errors : as in `costs`
-    name : one of `cost_names.OF_SAMPLES`, or None for costs of 0, which tell where changes may
-        happen
+    name : one of `cost_names.OF_SAMPLES`
     """
 
     def __init__(
         self,
         samples: NDArray[np.uint8],
         fixed: NDArray[np.bool_] | None,
-        name: str | None,
+        name: str,
         payload_bits: int = 0,
         errors: NDArray[np.float32] | None = None,
     ) -> None:
@@ -110,7 +110,7 @@ class CostMaps:
         height, width, channels = self._samples.shape
         shape = bottom - top, right - left, channels
         # A cost hangs on samples near by; where the image ends the margin does, too.
-        margin = _REACH if self._name is None or self._rho is not None else _MARGINS[self._name]
+        margin = _REACH if self._rho is not None else _MARGINS[self._name]
         y, x = max(0, top - margin), max(0, left - margin)
         rows = slice(y, min(height, bottom + margin))
         columns = slice(x, min(width, right + margin))
@@ -118,9 +118,7 @@ class CostMaps:
         cost_p1, cost_m1 = np.empty(shape), np.empty(shape)
         for index in range(channels):
             channel = np.ascontiguousarray(self._samples[rows, columns, index])
-            if self._name is None:
-                cost = np.zeros(shape[:2])
-            elif self._rho is not None:
+            if self._rho is not None:
                 cost = self._rho[top:bottom, left:right, index].copy()
             else:
                 cost = getattr(stc.costs, self._name)(channel)[inner]
@@ -143,6 +141,42 @@ class CostMaps:
         for top in range(0, height, rows):
             up, down = self.of(top, 0, min(top + rows, height), width)
             yield up.reshape(-1), down.reshape(-1)
+
+
+def count_changeable(
+    samples: NDArray[np.uint8], fixed: NDArray[np.bool_] | None
+) -> tuple[int, int]:
+    """Count the samples that may change under a cost function that forbids nothing itself.
+
+    The same as counting what is finite in `CostMaps` of such a function, without any cost.
+
+    Parameters
+    ----------
+    samples, fixed : of a `SampleCover`
+
+    Returns
+    -------
+    dry, crossing : as in `hiding.Changeable`
+    """
+    height, width, channels = samples.shape
+    rows = max(1, _STRIPE_PIXELS // width)
+    values = np.arange(256)
+    dry = crossing = 0
+    for index in range(channels):
+        closed_up, closed_down = closed_values(samples[:, :, index])
+        rise, fall = ~closed_up & (values < 255), ~closed_down & (values > 0)
+        for top in range(0, height, rows):
+            first, bottom = max(0, top - _REACH), min(top + rows, height)
+            channel = np.ascontiguousarray(samples[first : bottom + _REACH, :, index])
+            inner = slice(top - first, bottom - first)
+            free = ~flat_samples(channel)[inner]
+            if fixed is not None:
+                free &= ~fixed[top:bottom]
+            mask = Image.fromarray(free.view(np.uint8))
+            counts = np.array(Image.fromarray(channel[inner]).histogram(mask))
+            dry += int(counts[rise | fall].sum())
+            crossing += int(counts[np.where(values & 1, rise, fall)].sum())
+    return dry, crossing
 
 
 def survey(

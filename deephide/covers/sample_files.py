@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
@@ -149,7 +149,7 @@ def open_checked(raw: bytes, role: str) -> Decoded:
         return _open_tiff(raw, role)
     image, several = images.open_file(raw, role, _NAMED, HINT)
     kind = str(image.format)
-    parts = _png_parts(raw, role) if kind == "PNG" else None
+    parts = _png_parts(raw, role, whole=False) if kind == "PNG" else None
     if several or (parts is not None and parts.animated):
         raise _several(role)
     if kind not in _CARRIERS and not (role == "stego" and kind in _COPIES):
@@ -169,11 +169,15 @@ def open_checked(raw: bytes, role: str) -> Decoded:
             ", ".join(parts.flawed),
         )
     # `locate` looks at what decoding takes away.
-    found = parts or bmp.locate(image, raw)
-    if role == "stego" and isinstance(found, bmp.BmpFile):
-        return Decoded(bmp.decode(found))
+    bitmap = bmp.locate(image, raw) if parts is None else None
+    if role == "stego" and bitmap is not None:
+        return Decoded(bmp.decode(bitmap))
     images.decode(image, role)
-    return decoded(image, role, found, release=True)
+    found = decoded(image, role, bitmap, release=True)
+    if role == "stego" or parts is None:
+        return found
+    # Not before: the copy of the file would be there beside the pixels that Pillow has.
+    return replace(found, parts=_png_parts(raw, role, whole=True))
 
 
 def _several(role: str) -> InputImageError:
@@ -216,9 +220,9 @@ def _webp_parts(raw: bytes, role: str) -> webp.WebpFile:
         raise damaged(role) from error
 
 
-def _png_parts(raw: bytes, role: str) -> png.PngFile:
+def _png_parts(raw: bytes, role: str, *, whole: bool) -> png.PngFile:
     try:
-        return png.parse(raw, whole=role != "stego")
+        return png.parse(raw, whole=whole)
     except PngFormatError as error:
         raise damaged(role) from error
 

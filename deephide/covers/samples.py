@@ -90,10 +90,9 @@ class SampleCover:
     def changeable(self, name: str = "auto", payload_bits: int = 0) -> hiding.Changeable:
         """Count the samples that may change; most cost functions forbid no change themselves."""
         chosen = choose_cost(name, cost_names.OF_SAMPLES, "not a JPEG file")
-        maps = sample_costs.CostMaps(self.samples, self.fixed, None)
-        if chosen not in sample_costs.FINITE:
-            maps = self._maps(name, payload_bits)
-        return hiding.Changeable.of(self.elements, maps.stripes())
+        if chosen in sample_costs.FINITE:
+            return hiding.Changeable(*sample_costs.count_changeable(self.samples, self.fixed))
+        return hiding.Changeable.of(self.elements, self.cost_stripes(name, payload_bits))
 
     def prospect(self, name: str = "auto", payload_bits: int = 0) -> Prospect:
         """Look at the costs of a cost function and the noise, at parts of a large image."""

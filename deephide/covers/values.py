@@ -22,6 +22,7 @@ __all__ = [
     "distinct",
     "forbid_values",
     "gray_areas",
+    "median",
     "missing_values",
 ]
 
@@ -170,6 +171,12 @@ def distinct(values: NDArray[Integers]) -> tuple[NDArray[Integers], NDArray[np.i
     ordered = np.sort(values)
     first = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
     return ordered[first], np.diff(first, append=ordered.size)
+
+
+def median(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    """Return the median along the first axis; `np.median` imports the masked arrays too."""
+    ordered = np.sort(values, axis=0)
+    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
 
 
 def gray_areas(samples: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide.covers.history.places import spread_evenly
+from deephide.covers.values import median
 
 __all__ = ["looks_decompressed"]
 
@@ -45,11 +46,11 @@ def looks_decompressed(samples: NDArray[np.uint8]) -> bool:
     if len(windows) < _MIN_BLOCKS:
         return False
     periodicity = _periodicity(windows)
-    excess = periodicity - np.median(periodicity, axis=0)
+    excess = periodicity - median(periodicity)
     # The best step of each coefficient, and step 1 for all, which is quality 100.
     for found in (excess.max(axis=2).mean(axis=1), excess[:, :, 0].mean(axis=1)):
         *others, second, best = np.sort(found)
-        above = float(best - np.median(others))
+        above = float(best - median(np.array(others)))
         # Patterns with a smaller period, which are none of JPEG, are the same on several positions.
         if best - second < _ALONE * above:
             continue

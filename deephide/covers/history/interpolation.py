@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.covers.values import median
+
 __all__ = ["looks_demosaiced", "looks_predictable", "looks_upscaled"]
 
 _MAX_SIDE = 1024
@@ -125,7 +127,7 @@ def _residual(lines: NDArray[np.int16], rough: NDArray[np.bool_], period: int) -
         mean = wanted.mean()
         known, wanted = known - mean, wanted - mean
         weights = np.linalg.solve(known.T @ known + np.eye(2 * _TAPS), known.T @ wanted)
-        best = min(best, float(np.median(np.abs(wanted - known @ weights))))
+        best = min(best, float(median(np.abs(wanted - known @ weights))))
     return best
 
 
@@ -187,7 +189,7 @@ def _prominence(differences: NDArray[np.int16]) -> float:
     residual = mean - np.convolve(np.pad(mean, 4, mode="edge"), np.full(9, 1 / 9), "valid")
     spectrum = np.abs(np.fft.rfft(residual * np.hanning(residual.size))).astype(np.float64)
     frequency = np.fft.rfftfreq(residual.size).astype(np.float64)
-    floor = float(np.median(spectrum[frequency > 0.1])) + 1e-9
+    floor = float(median(spectrum[frequency > 0.1])) + 1e-9
     # The grid of a JPEG image, which has a warning of its own, peaks at multiples of 1/8.
     on_grid = np.abs(frequency * 8 - np.rint(frequency * 8)) < 24 / residual.size
     highest = float(spectrum[(frequency > 0.1) & ~on_grid].max(initial=0.0))
