@@ -153,3 +153,10 @@ def test_different_values_and_how_often_each_occurs(size):
     expected, frequencies = np.unique(some, return_counts=True)
     assert found.tolist() == expected.tolist()
     assert counts.tolist() == frequencies.tolist()
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (8,), (63,), (64, 5, 3), (9, 4)])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_median_is_that_of_numpy(shape, kind):
+    numbers = np.random.default_rng(3).normal(size=shape).astype(kind)
+    assert np.array_equal(values.median(numbers), np.median(numbers, axis=0))
