@@ -42,6 +42,9 @@ _SAMPLINGS = {"4:2:0": 2, "4:4:4": 0}
 _FROM_75 = ((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85), (90, 80, 85), (90, 85, 75))
 _HOPS = {75: _FROM_75, 60: ((60, 60), *_FROM_75)}
 _SCOUTS = (0, 5, 10)  # above the floor
+# The lowest quality of mozjpeg that is tried, by floor.  At 75 it drops many times as many
+# coefficients as at 80; they would have to be settled, and a detector sees that.
+_OPTIMISERS_FROM = {75: 80, 60: 75}
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,14 @@ def attempts(channel: Channel) -> tuple[Channel, ...]:
     """Return the channel with optimising encoders, where they can be tried, and without them."""
     if channel.is_known or channel.is_strong or not has_vips():
         return (channel,)
-    return replace(channel, optimisers=True), channel
+    return replace(channel, optimisers=_OPTIMISERS_FROM[channel.floor]), channel
 
 
 def choosing_cases(channel: Channel) -> tuple[Recompressor, ...]:
     """Return the recompressors by which a stego's elements are chosen."""
     if not channel.optimisers:
         return hard_cases(channel)
-    return (*hard_cases(channel), _mozjpeg(75))
+    return (*hard_cases(channel), _mozjpeg(channel.optimisers))
 
 
 def brightness_cases(channel: Channel) -> tuple[Recompressor, ...]:
@@ -155,14 +158,15 @@ def battery(channel: Channel) -> Iterator[Recompressor]:
             yield Recompressor(name, (_jpeg(quality, sampling),))
     yield from map(hops, ((floor,) * 2, (floor,) * 3) if channel.is_known else _HOPS[floor])
     if channel.optimisers:
-        yield from _others()
+        yield from _others(channel.optimisers)
 
 
-def _others() -> Iterator[Recompressor]:
-    """Yield libvips and mozjpeg, with the defaults of either."""
+def _others(lowest: int = 75) -> Iterator[Recompressor]:
+    """Yield libvips, and mozjpeg from a quality up, with the defaults of either."""
     for quality in (90, 85, 80, 75):
         yield Recompressor(f"libvips {quality}", (_vips(quality, False, 0),))
-        yield _mozjpeg(quality)
+        if quality >= lowest:
+            yield _mozjpeg(quality)
 
 
 def strong_battery() -> Iterator[Recompressor]:

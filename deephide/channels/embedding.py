@@ -114,12 +114,12 @@ def prepare(
     derive: Derive,
     cover: Precover | None = None,
     *,
-    optimisers_too: bool = False,
+    optimisers_from: int = 0,
 ) -> Stage:
     """Derive the keys of a settled picture and compute its costs; `cover` is what it was before.
 
     Settled elements are wet: a channel would only take back what is done to them.  With
-    `optimisers_too` nothing is added that optimising encoders are likely to drop.
+    `optimisers_from` nothing is added that mozjpeg of this quality is likely to drop.
     """
     before = precover if cover is None else cover
     raw = precover.encode()
@@ -128,8 +128,8 @@ def prepare(
     keys = derive(salt)
     places = _places(precover, reading)
     costs = _costs(precover, reading)
-    if optimisers_too:
-        gained = optimisers.bits_gained(precover.values, precover.table)
+    if optimisers_from:
+        gained = optimisers.bits_gained(precover.values, precover.table, optimisers_from)
         costs[((precover.values == 0) & (gained < _SAFE_BITS)).reshape(-1)] = np.inf
     costs = costs[places].reshape(*luma.values.shape[:2], -1)
     picture = as_shown(raw)

@@ -46,8 +46,9 @@ __all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
 HEADROOMS = (0, 8, 16, 28)
 # Parity of a codeword in bytes, and `Plan.spread`.
 PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
-# Where optimising encoders are tried many elements are settled, so that few of them carry the body.
-_PLANS_OF_MANY = PLANS[2:]
+# By the lowest quality of optimising encoders that is tried: the lower it is, the more elements are
+# settled, and the fewer of them may carry the body.
+_PLANS_OF_MANY = {80: PLANS[1:], 75: PLANS[2:]}
 _SPARSE = PLANS[:4]  # those that are tried at every headroom before the others
 _LEAST_GUARD = 0.1  # levels that a tile's brightness is kept away from others
 _GUARD = 1.5  # times as far as it was seen to move
@@ -151,7 +152,7 @@ def _rungs(
     """Yield every step that is worth trying, the least visible first, counted on from `step`."""
     known: dict[int, tuple[Stage, list[NDArray[np.bool_]]]] = {}
     # A little contrast is worth less than messages so dense as those of the last plans.
-    tried = _PLANS_OF_MANY if channel.optimisers else PLANS
+    tried = _PLANS_OF_MANY.get(channel.optimisers, PLANS)
     first = [plan for plan in tried if plan in _SPARSE]
     for plans in (first, tried[len(first) :]):
         for headroom in HEADROOMS:
@@ -172,8 +173,8 @@ def _rungs(
 def _stage(photo: Photo, channel: Channel, headroom: int, derive: Derive) -> Stage:
     cover = press(photo, channel.quality, headroom, _guards(photo, channel, headroom))
     settled = settle(cover, channel.reading, settling_cases(channel))
-    many = channel.optimisers
-    return prepare(settled, channel.reading, derive, cover, optimisers_too=many)
+    lowest = channel.optimisers
+    return prepare(settled, channel.reading, derive, cover, optimisers_from=lowest)
 
 
 def _guards(photo: Photo, channel: Channel, headroom: int) -> NDArray[np.float64]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bits_gained"]
+__all__ = ["bits_gained", "steps_of"]
 
-# Row by row of a block: mozjpeg's own table (number 3, of N. Robidoux) at quality 75.
+# Row by row of a block: mozjpeg's own table (number 3, of N. Robidoux) at quality 50.
 _STEPS = np.array([
     (16, 16, 16, 18, 25, 37, 56, 85), (16, 17, 20, 27, 34, 40, 53, 75),
     (16, 20, 24, 31, 43, 62, 91, 135), (18, 27, 31, 40, 53, 74, 106, 156),
     (25, 34, 43, 53, 69, 94, 131, 189), (37, 40, 62, 74, 94, 124, 169, 238),
     (56, 53, 91, 106, 131, 169, 226, 311), (85, 75, 135, 156, 189, 238, 311, 418),
 ]).reshape(64)  # fmt: skip
-_STEPS = (_STEPS * 50 + 50) // 100
 _EMPHASIS, _CALM = 2.0**14.75, 2.0**16.5  # weight of errors, and the energy at which it is half
 _UNITS = 8  # of mozjpeg's transform, that are one level
 
@@ -52,20 +51,28 @@ def _size(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(np.frexp(np.abs(values).astype(np.float64))[1], 1).astype(np.int64)
 
 
-def bits_gained(values: NDArray[np.int16], table: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what each coefficient's being one step, instead of nothing, is worth to mozjpeg 75.
+def steps_of(quality: int) -> NDArray[np.int64]:
+    """Return the (64,) steps of mozjpeg's own table at a quality from 50 to 100, row by row."""
+    return np.asarray(np.maximum((_STEPS * (200 - 2 * quality) + 50) // 100, 1), np.int64)
+
+
+def bits_gained(
+    values: NDArray[np.int16], table: NDArray[np.int64], quality: int = 75
+) -> NDArray[np.float64]:
+    """Return what each coefficient's being one step, instead of nothing, is worth to mozjpeg.
 
     Parameters
     ----------
     values : (R, C, 64) quantised coefficients of luma, row by row of a block
     table : (64,) their steps
+    quality : mozjpeg's, from 50 to 99
 
     Returns
     -------
     (R, C, 64) float64, bits; what has less than none is dropped.  That of DC says nothing.
     """
     levels = (values * table)[:, :, _ZIGZAG].astype(np.float64)
-    steps, own = _STEPS[_ZIGZAG].astype(np.float64), table[_ZIGZAG].astype(np.float64)
+    steps, own = steps_of(quality)[_ZIGZAG].astype(np.float64), table[_ZIGZAG].astype(np.float64)
     found = np.rint(levels / steps).astype(np.int64)
     found[:, :, 0] = 1  # the first run begins there
     # The places of the coefficients that are not 0 before and behind each; 64 is the end.

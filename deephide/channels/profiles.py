@@ -101,8 +101,8 @@ _QUALITIES = range(50, 96)
 class Channel:
     """A channel as asked for: what to compress with, how large, and what must survive.
 
-    The program compresses with `quality`; every quality from `floor` up must survive, with
-    `optimisers` also encoders that drop coefficients.
+    The program compresses with `quality`; every quality from `floor` up must survive, and every
+    one from `optimisers` up of encoders that drop coefficients, unless that is 0.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Channel:
     quality: int
     floor: int
     longest_side: int
-    optimisers: bool = False
+    optimisers: int = 0
 
     @property
     def is_known(self) -> bool:

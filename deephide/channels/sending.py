@@ -279,8 +279,10 @@ def _result(
         parity=robust.plan.parity,
         cover=robust.cover,
     )
-    optimisers = any(name.startswith("mozjpeg") for name in report.survived)
-    besides = ", libvips and mozjpeg from 75 up" if optimisers and not channel.is_strong else ""
+    optimisers = [int(name[8:]) for name in report.survived if name.startswith("mozjpeg ")]
+    besides = ""
+    if optimisers and not channel.is_strong:
+        besides = f", libvips from 75 up and mozjpeg from {min(optimisers)} up"
     reason = (
         f"{encoded.reason}; survives {channel.survives}{besides}: "
         f"{len(report.survived)} recompressions "

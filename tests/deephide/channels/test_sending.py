@@ -165,16 +165,35 @@ def test_elements_are_chosen_by_what_recompressors_leave(scene):
     assert lost(written(stage, plan, tests)) < lost(written(stage, plan))
 
 
+def test_mozjpeg_is_promised_from_80_up_and_with_a_lower_floor_from_75_up(monkeypatch):
+    monkeypatch.setattr(battery, "has_vips", lambda: True)
+    for name, lowest in (("any", 80), ("any:60", 75)):
+        channel, without = battery.attempts(parse(name))
+        tried = {int(test.name[8:]) for test in battery.battery(channel) if "moz" in test.name}
+        assert min(tried) == lowest
+        assert [test.name for test in battery.choosing_cases(channel)][-1] == f"mozjpeg {lowest}"
+        assert not any("moz" in test.name for test in battery.battery(without))
+
+
+def test_what_is_written_survives_the_mozjpeg_that_is_promised(scene, cheap_kdf):
+    pytest.importorskip("pyvips")
+    made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
+    assert "libvips from 75 up and mozjpeg from 80 up" in made.reason
+    for quality in (80, 83, 90):
+        back = battery._mozjpeg(quality).apply(battery.as_shown(made.file))
+        assert deephide.extract(back, "key").data == SECRET
+
+
 def test_what_no_optimising_encoder_leaves_is_made_without_it(scene, cheap_kdf, monkeypatch):
-    harsh = battery.Recompressor("mozjpeg 75", battery.hops((20,)).steps)
+    harsh = battery.Recompressor("mozjpeg 80", battery.hops((20,)).steps)
     monkeypatch.setattr(battery, "has_vips", lambda: True)
     monkeypatch.setattr(battery, "_mozjpeg", lambda quality: harsh)
-    monkeypatch.setattr(battery, "_others", lambda: iter((harsh,)))
-    monkeypatch.setattr(ladder, "_PLANS_OF_MANY", ladder.PLANS[2:3])
+    monkeypatch.setattr(battery, "_others", lambda lowest: iter((harsh,)))
+    monkeypatch.setattr(ladder, "_PLANS_OF_MANY", {80: ladder.PLANS[2:3]})
     monkeypatch.setattr(ladder, "HEADROOMS", (0,))
     made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
     assert made.channel.step > 1
-    assert "mozjpeg 75" not in made.channel.survived
+    assert "mozjpeg 80" not in made.channel.survived
     assert any("mozjpeg" in warning for warning in made.warnings)
     assert "mozjpeg" not in made.reason
     back = recompressed(made.file, quality=75)
