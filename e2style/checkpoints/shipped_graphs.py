@@ -17,12 +17,12 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/recogniser.json",
         "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
     ),
-    "3338a52b8106a6dd646f39267aabfae16eacd1f2c539b6ad717db9d9ceac8c45": (
+    "024af284c40b8efca3fd92f517fe2170aaaba8a3ddf20b88c94c90b81eb729f5": (
         "graphs/face256.json",
-        "75aa35646b734daf570972444a48cd19a83cece3b2e67798e2a0ed02dc25f41f",
+        "d854ecea95e43057aeb92e6f67d529ec8f51b34a3b7e194067a1c70bdaa6a293",
     ),
-    "8c53fe67b496c45dc3b5ad23a38da8c20b4d15c03903e12239556bf41bcc9db8": (
+    "b56ff204af0dc6af341dd799ca4a2d424bfbbe60940fafad5e6360eb15c05868": (
         "graphs/face256_restoration.json",
-        "eb0819483698a8b0aadf11037eb0fcd6a5db101b13e709234ba1fb240f1c9d9e",
+        "401fe5485428296be98d24b73edc8b2167a3505739cad2792e4b75da0ece72bd",
     ),
 }
