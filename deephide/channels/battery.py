@@ -33,6 +33,7 @@ __all__ = [
     "resized",
     "settling_cases",
     "strong_battery",
+    "vips_options",
 ]
 
 Step = Callable[[Image.Image], bytes]
@@ -86,6 +87,15 @@ def has_vips() -> bool:
     return find_spec("pyvips") is not None
 
 
+def vips_options(quality: int, trellis: bool, table: int) -> dict[str, Any]:
+    """Return how libvips saves: itself, or with all that mozjpeg does; `table` is mozjpeg's."""
+    options = {"Q": quality, "quant_table": table, "optimize_coding": True}
+    if trellis:
+        options |= {"trellis_quant": True, "overshoot_deringing": True}
+        options |= {"optimize_scans": True, "interlace": True}
+    return options
+
+
 def _vips(quality: int, trellis: bool, table: int) -> Step:
     def step(picture: Image.Image) -> bytes:
         vips = import_module("pyvips")
@@ -93,11 +103,7 @@ def _vips(quality: int, trellis: bool, table: int) -> Step:
             picture.tobytes(), picture.width, picture.height, len(picture.getbands()), "uchar"
         )
         image = image.copy(interpretation="srgb" if len(picture.getbands()) == 3 else "b-w")
-        options = {"Q": quality, "quant_table": table, "optimize_coding": True}
-        if trellis:
-            options |= {"trellis_quant": True, "overshoot_deringing": True}
-            options |= {"optimize_scans": True, "interlace": True}
-        return bytes(image.jpegsave_buffer(**options))
+        return bytes(image.jpegsave_buffer(**vips_options(quality, trellis, table)))
 
     return step
 

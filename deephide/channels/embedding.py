@@ -22,7 +22,7 @@ from deephide.container import layout as container
 from deephide.container.crypto import ChannelKeys
 from deephide.container.keystream import Order
 
-__all__ = ["Embedded", "Stage", "embed", "prepare", "settle", "write"]
+__all__ = ["Embedded", "Stage", "elements_behind", "embed", "prepare", "settle", "write"]
 
 _ROUNDS = 5
 _ROUNDS_OF_MANY = 2  # what is left after them is for error correction
@@ -81,6 +81,13 @@ def _places(precover: Precover, reading: Reading) -> NDArray[np.intp]:
     return np.asarray((64 * blocks.reshape(-1)[:, None] + modes).reshape(-1), np.intp)
 
 
+def elements_behind(
+    test: Recompressor, picture: Image.Image, reading: Reading
+) -> NDArray[np.int64]:
+    """Return the elements that a receiver reads behind a recompressor."""
+    return lattice.elements_of(luma_of_file(test.apply(picture)), reading)
+
+
 def settle(precover: Precover, reading: Reading, tests: Iterable[Recompressor]) -> Precover:
     """Return the picture with those elements replaced that recompressors would change.
 
@@ -95,7 +102,7 @@ def settle(precover: Precover, reading: Reading, tests: Iterable[Recompressor]) 
         own = reading.elements(values[places])
         found = own.copy()
         for test in cases:
-            seen = lattice.elements_of(luma_of_file(test.apply(picture)), reading)
+            seen = elements_behind(test, picture, reading)
             np.copyto(found, seen, where=(seen != own) & ~settled)
         wrong = np.flatnonzero(found != own)
         _log.info("%d elements of the picture are settled", wrong.size)
@@ -261,7 +268,7 @@ def _avoid(
     most, lost = 0, np.zeros(places.size, np.bool_)
     found = own.copy()
     for test in cases:
-        seen = lattice.elements_of(luma_of_file(test.apply(picture)), stage.reading)
+        seen = elements_behind(test, picture, stage.reading)
         wrong = ((seen ^ own) & 1).astype(np.bool_) & used
         np.copyto(found, seen, where=wrong & ~lost)
         lost |= wrong

@@ -34,7 +34,7 @@ from deephide.channels.battery import (
     settling_cases,
 )
 from deephide.channels.coding import Plan
-from deephide.channels.embedding import Embedded, Stage, embed, prepare, settle
+from deephide.channels.embedding import Embedded, Stage, elements_behind, embed, prepare, settle
 from deephide.channels.profiles import Channel
 from deephide.channels.receiving import Derive, luma_of_file
 from deephide.channels.transform import Photo, press
@@ -71,7 +71,8 @@ class Trial:
 class Robust:
     """A stego that survived, the cover that it was made from, and what it took.
 
-    `step` counts the rungs of the ladder from 1; `psnr` is that of luma against the cover.
+    `step` counts the rungs of the ladder from 1; `psnr` is that of luma against the cover;
+    `optimisers` is the lowest quality of optimising encoders that were tried, 0 for none.
     """
 
     jpeg: bytes = field(repr=False)
@@ -84,6 +85,7 @@ class Robust:
     distortion: float
     psnr: float
     trials: tuple[Trial, ...] = ()
+    optimisers: int = 0
 
     @property
     def message_bits(self) -> int:
@@ -119,24 +121,22 @@ def climb(
     """
     length = zones.MIN_BODY_BYTES - container.HEADER_BYTES + len(plaintext)
     others = tuple(extra)
-    lost, step = "nothing that could be tried", 0
-    for attempt in attempts(channel):
-        rungs = _rungs(photo, attempt, length, derive, step)
-        for step, stage, plan in rungs:
-            try:
-                stego = embed(stage, plan, plaintext, random, choosing_cases(attempt))
-            except stc.PayloadTooLargeError:
-                lost = "its flat and burnt-out areas"
-                continue
-            picture, trials = as_shown(stego.jpeg), []
-            for test in (*_tests(attempt), *others):
-                trials.append(_try(test, picture, stage, plan, stego))
-                if not trials[-1].survived:
-                    lost = trials[-1].name
-                    _log.info("rung %d of the ladder is lost in %s", step, lost)
-                    break
-            else:
-                return _report(stage, plan, stego, step, trials)
+    lost = "nothing that could be tried"
+    for attempt, step, stage, plan in _ladders(photo, channel, length, derive):
+        try:
+            stego = embed(stage, plan, plaintext, random, choosing_cases(attempt))
+        except stc.PayloadTooLargeError:
+            lost = "its flat and burnt-out areas"
+            continue
+        picture, trials = as_shown(stego.jpeg), []
+        for test in (*_tests(attempt), *others):
+            trials.append(_try(test, picture, stage, plan, stego))
+            if not trials[-1].survived:
+                lost = trials[-1].name
+                _log.info("rung %d of the ladder is lost in %s", step, lost)
+                break
+        else:
+            return _report(attempt, stage, plan, stego, step, trials)
     raise CapacityError(
         f"no robust stego of this photo survives the channel {channel.name}; the last one was lost "
         f"to {lost}",
@@ -144,6 +144,17 @@ def climb(
         capacity_bits=0,
         hint="take a photo with more texture and fewer burnt-out areas, or hide fewer bytes",
     )
+
+
+def _ladders(
+    photo: Photo, channel: Channel, length: int, derive: Derive
+) -> Iterator[tuple[Channel, int, Stage, Plan]]:
+    """Yield the rungs with optimising encoders, and then those without them."""
+    last = 0
+    for attempt in attempts(channel):
+        for step, stage, plan in _rungs(photo, attempt, length, derive, last):
+            yield attempt, step, stage, plan
+            last = step
 
 
 def _rungs(
@@ -217,7 +228,7 @@ def _lost(stage: Stage, channel: Channel) -> list[NDArray[np.bool_]]:
     own = stage.reading.elements(stage.precover.values.reshape(-1)[stage.places])
     found = []
     for test in hard_cases(channel):
-        seen = lattice.elements_of(luma_of_file(test.apply(stage.picture)), stage.reading)
+        seen = elements_behind(test, stage.picture, stage.reading)
         found.append(((seen ^ own) & 1) != 0)
     return found
 
@@ -244,7 +255,9 @@ def _try(
     return Trial(test.name, sound and mended <= plan.parity // 2, mended)
 
 
-def _report(stage: Stage, plan: Plan, stego: Embedded, step: int, trials: list[Trial]) -> Robust:
+def _report(
+    channel: Channel, stage: Stage, plan: Plan, stego: Embedded, step: int, trials: list[Trial]
+) -> Robust:
     before, after = stage.cover.values, stego.values
     moved = np.subtract(after, before, dtype=np.int64) * stage.cover.table
     error = float(np.square(moved).sum())
@@ -259,4 +272,5 @@ def _report(stage: Stage, plan: Plan, stego: Embedded, step: int, trials: list[T
         distortion=stego.distortion,
         psnr=float(10 * np.log10(255.0**2 * before.size / error)) if error else float("inf"),
         trials=tuple(trials),
+        optimisers=channel.optimisers,
     )

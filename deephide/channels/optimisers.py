@@ -10,15 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bits_gained", "steps_of"]
+from deephide.channels.tables import mozjpeg_table
+from deephide.formats.jpeg.segments import ZIGZAG
 
-# Row by row of a block: mozjpeg's own table (number 3, of N. Robidoux) at quality 50.
-_STEPS = np.array([
-    (16, 16, 16, 18, 25, 37, 56, 85), (16, 17, 20, 27, 34, 40, 53, 75),
-    (16, 20, 24, 31, 43, 62, 91, 135), (18, 27, 31, 40, 53, 74, 106, 156),
-    (25, 34, 43, 53, 69, 94, 131, 189), (37, 40, 62, 74, 94, 124, 169, 238),
-    (56, 53, 91, 106, 131, 169, 226, 311), (85, 75, 135, 156, 189, 238, 311, 418),
-]).reshape(64)  # fmt: skip
+__all__ = ["bits_gained"]
+
 _EMPHASIS, _CALM = 2.0**14.75, 2.0**16.5  # weight of errors, and the energy at which it is half
 _UNITS = 8  # of mozjpeg's transform, that are one level
 
@@ -34,11 +30,6 @@ _LENGTHS = np.array([
     (16, 16, 16, 16, 16, 16, 16, 16, 16, 16), (16, 16, 16, 16, 16, 16, 16, 16, 16, 16),
 ])  # fmt: skip
 _SIXTEEN_ZEROS = 11
-_ZIGZAG = np.array([
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-])  # fmt: skip
 
 
 def _code(run: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -49,11 +40,6 @@ def _code(run: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
 def _size(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of bits of values that are not 0, and 1 for those that are."""
     return np.maximum(np.frexp(np.abs(values).astype(np.float64))[1], 1).astype(np.int64)
-
-
-def steps_of(quality: int) -> NDArray[np.int64]:
-    """Return the (64,) steps of mozjpeg's own table at a quality from 50 to 100, row by row."""
-    return np.asarray(np.maximum((_STEPS * (200 - 2 * quality) + 50) // 100, 1), np.int64)
 
 
 def bits_gained(
@@ -71,8 +57,8 @@ def bits_gained(
     -------
     (R, C, 64) float64, bits; what has less than none is dropped.  That of DC says nothing.
     """
-    levels = (values * table)[:, :, _ZIGZAG].astype(np.float64)
-    steps, own = steps_of(quality)[_ZIGZAG].astype(np.float64), table[_ZIGZAG].astype(np.float64)
+    levels = (values * table)[:, :, ZIGZAG].astype(np.float64)
+    steps, own = mozjpeg_table(quality)[ZIGZAG].astype(np.float64), table[ZIGZAG].astype(np.float64)
     found = np.rint(levels / steps).astype(np.int64)
     found[:, :, 0] = 1  # the first run begins there
     # The places of the coefficients that are not 0 before and behind each; 64 is the end.
@@ -90,5 +76,5 @@ def bits_gained(
     energy = _UNITS**2 * np.square(levels[:, :, 1:]).sum(axis=2, keepdims=True) / 63
     saved = _UNITS**2 * (np.square(own) - np.square(own - one * steps)) / np.square(steps)
     gained = np.empty(found.shape)
-    gained[:, :, _ZIGZAG] = _EMPHASIS / (_CALM + energy) * saved - rate
+    gained[:, :, ZIGZAG] = _EMPHASIS / (_CALM + energy) * saved - rate
     return gained

@@ -279,17 +279,16 @@ def _result(
         parity=robust.plan.parity,
         cover=robust.cover,
     )
-    optimisers = [int(name[8:]) for name in report.survived if name.startswith("mozjpeg ")]
     besides = ""
-    if optimisers and not channel.is_strong:
-        besides = f", libvips from 75 up and mozjpeg from {min(optimisers)} up"
+    if robust.optimisers:
+        besides = f", libvips from 75 up and mozjpeg from {robust.optimisers} up"
     reason = (
         f"{encoded.reason}; survives {channel.survives}{besides}: "
         f"{len(report.survived)} recompressions "
         f"were tried, step {robust.step} of the ladder, {robust.plan.length} bytes and "
         f"{robust.plan.framing.stream_bytes - robust.plan.length} of error correction"
     )
-    if len(battery.attempts(channel)) > 1 and not optimisers:
+    if len(battery.attempts(channel)) > 1 and not robust.optimisers:
         notes += ("optimising encoders such as mozjpeg are not among what this stego survives",)
     density = robust.elements // (8 * robust.plan.framing.stream_bytes)
     if channel.is_strong:

@@ -1,11 +1,11 @@
-"""Standard quantisation tables of JPEG (ITU-T T.81, Annex K), scaled as libjpeg scales them."""
+"""Quantisation tables, scaled as libjpeg scales them: JPEG's (ITU-T T.81, Annex K), mozjpeg's."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chroma_table", "luma_table"]
+__all__ = ["chroma_table", "luma_table", "mozjpeg_table"]
 
 _LUMA = (
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
@@ -18,6 +18,13 @@ _CHROMA = (
     *(24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99),
     *(99,) * 32,
 )
+# Number 3 of mozjpeg's tables, its own default, of N. Robidoux.
+_MOZJPEG = (
+    *(16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75),
+    *(16, 20, 24, 31, 43, 62, 91, 135, 18, 27, 31, 40, 53, 74, 106, 156),
+    *(25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238),
+    *(56, 53, 91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418),
+)
 
 
 def luma_table(quality: int) -> NDArray[np.int64]:
@@ -28,6 +35,11 @@ def luma_table(quality: int) -> NDArray[np.int64]:
 def chroma_table(quality: int) -> NDArray[np.int64]:
     """Return the (64,) steps of chroma, row by row, for a quality of 1 to 100."""
     return _scaled(_CHROMA, quality)
+
+
+def mozjpeg_table(quality: int) -> NDArray[np.int64]:
+    """Return the (64,) steps of mozjpeg's own table, row by row, for a quality of 1 to 100."""
+    return _scaled(_MOZJPEG, quality)
 
 
 def _scaled(base: tuple[int, ...], quality: int) -> NDArray[np.int64]:

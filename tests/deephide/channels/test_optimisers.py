@@ -5,7 +5,7 @@ import pytest
 
 from deephide.channels import battery, embedding, lattice, optimisers, profiles, transform
 from deephide.channels.receiving import luma_of_file
-from deephide.channels.tables import luma_table
+from deephide.channels.tables import luma_table, mozjpeg_table
 
 TABLE = luma_table(75)
 ZIGZAG = sorted(
@@ -48,7 +48,7 @@ def test_gains_are_those_of_a_slow_count(quality):
     rng = np.random.default_rng(5)
     values = rng.integers(-3, 4, (2, 3, 64)) * (rng.random((2, 3, 64)) < 0.15)
     values[0, 0] = 0
-    steps = optimisers.steps_of(quality)
+    steps = mozjpeg_table(quality)
     found = optimisers.bits_gained(values.astype(np.int16), TABLE, quality)
     for row in range(2):
         for column in range(3):
@@ -87,4 +87,4 @@ def test_steps_are_those_that_mozjpeg_writes(photo):
     for quality in (75, 80, 90):
         written = battery._mozjpeg(quality).apply(photo.resize((64, 64)).convert("RGB"))
         table = luma_of_file(written).table
-        assert np.array_equal(table, optimisers.steps_of(quality))
+        assert np.array_equal(table, mozjpeg_table(quality))
