@@ -33,10 +33,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from cheap_keys import cheap_keys
 from PIL import Image
 
 import deephide
-from deephide.container import crypto
 from deephide.formats import webp
 from deephide.formats.jpeg import coder, segments
 from deephide.formats.png import chunks
@@ -48,10 +48,6 @@ SECRET = b"a text of 30 bytes, no more .."
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".mpo"}
 OUTPUTS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif",
            b"RIFF": ".webp"}  # fmt: skip
-
-
-def cheap_keys():
-    crypto.ARGON2_MEMORY_KIB, crypto.ARGON2_ITERATIONS, crypto.ARGON2_LANES = 32, 1, 1
 
 
 def photo(height, width, channels, seed):
