@@ -137,10 +137,16 @@ class CostMaps:
     def stripes(self) -> Iterator[Costs]:
         """Yield the costs in raster order, some rows at a time, flat."""
         height, width = self._samples.shape[:2]
-        rows = max(1, _STRIPE_PIXELS // width)
-        for top in range(0, height, rows):
-            up, down = self.of(top, 0, min(top + rows, height), width)
+        for top, bottom in _stripes(height, width):
+            up, down = self.of(top, 0, bottom, width)
             yield up.reshape(-1), down.reshape(-1)
+
+
+def _stripes(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the end of stripes of an image."""
+    rows = max(1, _STRIPE_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def count_changeable(
@@ -159,14 +165,13 @@ def count_changeable(
     dry, crossing : as in `hiding.Changeable`
     """
     height, width, channels = samples.shape
-    rows = max(1, _STRIPE_PIXELS // width)
     values = np.arange(256)
     dry = crossing = 0
     for index in range(channels):
         closed_up, closed_down = closed_values(samples[:, :, index])
         rise, fall = ~closed_up & (values < 255), ~closed_down & (values > 0)
-        for top in range(0, height, rows):
-            first, bottom = max(0, top - _REACH), min(top + rows, height)
+        for top, bottom in _stripes(height, width):
+            first = max(0, top - _REACH)
             channel = np.ascontiguousarray(samples[first : bottom + _REACH, :, index])
             inner = slice(top - first, bottom - first)
             free = ~flat_samples(channel)[inner]
