@@ -78,7 +78,7 @@ def one_step(step, folder):
     plaintext = np.random.default_rng(1).bytes(PAYLOAD_BYTES)
     hidden = hide_computing_costs(
         cover.samples.reshape(-1),
-        lambda: cover.costs("hill"),
+        lambda: cover.cost_stripes("hill"),
         sealer,
         plaintext,
         associated,

@@ -208,6 +208,7 @@ class OpenPhoto:
                 plaintext,
                 cover.associated,
                 random=random,
+                gathered=costs.gathered(),
                 first=opening.result,
                 accept=lambda stego: secret.at(cover.salt(stego)) is key,
             )

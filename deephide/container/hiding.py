@@ -25,6 +25,7 @@ from deephide.errors import CapacityError, ExtractionError
 
 __all__ = [
     "Changeable",
+    "Gathered",
     "Hidden",
     "hide",
     "hide_computing_costs",
@@ -167,6 +168,22 @@ class Changeable:
         return limit
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What may change in a cover and at what cost, of one pass over the costs."""
+
+    changeable: Changeable
+    costs: ChangeCosts
+
+    @classmethod
+    def of(cls, elements: Elements, stripes: Iterable[CostPair]) -> Gathered:
+        """Gather stripes of costs; of a large cover the lowest are kept."""
+        found = Changeable()
+        counted = found.counted(elements, stripes)
+        costs = ChangeCosts(counted, elements.size, LIVE_ELEMENTS)
+        return cls(found, costs)
+
+
 def hide(
     elements: Elements,
     cost_p1: NDArray[np.float64],
@@ -201,6 +218,7 @@ def hide_computing_costs(
     associated: bytes,
     *,
     random: Callable[[int], bytes] = os.urandom,
+    gathered: Gathered | None = None,
     first: Callable[[], Opening] | None = None,
     accept: Callable[[Elements], bool] = lambda elements: True,
 ) -> Hidden:
@@ -212,11 +230,12 @@ def hide_computing_costs(
     ----------
     elements : (n,) integers, the cover: samples, or coefficients of a JPEG file
     compute_costs : returns stripes of `cost_p1` and `cost_m1`, as `ChangeCosts` takes them; called
-        once, and again after several failures
+        once, unless they are `gathered`, and again after several failures
     key : what `keys.Access.sealer` returned
     plaintext : what `layout.pack` returned
     associated : what `layout.associated_data` returned
     random : source of randomness; replaced in tests only
+    gathered : those costs, where something has been through them before
     first : gives what `key.begin(random)` would, for the first attempt, if that was begun before
     accept : tells whether the receiver will derive the same keys from a stego
 
@@ -226,9 +245,10 @@ def hide_computing_costs(
     """
     needed = message_bits(len(plaintext), key)
     n = elements.size
-    found = Changeable()
-    costs = ChangeCosts(found.counted(elements, compute_costs()), n, LIVE_ELEMENTS)
-    limit = found.check(needed, n, key)
+    if gathered is None:
+        gathered = Gathered.of(elements, compute_costs())
+    costs = gathered.costs
+    limit = gathered.changeable.check(needed, n, key)
     zones = Zones(n, key.public_bytes)
     attempt = 0
     for picture in range(MAX_PICTURES):

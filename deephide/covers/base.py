@@ -5,7 +5,7 @@ A new kind is a class that does this, in a file of its own, and a line in `kinds
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -85,8 +85,17 @@ class Cover(Protocol):
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the cover; see `detectability`."""
 
-    def prospect(self, name: str, payload_bits: int) -> Prospect:
-        """Do the same with the costs of a cost function, computed where they are looked at."""
+    def prospect(
+        self,
+        name: str,
+        payload_bits: int,
+        consume: Callable[[Iterator[Costs]], None] | None = None,
+    ) -> Prospect:
+        """Do the same with the costs of a cost function, computed where they are looked at.
+
+        Where those are the costs of all elements, `consume` gets what `cost_stripes` yields, and
+        has to go through it.
+        """
 
     @property
     def signs(self) -> tuple[Sign, ...]:

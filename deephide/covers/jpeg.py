@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import BinaryIO
 
@@ -122,12 +123,27 @@ class JpegCover:
     def survey(self, costs: Costs) -> Prospect:
         """Look at the costs and the noise of the coefficients."""
         dry = Changeable.of(self.elements, (costs,)).dry
-        return jpeg_costs.survey(self.coefficients, (costs,), dry, self.errors)
+        survey = jpeg_costs.Survey(self.coefficients, dry, self.errors)
+        deque(survey.watch((costs,)), maxlen=0)
+        return survey.prospect()
 
-    def prospect(self, name: str = "auto", payload_bits: int = 0) -> Prospect:
-        """Look at the costs of a cost function and the noise of the coefficients."""
-        stripes = self.cost_stripes(name, payload_bits)
-        return jpeg_costs.survey(self.coefficients, stripes, self.changeable(name).dry, self.errors)
+    def prospect(
+        self,
+        name: str = "auto",
+        payload_bits: int = 0,
+        consume: Callable[[Iterator[Costs]], None] | None = None,
+    ) -> Prospect:
+        """Look at the costs of a cost function and the noise of the coefficients.
+
+        J-UNIWARD takes longer than all else in a large file: what comes after may want the same.
+        """
+        survey = jpeg_costs.Survey(self.coefficients, self.changeable(name).dry, self.errors)
+        watched = survey.watch(self.cost_stripes(name, payload_bits))
+        if consume is None:
+            deque(watched, maxlen=0)
+        else:
+            consume(watched)
+        return survey.prospect()
 
     @cached_property
     def signs(self) -> tuple[Sign, ...]:

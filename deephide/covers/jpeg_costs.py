@@ -15,7 +15,7 @@ from deephide.covers.jpeg_values import forbid_values, missing_values
 from deephide.covers.side_information import apply_errors
 from deephide.formats.jpeg.blocks import Coefficients
 
-__all__ = ["LARGEST", "find_signs", "noise_of", "stripes", "survey"]
+__all__ = ["LARGEST", "Survey", "find_signs", "noise_of", "stripes"]
 
 # What 8-bit images can have, and every table of Huffman codes can say.
 LARGEST = 1023
@@ -131,13 +131,8 @@ def find_signs(coefficients: Coefficients) -> tuple[Sign, ...]:
     return tuple(Sign(text) for text in found)
 
 
-def survey(
-    coefficients: Coefficients,
-    parts: Iterable[Costs],
-    dry_count: int,
-    errors: NDArray[np.float32] | None = None,
-) -> Prospect:
-    """Look at the costs and the noise of coefficients; see `detectability`.
+class Survey:
+    """A look at the costs and the noise of coefficients; see `detectability`.
 
     The variance of a coefficient, in steps of its quantiser, is that of the same mode in its own
     and the eight neighbouring blocks (of DC about its mean there, of the others about zero) and
@@ -147,40 +142,51 @@ def survey(
     Parameters
     ----------
     coefficients : of a `JpegCover`
-    parts : costs of +1 and -1, part by part, inf marks a change that may not happen
     dry_count : how many coefficients may change
     errors : (n,) of rounding, that the costs make use of, or None
-
-    Returns
-    -------
-    Prospect
     """
-    stride = (1 + dry_count // MOST_SEARCHED) | 1  # odd, so that all modes are met
-    used: list[NDArray[np.intp]] = []
-    pairs: list[Costs] = []
-    start = seen = 0
-    for up, down in parts:
-        dry = np.flatnonzero(_is_dry(up, down))
-        chosen = dry[-seen % stride :: stride]
-        used.append(chosen + start)
-        pairs.append((up[chosen], down[chosen]))
-        seen += dry.size
-        start += up.size
-    places = np.concatenate(used)
-    information, at = [], 0
-    for plane in coefficients.planes():
-        first, last = np.searchsorted(places, (at, at + plane.size))
-        found = noise_of(plane, places[first:last] - at) + 1.0 / 12.0
-        information.append(found**-2)
-        at += plane.size
-    return Prospect(
-        np.concatenate([up for up, _ in pairs]),
-        np.concatenate([down for _, down in pairs]),
-        np.concatenate(information),
-        seen / max(places.size, 1),
-        max(1, _textured(coefficients)),
-        None if errors is None else errors[places],
-    )
+
+    def __init__(
+        self,
+        coefficients: Coefficients,
+        dry_count: int,
+        errors: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._coefficients, self._errors = coefficients, errors
+        self._stride = (1 + dry_count // MOST_SEARCHED) | 1  # odd, so that all modes are met
+        self._used: list[NDArray[np.intp]] = []
+        self._pairs: list[Costs] = []
+        self._seen = 0
+
+    def watch(self, stripes: Iterable[Costs]) -> Iterator[Costs]:
+        """Pass on costs of +1 and -1 of all coefficients, and look at some of them."""
+        start = 0
+        for up, down in stripes:
+            dry = np.flatnonzero(_is_dry(up, down))
+            chosen = dry[-self._seen % self._stride :: self._stride]
+            self._used.append(chosen + start)
+            self._pairs.append((up[chosen], down[chosen]))
+            self._seen += dry.size
+            start += up.size
+            yield up, down
+
+    def prospect(self) -> Prospect:
+        """Return what was found, after all stripes."""
+        places = np.concatenate(self._used)
+        information, at = [], 0
+        for plane in self._coefficients.planes():
+            first, last = np.searchsorted(places, (at, at + plane.size))
+            found = noise_of(plane, places[first:last] - at) + 1.0 / 12.0
+            information.append(found**-2)
+            at += plane.size
+        return Prospect(
+            np.concatenate([up for up, _ in self._pairs]),
+            np.concatenate([down for _, down in self._pairs]),
+            np.concatenate(information),
+            self._seen / max(places.size, 1),
+            max(1, _textured(self._coefficients)),
+            None if self._errors is None else self._errors[places],
+        )
 
 
 def _is_dry(up: NDArray[np.float64], down: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ class CoverCosts:
         self._is_large = cover.elements.size > hiding.LIVE_ELEMENTS
         self._known: Costs | None = None
         self._prospect: Prospect | None = None
+        self._gathered: hiding.Gathered | None = None
 
     def of_message(self, bits: int) -> Iterable[Costs]:
         """Return the costs for a message of so many bits, stripe by stripe."""
@@ -54,11 +55,21 @@ class CoverCosts:
             guess = max(1, int(_GUESSED_RATE * self._cover.elements.size))
             bits = guess if bits is None else bits
             if self._is_large:
-                self._prospect = self._cover.prospect(self._name, bits)
+                depends = self._name in cost_names.OF_PAYLOADS
+                gather = None if depends else self._gather
+                self._prospect = self._cover.prospect(self._name, bits, gather)
             else:
                 (known,) = (self._known,) if self._known is not None else self.of_message(bits)
                 self._prospect = self._cover.survey(known)
         return self._prospect
+
+    def _gather(self, stripes: Iterable[Costs]) -> None:
+        self._gathered = hiding.Gathered.of(self._cover.elements, stripes)
+
+    def gathered(self) -> hiding.Gathered | None:
+        """Give away what hiding needs, where `prospect` came by it."""
+        found, self._gathered = self._gathered, None
+        return found
 
     def limit_bits(self, bits: int, key: keys.Sealer) -> int:
         """Return the largest message that could possibly be hidden, with costs for `bits`."""

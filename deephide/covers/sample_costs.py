@@ -15,7 +15,15 @@ from deephide.covers.detectability import MOST_SEARCHED, Prospect
 from deephide.covers.side_information import apply_errors
 from deephide.covers.values import closed_values, forbid_values
 
-__all__ = ["FINITE", "CostMaps", "costs", "count_changeable", "flat_samples", "survey"]
+__all__ = [
+    "FINITE",
+    "CostMaps",
+    "costs",
+    "count_changeable",
+    "flat_samples",
+    "flat_share",
+    "survey",
+]
 
 FINITE = ("hill", "suniward", "mipod")  # forbid no change themselves
 
@@ -149,6 +157,26 @@ def _stripes(height: int, width: int) -> Iterator[tuple[int, int]]:
         yield top, min(top + rows, height)
 
 
+def _flat_stripes(
+    channel: NDArray[np.uint8],
+) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8], NDArray[np.bool_]]]:
+    """Yield the first row and the end of stripes, their samples, and which of these are flat."""
+    for top, bottom in _stripes(*channel.shape):
+        first = max(0, top - _REACH)
+        outer = np.ascontiguousarray(channel[first : bottom + _REACH])
+        inner = slice(top - first, bottom - first)
+        yield (top, bottom), outer[inner], flat_samples(outer)[inner]
+
+
+def flat_share(samples: NDArray[np.uint8]) -> float:
+    """Return the share of the samples, (H, W, 1 or 3), that `flat_samples` marks in a channel."""
+    channels = np.moveaxis(samples, 2, 0)
+    return (
+        sum(int(np.count_nonzero(flat)) for each in channels for _, _, flat in _flat_stripes(each))
+        / samples.size
+    )
+
+
 def count_changeable(
     samples: NDArray[np.uint8], fixed: NDArray[np.bool_] | None
 ) -> tuple[int, int]:
@@ -164,21 +192,17 @@ def count_changeable(
     -------
     dry, crossing : as in `hiding.Changeable`
     """
-    height, width, channels = samples.shape
     values = np.arange(256)
     dry = crossing = 0
-    for index in range(channels):
+    for index in range(samples.shape[2]):
         closed_up, closed_down = closed_values(samples[:, :, index])
         rise, fall = ~closed_up & (values < 255), ~closed_down & (values > 0)
-        for top, bottom in _stripes(height, width):
-            first = max(0, top - _REACH)
-            channel = np.ascontiguousarray(samples[first : bottom + _REACH, :, index])
-            inner = slice(top - first, bottom - first)
-            free = ~flat_samples(channel)[inner]
+        for (top, bottom), channel, flat in _flat_stripes(samples[:, :, index]):
+            free = ~flat
             if fixed is not None:
                 free &= ~fixed[top:bottom]
             mask = Image.fromarray(free.view(np.uint8))
-            counts = np.array(Image.fromarray(channel[inner]).histogram(mask))
+            counts = np.array(Image.fromarray(channel).histogram(mask))
             dry += int(counts[rise | fall].sum())
             crossing += int(counts[np.where(values & 1, rise, fall)].sum())
     return dry, crossing

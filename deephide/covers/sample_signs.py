@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from deephide.covers import history
 from deephide.covers.base import Sign
-from deephide.covers.sample_costs import flat_samples
-from deephide.covers.values import missing_values
+from deephide.covers.sample_costs import flat_share
+from deephide.covers.values import histogram, missing_values
 
 __all__ = ["find_signs"]
 
@@ -36,19 +36,19 @@ def find_signs(samples: NDArray[np.uint8]) -> tuple[Sign, ...]:
             f"the carrier is tiny ({width} x {height}): changes are a large "
             "part of it and easier to detect"
         )
-    planes = [np.ascontiguousarray(samples[:, :, c]) for c in range(channels)]
-    flat = np.mean([flat_samples(plane).mean() for plane in planes])
+    flat = flat_share(samples)
     if flat > _FLAT_SHARE:
         found.append(
             f"{100 * flat:.0f} % of the carrier is perfectly flat: drawings and screenshots are "
             "poor hiding places, photos are good ones"
         )
-    saturated = float(np.mean((samples == 0) | (samples == 255)))
+    counts = [histogram(samples[:, :, index]) for index in range(channels)]
+    saturated = sum(int(each[0] + each[255]) for each in counts) / samples.size
     if saturated > _SATURATED_SHARE:
         found.append(
             f"{100 * saturated:.0f} % of the carrier's samples are fully black or fully white"
         )
-    missing = max(missing_values(plane) for plane in planes)
+    missing = max(missing_values(each) for each in counts)
     if missing >= _MISSING_VALUES:
         found.append(
             f"the carrier's levels were stretched or reduced: {missing} of 256 values are missing "

@@ -6,7 +6,7 @@ blue: changed one by one, they would make coloured pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,8 +94,14 @@ class SampleCover:
             return hiding.Changeable(*sample_costs.count_changeable(self.samples, self.fixed))
         return hiding.Changeable.of(self.elements, self.cost_stripes(name, payload_bits))
 
-    def prospect(self, name: str = "auto", payload_bits: int = 0) -> Prospect:
+    def prospect(
+        self,
+        name: str = "auto",
+        payload_bits: int = 0,
+        consume: Callable[[Iterator[Costs]], None] | None = None,
+    ) -> Prospect:
         """Look at the costs of a cost function and the noise, at parts of a large image."""
+        del consume
         maps = self._maps(name, payload_bits)
         return sample_costs.survey(self.samples, maps, errors=self.errors)
 

@@ -22,6 +22,7 @@ __all__ = [
     "distinct",
     "forbid_values",
     "gray_areas",
+    "histogram",
     "median",
     "missing_values",
 ]
@@ -43,7 +44,8 @@ _BAND_ROWS = 256  # copied at once
 _LEAST_LEFT = 0.01  # share of samples with a neighbouring value
 
 
-def _histogram(channel: NDArray[np.uint8]) -> NDArray[np.int64]:
+def histogram(channel: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count each of the 256 values of a channel, (H, W) uint8, a band of rows at a time."""
     if channel.flags.c_contiguous:
         return np.array(Image.fromarray(channel).histogram())
     counts = np.zeros(LEVELS, np.int64)
@@ -60,7 +62,7 @@ def closed_values(channel: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArra
     ----------
     channel : (H, W) uint8
     """
-    present = _histogram(channel) > 0
+    present = histogram(channel) > 0
     found = []
     for step, end in ((1, -1), (-1, 0)):
         closed = present & ~np.roll(present, -step)
@@ -88,12 +90,12 @@ def forbid_values(
         np.copyto(cost, np.inf, where=channel == value)
 
 
-def missing_values(channel: NDArray[np.uint8]) -> int:
-    """Return how many values a channel lacks amid values that it has often.
+def missing_values(counts: NDArray[np.int64]) -> int:
+    """Return how many values a channel lacks amid values that it has often, by its `histogram`.
 
     Ordinary photos lack rare values at the ends of their histogram; those do not count.
     """
-    counts = np.pad(_histogram(channel), 2)
+    counts = np.pad(counts, 2)
     below = np.maximum(counts[:-4], counts[1:-3])
     above = np.maximum(counts[3:-1], counts[4:])
     gap = (counts[2:-2] == 0) & (np.minimum(below, above) >= _FREQUENT)

@@ -49,6 +49,16 @@ def test_stripes_of_samples_are_those_of_the_whole(photo, monkeypatch, name):
     assert 0 < counted.crossing < counted.dry < cover.elements.size
 
 
+def test_the_share_of_flat_samples_is_that_of_the_whole(make_texture, monkeypatch):
+    samples = make_texture(150, 133, 3)
+    samples[:40, :30] = 77
+    planes = [np.ascontiguousarray(samples[:, :, k]) for k in range(3)]
+    whole = np.mean([sample_costs.flat_samples(plane) for plane in planes])
+    monkeypatch.setattr(sample_costs, "_STRIPE_PIXELS", 7 * 133)
+    assert 0.05 < whole < 0.1
+    assert sample_costs.flat_share(samples) == pytest.approx(whole, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", cost_names.OF_SAMPLES)
 def test_tiles_see_what_the_whole_sees(make_texture, monkeypatch, name):
     cover = open_cover(Image.fromarray(make_texture(400, 420, 3)))
@@ -115,6 +125,31 @@ def test_a_short_list_gives_the_stego_of_long_arrays(photo, monkeypatch, kind):
     assert np.array_equal(found.elements, expected.elements)
     assert found.distortion == pytest.approx(expected.distortion, rel=1e-12)
     assert hiding.reveal(found.elements, KEY, b"", in_secret=False) == plaintext
+
+
+def test_one_pass_over_the_costs_serves_the_forecast_and_hiding(photo, monkeypatch):
+    monkeypatch.setattr(hiding, "LIVE_ELEMENTS", 20_000)
+    cover = open_cover(jpeg_of(photo))
+    plaintext = layout.pack(layout.Header(1, bytes(8)), bytes(range(60)))
+    expected = hiding.hide_computing_costs(
+        cover.elements, cover.cost_stripes, KEY, plaintext, b"", random=bytes
+    )
+    costs = CoverCosts(cover, "auto")
+    assert costs.prospect(500).weight == cover.prospect().weight
+    gathered = costs.gathered()
+    assert gathered.changeable == cover.changeable()
+    assert costs.gathered() is None
+    found = hiding.hide_computing_costs(
+        cover.elements, pytest.fail, KEY, plaintext, b"", random=bytes, gathered=gathered
+    )
+    assert np.array_equal(found.elements, expected.elements)
+
+
+def test_costs_of_a_guessed_payload_are_not_hidden_with(photo, monkeypatch):
+    monkeypatch.setattr(hiding, "LIVE_ELEMENTS", 20_000)
+    costs = CoverCosts(open_cover(jpeg_of(photo)), "jmipod")
+    costs.prospect()
+    assert costs.gathered() is None
 
 
 @pytest.mark.parametrize("codec", ["file", "image"])
