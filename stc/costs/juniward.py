@@ -15,8 +15,6 @@ __all__ = ["juniward"]
 
 # The stabilising constant of the published program.
 _SIGMA = 2.0**-6
-# Residuals that change with one block, in each direction.
-_WINDOW = 8 + TAPS - 1
 
 # How far the window of residuals lies from the one that changes with the block.
 _SHIFT = {"fix_off_by_one": 0, "original": 1}

@@ -16,10 +16,6 @@ from stc.jit import jit
 __all__ = ["pack", "packbits", "unpack", "unpackbits"]
 
 _CLEAR, _END, _FIRST = 256, 257, 258
-_MOST_CODES = 4096
-_GAP = 10_000
-_HASH = 1 << 14
-_LONGEST = 128
 
 
 @jit
