@@ -8,11 +8,19 @@ out or nearly the same as another are left out.
 
 A member is called PHOTO/ROW-COLUMN.png: whoever trains on some scenes and tests on others must keep
 each folder on one side.
+
+    python benchmarks/covers.py tiles.zip --tiles gray256.zip gray256.csv --without city100
+
+puts images that are ready, which a table lists with their sets and sources, into a folder for each
+scene instead, so that `deephide lab` keeps views of one scene on one side.  With --reduce 3 colour
+images become means of 3 x 3 samples, which takes traces of JPEG away.
 """
 
 import argparse
+import csv
 import io
 import math
+import re
 import subprocess
 import tempfile
 import zipfile
@@ -23,7 +31,7 @@ from PIL import Image
 
 from deephide.covers.sample_costs import flat_samples
 
-SIDE = 512
+SIDE = 512  # by default
 LARGEST_SCALE = 0.96  # at full size the grid of the JPEG compression would still be there
 MOST_SCENES = 40  # of one photo
 MOST_FLAT, MOST_SATURATED = 0.3, 0.1  # shares of the samples
@@ -51,6 +59,18 @@ PHOTOS = {
 }
 
 
+FRAMES = ("odm-seneca", "odm-brighton", "monstree", "sceaux")  # sets of many views of one scene
+
+
+def scene_of(row):
+    """Return the name of the scene that a row of a table of tiles shows."""
+    if row["set"] in FRAMES:
+        return row["set"]
+    if row["set"].startswith("city100"):
+        return "city100/" + re.search(r"(\d+)H", row["source"])[1]
+    return row["source"]
+
+
 def unpack(package, folder):
     """Download a package and unpack it; returns the folder with its files."""
     subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True)
@@ -66,29 +86,29 @@ def find(folder, photo):
     return max((path for path in named if not path.is_symlink()), key=lambda p: p.stat().st_size)
 
 
-def scale_of(width, height):
+def scale_of(width, height, side):
     """Return the largest scale that fills whole rows and columns of scenes within the limits."""
     best, chosen = 0, LARGEST_SCALE
-    for rows in range(1, math.floor(LARGEST_SCALE * height / SIDE) + 1):
-        for scale in (rows * SIDE / height, LARGEST_SCALE):
-            count = math.floor(scale * width / SIDE + 1e-9) * rows
-            if scale * height >= rows * SIDE and best < count <= MOST_SCENES:
+    for rows in range(1, math.floor(LARGEST_SCALE * height / side) + 1):
+        for scale in (rows * side / height, LARGEST_SCALE):
+            count = math.floor(scale * width / side + 1e-9) * rows
+            if scale * height >= rows * side and best < count <= MOST_SCENES:
                 best, chosen = count, scale
     return chosen
 
 
-def scenes(path):
+def scenes(path, side):
     """Yield (row, column, image) of a photo."""
     photo = Image.open(path).convert("RGB")
-    scale = scale_of(*photo.size)
+    scale = scale_of(*photo.size, side)
     size = (round(scale * photo.width), round(scale * photo.height))
     photo = photo.resize(size, Image.Resampling.LANCZOS)
-    columns, rows = (length // SIDE for length in size)
-    left, top = ((length - n * SIDE) // 2 for length, n in zip(size, (columns, rows), strict=True))
+    columns, rows = (length // side for length in size)
+    left, top = ((length - n * side) // 2 for length, n in zip(size, (columns, rows), strict=True))
     for row in range(rows):
         for column in range(columns):
-            corner = (left + column * SIDE, top + row * SIDE)
-            yield row, column, photo.crop((*corner, corner[0] + SIDE, corner[1] + SIDE))
+            corner = (left + column * side, top + row * side)
+            yield row, column, photo.crop((*corner, corner[0] + side, corner[1] + side))
 
 
 def usable(scene):
@@ -106,12 +126,48 @@ def thumbnail(scene):
     return vector / (np.linalg.norm(vector) or 1.0)
 
 
+def reduced(raw, factor):
+    """Return a colour image as a smaller PNG file; None if it is gray."""
+    with Image.open(io.BytesIO(raw)) as image:
+        small = image.convert("RGB").reduce(factor)
+    samples = np.asarray(small)
+    if (samples == samples[..., :1]).all():
+        return None
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def sort_by_scene(source, table, options, target):
+    """Write the images of a zip into a folder for each scene, but for sets that begin so."""
+    without, factor = options.without, options.reduce
+    rows = list(csv.DictReader(Path(table).read_text(encoding="utf-8").splitlines()))
+    kept = [row for row in rows if not (without and row["set"].startswith(without))]
+    numbers = {scene: k for k, scene in enumerate(dict.fromkeys(map(scene_of, kept)))}
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as out:
+        for row in kept:
+            raw = archive.read(row["file"])
+            if factor is not None and (raw := reduced(raw, factor)) is None:
+                continue
+            name = Path(row["file"]).with_suffix(".png").name
+            out.writestr(f"{numbers[scene_of(row)]:03}/{name}", raw)
+        names = out.namelist()
+    print(f"{len(names)} covers of {len({n[:3] for n in names})} scenes in {target}")
+
+
 def main():
     """Write the covers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--packages", type=Path, help="folder to keep the downloads in")
+    parser.add_argument("--side", type=int, default=SIDE, help="of a scene, in samples")
+    parser.add_argument("--tiles", nargs=2, metavar=("ZIP", "CSV"), help="images that are ready")
+    parser.add_argument("--reduce", type=int, metavar="N", help="tiles, each side to 1/N")
+    parser.add_argument("--without", metavar="SET", help="of the tiles; the beginning of its name")
     arguments = parser.parse_args()
+    if arguments.tiles:
+        sort_by_scene(*arguments.tiles, arguments, arguments.output)
+        return
     with (
         tempfile.TemporaryDirectory() as temporary,
         zipfile.ZipFile(arguments.output, "w") as archive,
@@ -123,7 +179,7 @@ def main():
             unpacked = folder / package if (folder / package).exists() else unpack(package, folder)
             for photo in names.split():
                 kept = found = 0
-                for row, column, scene in scenes(find(unpacked, photo)):
+                for row, column, scene in scenes(find(unpacked, photo), arguments.side):
                     found += 1
                     vector = thumbnail(scene)
                     if not usable(scene) or any(vector @ other > ALIKE for other in seen):

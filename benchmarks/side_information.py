@@ -1,13 +1,15 @@
-"""Detectability with and without side information, on covers without a past, or on JPEG.
+r"""Detectability with and without side information, on covers without a past, or on JPEG.
 
     python benchmarks/side_information.py gray256.zip gray256.csv -o runs/side
     python benchmarks/side_information.py jpeg.zip jpeg.csv --quality 75 -o runs/side75
+    python benchmarks/side_information.py scenes.zip --side 1024 --shrink 1 --quality 75 \
+        --payloads 300B -o runs/megapixel75
 
-The zip holds photos, the table their file, set and source.  Each is made smaller by --shrink as
-`embed --shrink` does, and with --quality compressed as `--quality-jpeg` does; then containers of
-each payload are hidden with the errors of rounding known, and, as the ablation, without.  Payloads
-are bytes in all, as 112B, or bits per sample, as 0.4.  The stegos are kept, so that other judges
-look at the same ones (`benchmarks/judges.py`), and a stopped run goes on.
+The zip holds photos, the table their file, set and source; without a table, photos in one folder
+are of one scene, as `covers.py` makes both.  Each is made smaller by --shrink as `embed --shrink`
+does, and with --quality compressed as `--quality-jpeg` does; then containers of each payload are
+hidden with the errors of rounding known, and, as the ablation, without.  Payloads are bytes in all,
+as 112B, or bits per sample, as 0.4.  The stegos are kept, and a stopped run goes on.
 
 Photos of one scene are on one side of every split: the two cameras of City100 and the flights of
 which there are many frames.  Detectors and protocol are those of docs/lab.md.
@@ -17,7 +19,6 @@ import argparse
 import csv
 import io
 import json
-import re
 import sys
 import zipfile
 from dataclasses import replace
@@ -25,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 from cheap_keys import cheap_keys
+from covers import scene_of
+from jpeg_detect import names_in_turns
 from PIL import Image
 from stc_common import machine, show
 
@@ -35,26 +38,21 @@ from deephide.covers.precovers import Making, make
 from deephide.errors import DeephideError
 from deephide.lab import jpeg_features
 from deephide.lab.conditions import Payload
+from deephide.lab.covers import ImageSet, groups_of
 from deephide.lab.features import rich, spam
 from deephide.lab.protocol import judge_features
 
-FRAMES = ("odm-seneca", "odm-brighton", "monstree", "sceaux")  # sets of many views of one scene
 FRAMING = 44  # bytes of a container around its plaintext
 DIMENSION = {"spam": 200, "rich": 250, "dctr": 200, "gfr": 250}
-LARGEST = 256  # samples on a side before anything is made of a photo
-
-
-def scene_of(row):
-    """Return the name of the scene that a photo shows."""
-    if row["set"] in FRAMES:
-        return row["set"]
-    if row["set"].startswith("city100"):
-        return "city100/" + re.search(r"(\d+)H", row["source"])[1]
-    return row["source"]
+LARGEST = 256  # samples on a side before anything is made of a photo, by default
 
 
 def read_covers(archive, table, limit):
     """Return the names of the photos and the number of the scene of each."""
+    if table is None:
+        names = ImageSet(Path(archive)).names
+        names = names_in_turns(names, limit or len(names))
+        return names, groups_of(names)
     rows = list(csv.DictReader(Path(table).read_text(encoding="utf-8").splitlines()))
     rows = rows[: limit or len(rows)]
     held = set(zipfile.ZipFile(archive).namelist())
@@ -63,12 +61,12 @@ def read_covers(archive, table, limit):
     return [row["file"] for row in rows], np.array([scenes[scene_of(row)] for row in rows])
 
 
-def cropped(raw):
-    """Return the middle of a photo, LARGEST on a side."""
+def cropped(raw, side):
+    """Return the middle of a photo, so many samples on a side."""
     with Image.open(io.BytesIO(raw)) as image:
         image.load()
-    left, top = (image.width - LARGEST) // 2, (image.height - LARGEST) // 2
-    return image.crop((left, top, left + LARGEST, top + LARGEST))
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def hidden(cover, size, rng):
@@ -128,6 +126,11 @@ def measure_photo(image, options, seed):
     return out
 
 
+def kept_at(options, name):
+    """Return the file of what was measured of a photo."""
+    return Path(options.output) / f"{name.replace('/', '--')}.npz"
+
+
 def collect(options):
     """Measure what is not measured yet; return names, scenes and the folder of a photo's file."""
     names, scenes = read_covers(options.covers, options.table, options.limit)
@@ -136,9 +139,9 @@ def collect(options):
     kept = []
     for seed, name in enumerate(names):
         print(f"\r{seed + 1} of {len(names)}", end="", file=sys.stderr, flush=True)
-        path = folder / f"{name}.npz"
+        path = kept_at(options, name)
         if not path.exists():
-            found = measure_photo(cropped(archive.read(name)), options, seed)
+            found = measure_photo(cropped(archive.read(name), options.side), options, seed)
             flat = (
                 {}
                 if found is None
@@ -160,7 +163,7 @@ def load(options, names, condition, kind):
     """Return what was kept of all photos under a condition."""
     found = []
     for name in names:
-        with np.load(Path(options.output) / f"{name}.npz") as stored:
+        with np.load(kept_at(options, name)) as stored:
             found.append(stored[f"{condition}|{kind}"].astype(np.float64))
     return np.array(found)
 
@@ -202,9 +205,10 @@ def judge(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("covers", metavar="ZIP")
-    parser.add_argument("table", metavar="CSV")
+    parser.add_argument("table", metavar="CSV", nargs="?")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER")
     parser.add_argument("--shrink", type=float, default=0.75)
+    parser.add_argument("--side", type=int, default=LARGEST, help="of the part of a photo used")
     parser.add_argument("--quality", type=int, help="of JPEG; without it samples are judged")
     parser.add_argument("--payloads", default="112B,0.1,0.4", help="separated by commas")
     parser.add_argument("--limit", type=int)

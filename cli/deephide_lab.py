@@ -89,6 +89,14 @@ __all__ = ["compare", "lab"]
     help="Advanced: how long a network is trained for each condition; 0 judges with --weights.",
 )
 @click.option(
+    "--crop",
+    type=click.IntRange(min=32),
+    default=256,
+    show_default=True,
+    metavar="SAMPLES",
+    help="Advanced: side of the parts that a network learns from; it judges whole images.",
+)
+@click.option(
     "--weights",
     metavar="PATH",
     help="Advanced: a state dict of PyTorch that the network starts from.",
@@ -143,6 +151,7 @@ def lab(
     no_plots: bool,
     detectors: tuple[str, ...],
     steps: int,
+    crop: int,
     weights: str | None,
     device: str,
     colour: bool,
@@ -209,7 +218,9 @@ def lab(
             jobs=min(jobs, os.cpu_count() or 1),
             cluster=cluster,
             plots=not no_plots,
-            training=Training(steps, device=device, weights=Path(weights) if weights else None),
+            training=Training(
+                steps, crop=crop, device=device, weights=Path(weights) if weights else None
+            ),
             progress=progress,
         )
     fields: dict[str, Any] = {

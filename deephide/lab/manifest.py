@@ -206,6 +206,7 @@ def _command(settings: Mapping[str, Any], files: Mapping[str, Path]) -> str | No
         ("limit", settings.get("limit")),
         ("seed", settings["seed"]),
         ("steps", training.get("steps")),
+        ("crop", training.get("crop")),
     ):
         if value is not None:
             words += [f"--{option}", str(value)]

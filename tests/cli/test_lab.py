@@ -52,11 +52,13 @@ def test_lab_verifies_a_run(covers, run, run_json):
 
 def test_lab_trains_a_network(covers, run):
     arguments = ("lab", "covers", "--scheme", "lsb", "--payload", "0.5", "--detector", "yedroudj")
-    more = ("--steps", "1", "--device", "cpu", "--no-plots")
+    more = ("--steps", "1", "--crop", "32", "--device", "cpu", "--no-plots")
     done = run(*arguments, *more)
     assert done.exit_code == 0, done.stderr
     assert (covers.parent / "lab" / "networks" / "yedroudj" / "lsb_0.5.pt").exists()
     assert " to 0." in (covers.parent / "lab" / "table.md").read_text()
+    manifest = json.loads((covers.parent / "lab" / "manifest.json").read_text())
+    assert manifest["settings"]["training"] == {"steps": 1, "pairs": 8, "crop": 32}
     done = run(*arguments, *more, "--weights", "covers/0.png", "-o", "other")
     assert done.exit_code == 7
     assert "no state dict of PyTorch" in done.stderr

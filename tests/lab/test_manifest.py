@@ -74,7 +74,7 @@ def test_weights_and_training_belong_to_it(covers, tmp_path):
     with pytest.raises(OutputError, match="had weights, which must be given too"):
         verify(experiment.folder, {"covers": covers})
     files = {"covers": covers, "weights": tmp_path / "w.pt"}
-    assert "--steps 0" in verify(experiment.folder, files).command
+    assert "--steps 0 --crop 256" in verify(experiment.folder, files).command
     torch.save(build("yedroudj", 2).state_dict(), tmp_path / "w.pt")
     with pytest.raises(OutputError, match=r"weights: w\.pt is not the file"):
         verify(experiment.folder, files)

@@ -92,6 +92,21 @@ def test_an_obvious_embedding_is_learnt(name, tmp_path):
     assert covers.max() < stegos.min()
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_channels_side_by_side_learn_the_same(name):
+    batch = training._batch(_pairs(4), TINY, 1, 0).double()
+    plain, placed = (build(name, 1).double().train() for _ in range(2))
+    training._place(placed, CPU)
+    inner = [each.weight for each in placed.modules() if isinstance(each, torch.nn.Conv2d)][1:]
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in inner)
+    for network in (plain, placed):
+        optimizer = training._optimizer(name, network)
+        for _ in range(2):
+            training._step(network, optimizer, batch, CPU)
+    for key, value in plain.state_dict().items():
+        assert torch.allclose(value, placed.state_dict()[key], rtol=1e-6, atol=1e-9), key
+
+
 class _StoppedError(Exception):
     pass
 
