@@ -10,15 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deephide.lab.kernels import filtered
+from deephide.lab.kernels import weighted_misses
 
 __all__ = ["ATTACKS", "chi_square", "regular_singular", "sample_pairs", "weighted_stego"]
 
 Plane = NDArray[np.uint8]
 
-# Both to be divided by 4.
-_PREDICTOR = np.array([[-1, 2, -1], [2, 0, 2], [-1, 2, -1]], np.int32)
-_CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.int32)
 _GROUP = 4
 _LEAST_EXPECTED = 4
 
@@ -37,14 +34,8 @@ def weighted_stego(plane: Plane) -> float:
     -------
     share : float, 0 for a cover
     """
-    image = plane.astype(np.int32)
-    predicted = filtered(image, _PREDICTOR) / 4
-    mean = filtered(image, _CROSS) / 4
-    variance = filtered(image**2, _CROSS) / 4 - mean**2
-    weight = 1.0 / (5.0 + variance)
-    inner = image[1:-1, 1:-1]
-    terms = weight * (inner - (inner ^ 1)) * (inner - predicted)
-    return float(2.0 * terms.sum() / weight.sum())
+    misses, weights = weighted_misses(plane.astype(np.int32))
+    return float(2.0 * misses.sum() / weights.sum())
 
 
 def sample_pairs(plane: Plane) -> float:
