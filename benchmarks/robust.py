@@ -11,7 +11,7 @@ pair counts as survived where `deephide.extract` returns the bytes.  Argon2id ru
 memory, which changes nothing else; processor times are of this process and leave it out.
 
 With `--few` only ways are tried that the sender does not try before it writes a file, and the
-robust readings alone are read: a file that its own battery loses is not written.
+robust readings alone are read, or the strong one: a file that its own battery loses is not written.
 
 Libvips and mozjpeg need the extra robust.  `--canvas /usr/bin/chromium` saves through a browser's
 canvas (with playwright), and each `--command 'ImageMagick 80=convert {in} -quality 80 {out}'` by
@@ -41,6 +41,7 @@ from stc_common import machine, show
 import deephide
 from deephide.channels import battery, lattice, profiles, receiving
 from deephide.channels.battery import Recompressor
+from deephide.channels.strong import reading
 from deephide.container import crypto
 from deephide.container.keys import SharedKey
 
@@ -51,6 +52,8 @@ NEVER_TRIED = ((82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
 # Qualities and tables of mozjpeg that no sender tries: its own table, and the standard one.
 MOZJPEG = ((88, 3), (82, 3), (78, 3), (85, 0), (75, 0))
 CANVAS = (92, 85, 80, 75)
+# Of strong mode, besides WebP 80 and AVIF 60, which its sender tries.
+WEBP, AVIF = (95, 90, 85, 70), (90, 80, 70, 45)
 
 # Of the ways that no stego of an ordinary photo survives, or that differ little from others.
 FEWER = {
@@ -142,9 +145,10 @@ class Canvas:
         return way
 
 
-def strong_ways():
+def strong_ways(few):
     """Yield recompressors of strong mode: the sender's own, and others that it never tried."""
-    yield from battery.strong_battery()
+    if not few:
+        yield from battery.strong_battery()
     yield from battery.half_the_size()
     kernels = Image.Resampling
     for factor, kernel, quality in (
@@ -161,9 +165,9 @@ def strong_ways():
         yield Recompressor(name, (battery.cropped(*box),))
     for quality in (90, 70, 60):
         yield Recompressor(f"JPEG {quality}", (saved("JPEG", quality=quality),))
-    for quality in (90, 70):
+    for quality in WEBP:
         yield Recompressor(f"WebP {quality}", (saved("WEBP", quality=quality),))
-    for quality in (75, 45):
+    for quality in AVIF:
         yield Recompressor(f"AVIF {quality}", (saved("AVIF", quality=quality, speed=8),))
     yield Recompressor("PNG", (saved("PNG", compress_level=1),))
 
@@ -188,7 +192,7 @@ def ways(channel, few, others):
     """Yield name and function, from the stego's file to what comes back."""
     yield from others.items()
     if channel == "strong":
-        for each in strong_ways():
+        for each in strong_ways(few):
             yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
         return
     tried = {each.name for each in battery.battery(battery.attempts(profiles.parse(channel))[0])}
@@ -203,10 +207,13 @@ def ways(channel, few, others):
         yield f"PNG by {name}", decoded_otherwise(method)
 
 
-def read_as_robust(raw, shared):
+def read_as_robust(raw, shared, strong):
     """Return the plaintext as the robust readings give it, which `extract` tries among others."""
     luma = receiving.luma_of_file(raw)
-    return receiving.reveal(luma, shared.at(lattice.salt_of(luma)).channel_keys())
+    key = shared.at(lattice.salt_of(luma))
+    if strong:
+        return reading.reveal(receiving.samples_of_file(raw), key.strong_keys())
+    return receiving.reveal(luma, key.channel_keys())
 
 
 def wilson(hits, tries):
@@ -226,7 +233,8 @@ def outcomes(file, key, secret, options, others):
         try:
             came_back = way(file)
             if options.few:
-                yield name, read_as_robust(came_back, shared).endswith(secret)
+                found = read_as_robust(came_back, shared, options.channel == "strong")
+                yield name, found.endswith(secret)
             else:
                 yield name, deephide.extract(came_back, key).data == secret
         except deephide.DeephideError:

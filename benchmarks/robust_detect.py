@@ -1,12 +1,13 @@
 """Detection of stegos for a channel, with the features and the protocol of `jpeg_detect.py`.
 
     python benchmarks/robust_detect.py FOLDER [--channel any] [--photos 100] [--payload 258]
-                                       [--scenes 2] [--kept] [--json PATH]
+                                       [--scenes 2] [--kept] [--named] [--json PATH]
 
 FOLDER holds photos, each of them embedded in once, whole.  Cover is the JPEG file that the program
 made before anything was hidden; scenes of 512 x 512 are cut from both at the same places, in steps
 of a block, so that a scene carries its share of the message.  Photos that are refused do not count.
-With `--kept` FOLDER is what `robust.py --keep` wrote, and nothing is embedded.
+With `--kept` FOLDER is what `robust.py --keep` wrote, and nothing is embedded.  With `--named`
+files PHOTO-K.png are pieces of one photo, which stay on one side of every split.
 """
 
 import argparse
@@ -45,10 +46,16 @@ def pair(path, number, options):
     return found.channel.cover, found.file
 
 
+def photo_of(path):
+    """Return the name of the photo of which a file is a piece."""
+    return path.name.rpartition("-")[0] or path.name
+
+
 def measure(options):
     """Return the report."""
     kept = "*.cover.jpg" if options.kept else "*"
     chosen = sorted(p for p in Path(options.folder).glob(kept) if p.suffix.lower() in SUFFIXES)
+    photos = sorted({photo_of(path) for path in chosen})
     plain, hidden, groups, refused = [], [], [], 0
     quality = profiles.parse(options.channel).quality
     for number, path in enumerate(chosen[: options.photos]):
@@ -59,7 +66,8 @@ def measure(options):
             continue
         for rows, raw in zip((plain, hidden), files, strict=True):
             rows += [dctr(scene, quality) for scene in scenes(luma(raw), options.scenes)]
-        groups += [number] * (len(plain) - len(groups))
+        group = photos.index(photo_of(path)) if options.named else number
+        groups += [group] * (len(plain) - len(groups))
         print(f"{number + 1} of {len(chosen)}: {len(plain)} scenes", file=sys.stderr, flush=True)
     plain, hidden, groups = np.array(plain), np.array(hidden), np.array(groups)
     return {
@@ -82,6 +90,7 @@ def main():
     parser.add_argument("--payload", type=int, default=258)
     parser.add_argument("--scenes", type=int, default=2, choices=(1, 2), help="of each photo")
     parser.add_argument("--kept", action="store_true", help="FOLDER is of robust.py --keep")
+    parser.add_argument("--named", action="store_true", help="files are pieces, PHOTO-K.png")
     parser.add_argument("--json", metavar="PATH")
     options = parser.parse_args()
     cheap_keys()
