@@ -48,7 +48,7 @@ from deephide.container.keys import SharedKey
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 BETWEEN = (76, 77, 78, 79, 81, 82, 83, 84, 86, 87, 88, 92, 94, 96, 98, 100)
 # In a row, as no sender tries them.
-NEVER_TRIED = ((82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
+NEVER_TRIED = ((92, 92), (82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
 # Qualities and tables of mozjpeg that no sender tries: its own table, and the standard one.
 MOZJPEG = ((88, 3), (82, 3), (78, 3), (85, 0), (75, 0))
 CANVAS = (92, 85, 80, 75)
@@ -152,13 +152,14 @@ def strong_ways(few):
     yield from battery.half_the_size()
     kernels = Image.Resampling
     for factor, kernel, quality in (
-        (0.53, kernels.BICUBIC, 75), (0.58, kernels.BOX, 80), (0.64, kernels.BILINEAR, 75),
-        (0.71, kernels.LANCZOS, 90), (0.78, kernels.HAMMING, 75), (0.87, kernels.BICUBIC, 75),
+        (0.53, kernels.BICUBIC, 75), (0.56, kernels.BOX, 80), (0.61, kernels.BOX, 75),
+        (0.64, kernels.BILINEAR, 75), (0.71, kernels.LANCZOS, 90), (0.73, kernels.NEAREST, 85),
+        (0.78, kernels.HAMMING, 75), (0.81, kernels.BOX, 80), (0.87, kernels.BICUBIC, 75),
         (0.95, kernels.LANCZOS, 80),
     ):  # fmt: skip
         name = f"{factor} of the size, {kernel.name.lower()}, JPEG {quality}, not tried before"
         yield Recompressor(name, (battery.resized(factor, kernel, quality),))
-    for box in ((7, 1, 1, 6), (0, 0, 8, 8), (4, 4, 4, 4), (1, 2, 0, 0)):
+    for box in ((7, 1, 1, 6), (0, 8, 8, 0), (4, 4, 4, 4), (1, 2, 0, 0)):
         name = "{} + {} columns and {} + {} rows less, not tried before".format(
             *box[::2], *box[1::2]
         )

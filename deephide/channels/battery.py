@@ -179,6 +179,7 @@ def strong_battery() -> Iterator[Recompressor]:
     """Yield every recompressor that a strong stego must survive, the hardest first."""
     kernels = Image.Resampling
     for factor, kernel, quality in (
+        (0.58, kernels.BOX, 75),
         (0.6, kernels.LANCZOS, 75),
         (0.6, kernels.BILINEAR, 75),
         (0.67, kernels.BILINEAR, 75),
@@ -188,7 +189,7 @@ def strong_battery() -> Iterator[Recompressor]:
     ):
         name = f"{factor} of the size, {kernel.name.lower()}, JPEG {quality}"
         yield Recompressor(name, (resized(factor, kernel, quality),))
-    for left, top, right, bottom in ((8, 8, 0, 0), (3, 0, 5, 8), (0, 5, 0, 2)):
+    for left, top, right, bottom in ((8, 8, 0, 0), (0, 0, 8, 8), (3, 0, 5, 8), (0, 5, 0, 2)):
         name = f"{left} + {right} columns and {top} + {bottom} rows less, JPEG 75"
         yield Recompressor(name, (cropped(left, top, right, bottom),))
     yield hops((75,))

@@ -163,7 +163,11 @@ def _transformed(luma: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def kept_off_levels(
-    samples: NDArray[np.float64], guard: float | NDArray[np.float64], *, smooth: bool = False
+    samples: NDArray[np.float64],
+    guard: float | NDArray[np.float64],
+    guard_above: NDArray[np.float64] | None = None,
+    *,
+    smooth: bool = False,
 ) -> NDArray[np.float64]:
     """Return samples of which no tile's brightness is near another level of the salt.
 
@@ -171,8 +175,10 @@ def kept_off_levels(
     ----------
     samples : (H, W, C)
     guard : levels that tiles are kept away, the same for all or (8, 8)
+    guard_above : (8, 8), the same where the other level is the brighter one, unless it is equal
     smooth : let what is added fade from tile to tile
     """
+    beyond = guard if guard_above is None else guard_above
     down, along = (brightness.overlaps(length).astype(np.float64) for length in samples.shape[:2])
     weights = np.outer(down.sum(axis=1), along.sum(axis=1))
     if not weights.all():
@@ -189,10 +195,11 @@ def kept_off_levels(
         contrasts = means - np.average(means, weights=weights)
         places = contrasts / brightness.LEVEL + float(brightness.OFFSET)
         above = brightness.LEVEL * (places - np.rint(places))
-        near = np.abs(above) < guard
+        near = (above < guard) & (above > np.negative(beyond))
         if not near.any():
             break
-        wanted = np.where(above >= 0, guard, np.negative(guard))
+        # Whichever side is closer.
+        wanted = np.where(2 * above >= np.subtract(guard, beyond), guard, np.negative(beyond))
         offsets += np.where(near, wanted - above, 0.0)
         if smooth:
             small = Image.fromarray(offsets.astype(np.float32))

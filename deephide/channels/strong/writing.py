@@ -38,6 +38,7 @@ QUALITY = 92
 _HEADROOMS = (4, 16)
 _MOST_MOVED = (10.0, 14.0)  # levels of brightness, by headroom
 _BESIDES = 0.5  # levels, for what compression does
+_LEAST_FACTOR = 0.6  # of the sizes that are promised
 _PARITY = 32
 _ROUNDS = 2
 _LEAST_SIDE = 640  # pixels of the longer side; smaller ones would have to be enlarged too much
@@ -135,23 +136,35 @@ def prepare(photo: Photo, headroom: int, most: float, derive: Derive) -> Stage:
         for band in np.moveaxis(photo.samples, 2, 0)
     ]
     samples = headroom + np.stack(bands, axis=2) * ((255 - 2 * headroom) / 255)
-    guards = np.minimum(_moves(samples) + _BESIDES, most)
-    samples = np.clip(kept_off_levels(samples, guards, smooth=True), 0.0, 255.0)
+    darker, brighter = (np.minimum(each + _BESIDES, most) for each in _moves(samples))
+    samples = np.clip(kept_off_levels(samples, darker, brighter, smooth=True), 0.0, 255.0)
     cover = _jpeg(samples)
     salt = lattice.salt_of(luma_of_file(cover))
     return Stage(samples, cover, Frame(*size), derive(salt), salt, headroom)
 
 
-def _moves(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how many levels cropping and resizing move each of the (8, 8) tiles at most."""
+def _moves(samples: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by how many levels each of the (8, 8) tiles becomes darker, and brighter, at most.
+
+    Cropping moves them, and resizing to sizes that are not whole blocks, whose rest does not count.
+    """
     picture = as_shown(_jpeg(samples)).convert("L")
     width, height = picture.size
-    before, moved = _contrasts(picture), np.zeros((brightness.TILES,) * 2)
-    for left, top in ((0, 0), (0, 8), (8, 0), (8, 8), (4, 4)):
-        cut = picture.crop((left, top, width - 8 + left, height - 8 + top))
-        moved = np.maximum(moved, np.abs(_contrasts(cut) - before))
-    half = picture.resize((width // 2, height // 2), Image.Resampling.BOX)
-    return np.maximum(moved, np.abs(_contrasts(half) - before))
+    corners = ((0, 0), (0, 8), (8, 0), (8, 8), (4, 4))
+    came_back = [
+        picture.crop((left, top, width - 8 + left, height - 8 + top)) for left, top in corners
+    ]
+    for size in ((width // 2, height // 2), _with_most_left_over(width, height)):
+        came_back.append(picture.resize(size, Image.Resampling.BOX))
+    before = _contrasts(picture)
+    moved = np.array([np.zeros_like(before)] + [_contrasts(each) - before for each in came_back])
+    return -moved.min(axis=0), moved.max(axis=0)
+
+
+def _with_most_left_over(width: int, height: int) -> tuple[int, int]:
+    """Return a size of about three fifths in which seven columns and rows are no whole block."""
+    across, down = (8 * (int(_LEAST_FACTOR * length) // 8) - 1 for length in (width, height))
+    return across, down
 
 
 def _contrasts(picture: Image.Image) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ from files import files_in
 from PIL import Image
 
 import deephide
-from deephide.channels import kernels, openings
-from deephide.channels.strong import code, grid
+from deephide.channels import kernels, lattice, openings, transform
+from deephide.channels.battery import as_shown
+from deephide.channels.receiving import luma_of_file
+from deephide.channels.strong import code, grid, writing
 from deephide.channels.strong.grid import Frame, Rows
-from deephide.container import crypto, layout
+from deephide.container import brightness, crypto, layout
 from deephide.container.keys import SharedKey
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "container" / "strong"
@@ -137,3 +139,32 @@ def test_photos_that_are_too_small_are_refused(cheap_kdf):
     photo = Image.fromarray(np.full((300, 400), 99, np.uint8))
     with pytest.raises(deephide.CapacityError, match="too small for strong mode"):
         deephide.embed(b"x", photo, "key", codec="file", channel="strong")
+
+
+def test_tiles_are_kept_as_far_from_darker_and_from_brighter_levels_as_asked():
+    samples = np.cumsum(np.random.default_rng(4).normal(0, 1.5, (128, 128, 1)), axis=1) + 128
+    for darker, brighter in ((9.0, 1.0), (1.0, 9.0), (5.0, 5.0)):
+        guards = [np.full((8, 8), guard) for guard in (darker, brighter)]
+        kept = transform.kept_off_levels(samples, *guards)
+        sums = kept[:, :, 0].reshape(8, 16, 8, 16).mean(axis=(1, 3))
+        places = (sums - sums.mean()) / brightness.LEVEL + float(brightness.OFFSET)
+        above = brightness.LEVEL * (places - np.floor(places))
+        assert above.min() > darker - 0.5
+        assert (brightness.LEVEL - above).min() > brighter - 0.5
+        assert np.abs(kept - samples).max() < 9.5
+
+
+def test_brightness_stays_where_sizes_are_no_whole_blocks(cheap_kdf):
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(20, 236, (45, 67)).astype(np.uint8))
+    photo = transform.open_photo(coarse.resize((1072, 720), Image.Resampling.BICUBIC), 1072)
+    stage = writing.prepare(photo, 4, 10.0, lambda salt: None)
+    picture = as_shown(stage.cover)
+    sizes = ((639, 429), (735, 494), (831, 558))  # 5 to 7 pixels more than whole blocks
+    came_back = [picture.resize(size, Image.Resampling.HAMMING) for size in sizes]
+    corners = [(left, top) for left in (0, 8) for top in (0, 8)]
+    came_back += [picture.crop((left, top, left + 1064, top + 712)) for left, top in corners]
+    for each in came_back:
+        buffer = io.BytesIO()
+        each.save(buffer, "JPEG", quality=75)
+        assert lattice.salt_of(luma_of_file(buffer.getvalue())) == stage.salt
