@@ -27,15 +27,15 @@ DEFAULT = "face256"
 SHIPPED = {
     "face256": (
         "face256.safetensors",
-        "024af284c40b8efca3fd92f517fe2170aaaba8a3ddf20b88c94c90b81eb729f5",
+        "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862",
     ),
 }
 
 # Fingerprints of these files, `headers.digest_of` of what the receiver needs, by their SHA-256: who
 # has checked the one need not compute the other.
 FINGERPRINTS = {
-    "024af284c40b8efca3fd92f517fe2170aaaba8a3ddf20b88c94c90b81eb729f5": (
-        "62c81cdccc038c7515a1c396d4d2d7d09dab921eef8d2f60bbc618c331ec5d8f"
+    "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862": (
+        "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84"
     ),
 }
 
@@ -45,7 +45,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "b56ff204af0dc6af341dd799ca4a2d424bfbbe60940fafad5e6360eb15c05868",
+        "1902e8cfdb188c66f423f32b3f634f1635c79638a92ac4c759ffc98fb433740a",
     ),
 }
 
@@ -54,18 +54,18 @@ OTHERS = {
     "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
     "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
     "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
-    "directions/age": "f95e3db7a0dbd916e62046991fe925b4ebae70fc41b906d79bf1eac82bbb935a",
-    "directions/feminine": "769a05a23fa6e74e31a3f6949720f097b4412940d94044113f218b01bd27aad3",
-    "directions/glasses": "043c0c067e8f8eb5600cfabac918978ea97537bdd2ba5961f8a9c7c5fa1ef26e",
-    "directions/smile": "a5d8cc62385e2574bdc88e20031de3ca5c4d5c68354983aa5f6fdecfb7355eaa",
-    "directions/teeth": "1f7989ac1f5f0884e390a25fd2a73cf4eae661849c79a00a662423c6ce8111a6",
-    "directions/yaw": "968db1b2a262318c8b212f2d82a5565d034ece79a65b57bd982f626474a1b3d0",
+    "directions/age": "697c2cd27cdf98c3c0b9f20dd3efceea921bd4447734f1902e62a2bab5866882",
+    "directions/feminine": "e02cd94d34ba070dd9e2ea215fc8975c0b2a721b9c06b3d6d96cbe2af86a8002",
+    "directions/glasses": "53536ae0ba26b5fc5597a961774a10a045da891082527fc481c2943ee29e006d",
+    "directions/smile": "4f814bb4b85a910ad23b8f15f3dab4df01e34fd8d350953efa4ea9018a013f9d",
+    "directions/teeth": "03438e1e78b7cda6d1ac5c411101f7f093e65cbcd2f6a83d68a374098cbfdbf8",
+    "directions/yaw": "181a6cb00cd3a1fffbfcb30ea79d4880711611644ae66ff7948d70d7fbecd0e6",
 }
 
 # Bytes of an entropy-coded face by fingerprint: the mean and the 95th percentile, rounded up, of
 # the 200 photographs of people in `real/val.zip`, which no training saw.
 TYPICAL_BYTES = {
-    "62c81cdccc038c7515a1c396d4d2d7d09dab921eef8d2f60bbc618c331ec5d8f": (273, 408),
+    "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (273, 408),
 }
 
 # Models that shipped once, by fingerprint, so that what was hidden with them names them.
@@ -77,14 +77,17 @@ FORMER = {
     "17f6bb6223aa7e4d7d9513f13850407f0160686c240d88b75e3b970c222f7e40": (
         "the face256 of late November 2026, before version 1.0"
     ),
+    "62c81cdccc038c7515a1c396d4d2d7d09dab921eef8d2f60bbc618c331ec5d8f": (
+        "the face256 of the end of November 2026, before version 1.0"
+    ),
 }
 
 # Sketch of the image that a model generates from its mean code, as `verification.load_and_sketch`
 # gives it, by fingerprint; both hexadecimal.
 SKETCHES = {
-    "62c81cdccc038c7515a1c396d4d2d7d09dab921eef8d2f60bbc618c331ec5d8f": (
-        "896e6e897d9f9f7d8ab2b28a85939385855e5e8574797974"
-        "7d83837d7c71717c805454806d68686d7571717677626277"
+    "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (
+        "896e6e897d9e9f7d8ab1b18a85939485855e5e8574797974"
+        "7d83837e7c70717c7f5454806c67676d7471717576616176"
     ),
 }
 

@@ -17,12 +17,12 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/recogniser.json",
         "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
     ),
-    "024af284c40b8efca3fd92f517fe2170aaaba8a3ddf20b88c94c90b81eb729f5": (
+    "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862": (
         "graphs/face256.json",
-        "d854ecea95e43057aeb92e6f67d529ec8f51b34a3b7e194067a1c70bdaa6a293",
+        "18adb2892a8a838fa2c6249e86b4eed4ac3b807d1ccd4b476341cacb20877397",
     ),
-    "b56ff204af0dc6af341dd799ca4a2d424bfbbe60940fafad5e6360eb15c05868": (
+    "1902e8cfdb188c66f423f32b3f634f1635c79638a92ac4c759ffc98fb433740a": (
         "graphs/face256_restoration.json",
-        "401fe5485428296be98d24b73edc8b2167a3505739cad2792e4b75da0ece72bd",
+        "3c92cb36becebfdb38e45ac22307693a975b0e52768ef15d53444916697e9e68",
     ),
 }
