@@ -102,7 +102,9 @@ def _with_reserve(high: Layer, low: Layer, height: int) -> npt.NDArray[np.float6
     cost = high.cost.copy()
     for first, last in itertools.pairwise(low.blocks.ends[: 2 * height + 1]):
         if last > first:
-            cost[first + np.argmin(low.cost[first:last])] = np.inf
+            cheapest = first + int(np.argmin(low.cost[first:last]))
+            if low.cost[cheapest] < np.inf:  # else crossing is all that this block has
+                cost[cheapest] = np.inf
     return cost
 
 

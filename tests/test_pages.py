@@ -141,7 +141,9 @@ def _commands(block):
     for line in lines:
         words = shlex.split(line.partition("…")[0] + " ", comments=True)
         for program in {"make", *APPS} & set(words):
-            yield words[words.index(program) :]
+            at = words.index(program)
+            if at == 0 or not words[at - 1].startswith("-"):  # such as `--scheme e2style`
+                yield words[at:]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
