@@ -22,7 +22,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CPU, FEATURES = "x86-64-v3", "+avx2,+fma,+bmi,+bmi2"
+# What numba is told to compile for, by level of `stc.precompiled`; it is asked once a process.
+_AVX2 = "+avx2,+fma,+bmi,+bmi2"
+LEVELS = {
+    "x86_64-v3": ("x86-64-v3", _AVX2),
+    "x86_64-v4": ("x86-64-v4", f"{_AVX2},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"),
+}
 RUNTIME = Path(__file__).with_name("kernels_runtime.c")
 
 # What arguments are, in order, and what is returned: i whole number, f float64, b truth, or an
@@ -185,15 +190,16 @@ def compile_entry(module: str, name: str, kinds: tuple[str, ...], returns: str) 
     return made.fndesc.llvm_func_name, made.library.get_llvm_str()
 
 
-def lower(code: str, path: Path) -> None:
+def lower(code: str, path: Path, level: str) -> None:
     """Write the object file of optimised code, which can be at any address."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
+    cpu, features = LEVELS[level]
     machine = target.create_target_machine(
-        cpu=CPU, features=FEATURES, opt=3, reloc="pic", codemodel="default"
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="default"
     )
     path.write_bytes(machine.emit_object(llvm.parse_assembly(code)))
 
@@ -203,17 +209,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "stc" / "compiled")
     parser.add_argument("--work", type=Path, help="keep object files here, and use those there")
+    parser.add_argument("--level", choices=LEVELS, help="this one alone")
     options = parser.parse_args()
-    os.environ |= {"NUMBA_CPU_NAME": CPU, "NUMBA_CPU_FEATURES": FEATURES}
+    if options.level is None:
+        for level in LEVELS:
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--level", level], check=True)
+        return
+    cpu, features = LEVELS[options.level]
+    os.environ |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as temporary:
-        build(options.output, options.work or Path(temporary))
+        build(options.output, options.work or Path(temporary), options.level)
 
 
-def build(output: Path, work: Path) -> None:
+def build(output: Path, work: Path, level: str) -> None:
     """Write library and index."""
-    from stc.precompiled import LEVEL
-
     work.mkdir(parents=True, exist_ok=True)
     output.mkdir(exist_ok=True)
     index: dict[str, dict] = {"sources": {}, "kernels": {}}
@@ -223,27 +233,27 @@ def build(output: Path, work: Path) -> None:
         state = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
         for name, (kinds, returns) in kernels.items():
             symbol = f"{module}.{name}".replace(".", "_")
-            path = work / f"{symbol}-{state}.ll"
+            path = work / f"{symbol}-{level}-{state}.ll"
             if not path.exists():
                 native, code = compile_entry(module, name, kinds, returns)
                 path.write_text(code.replace(native, symbol), encoding="utf-8")
                 print(symbol, len(code), flush=True)
-            lower(path.read_text(encoding="utf-8"), path.with_suffix(".o"))
+            lower(path.read_text(encoding="utf-8"), path.with_suffix(".o"), level)
             objects.append(path.with_suffix(".o"))
             symbols.append(symbol)
             row = [symbol, list(kinds), returns]
             index["kernels"].setdefault(f"{module}.{name}", []).append(row)
     script = work / "symbols.map"
     script.write_text("{ global: " + " ".join(f"{each};" for each in symbols) + " local: *; };\n")
-    library = output / f"kernels-{LEVEL}.so"
+    library = output / f"kernels-{level}.so"
     subprocess.run(
-        ["gcc", "-O2", "-march=x86-64-v3", "-shared", "-fPIC", "-s", "-Wl,--gc-sections",
+        ["gcc", "-O2", f"-march={LEVELS[level][0]}", "-shared", "-fPIC", "-s", "-Wl,--gc-sections",
          "-Wl,--build-id=none", "-Wl,-z,defs", f"-Wl,--version-script={script}", "-o", library,
          RUNTIME, *objects, "-lm"],
         check=True,
     )  # fmt: skip
     text = json.dumps(index, indent=1, sort_keys=True)
-    (output / f"kernels-{LEVEL}.json").write_text(text + "\n", encoding="utf-8")
+    (output / f"kernels-{level}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

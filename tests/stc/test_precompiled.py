@@ -16,15 +16,19 @@ from stc import kernels, precompiled
 from stc.jit import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-INDEX = json.loads((precompiled.FOLDER / f"kernels-{precompiled.LEVEL}.json").read_text())
+INDEX = {
+    level: json.loads((precompiled.FOLDER / f"kernels-{level}.json").read_text())
+    for level in precompiled.LEVELS
+}
 HERE = pytest.mark.skipif(
     not kernels.forward.entries, reason="this processor compiles its kernels itself"
 )
 
 
-@pytest.mark.parametrize("module", INDEX["sources"])
-def test_they_are_made_of_the_present_sources(module):
-    for path, known in INDEX["sources"][module].items():
+@pytest.mark.parametrize("level", INDEX)
+@pytest.mark.parametrize("module", INDEX["x86_64-v3"]["sources"])
+def test_they_are_made_of_the_present_sources(module, level):
+    for path, known in INDEX[level]["sources"][module].items():
         found = hashlib.sha256((ROOT / path).read_bytes()).hexdigest()
         assert found == known, f"{path} has changed: run python recipes/kernels.py"
 
@@ -52,9 +56,9 @@ print(digest.hexdigest(), "numba" in sys.modules)
 """
 
 
-def run(**environment):
+def run(code=WHOLE, **environment):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WHOLE], cwd=ROOT, env=os.environ | environment,
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env=os.environ | environment,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.split()
@@ -66,6 +70,18 @@ def test_they_give_what_numba_gives_and_do_not_import_it():
     digest, loaded = run()
     assert loaded == "False"
     assert run(NUMBA_CPU_NAME=llvm.get_host_cpu_name()) == [digest, "True"]
+
+
+ONE_LEVEL = "from stc import precompiled; precompiled.LEVELS = {{{0!r}: precompiled.LEVELS[{0!r}]}}"
+
+
+@HERE
+@pytest.mark.skipif(
+    not precompiled._has_features(precompiled.LEVELS["x86_64-v4"]), reason="needs AVX-512"
+)
+def test_all_levels_give_the_same():
+    found = [run(ONE_LEVEL.format(level) + WHOLE) for level in precompiled.LEVELS]
+    assert found[0] == found[1] and found[0][1] == "False"
 
 
 @HERE
@@ -115,7 +131,7 @@ def fresh(monkeypatch, folder):
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    for path in files_in(precompiled.FOLDER, "kernels-*", least=2):
+    for path in files_in(precompiled.FOLDER, "kernels-*", least=4):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     yield tmp_path
     precompiled._shipped.cache_clear()
@@ -124,16 +140,16 @@ def copied(tmp_path, monkeypatch):
 @HERE
 def test_a_changed_source_is_compiled(copied, monkeypatch):
     assert fresh(monkeypatch, copied).entries
-    index = copied / f"kernels-{precompiled.LEVEL}.json"
-    known = INDEX["sources"]["stc.kernels"]["stc/kernels.py"]
-    index.write_text(index.read_text().replace(known, "0" * 64))
+    known = INDEX["x86_64-v3"]["sources"]["stc.kernels"]["stc/kernels.py"]
+    for index in files_in(copied, "kernels-*.json", least=2):
+        index.write_text(index.read_text().replace(known, "0" * 64))
     assert fresh(monkeypatch, copied).entries == ()
 
 
 @HERE
 @pytest.mark.parametrize("damage", ["library", "index", "missing"])
 def test_damaged_files_are_done_without(copied, monkeypatch, damage):
-    for path in files_in(copied, "kernels-*", least=2):
+    for path in files_in(copied, "kernels-*", least=4):
         if damage == "missing":
             path.unlink()
         elif path.suffix == {"library": ".so", "index": ".json"}[damage]:
@@ -148,7 +164,7 @@ def test_another_machine_compiles(monkeypatch, what):
     if what == "platform":
         monkeypatch.setattr(precompiled.platform, "machine", lambda: "riscv64")
     else:
-        monkeypatch.setattr(precompiled, "_FEATURES", ("AVX2", "none such"))
+        monkeypatch.setattr(precompiled, "LEVELS", {"x86_64-v3": ("AVX2", "none such")})
     try:
         assert fresh(monkeypatch, precompiled.FOLDER).entries == ()
     finally:
