@@ -20,10 +20,22 @@ from deephide.covers import cost_names
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, ExtractionError, InputImageError
 
-__all__ = ["Costs", "Cover", "Elements", "Preparation", "Sign", "check_elements", "choose_cost"]
+__all__ = [
+    "Consumer",
+    "Costs",
+    "Cover",
+    "Elements",
+    "Preparation",
+    "Sign",
+    "check_elements",
+    "choose_cost",
+]
 
 # The costs of +1 and -1 for every element: (n,) float64, inf for a change that may not happen.
 Costs: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# What takes stripes of costs, and goes through them all.
+Consumer: TypeAlias = Callable[[Iterator[Costs]], None]
 
 # What a cover found out about its own file, for `Cover.encode` alone to understand.
 Preparation: TypeAlias = Any
@@ -89,12 +101,11 @@ class Cover(Protocol):
         self,
         name: str,
         payload_bits: int,
-        consume: Callable[[Iterator[Costs]], None] | None = None,
+        consume: Consumer | None = None,
     ) -> Prospect:
         """Do the same with the costs of a cost function, computed where they are looked at.
 
-        Where those are the costs of all elements, `consume` gets what `cost_stripes` yields, and
-        has to go through it.
+        Where those are the costs of all elements, `consume` gets what `cost_stripes` yields.
         """
 
     @property

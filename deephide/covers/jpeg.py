@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from PIL import Image
 from deephide.container import brightness, layout
 from deephide.container.hiding import Changeable
 from deephide.covers import cost_names, jpeg_costs
-from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
+from deephide.covers.base import Consumer, Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.errors import DeephideError, InputImageError
 from deephide.formats import images
@@ -131,7 +131,7 @@ class JpegCover:
         self,
         name: str = "auto",
         payload_bits: int = 0,
-        consume: Callable[[Iterator[Costs]], None] | None = None,
+        consume: Consumer | None = None,
     ) -> Prospect:
         """Look at the costs of a cost function and the noise of the coefficients.
 

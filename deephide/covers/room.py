@@ -73,7 +73,9 @@ class CoverCosts:
 
     def limit_bits(self, bits: int, key: keys.Sealer) -> int:
         """Return the largest message that could possibly be hidden, with costs for `bits`."""
-        if self._is_large:
+        if self._gathered is not None:
+            found = self._gathered.changeable
+        elif self._is_large:
             found = self._cover.changeable(self._name, bits)
         else:
             found = hiding.Changeable.of(self._cover.elements, self.of_message(bits))

@@ -6,7 +6,7 @@ blue: changed one by one, they would make coloured pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from deephide.container import brightness, hiding, layout
 from deephide.covers import cost_names, sample_costs, sample_files
-from deephide.covers.base import Costs, Elements, Sign, check_elements, choose_cost
+from deephide.covers.base import Consumer, Costs, Elements, Sign, check_elements, choose_cost
 from deephide.covers.detectability import Prospect
 from deephide.covers.sample_files import Decoded, FileParts
 from deephide.covers.values import check_colours, check_values, gray_areas
@@ -98,7 +98,7 @@ class SampleCover:
         self,
         name: str = "auto",
         payload_bits: int = 0,
-        consume: Callable[[Iterator[Costs]], None] | None = None,
+        consume: Consumer | None = None,
     ) -> Prospect:
         """Look at the costs of a cost function and the noise, at parts of a large image."""
         del consume

@@ -11,6 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from deephide.lab.kernels import SETS, tally
 from stc.jit import jit
 
 __all__ = ["DCTR_SIZE", "GFR_SIZE", "dctr", "gfr", "luma"]
@@ -164,8 +165,7 @@ def _count_square(
         for x in range(width):
             starts[a, x] = places[a, x % 8] * counts.shape[1]
     numbers = np.empty(width, np.uint8)
-    # As in `kernels.count_runs`, four sets take turns.
-    found = np.zeros((4, counts.size), np.int64)
+    found = np.zeros((SETS, counts.size), np.int64)
     for y in range(samples.shape[0] - 7):
         row[:] = 0.0
         for a in range(8):
@@ -187,12 +187,5 @@ def _count_square(
         start = starts[y % 8]
         for x in range(width):
             numbers[x] = start[x] + np.uint8(min(abs(row[x]) + _HALF, _TOP))
-        whole = width // 4 * 4
-        for x in range(0, whole, 4):
-            found[0, numbers[x]] += 1
-            found[1, numbers[x + 1]] += 1
-            found[2, numbers[x + 2]] += 1
-            found[3, numbers[x + 3]] += 1
-        for x in range(whole, width):
-            found[0, numbers[x]] += 1
+        tally(numbers, found)
     counts += found.sum(axis=0).reshape(counts.shape)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from stc.jit import jit
 
-__all__ = ["count_runs", "filtered", "quantised", "weighted_misses"]
+__all__ = ["SETS", "count_runs", "filtered", "quantised", "tally", "weighted_misses"]
+
+SETS = 4  # of counts, for `tally`
 
 
 @jit
@@ -44,6 +46,23 @@ def quantised(residual: NDArray[np.int32], divisor: int, limit: int) -> NDArray[
 
 
 @jit
+def tally(numbers: NDArray[np.unsignedinteger], counts: NDArray[np.int64]) -> None:
+    """Count numbers in (SETS, n) sets of counts, whose sum is meant.
+
+    The sets take turns, because neighbours often have the same number, and adding to a count that
+    was just written waits.
+    """
+    whole = numbers.size // 4 * 4
+    for x in range(0, whole, 4):
+        counts[0, numbers[x]] += 1
+        counts[1, numbers[x + 1]] += 1
+        counts[2, numbers[x + 2]] += 1
+        counts[3, numbers[x + 3]] += 1
+    for x in range(whole, numbers.size):
+        counts[0, numbers[x]] += 1
+
+
+@jit
 def count_runs(
     levels: NDArray[np.uint8], dy: int, dx: int, length: int, base: int
 ) -> NDArray[np.int64]:
@@ -59,9 +78,7 @@ def count_runs(
     first, last = max(0, -reach * dx), min(width, width - reach * dx)
     numbers = np.empty(max(last - first, 0), np.uint16)
     digit = np.uint16(base)
-    # Four sets of counts take turns, because neighbours often have the same run, and adding to a
-    # number that was just written waits.
-    counts = np.zeros((4, base**length), np.int64)
+    counts = np.zeros((SETS, base**length), np.int64)
     for y in range(height - reach * dy):
         numbers[:] = 0
         for k in range(length):
@@ -69,14 +86,7 @@ def count_runs(
             row = levels[y + k * dy, first + k * dx : last + k * dx]
             for x in range(numbers.size):
                 numbers[x] = numbers[x] * digit + row[x]
-        whole = numbers.size // 4 * 4
-        for x in range(0, whole, 4):
-            counts[0, numbers[x]] += 1
-            counts[1, numbers[x + 1]] += 1
-            counts[2, numbers[x + 2]] += 1
-            counts[3, numbers[x + 3]] += 1
-        for x in range(whole, numbers.size):
-            counts[0, numbers[x]] += 1
+        tally(numbers, counts)
     total: NDArray[np.int64] = counts.sum(axis=0)
     return total
 

@@ -136,6 +136,7 @@ def test_one_pass_over_the_costs_serves_the_forecast_and_hiding(photo, monkeypat
     )
     costs = CoverCosts(cover, "auto")
     assert costs.prospect(500).weight == cover.prospect().weight
+    assert costs.limit_bits(500, KEY) == CoverCosts(cover, "auto").limit_bits(500, KEY)
     gathered = costs.gathered()
     assert gathered.changeable == cover.changeable()
     assert costs.gathered() is None
