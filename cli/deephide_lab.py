@@ -99,7 +99,8 @@ __all__ = ["compare", "lab"]
 @click.option(
     "--weights",
     metavar="PATH",
-    help="Advanced: a state dict of PyTorch that the network starts from.",
+    help="Advanced: a state dict of PyTorch, or a snapshot of an earlier run, that the network "
+    "starts from.",
 )
 @click.option(
     "--device",

@@ -170,6 +170,32 @@ def test_weights_of_others_are_told_by_their_shapes(name, wrapped, tmp_path):
             assert torch.equal(value, ours.state_dict()[key]), key
 
 
+def test_a_snapshot_gives_the_network_that_was_kept(tmp_path):
+    pairs = _pairs(3)
+    kept = fit("yedroudj", pairs, pairs, TINY, 1, tmp_path / "s.pt")
+    snapshot = torch.load(tmp_path / "s.pt", weights_only=True)
+    for each in snapshot["network"].values():
+        each.zero_()  # what the last step left is not what is kept
+    torch.save(snapshot, tmp_path / "s.pt")
+    ours = build("yedroudj", 2)
+    load_into(ours, tmp_path / "s.pt")
+    for key, value in kept.state_dict().items():
+        if value.dim():
+            assert torch.equal(value, ours.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    [
+        ("yedroudj", {0: 1e-2, 40_499: 1e-2, 40_500: 1e-3, 81_000: 1e-4, 121_500: 1e-5}),
+        ("srnet", {0: 1e-3, 119_999: 1e-3, 120_000: 1e-4}),
+    ],
+)
+def test_rates_fall_where_the_authors_let_them(name, rates):
+    recipe = training._RECIPES[name]
+    assert {at: pytest.approx(recipe.rate_at(at / 150_000)) for at in rates} == rates
+
+
 def test_constant_kernels_may_be_missing_or_of_their_own_scale(tmp_path):
     state = build("yedroudj", 7).state_dict()
     first = next(iter(state))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_into", "read_state"]
 
-# Where files of training keep the weights.
-_WRAPPERS = ("state_dict", "model_state_dict", "original_state", "model", "network")
+# Where files of training keep the weights; "best" is that of our snapshots.
+_WRAPPERS = ("best", "state_dict", "model_state_dict", "original_state", "model", "network")
 
 
 def read_state(path: Path) -> Any:
@@ -52,7 +52,7 @@ def load_into(network: nn.Module, path: Path) -> None:
     Parameters
     ----------
     network : of `build`; filled in place
-    path : a state dict, or a dict that holds one
+    path : a state dict, a dict that holds one, or a snapshot of `fit`: what it keeps is taken
 
     Raises
     ------
