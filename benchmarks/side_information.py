@@ -2,6 +2,8 @@ r"""Detectability with and without side information, on covers without a past, o
 
     python benchmarks/side_information.py gray256.zip gray256.csv -o runs/side
     python benchmarks/side_information.py jpeg.zip jpeg.csv --quality 75 -o runs/side75
+    python benchmarks/side_information.py jpeg.zip jpeg.csv --own-quality --payloads 300B \
+        -o runs/own
     python benchmarks/side_information.py scenes.zip --side 1024 --shrink 1 --quality 75 \
         --payloads 300B -o runs/megapixel75
 
@@ -11,6 +13,10 @@ does, and with --quality compressed as `--quality-jpeg` does; then containers of
 hidden with the errors of rounding known, and, as the ablation, without.  Payloads are bytes in all,
 as 112B, or bits per sample, as 0.4.  The stegos are kept, and a stopped run goes on.
 
+With --own-quality JPEG files are carriers as they come, of which no errors of rounding are known.
+Payloads are for a megapixel there, and each file gets what is as dense by the square root law.
+Files of cameras, and of each of a few qualities, are judged apart too.
+
 Photos of one scene are on one side of every split: the two cameras of City100 and the flights of
 which there are many frames.  Detectors and protocol are those of docs/lab.md.
 """
@@ -19,6 +25,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import sys
 import zipfile
 from dataclasses import replace
@@ -33,6 +40,7 @@ from stc_common import machine, show
 
 from deephide.container import hiding
 from deephide.container.keys import Access
+from deephide.covers import jpeg
 from deephide.covers.jpeg import JpegCover
 from deephide.covers.precovers import Making, make
 from deephide.errors import DeephideError
@@ -45,6 +53,8 @@ from deephide.lab.protocol import judge_features
 FRAMING = 44  # bytes of a container around its plaintext
 DIMENSION = {"spam": 200, "rich": 250, "dctr": 200, "gfr": 250}
 LARGEST = 256  # samples on a side before anything is made of a photo, by default
+MEGAPIXEL = 2**20
+QUALITIES = (75, 90, 95)  # of which there are files enough to be judged apart
 
 
 def read_covers(archive, table, limit):
@@ -59,6 +69,15 @@ def read_covers(archive, table, limit):
     rows = [row for row in rows if row["file"] in held]
     scenes = {name: k for k, name in enumerate(dict.fromkeys(map(scene_of, rows)))}
     return [row["file"] for row in rows], np.array([scenes[scene_of(row)] for row in rows])
+
+
+def own_qualities(table, names):
+    """Return the quality of each JPEG file, and which files are to be judged together."""
+    rows = {row["file"]: row for row in csv.DictReader(Path(table).open(encoding="utf-8"))}
+    quality = np.array([int(rows[name]["qf_luma"]) for name in names])
+    cameras = np.array([not rows[name]["set"].startswith("alaska") for name in names])
+    parts = {"all": quality > 0, "cameras": cameras}
+    return quality, parts | {f"quality {each}": quality == each for each in QUALITIES}
 
 
 def cropped(raw, side):
@@ -95,24 +114,38 @@ def features(cover, elements, quality):
 def squared_error(cover, elements):
     """Return the squared error that changes add to that of rounding, for each element."""
     change = elements.astype(np.float64) - cover.elements
-    errors = cover.errors.reshape(-1)
+    errors = 0.0 if cover.errors is None else cover.errors.reshape(-1)
     return float(((change - errors) ** 2 - errors**2).mean())
 
 
-def measure_photo(image, options, seed):
-    """Return features, stegos and facts of a photo under all conditions; None if one fails."""
+def covers_of(raw, options):
+    """Return the cover of a photo without its errors of rounding and, where it has any, with."""
+    if options.own_quality:
+        return {"without": jpeg.open_file(raw)}
     making = Making(scale=options.shrink, quality=options.quality)
+    cover, _ = make(cropped(raw, options.side), making)
+    if options.quality is None:
+        return {"without": replace(cover, errors=None), "with": cover}
+    return {"without": JpegCover(cover.coefficients), "with": cover}
+
+
+def size_of(payload, cover, options):
+    """Return the bytes in all that a payload means in a cover."""
+    if not options.own_quality:
+        return payload.bits(cover.elements.size) // 8
+    width, height, _ = cover.shape
+    return round(payload.bits(MEGAPIXEL) / 8 * math.sqrt(width * height / MEGAPIXEL))
+
+
+def measure_photo(raw, options, seed, quality):
+    """Return features, stegos and facts of a photo under all conditions; None if one fails."""
     try:
-        cover, _ = make(image, making)
-        blind = (
-            replace(cover, errors=None)
-            if options.quality is None
-            else JpegCover(cover.coefficients)
-        )
+        covers = covers_of(raw, options)
+        cover = list(covers.values())[-1]
         rows = {"cover": (cover.elements, 0)}
         for payload in options.payloads:
-            size = payload.bits(cover.elements.size) // 8
-            for name, used in (("without", blind), ("with", cover)):
+            size = size_of(payload, cover, options)
+            for name, used in covers.items():
                 rng = np.random.default_rng((seed, size))
                 rows[f"{payload} {name}"] = hidden(used, size, rng)
     except DeephideError as error:
@@ -120,7 +153,7 @@ def measure_photo(image, options, seed):
         return None
     out = {}
     for name, (elements, changes) in rows.items():
-        found = features(cover, elements, options.quality)
+        found = features(cover, elements, quality)
         facts = [changes / elements.size, squared_error(cover, elements)]
         out[name] = {"facts": facts, "stego": elements, **found}
     return out
@@ -132,8 +165,11 @@ def kept_at(options, name):
 
 
 def collect(options):
-    """Measure what is not measured yet; return names, scenes and the folder of a photo's file."""
+    """Measure what is not measured yet; return names, scenes and which are judged together."""
     names, scenes = read_covers(options.covers, options.table, options.limit)
+    quality, parts = [options.quality] * len(names), {"all": np.ones(len(names), bool)}
+    if options.own_quality:
+        quality, parts = own_qualities(options.table, names)
     archive, folder = zipfile.ZipFile(options.covers), Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     kept = []
@@ -141,7 +177,7 @@ def collect(options):
         print(f"\r{seed + 1} of {len(names)}", end="", file=sys.stderr, flush=True)
         path = kept_at(options, name)
         if not path.exists():
-            found = measure_photo(cropped(archive.read(name), options.side), options, seed)
+            found = measure_photo(archive.read(name), options, seed, quality[seed])
             flat = (
                 {}
                 if found is None
@@ -156,7 +192,8 @@ def collect(options):
             kept.append(bool(stored.files))
     print(file=sys.stderr)
     kept = np.array(kept)
-    return [n for n, k in zip(names, kept, strict=True) if k], scenes[kept]
+    names = [n for n, k in zip(names, kept, strict=True) if k]
+    return names, scenes[kept], {part: each[kept] for part, each in parts.items()}
 
 
 def load(options, names, condition, kind):
@@ -168,36 +205,45 @@ def load(options, names, condition, kind):
     return np.array(found)
 
 
+def judge_part(options, names, groups, condition):
+    """Return the row of a condition."""
+    facts = load(options, names, condition, "facts").mean(axis=0)
+    row = {"covers": len(names), "change rate": facts[0], "added squared error": facts[1]}
+    samples = options.quality is None and not options.own_quality
+    for kind in ("spam", "rich") if samples else ("dctr", "gfr"):
+        covers = load(options, names, "cover", kind)
+        stegos = load(options, names, condition, kind)
+        verdict = judge_features(covers, stegos, groups, 1, DIMENSION[kind])
+        row[kind] = {
+            "P_E": round(float(np.mean(verdict.errors)), 4),
+            "deviation": round(float(np.std(verdict.errors)), 4),
+            "chance": round(float(np.mean(verdict.chance)), 4),
+            "chance deviation": round(float(np.std(verdict.chance)), 4),
+            "trained": round(float(np.mean(verdict.trained_errors)), 4),
+        }
+    return row
+
+
 def judge(options):
     """Return the report."""
-    names, scenes = collect(options)
-    groups = np.unique(scenes, return_inverse=True)[1]
-    detectors = ("spam", "rich") if options.quality is None else ("dctr", "gfr")
-    covers = {kind: load(options, names, "cover", kind) for kind in detectors}
+    names, scenes, parts = collect(options)
     rows = {}
     for payload in options.payloads:
-        for side in ("without", "with"):
-            condition = f"{payload} {side}"
-            facts = load(options, names, condition, "facts").mean(axis=0)
-            row = {"change rate": facts[0], "added squared error": facts[1]}
-            for kind in detectors:
-                stegos = load(options, names, condition, kind)
-                verdict = judge_features(covers[kind], stegos, groups, 1, DIMENSION[kind])
-                row[kind] = {
-                    "P_E": round(float(np.mean(verdict.errors)), 4),
-                    "deviation": round(float(np.std(verdict.errors)), 4),
-                    "chance": round(float(np.mean(verdict.chance)), 4),
-                    "chance deviation": round(float(np.std(verdict.chance)), 4),
-                    "trained": round(float(np.mean(verdict.trained_errors)), 4),
-                }
-            rows[condition] = row
-            print(condition, json.dumps(row), flush=True)
+        for side in ("without",) if options.own_quality else ("without", "with"):
+            for part, mask in parts.items():
+                if not mask.any():
+                    continue
+                some = [name for name, used in zip(names, mask, strict=True) if used]
+                groups = np.unique(scenes[mask], return_inverse=True)[1]
+                row = judge_part(options, some, groups, f"{payload} {side}")
+                rows[f"{payload} {side}" if part == "all" else f"{payload} {side}, {part}"] = row
+                print(payload, side, part, json.dumps(row), flush=True)
     return {
         "machine": machine(),
         "covers": len(names),
-        "scenes": int(groups.max()) + 1,
-        "shrink": options.shrink,
-        "quality": options.quality,
+        "scenes": np.unique(scenes).size,
+        "shrink": None if options.own_quality else options.shrink,
+        "quality": "own" if options.own_quality else options.quality,
         "rows": rows,
     }
 
@@ -210,9 +256,12 @@ def main():
     parser.add_argument("--shrink", type=float, default=0.75)
     parser.add_argument("--side", type=int, default=LARGEST, help="of the part of a photo used")
     parser.add_argument("--quality", type=int, help="of JPEG; without it samples are judged")
+    parser.add_argument("--own-quality", action="store_true", help="JPEG files as they come")
     parser.add_argument("--payloads", default="112B,0.1,0.4", help="separated by commas")
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
+    if options.own_quality and not options.table:
+        parser.error("--own-quality needs the table")
     options.payloads = [Payload.parse(each) for each in options.payloads.split(",")]
     cheap_keys()
     show(judge(options), Path(options.output) / "report.json")
