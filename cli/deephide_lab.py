@@ -290,7 +290,7 @@ def compare(
     """Show on one page what is hidden, where, and what comes back.
 
     The HTML file holds everything itself: secret, inversion, cover, stego, the places that changed,
-    the recovered secret, and the figures. The key is thrown away.
+    the recovered secret, and the figures. The key is thrown away. Needs the extra lab.
     """
     from deephide.formats.limits import pixel_limit
     from deephide.lab import compare as comparing

@@ -144,8 +144,8 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="Advanced: the function that says where changes are hard to detect. hill, suniward, "
-        "wow and mipod are for PNG, BMP and TIFF carriers, juniward, uerd and jmipod for JPEG; "
-        "auto is the first of each.",
+        "wow and mipod are for PNG, BMP, TIFF and WebP carriers, juniward, uerd and jmipod for "
+        "JPEG; auto is the first of each.",
     ),
     *making_options,
     limit_option,
