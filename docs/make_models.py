@@ -48,12 +48,19 @@ checks.
 Images go in as `B 3 256 256`, RGB, float in [-1, 1], aligned like FFHQ. Integers are exact on
 every machine; the generated image may differ in its last bits between devices.
 
-Training uses two feature networks that do not ship: `mobilefacenet.npz` (MobileFaceNet, 128-d, for
-the multi-layer identity loss) and `face_parsing_unet.npz` (a small face-parsing U-Net, for the
-multi-layer parsing loss), as NumPy archives of their state dicts. How the model came about, with
-what failed, is in [models/lab-log.md](models/lab-log.md), what the default one does beside its
-rivals in [face256.md](face256.md).
+Training uses feature networks that do not ship: `mobilefacenet.npz` (MobileFaceNet, 128-d, for the
+identity loss) and EfficientNet-lite0 (for the losses of features and the adversary); the presets
+`face256_start` and `face256` also use `face_parsing_unet.npz` (a small face-parsing U-Net). The
+[training page](training.md#losses) says which file is which. How the models came about, with what failed, is in the
+[lab log](models/lab-log.md); what the default one does beside its rivals is in [face256.md](face256.md).
 """
+
+
+def _encoder(stages: int, parameters: int) -> str:
+    """The encoder of a model in words."""
+    if not stages:
+        return "none"
+    return f"{stages} stage{'s' if stages > 1 else ''}, {parameters:,} parameters"
 
 
 def card(name: str) -> str:
@@ -68,7 +75,7 @@ def card(name: str) -> str:
         "SHA-256": f"`{digest}`",
         "fingerprint": f"`{model.fingerprint.hex()}`",
         "generator": f"side {model.output_size}, {counts['generator']:,} parameters",
-        "encoder": f"{model.config.stages} stage, {counts['encoder']:,} parameters",
+        "encoder": _encoder(model.config.stages, counts["encoder"]),
     }
     measured = "restored"
     if model.quantizers:
