@@ -51,8 +51,9 @@ every machine; the generated image may differ in its last bits between devices.
 Training uses feature networks that do not ship: `mobilefacenet.npz` (MobileFaceNet, 128-d, for the
 identity loss) and EfficientNet-lite0 (for the losses of features and the adversary); the presets
 `face256_start` and `face256` also use `face_parsing_unet.npz` (a small face-parsing U-Net). The
-[training page](training.md#losses) says which file is which. How the models came about, with what failed, is in the
-[lab log](models/lab-log.md); what the default one does beside its rivals is in [face256.md](face256.md).
+[training page](training.md#losses) says which file is which. How the models came about, with what
+failed, is in the [lab log](models/lab-log.md); what the default one does beside its rivals is in
+[face256.md](face256.md).
 """
 
 
