@@ -91,6 +91,10 @@ def page() -> str:
         "weights are for research and non-commercial use ([models](models.md)). The two sample "
         "pictures of the [web page](ui.md) are from scikit-image: a portrait by NASA (public "
         "domain) and a photo by Rachel Michetti (CC0).",
+        "",
+        "Two small files of weights in the wheel are others': the face detector of facenet-pytorch "
+        "2.5.3 (MIT) and the linear heads of LPIPS 0.1 (BSD-2-Clause). Each has its source and its "
+        "whole licence in the header of the file.",
     ]
     for extra, packages in parts().items():
         title = f"With the extra `{extra}`, in addition" if extra else "A plain installation"
