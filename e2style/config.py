@@ -192,8 +192,9 @@ class LossConfig:
     # Distance from the code that the base finds in the target, in units of the base's metric; for
     # an encoder in front of a generator with base styles, which it saves from running.
     code: float = 0.0
-    ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next one
+    ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next two
     features: float = 0.0  # distance of EfficientNet-lite0's features at each place
+    mesh: float = 0.0  # squared error in what repeats every 8 pixels
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
@@ -205,7 +206,7 @@ class LossConfig:
     def __post_init__(self) -> None:
         _at_least(
             0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta", "code",
-            "ssim", "features",
+            "ssim", "features", "mesh",
         )  # fmt: skip
         _at_least(1, "loss.", self, "face_weight")
 
@@ -393,7 +394,7 @@ class TrainConfig:
                 raise ConfigError(f"loss.{name}: has no effect in joint training (stage 0)")
         if self.loss.code and not (self.stage == 1 and self.model.generator.base_styles):
             raise ConfigError("loss.code: has no effect but in stage 1 behind base styles")
-        for name in ("ssim", "features"):
+        for name in ("ssim", "features", "mesh"):
             if getattr(self.loss, name) and not styled:
                 raise ConfigError(
                     f"loss.{name}: has no effect but in joint training with base styles"

@@ -26,6 +26,7 @@ from e2style.data.mix import FaceMix, names_in
 from e2style.errors import CheckpointError, ConfigError
 from e2style.losses.efficientnet import feature_distance, load_efficientnet
 from e2style.losses.identity import JitteredIdentityLoss
+from e2style.losses.mesh import MeshLoss
 from e2style.losses.multilayer import MultiLayerCosineLoss
 from e2style.losses.projected import ProjectedAdversary
 from e2style.losses.structure import StructureLoss
@@ -68,7 +69,8 @@ class Realism(nn.Module):
             adversary.requires_grad_(False)
 
     def forward(self, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Images B 3 S S in [-1, 1], twice -> terms of the loss."""
+        """Images B 3 S S in [-1, 1], twice -> terms of the loss, on one random window of both."""
+        painted, target = window(painted, target)
         with torch.no_grad():
             wanted = self.features(target)
         got = self.features(painted)
@@ -77,6 +79,18 @@ class Realism(nn.Module):
             terms["adversarial"] = self.adversary.generator_loss(got)
             self.seen = (wanted, [level.detach() for level in got])
         return terms
+
+
+def window(*images: Tensor) -> list[Tensor]:
+    """The same random window of images B 3 S S, seven eighths of their side.
+
+    Strided features see some pixels more than others; moved, they see all alike. That is the
+    translation of Zhao et al. 2020, "Differentiable Augmentation", and a quarter less to compute.
+    """
+    side = images[0].shape[-1]
+    kept = side * 7 // 8
+    top, left = torch.randint(side - kept + 1, (2,)).tolist()
+    return [x[..., top : top + kept, left : left + kept] for x in images]
 
 
 class RatedObjective(nn.Module):
@@ -197,6 +211,8 @@ class RatedWork:
         terms = Terms(losses, SHARES)
         if config.loss.ssim:
             terms.losses["ssim"] = StructureLoss()
+        if config.loss.mesh:
+            terms.losses["mesh"] = MeshLoss()
         self.parts: dict[str, Any] = {}
         self.adversary: ProjectedAdversary | None = None
         realism = self._realism()

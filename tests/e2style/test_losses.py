@@ -10,6 +10,7 @@ from torch import nn
 
 from e2style.config import LossConfig
 from e2style.errors import CheckpointError, ConfigError
+from e2style.losses.mesh import MeshLoss
 from e2style.losses.multilayer import MultiLayerCosineLoss
 from e2style.losses.perceptual import LatentNormLoss, PixelLoss
 from e2style.training.feature_networks import load_losses
@@ -115,6 +116,22 @@ def test_gradients_reach_the_painting_and_not_the_target(pair):
     assert generated.grad.abs().sum() > 0
     assert target.grad is None
     assert all(p.grad is None for p in terms.parameters())
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_the_mesh_loss_is_the_power_of_what_repeats(period):
+    at = torch.arange(64) * 2 * torch.pi / period
+    wave = 0.1 * torch.cos(at)[:, None] * torch.cos(at)
+    target = torch.rand(1, 3, 64, 64) - 0.5
+    loss = MeshLoss()(target + wave, target)
+    torch.testing.assert_close(loss, wave.square().mean())
+
+
+def test_the_mesh_loss_sees_neither_light_nor_what_repeats_elsewhere():
+    target = torch.rand(1, 3, 64, 64) - 0.5
+    assert MeshLoss()(target + 0.1, target) < 1e-12
+    wave = 0.1 * torch.cos(torch.arange(64) * 2 * torch.pi / 32 * 5)  # five in four cells
+    assert MeshLoss()(target + wave, target) < 1e-12
 
 
 def test_w_norm_is_the_length_of_the_offset():

