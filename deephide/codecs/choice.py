@@ -12,7 +12,7 @@ from deephide import models
 from deephide.codecs import base, faces, image, latent
 from deephide.codecs.base import CHOICES, Encoded, Request
 from deephide.errors import CapacityError
-from deephide.formats.images import load_image
+from deephide.formats.images import SEEN_HINT, load_image
 
 if TYPE_CHECKING:
     from e2style.data.align import Placement
@@ -21,6 +21,7 @@ __all__ = ["encode", "uses_model"]
 
 # A face that was cut out is compared with the secret as an image of so many times its bytes.
 MORE_BYTES = 2
+_HINT = f"{SEEN_HINT}, or hide it as a file: --codec file"
 
 
 def uses_model(codec: str) -> bool:
@@ -72,7 +73,7 @@ class _Face:
 
 def _consider_face(request: Request) -> tuple[_Face | None, str]:
     """Return the code of the face, if there is one, and the objection to sending it, or ""."""
-    secret = load_image(request.secret)
+    secret = load_image(request.secret, hint=_HINT)
     chosen = request.options.face
     model = request.model.load()
     cut = None

@@ -54,6 +54,12 @@ def test_auto_sends_a_picture_where_the_code_of_a_face_is_not_safe(face, photo, 
     assert f"takes 1053 bytes, and {room} are safe here" in result.reason
 
 
+def test_of_a_secret_that_is_no_image_the_hint_says_how_files_are_hidden(photo, model):
+    with pytest.raises(deephide.InputImageError, match="not an image") as caught:
+        deephide.embed(b"meet me at the usual place", photo, "p", model)
+    assert "--codec file" in caught.value.hint
+
+
 @pytest.mark.parametrize("codec", ["auto", "latent", "image"])
 def test_a_budget_binds_whatever_travels(face, photo, model, codec):
     for budget in (12, 60):
