@@ -46,7 +46,7 @@ pages: $(READY) ## Make the pictures and pages that show what the program does a
 	@$(BIN)/python docs/make_ui_samples.py
 	@$(BIN)/python docs/make_ui_pictures.py
 	@$(BIN)/python docs/make_gallery.py
-	@$(BIN)/python docs/make_rooms.py
+	@$(BIN)/python docs/make_structure.py
 	@$(BIN)/python docs/make_licences.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_cli.py

@@ -1,11 +1,11 @@
-"""Rooms, arrows, floors and circles of the source tree, counted on its imports.
+"""Parts, edges, layers and cycles of the source tree, counted on its imports.
 
     python benchmarks/structure.py [--list PACKAGE] [FOLDER]
 
-A room is a folder of modules, or a module that lies directly in its package; an arrow says that
-some module of one room imports some module of another; a floor is a step of the longest chain of
-arrows. The same is counted for modules. Imports inside functions count, those for types alone do
-not. A circle is a set of modules each of which leads to all the others.
+A part is a folder of modules, or a module that lies directly in its package; an edge says that some
+module of one part imports some module of another; a layer is a step of the longest chain of edges.
+The same is counted for modules. Imports inside functions count, those for types alone do not. A
+cycle is a set of modules each of which leads to all the others.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def imports(root: Path = ROOT) -> Graph:
     }
 
 
-def rooms(graph: Graph) -> Graph:
-    """Return the graph of rooms: `deephide.covers` is one, and so is `deephide.api`."""
-    # What a package's own face re-exports is no room.
+def parts(graph: Graph) -> Graph:
+    """Return the graph of parts: `deephide.covers` is one, and so is `deephide.api`."""
+    # What a package's own face re-exports is no part.
     inner = {name: ".".join(name.split(".")[:2]) for name in graph if name not in PACKAGES}
     joined: Graph = {each: set() for each in inner.values()}
     for name, targets in graph.items():
@@ -87,7 +87,7 @@ def rooms(graph: Graph) -> Graph:
     return {name: targets - {name} for name, targets in joined.items()}
 
 
-def circles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> list[list[str]]:
     """Return every largest set of two or more names that lead to one another."""
     reached = {name: _reachable(graph, name) for name in graph}
     found = {
@@ -109,11 +109,11 @@ def _reachable(graph: Graph, start: str) -> set[str]:
     return seen
 
 
-def floors(graph: Graph) -> int:
-    """Return how many names stand one upon the other; a circle counts as one floor."""
+def layers(graph: Graph) -> int:
+    """Return how many names stand one upon the other; a cycle counts as one layer."""
     group = {name: name for name in graph}
-    for circle in circles(graph):
-        group |= dict.fromkeys(circle, circle[0])
+    for cycle in cycles(graph):
+        group |= dict.fromkeys(cycle, cycle[0])
     flat: Graph = {each: set() for each in group.values()}
     for name, targets in graph.items():
         flat[group[name]] |= {group[t] for t in targets} - {group[name]}
@@ -136,21 +136,21 @@ def inside(graph: Graph, package: str) -> Graph:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="folder of the packages")
-    parser.add_argument("--list", metavar="PACKAGE", help="print the arrows between its rooms")
+    parser.add_argument("--list", metavar="PACKAGE", help="print the edges between its parts")
     options = parser.parse_args()
     graph = imports(options.root)
-    print(f"{'package':10}{'of':>8}{'rooms':>7}{'arrows':>8}{'floors':>8}{'circles':>9}")
+    print(f"{'package':10}{'of':>8}{'parts':>7}{'edges':>8}{'layers':>8}{'cycles':>9}")
     for package in PACKAGES:
         whole = {n: t - {package} for n, t in inside(graph, package).items() if n != package}
-        joined = inside(rooms(graph), package)
-        for kind, counted in (("modules", whole), ("rooms", joined)):
-            arrows, loops = sum(map(len, counted.values())), circles(counted)
-            figures = (len(counted), arrows, floors(counted), len(loops))
+        joined = inside(parts(graph), package)
+        for kind, counted in (("modules", whole), ("parts", joined)):
+            edges, loops = sum(map(len, counted.values())), cycles(counted)
+            figures = (len(counted), edges, layers(counted), len(loops))
             print(f"{package:10}{kind:>8}{figures[0]:7}{figures[1]:8}{figures[2]:8}{figures[3]:9}")
             for loop in loops:
-                print(f"    circle of {kind}: {', '.join(loop)}")
+                print(f"    cycle of {kind}: {', '.join(loop)}")
     if options.list:
-        for name, targets in sorted(inside(rooms(graph), options.list).items()):
+        for name, targets in sorted(inside(parts(graph), options.list).items()):
             print(f"{name} -> {', '.join(sorted(targets)) or '(nothing)'}")
 
 

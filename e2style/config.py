@@ -189,8 +189,7 @@ class LossConfig:
     # e4e: each row looks to a critic like a code of the generator's own. With base styles: the
     # image looks to discriminators on EfficientNet-lite0's features like a face.
     adversarial: float = 0.0
-    # Distance from the code that the base finds in the target, in units of the base's metric; for
-    # an encoder in front of a generator with base styles, which it saves from running.
+    # An encoder's distance, in the base's metric, from the code that the base finds in the target.
     code: float = 0.0
     ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next two
     features: float = 0.0  # distance of EfficientNet-lite0's features at each place

@@ -117,11 +117,11 @@ def test_no_module_leads_back_to_itself():
     """Imports inside functions count; those for types alone do not."""
     graph = structure.imports()
     assert len(graph) > 100
-    assert structure.circles(graph) == []
-    assert structure.circles(structure.rooms(graph)) == []
+    assert structure.cycles(graph) == []
+    assert structure.cycles(structure.parts(graph)) == []
 
 
-def test_the_check_for_circles_can_fail(tmp_path):
+def test_the_check_for_cycles_can_fail(tmp_path):
     for package in PACKAGES:
         (tmp_path / package).mkdir()
     (tmp_path / "stc" / "a.py").write_text("def late():\n    from stc import b\n")
@@ -130,9 +130,9 @@ def test_the_check_for_circles_can_fail(tmp_path):
     (tmp_path / "stc" / "c.py").write_text(typing)
     graph = structure.imports(tmp_path)
     assert graph == {"stc.a": {"stc.b"}, "stc.b": {"stc.c"}, "stc.c": set()}
-    assert (structure.circles(graph), structure.floors(graph)) == ([], 3)
+    assert (structure.cycles(graph), structure.layers(graph)) == ([], 3)
     (tmp_path / "stc" / "c.py").write_text("from . import a\n")
-    assert structure.circles(structure.imports(tmp_path)) == [["stc.a", "stc.b", "stc.c"]]
+    assert structure.cycles(structure.imports(tmp_path)) == [["stc.a", "stc.b", "stc.c"]]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

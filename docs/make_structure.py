@@ -1,13 +1,13 @@
-"""Diagram of the rooms of the code, for docs/design.md: `python docs/make_rooms.py`."""
+"""Diagram of the packages and folders of the code, for docs/design.md."""
 
 from pathlib import Path
 
-PICTURE = Path(__file__).resolve().parent / "pictures" / "rooms.svg"
+PICTURE = Path(__file__).resolve().parent / "pictures" / "structure.svg"
 INK, SOFT, ACCENT, TINT = "#263238", "#546e7a", "#00796b", "#e8f3f0"
 WIDTH, HEIGHT = 760, 500
 
 # Left, top, width, height, name, and what is in it.
-ROOMS = {
+PACKAGES = {
     "cli": (20, 20, 720, 66, "cli", "parses, calls, prints; the web page; no algorithms"),
     "deephide": (
         20,
@@ -54,8 +54,8 @@ def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
 def drawing() -> str:
     """The whole picture."""
     parts = []
-    for x, y, width, height, name, words in ROOMS.values():
-        parts.append(box(x, y, width, height, "room"))
+    for x, y, width, height, name, words in PACKAGES.values():
+        parts.append(box(x, y, width, height, "package"))
         parts.append(text(x + 14, y + 24, name, "name"))
         below = name == "e2style"
         place = (x + 14, y + 44) if below else (x + 14 + 11 * len(name) + 10, y + 24)
@@ -82,7 +82,7 @@ def drawing() -> str:
         arrow(270, 386, 270, 420),
     ]
     style = (
-        f".room{{fill:#fff;stroke:{SOFT}}}.station{{fill:{TINT};stroke:{ACCENT}}}"
+        f".package{{fill:#fff;stroke:{SOFT}}}.station{{fill:{TINT};stroke:{ACCENT}}}"
         f".name{{font-size:17px;font-weight:700;fill:{INK}}}.soft{{font-size:13px;fill:{SOFT}}}"
         f".step{{font-size:14px;font-weight:600;fill:{ACCENT}}}"
         f".arrow{{stroke:{ACCENT};stroke-width:1.8;fill:none;marker-end:url(#tip)}}"
