@@ -193,7 +193,7 @@ class LossConfig:
     code: float = 0.0
     ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next two
     features: float = 0.0  # distance of EfficientNet-lite0's features at each place
-    mesh: float = 0.0  # squared error in what repeats every 8 pixels
+    mesh: float = 0.0  # squared error in what repeats every 16 pixels
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
