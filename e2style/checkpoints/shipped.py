@@ -27,15 +27,15 @@ DEFAULT = "face256"
 SHIPPED = {
     "face256": (
         "face256.safetensors",
-        "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862",
+        "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be",
     ),
 }
 
 # Fingerprints of these files, `headers.digest_of` of what the receiver needs, by their SHA-256: who
 # has checked the one need not compute the other.
 FINGERPRINTS = {
-    "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862": (
-        "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84"
+    "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be": (
+        "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5"
     ),
 }
 
@@ -45,7 +45,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "1902e8cfdb188c66f423f32b3f634f1635c79638a92ac4c759ffc98fb433740a",
+        "650143461391bdd1a2d76754474fd082d1be5392416848cb37cf063164f2735f",
     ),
 }
 
@@ -54,18 +54,18 @@ OTHERS = {
     "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
     "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
     "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
-    "directions/age": "697c2cd27cdf98c3c0b9f20dd3efceea921bd4447734f1902e62a2bab5866882",
-    "directions/feminine": "e02cd94d34ba070dd9e2ea215fc8975c0b2a721b9c06b3d6d96cbe2af86a8002",
-    "directions/glasses": "53536ae0ba26b5fc5597a961774a10a045da891082527fc481c2943ee29e006d",
-    "directions/smile": "4f814bb4b85a910ad23b8f15f3dab4df01e34fd8d350953efa4ea9018a013f9d",
-    "directions/teeth": "03438e1e78b7cda6d1ac5c411101f7f093e65cbcd2f6a83d68a374098cbfdbf8",
-    "directions/yaw": "181a6cb00cd3a1fffbfcb30ea79d4880711611644ae66ff7948d70d7fbecd0e6",
+    "directions/age": "1979a5d04fe2394f4d74a031a0a93a7094a93c56e02cd2734fa6a5f67f9b4926",
+    "directions/feminine": "593de4211ded19ec74d942a77f9eea859e2a4a37c5f43dfc64a144e7b585c904",
+    "directions/glasses": "1d8156dba8224a222749c51e60d23c1cef4bb3291866196453ffeea1bf90c2ce",
+    "directions/smile": "469e5e80a4d1000cd0074f05c7f786eeea991721f310be67a09392a92b493284",
+    "directions/teeth": "2d2c675d30cb1718f0fbf50f1008797ae0abb8d1441d55747c3d2b6b5ffc926f",
+    "directions/yaw": "8773535d33895e62f16f695bff23a9af75942356c22931e00ce130b6b8e9d431",
 }
 
 # Bytes of an entropy-coded face by fingerprint: the mean and the 95th percentile, rounded up, of
 # the 200 photographs of people in `real/val.zip`, which no training saw.
 TYPICAL_BYTES = {
-    "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (273, 408),
+    "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5": (273, 408),
 }
 
 # Models that shipped once, by fingerprint, so that what was hidden with them names them.
@@ -80,14 +80,17 @@ FORMER = {
     "62c81cdccc038c7515a1c396d4d2d7d09dab921eef8d2f60bbc618c331ec5d8f": (
         "the face256 of the end of November 2026, before version 1.0"
     ),
+    "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (
+        "the last face256 of November 2026, before version 1.0"
+    ),
 }
 
 # Sketch of the image that a model generates from its mean code, as `verification.load_and_sketch`
 # gives it, by fingerprint; both hexadecimal.
 SKETCHES = {
-    "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (
-        "896e6e897d9e9f7d8ab1b18a85939485855e5e8574797974"
-        "7d83837e7c70717c7f5454806c67676d7471717576616176"
+    "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5": (
+        "896e6f897d9e9f7d8ab1b28a85939485845d5e8573797974"
+        "7c83837d7b70717c7f5455806c67676d7471717576616176"
     ),
 }
 

@@ -17,12 +17,12 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/recogniser.json",
         "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
     ),
-    "dd37184e2c7a300473ac030d2dbf9394334d9f7bd51ae3ccc5216e22076b8862": (
+    "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be": (
         "graphs/face256.json",
-        "18adb2892a8a838fa2c6249e86b4eed4ac3b807d1ccd4b476341cacb20877397",
+        "c6e7149a03365450092b6e7091e38f7b64724290f0ae656e820fba01996ebbd9",
     ),
-    "1902e8cfdb188c66f423f32b3f634f1635c79638a92ac4c759ffc98fb433740a": (
+    "650143461391bdd1a2d76754474fd082d1be5392416848cb37cf063164f2735f": (
         "graphs/face256_restoration.json",
-        "3c92cb36becebfdb38e45ac22307693a975b0e52768ef15d53444916697e9e68",
+        "93a451aaec619cc12389c8eebf868bd64a2371d6afc340e05cf7cd07c8d878f1",
     ),
 }
