@@ -50,7 +50,7 @@ BETWEEN = (76, 77, 78, 79, 81, 82, 83, 84, 86, 87, 88, 92, 94, 96, 98, 100)
 # In a row, as no sender tries them.
 NEVER_TRIED = ((92, 92), (82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
 # Qualities and tables of mozjpeg that no sender tries: its own table, and the standard one.
-MOZJPEG = ((88, 3), (82, 3), (78, 3), (85, 0), (75, 0))
+MOZJPEG = (*((quality, 3) for quality in (88, 86, 84, 83, 82, 78)), (85, 0), (80, 0), (75, 0))
 CANVAS = (92, 85, 80, 75)
 # Of strong mode, besides WebP 80 and AVIF 60, which its sender tries.
 WEBP, AVIF = (95, 90, 85, 70), (90, 80, 70, 45)

@@ -43,9 +43,9 @@ _SAMPLINGS = {"4:2:0": 2, "4:4:4": 0}
 _FROM_75 = ((75, 75), (85, 75), (80, 75), (75, 90), (85, 80), (95, 85), (90, 80, 85), (90, 85, 75))
 _HOPS = {75: _FROM_75, 60: ((60, 60), *_FROM_75)}
 _SCOUTS = (0, 5, 10)  # above the floor
-# The lowest quality of mozjpeg that is tried, by floor.  At 75 it drops many times as many
-# coefficients as at 80; they would have to be settled, and a detector sees that.
-_OPTIMISERS_FROM = {75: 80, 60: 75}
+# The lowest quality of mozjpeg that is tried, by floor.  The lower it is, the fewer coefficients of
+# high modes it leaves; those that it drops have to be settled, and a detector sees empty modes.
+_OPTIMISERS_FROM = {75: 85, 60: 75}
 
 
 @dataclass(frozen=True)

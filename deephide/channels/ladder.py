@@ -46,9 +46,9 @@ __all__ = ["HEADROOMS", "PLANS", "Robust", "Trial", "climb"]
 HEADROOMS = (0, 8, 16, 28)
 # Parity of a codeword in bytes, and `Plan.spread`.
 PLANS = ((24, 0), (32, 16), (40, 8), (48, 4), (64, 4), (80, 2), (110, 2))
-# By the lowest quality of optimising encoders that is tried: the lower it is, the more elements are
-# settled, and the fewer of them may carry the body.
-_PLANS_OF_MANY = {80: PLANS[1:], 75: PLANS[2:]}
+# Where optimising encoders are tried from this quality up, so many elements are settled that fewer
+# of them may carry the body.
+_PLANS_OF_MANY = {75: PLANS[2:]}
 _SPARSE = PLANS[:4]  # those that are tried at every headroom before the others
 _LEAST_GUARD = 0.1  # levels that a tile's brightness is kept away from others
 _GUARD = 1.5  # times as far as it was seen to move

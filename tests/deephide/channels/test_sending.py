@@ -163,9 +163,9 @@ def test_elements_are_chosen_by_what_recompressors_leave(bright):
     assert lost(written(stage, plan, tests)) < lost(written(stage, plan))
 
 
-def test_mozjpeg_is_promised_from_80_up_and_with_a_lower_floor_from_75_up(monkeypatch):
+def test_mozjpeg_is_promised_from_85_up_and_with_a_lower_floor_from_75_up(monkeypatch):
     monkeypatch.setattr(battery, "has_vips", lambda: True)
-    for name, lowest in (("any", 80), ("any:60", 75)):
+    for name, lowest in (("any", 85), ("whatsapp", 85), ("any:60", 75)):
         channel, without = battery.attempts(parse(name))
         tried = {int(test.name[8:]) for test in battery.battery(channel) if "moz" in test.name}
         assert min(tried) == lowest
@@ -176,22 +176,35 @@ def test_mozjpeg_is_promised_from_80_up_and_with_a_lower_floor_from_75_up(monkey
 def test_what_is_written_survives_the_mozjpeg_that_is_promised(scene, cheap_kdf):
     pytest.importorskip("pyvips")
     made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
-    assert "libvips from 75 up and mozjpeg from 80 up" in made.reason
-    for quality in (80, 83, 90):
+    assert "libvips from 75 up and mozjpeg from 85 up" in made.reason
+    assert "mozjpeg 85" in made.channel.survived
+    for quality in (85, 87, 90):
         back = battery._mozjpeg(quality).apply(battery.as_shown(made.file))
         assert deephide.extract(back, "key").data == SECRET
 
 
+@pytest.mark.parametrize(("name", "parity"), [("any", 24), ("any:60", 40)])
+def test_only_where_mozjpeg_settles_much_a_ladder_begins_with_more_parity(
+    scene, cheap_kdf, monkeypatch, name, parity
+):
+    mild = battery.Recompressor("mozjpeg", battery.hops((92,)).steps)
+    monkeypatch.setattr(battery, "has_vips", lambda: True)
+    monkeypatch.setattr(battery, "_mozjpeg", lambda quality: mild)
+    monkeypatch.setattr(battery, "_others", lambda lowest: iter((mild,)))
+    made = deephide.embed(SECRET, scene, "key", codec="file", channel=name)
+    assert (made.channel.step, made.channel.parity) == (1, parity)
+
+
 def test_what_no_optimising_encoder_leaves_is_made_without_it(scene, cheap_kdf, monkeypatch):
-    harsh = battery.Recompressor("mozjpeg 80", battery.hops((20,)).steps)
+    harsh = battery.Recompressor("mozjpeg 85", battery.hops((20,)).steps)
     monkeypatch.setattr(battery, "has_vips", lambda: True)
     monkeypatch.setattr(battery, "_mozjpeg", lambda quality: harsh)
     monkeypatch.setattr(battery, "_others", lambda lowest: iter((harsh,)))
-    monkeypatch.setattr(ladder, "_PLANS_OF_MANY", {80: ladder.PLANS[2:3]})
+    monkeypatch.setattr(ladder, "PLANS", ladder.PLANS[2:3])
     monkeypatch.setattr(ladder, "HEADROOMS", (0,))
     made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
     assert made.channel.step > 1
-    assert "mozjpeg 80" not in made.channel.survived
+    assert "mozjpeg 85" not in made.channel.survived
     assert any("mozjpeg" in warning for warning in made.warnings)
     assert "mozjpeg" not in made.reason
     back = recompressed(made.file, quality=75)
