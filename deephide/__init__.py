@@ -72,7 +72,7 @@ __all__ = [
     "keygen",
 ]
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
