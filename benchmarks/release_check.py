@@ -16,6 +16,7 @@ import argparse
 import email
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -43,8 +44,15 @@ def require(holds: bool, what: str) -> None:
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command to its end and return what it printed."""
+    # With PYTHONPATH a fresh environment would see this tree, and pip take it for the wheel.
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(each) for each in command], cwd=cwd, capture_output=True, text=True, check=False
+        [str(each) for each in command],
+        cwd=cwd,
+        env=alone,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     require(done.returncode == 0, f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout
