@@ -205,15 +205,12 @@ def load(options, names, condition, kind):
     return np.array(found)
 
 
-def judge_part(options, names, groups, condition):
-    """Return the row of a condition."""
-    facts = load(options, names, condition, "facts").mean(axis=0)
-    row = {"covers": len(names), "change rate": facts[0], "added squared error": facts[1]}
-    samples = options.quality is None and not options.own_quality
-    for kind in ("spam", "rich") if samples else ("dctr", "gfr"):
-        covers = load(options, names, "cover", kind)
-        stegos = load(options, names, condition, kind)
-        verdict = judge_features(covers, stegos, groups, 1, DIMENSION[kind])
+def judge_part(facts, covers, stegos, groups):
+    """Return the row of a condition, for photos of these groups."""
+    rate, error = facts.mean(axis=0)
+    row = {"covers": len(groups), "change rate": rate, "added squared error": error}
+    for kind in covers:
+        verdict = judge_features(covers[kind], stegos[kind], groups, 1, DIMENSION[kind])
         row[kind] = {
             "P_E": round(float(np.mean(verdict.errors)), 4),
             "deviation": round(float(np.std(verdict.errors)), 4),
@@ -227,16 +224,24 @@ def judge_part(options, names, groups, condition):
 def judge(options):
     """Return the report."""
     names, scenes, parts = collect(options)
+    samples = options.quality is None and not options.own_quality
+    detectors = ("spam", "rich") if samples else ("dctr", "gfr")
+    covers = {kind: load(options, names, "cover", kind) for kind in detectors}
     rows = {}
     for payload in options.payloads:
         for side in ("without",) if options.own_quality else ("without", "with"):
+            condition = f"{payload} {side}"
+            facts = load(options, names, condition, "facts")
+            stegos = {kind: load(options, names, condition, kind) for kind in detectors}
             for part, mask in parts.items():
                 if not mask.any():
                     continue
-                some = [name for name, used in zip(names, mask, strict=True) if used]
+                some, others = (
+                    {kind: each[mask] for kind, each in every.items()} for every in (covers, stegos)
+                )
                 groups = np.unique(scenes[mask], return_inverse=True)[1]
-                row = judge_part(options, some, groups, f"{payload} {side}")
-                rows[f"{payload} {side}" if part == "all" else f"{payload} {side}, {part}"] = row
+                row = judge_part(facts[mask], some, others, groups)
+                rows[condition if part == "all" else f"{condition}, {part}"] = row
                 print(payload, side, part, json.dumps(row), flush=True)
     return {
         "machine": machine(),
