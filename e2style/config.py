@@ -12,6 +12,7 @@ from e2style.errors import ConfigError
 TRUNKS = ("irse", "idgi")
 HEADS = ("pooled", "conv", "shrinking")
 PICTURE_TERMS = ("l2", "lpips", "identity", "parsing", "segmentation")
+STYLED_TERMS = ("ssim", "features", "mesh")  # of joint training with base styles alone
 FITS = ("stretch", "letterbox", "crop")
 MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
@@ -203,10 +204,8 @@ class LossConfig:
     segmentation_network: str = ""
 
     def __post_init__(self) -> None:
-        _at_least(
-            0, "loss.", self, *PICTURE_TERMS, "w_norm", "rate", "adversarial", "delta", "code",
-            "ssim", "features", "mesh",
-        )  # fmt: skip
+        others = ("w_norm", "rate", "adversarial", "delta", "code")
+        _at_least(0, "loss.", self, *PICTURE_TERMS, *STYLED_TERMS, *others)
         _at_least(1, "loss.", self, "face_weight")
 
     @property
@@ -393,7 +392,7 @@ class TrainConfig:
                 raise ConfigError(f"loss.{name}: has no effect in joint training (stage 0)")
         if self.loss.code and not (self.stage == 1 and self.model.generator.base_styles):
             raise ConfigError("loss.code: has no effect but in stage 1 behind base styles")
-        for name in ("ssim", "features", "mesh"):
+        for name in STYLED_TERMS:
             if getattr(self.loss, name) and not styled:
                 raise ConfigError(
                     f"loss.{name}: has no effect but in joint training with base styles"
