@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from e2style.devices import without_autocast
 from e2style.models.ops import EqualLinear
+
+SMALL_SIDE = 8  # maps up to this side are gathered into one matrix where heads are trained
 
 
 class PooledHead(nn.Module):
@@ -71,6 +74,28 @@ def shrinking_convs(channels: int, side: int, pool: int) -> nn.Sequential:
     return layers
 
 
+class HalvingConv(nn.Conv2d):
+    """3x3 convolution that halves the side, B C S S -> B D S/2 S/2.
+
+    Trained on a CPU, small maps are one matrix product: a convolution would repack its weights at
+    every step, which takes two or three times as long as multiplying a few places by them.
+    """
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__(channels, out, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve, in whichever form is quicker."""
+        packed = self.weight.is_contiguous(memory_format=torch.channels_last)
+        if not (self.training and packed and x.device.type == "cpu" and x.shape[-1] <= SMALL_SIDE):
+            return super().forward(x)
+        around = F.pad(x, (1, 1, 1, 1)).unfold(2, 3, 2).unfold(3, 3, 2)  # B C h w 3 3
+        rows = around.permute(0, 2, 3, 4, 5, 1)
+        weight = self.weight.permute(0, 2, 3, 1)
+        found = F.linear(rows.flatten(3), weight.flatten(1), self.bias)
+        return found.permute(0, 3, 1, 2)
+
+
 class ConvHeads(nn.Module):
     """One chain of strided convolutions per row, down to a single place (pSp's map2style).
 
@@ -91,7 +116,7 @@ class ConvHeads(nn.Module):
             chain = nn.Sequential()
             n_in = channels
             for _ in range(side.bit_length() - 1):
-                chain.append(nn.Conv2d(n_in, dim, 3, stride=2, padding=1))
+                chain.append(HalvingConv(n_in, dim))
                 chain.append(nn.LeakyReLU())
                 n_in = dim
             self.chains.append(nn.Sequential(chain, nn.Flatten(), EqualLinear(dim, dim)))

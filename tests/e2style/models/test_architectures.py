@@ -10,7 +10,7 @@ from e2style.config import EncoderConfig, InversionConfig
 from e2style.errors import ConfigError
 from e2style.models.counting import count_parameters
 from e2style.models.encoder import build_encoder
-from e2style.models.heads import shrinking_convs
+from e2style.models.heads import ConvHeads, shrinking_convs
 from e2style.models.inversion import InversionNetwork
 
 _ONE = 84_920_896
@@ -174,3 +174,21 @@ def test_wrong_members_are_refused():
             dataclasses.replace(EncoderConfig(), **changes)
     with pytest.raises(ConfigError, match="one encoder"):
         InversionConfig(iterations=5, stages=2)
+
+
+def test_convolutional_heads_learn_as_they_predict(monkeypatch):
+    torch.manual_seed(1)
+    heads = ConvHeads(6, 8, codes=2, dim=16).to(memory_format=torch.channels_last)
+    x = torch.randn(3, 6, 8, 8, requires_grad=True)
+    found, gradients = {}, {}
+    for mode in (True, False):
+        heads.train(mode)
+        found[mode] = heads(x)
+        of = [x, *heads.parameters()]
+        gradients[mode] = torch.autograd.grad(found[mode].square().sum(), of)
+    torch.testing.assert_close(found[True], found[False])
+    for products, convolutions in zip(gradients[True], gradients[False], strict=True):
+        torch.testing.assert_close(products, convolutions, rtol=1e-4, atol=1e-5)
+    heads.train()
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", None)  # maps this small need none
+    heads(x)
