@@ -125,8 +125,8 @@ def targets(
 
     Raises
     ------
-    OutputError : it is an input, or one file that exists; a name leads out of the folder; two
-        inputs would become one file
+    OutputError : it is an input, or one file that exists; several inputs would become a folder
+        with the name of a file; a name leads out of the folder; two inputs would become one file
     """
     if any(Path(text).resolve() == Path(output).resolve() for text in inputs):
         raise OutputError(f"the output {output} is an input")
@@ -144,6 +144,11 @@ def targets(
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"the output {output} is a file, and several inputs need a folder")
+    if folder.suffix.lower() in {suffix, ".zip"} and not folder.exists():
+        raise OutputError(
+            f"the output {output} would be a folder with the name of a file",
+            hint="name a folder; several inputs become a file each in it",
+        )
     named: dict[Path, Item] = {}
     for item in found:
         name = PurePosixPath(Path(item.name).as_posix())

@@ -80,6 +80,16 @@ def test_a_folder_gives_a_folder_and_goes_on_where_it_stopped(place):
     assert (place / "faces" / "a.png").read_bytes() != b"kept"
 
 
+@pytest.mark.parametrize("output", ["faces.zip", "faces.png", "FACES.PNG"])
+def test_a_folder_is_not_named_like_a_file(place, output):
+    done = _run("photos", "-o", output)
+    assert done.exit_code == 8
+    assert "would be a folder with the name of a file" in done.stderr
+    assert not (place / output).exists()
+    (place / output).mkdir()
+    assert _run("photos", "-o", output).exit_code == 0
+
+
 def test_a_zip_cannot_write_outside_of_the_folder(place):
     with zipfile.ZipFile("photos.zip", "w") as archive:
         archive.write("photos/a.png", "x.png")
