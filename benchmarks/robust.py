@@ -1,8 +1,8 @@
 """Measure what stegos for a channel survive, how many photos are refused, and what it costs.
 
     python benchmarks/robust.py FOLDER [--channel any] [--photos 200] [--payload 258] [--few]
-                                [--canvas CHROMIUM] [--command NAME=COMMAND ...] [--keep FOLDER]
-                                [--json PATH]
+                                [--except REGEX] [--canvas CHROMIUM] [--command NAME=COMMAND ...]
+                                [--keep FOLDER] [--json PATH]
 
 FOLDER holds photos in any format that Pillow reads, each of them embedded in once, with a key of
 its own and so many random bytes (258 make a body of 300); then every way is tried that
@@ -12,6 +12,7 @@ memory, which changes nothing else; processor times are of this process and leav
 
 With `--few` only ways are tried that the sender does not try before it writes a file, and the
 robust readings alone are read, or the strong one: a file that its own battery loses is not written.
+With `--except` ways are left out whose names hold what a regular expression describes.
 
 Libvips and mozjpeg need the extra robust.  `--canvas /usr/bin/chromium` saves through a browser's
 canvas (with playwright), and each `--command 'ImageMagick 80=convert {in} -quality 80 {out}'` by
@@ -26,6 +27,7 @@ import collections
 import contextlib
 import io
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -231,6 +233,8 @@ def outcomes(file, key, secret, options, others):
     """Yield every way's name, and whether what is hidden survived it."""
     shared = SharedKey(crypto.key_input(key, bytes(32)))
     for name, way in ways(options.channel, options.few, others):
+        if options.left_out and re.search(options.left_out, name):
+            continue
         try:
             came_back = way(file)
             if options.few:
@@ -319,7 +323,8 @@ def measure(options):
     chosen = sorted(p for p in Path(options.folder).iterdir() if p.suffix.lower() in SUFFIXES)
     results, others = Results(), other_ways(options)
     with contextlib.suppress(KeyboardInterrupt):
-        for number, path in enumerate(chosen[options.skip : options.skip + options.photos]):
+        chosen = chosen[options.skip : options.skip + options.photos]
+        for number, path in enumerate(chosen, options.skip):
             results.add(path, number, options, others)
     return results.report(options)
 
@@ -334,6 +339,7 @@ def main():
     parser.add_argument(
         "--few", action="store_true", help="fewer ways, and the robust readings alone"
     )
+    parser.add_argument("--except", dest="left_out", metavar="REGEX", help="ways to leave out")
     parser.add_argument("--canvas", metavar="CHROMIUM")
     parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--keep", metavar="FOLDER")
