@@ -51,7 +51,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 BETWEEN = (76, 77, 78, 79, 81, 82, 83, 84, 86, 87, 88, 92, 94, 96, 98, 100)
 # In a row, as no sender tries them.
 NEVER_TRIED = ((92, 92), (82, 88), (80, 85, 90), (92, 84, 77), (75, 80, 85, 90))
-# Qualities and tables of mozjpeg that no sender tries: its own table, and the standard one.
+# Qualities and tables of mozjpeg, its own and the standard one; `--few` leaves out the sender's.
 MOZJPEG = (*((quality, 3) for quality in (88, 86, 84, 83, 82, 78)), (85, 0), (80, 0), (75, 0))
 CANVAS = (92, 85, 80, 75)
 # Of strong mode, besides WebP 80 and AVIF 60, which its sender tries.
@@ -193,12 +193,15 @@ def other_ways(options):
 
 def ways(channel, few, others):
     """Yield name and function, from the stego's file to what comes back."""
-    yield from others.items()
     if channel == "strong":
+        yield from others.items()
         for each in strong_ways(few):
             yield each.name, lambda raw, each=each: each.apply(battery.as_shown(raw))
         return
     tried = {each.name for each in battery.battery(battery.attempts(profiles.parse(channel))[0])}
+    for name, way in others.items():
+        if not few or name.partition(", not tried")[0] not in tried:
+            yield name, way
     more = [battery.hops((q,)) for q in BETWEEN]
     for each in (*battery.channels_to_try(), *map(battery.hops, NEVER_TRIED), *more):
         if few and (each.name in FEWER or tried & {each.name, f"{each.name} 4:2:0"}):

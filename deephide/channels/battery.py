@@ -167,12 +167,20 @@ def battery(channel: Channel) -> Iterator[Recompressor]:
         yield from _others(channel.optimisers)
 
 
-def _others(lowest: int = 75) -> Iterator[Recompressor]:
-    """Yield libvips, and mozjpeg from a quality up, with the defaults of either."""
+def _others(promised_from: int | None = None) -> Iterator[Recompressor]:
+    """Yield libvips, and mozjpeg from a quality up, with the defaults of either.
+
+    Of the lowest quality that is promised, mozjpeg is tried with the standard table too, and next
+    to it with its own: other coefficients fall there.
+    """
+    lowest = promised_from or 75
     for quality in (90, 85, 80, 75):
         yield Recompressor(f"libvips {quality}", (_vips(quality, False, 0),))
         if quality >= lowest:
             yield _mozjpeg(quality)
+    if promised_from:
+        yield _mozjpeg(lowest + 1)
+        yield Recompressor(f"mozjpeg {lowest}, standard table", (_vips(lowest, True, 0),))
 
 
 def strong_battery() -> Iterator[Recompressor]:
