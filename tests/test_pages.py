@@ -149,7 +149,7 @@ def _commands(block):
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_what_is_not_run_exists_all_the_same(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")  # such as presets, named from the root
+    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")  # presets, named from the root
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for block in _blocks(page):
         if block.language in {"sh", "console"} and not block.runs:
