@@ -39,6 +39,7 @@ class GeneratorConfig:
     base_rows: int = 3  # rows of the code that a base takes
     base_channels: int = 64  # of a base's feature map, 192 for every detail
     base_styles: bool = False  # styles come from the base rows (models/styled_base.py)
+    base_smooth: bool = False  # features are smoothed behind each doubling, against a weave
     base_metric: int = 0  # rank of what a base's projection weighs beyond the place of an error
 
     def __post_init__(self) -> None:

@@ -9,8 +9,9 @@ layer, and the base image is seen again at every side.
       │           └────► 1x1 ─► conv ─► conv ─► up ─► conv ─► conv ─► ... ─► ToRGB ─► (+) ─► B 3 R R
       └──► mapping ──► style (+) rows 4..n ──► ▲       ▲       ▲
 
-Upsampling is a 1x1 convolution and a pixel shuffle in front of a styled convolution. The last
-doubling is a ToRGB of four phases, so that no features are computed at the full side.
+Upsampling is a 1x1 convolution and a pixel shuffle in front of a styled convolution, where the
+model has it so with a small filter in between. The last doubling is a ToRGB of four phases, so that
+no features are computed at the full side.
 """
 
 from __future__ import annotations
@@ -107,11 +108,21 @@ class StyleMapping(nn.Module):
 
 
 class Block(nn.Module):
-    """Layers of one side: features of the side before, and the base image -> features."""
+    """Layers of one side: features of the side before, and the base image -> features.
 
-    def __init__(self, n_in: int, n_out: int, side: int, style_dim: int, base_side: int) -> None:
+    With `smooth` the doubled features are filtered by [1 2 1] / 4 in both directions. What
+    alternates from place to place is gone then, such as the weave that the four phases of a pixel
+    shuffle leave. The filter is stored, since a fingerprint covers tensors alone.
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, side: int, style_dim: int, base_side: int, smooth: bool
+    ) -> None:
         super().__init__()
         self.up = nn.Conv2d(n_in, 4 * n_out, 1)
+        taps = torch.tensor([0.25, 0.5, 0.25])
+        self.smoothing: Tensor | None
+        self.register_buffer("smoothing", torch.outer(taps, taps)[None, None] if smooth else None)
         self.unshuffle = max(base_side // side, 1)
         self.seen = nn.Conv2d(3 * self.unshuffle**2, n_out, 3, padding=1)
         self.first = StyledLayer(n_out, n_out, side, style_dim)
@@ -123,6 +134,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor, base: Tensor, style: Tensor, second: Tensor) -> Tensor:
         """Features B I s/2 s/2, base B 3 S S, a style B 512 for each layer -> B O s s."""
         x = F.pixel_shuffle(self.up(x), 2)
+        if self.smoothing is not None:
+            kernel = self.smoothing.to(x.dtype).expand(x.shape[1], -1, -1, -1)
+            x = F.conv2d(x, kernel, padding=1, groups=x.shape[1])
         x = x + self.seen(F.pixel_unshuffle(base, self.unshuffle)).to(x.dtype)
         x = self.first(x, style)
         return x if self.second is None else x + self.second(x, second)
@@ -153,7 +167,7 @@ class StyledBaseGenerator(nn.Module):
         side, shown = 2 * start, start * PATCH
         while side <= min(shown, config.size):
             n_out = config.channels(side)
-            self.blocks.append(Block(width, n_out, side, dim, shown))
+            self.blocks.append(Block(width, n_out, side, dim, shown, config.base_smooth))
             width, side = n_out, 2 * side
         self.rgb = PhaseToRGB(width, 1, dim)
         self.fine: nn.ModuleList = nn.ModuleList()

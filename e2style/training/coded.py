@@ -304,7 +304,7 @@ def silence(encoders: Iterable[nn.Module]) -> None:
 
 @torch.no_grad()
 def start_from_run(coded: RatedInversion, run: Path) -> int:
-    """Take the averaged weights of a run; stages that it lacks begin silently.
+    """Take the averaged weights of a run; stages that it lacks begin silently, filters are our own.
 
     Returns
     -------
@@ -323,6 +323,7 @@ def start_from_run(coded: RatedInversion, run: Path) -> int:
         key: value
         for key, value in coded.state_dict().items()
         if key.startswith(tuple(f"network.encoders.{k}." for k in range(kept, 9)))
+        or key.endswith(".smoothing")
     }
     try:
         coded.load_state_dict(state | own)
@@ -333,7 +334,7 @@ def start_from_run(coded: RatedInversion, run: Path) -> int:
 
 @torch.no_grad()
 def start_from_model(coded: RatedInversion, path: Path) -> int:
-    """Take the weights of a model file; stages that it lacks begin silently.
+    """Take the weights of a model file; stages that it lacks begin silently, filters are our own.
 
     Returns
     -------
@@ -351,6 +352,7 @@ def start_from_model(coded: RatedInversion, path: Path) -> int:
         key: value
         for key, value in coded.network.state_dict().items()
         if key.startswith(tuple(f"encoders.{k}." for k in range(kept, 9)))
+        or key.endswith(".smoothing")
     }
     try:
         coded.network.load_state_dict(earlier | own)

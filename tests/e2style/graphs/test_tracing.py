@@ -40,7 +40,9 @@ CONFIGS = {
     "restyle": dataclasses.replace(PLAIN, iterations=3),
     "base": dataclasses.replace(PLAIN, generator=BASED, stages=2),
     "base styles": dataclasses.replace(PLAIN, generator=STYLED, stages=2),
-    "base alone": dataclasses.replace(PLAIN, generator=STYLED, stages=0),
+    "base alone": dataclasses.replace(
+        PLAIN, generator=dataclasses.replace(STYLED, base_smooth=True), stages=0
+    ),
     "sketches": dataclasses.replace(PLAIN, encoder=dataclasses.replace(NARROW, in_channels=1)),
 }
 

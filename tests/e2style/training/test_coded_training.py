@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from e2style.checkpoints.loading import load_model
@@ -22,7 +23,7 @@ from e2style.data.mix import FaceMix
 from e2style.errors import CheckpointError, DataError
 from e2style.models.base import LinearBase
 from e2style.models.inversion import InversionNetwork
-from e2style.models.styled_base import PhaseToRGB, StyledBaseGenerator, at_rate
+from e2style.models.styled_base import Block, PhaseToRGB, StyledBaseGenerator, at_rate
 from e2style.settings import from_dict
 from e2style.training.assemble import RatedInversion
 from e2style.training.coded import Realism, start_from_model, start_from_run
@@ -75,6 +76,20 @@ def test_it_is_not_linear_in_the_rows_that_are_sent():
         base = (generator.base(a) + generator.base(b)) / 2 - generator.base((a + b) / 2)
     assert base.abs().max() < 1e-4
     assert (mean - middle).abs().max() > 0.01
+
+
+def test_smoothing_takes_out_what_alternates_from_place_to_place():
+    torch.manual_seed(0)
+    block = Block(6, 4, 16, 8, 32, smooth=True)
+    phases = F.pixel_shuffle(block.up(torch.ones(1, 6, 8, 8)), 2)
+    assert phases.std((2, 3)).min() > 0.01
+    seen = []
+    block.seen.register_forward_hook(lambda module, x, y: torch.zeros_like(y))
+    block.first.register_forward_pre_hook(lambda module, x: seen.append(x[0]))
+    block(torch.ones(1, 6, 8, 8), torch.zeros(1, 3, 32, 32), *torch.zeros(2, 1, 8))
+    inner = seen[0][..., 1:-1, 1:-1]
+    mean = phases.mean((2, 3), keepdim=True).expand_as(inner)
+    torch.testing.assert_close(inner, mean)
 
 
 def test_every_later_row_and_the_rate_change_the_image():
@@ -241,11 +256,13 @@ def test_training_goes_on_from_a_model_file(tmp_path):
     train(settings, tmp_path / "run")
     export(tmp_path / "run", tmp_path / "model.safetensors")
     torch.manual_seed(0)
-    coded = RatedInversion(InversionNetwork(CONFIG)).eval()
+    smooth = dataclasses.replace(CONFIG.generator, base_smooth=True)
+    coded = RatedInversion(InversionNetwork(dataclasses.replace(CONFIG, generator=smooth))).eval()
     assert start_from_model(coded, tmp_path / "model.safetensors") == 0
     stored = load_model(tmp_path / "model.safetensors").network.generator.state_dict()
     found = coded.network.generator.state_dict()
-    assert all(torch.equal(value, stored[key]) for key, value in found.items())
+    assert all(torch.equal(found[key], value) for key, value in stored.items())
+    assert all(key.endswith(".smoothing") for key in found.keys() - stored.keys())
     assert (coded.network.w_avg == 0).all()
     other = dataclasses.replace(CONFIG, stages=0)
     train(
