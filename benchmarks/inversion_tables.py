@@ -13,6 +13,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
@@ -91,7 +92,8 @@ class Row:
     @property
     def folder(self) -> str:
         """Name of the run folder."""
-        return self.run or self.name.lower().replace("*", "-star").strip("()")
+        name = re.sub(r"[^a-z0-9]+", "-", self.name.lower().replace("*", "-star"))
+        return self.run or name.strip("-")
 
     @property
     def stage(self) -> int:
