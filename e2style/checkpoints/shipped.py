@@ -27,15 +27,15 @@ DEFAULT = "face256"
 SHIPPED = {
     "face256": (
         "face256.safetensors",
-        "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be",
+        "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851",
     ),
 }
 
 # Fingerprints of these files, `headers.digest_of` of what the receiver needs, by their SHA-256: who
 # has checked the one need not compute the other.
 FINGERPRINTS = {
-    "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be": (
-        "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5"
+    "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
+        "21bbc4fe3c2e877efce007ac2b9899caa8793f9c3cd6ab319ed03750e6508fc3"
     ),
 }
 
@@ -45,7 +45,7 @@ RESTORER = "face256_restoration"
 RESTORERS = {
     RESTORER: (
         "face256_restoration.safetensors",
-        "650143461391bdd1a2d76754474fd082d1be5392416848cb37cf063164f2735f",
+        "3f34152a26eabd164a64b9302ea6dca6ca824f8500d87694d2dc0a4f374a17ac",
     ),
 }
 
@@ -54,18 +54,18 @@ OTHERS = {
     "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
     "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
     "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
-    "directions/age": "1979a5d04fe2394f4d74a031a0a93a7094a93c56e02cd2734fa6a5f67f9b4926",
-    "directions/feminine": "593de4211ded19ec74d942a77f9eea859e2a4a37c5f43dfc64a144e7b585c904",
-    "directions/glasses": "1d8156dba8224a222749c51e60d23c1cef4bb3291866196453ffeea1bf90c2ce",
-    "directions/smile": "469e5e80a4d1000cd0074f05c7f786eeea991721f310be67a09392a92b493284",
-    "directions/teeth": "2d2c675d30cb1718f0fbf50f1008797ae0abb8d1441d55747c3d2b6b5ffc926f",
-    "directions/yaw": "8773535d33895e62f16f695bff23a9af75942356c22931e00ce130b6b8e9d431",
+    "directions/age": "f4dd293acd7d5da5ab6b7e19f75fd14fe72007c62a5f5ce6e61303428e8160ee",
+    "directions/feminine": "f98bdad583b2142e13b86ba58a1604a3f29879a58d7571549e04d63819c8d060",
+    "directions/glasses": "dd909879fdae359ac32945eb2f8a408f082f103746f944a485a5a2a957f51cc4",
+    "directions/smile": "e8d148ea59808384c2c03cacd61c5f42a604c6fe5e37a2908e5f12c695aef209",
+    "directions/teeth": "07f10b5d785597b5ef72a40269609d94d64a331a992c947e4012694ff2b974d4",
+    "directions/yaw": "5466f12f4cff3a5aba3063c92e8dc8959924ab4a8fc45e43e5a324676bdcfef9",
 }
 
 # Bytes of an entropy-coded face by fingerprint: the mean and the 95th percentile, rounded up, of
 # the 200 photographs of people in `real/val.zip`, which no training saw.
 TYPICAL_BYTES = {
-    "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5": (273, 408),
+    "21bbc4fe3c2e877efce007ac2b9899caa8793f9c3cd6ab319ed03750e6508fc3": (273, 408),
 }
 
 # Models that shipped once, by fingerprint, so that what was hidden with them names them.
@@ -83,14 +83,17 @@ FORMER = {
     "4695b5047ef176a4898f7a5d000aaa9238114be42cf40cbee4a47273bb744f84": (
         "the last face256 of November 2026, before version 1.0"
     ),
+    "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5": (
+        "the face256 that version 1.0 was prepared with"
+    ),
 }
 
 # Sketch of the image that a model generates from its mean code, as `verification.load_and_sketch`
 # gives it, by fingerprint; both hexadecimal.
 SKETCHES = {
-    "388a63c66e68392b02968f948ae616f0bb1afb3db00d7fa52039376455847aa5": (
-        "896e6f897d9e9f7d8ab1b28a85939485845d5e8573797974"
-        "7c83837d7b70717c7f5455806c67676d7471717576616176"
+    "21bbc4fe3c2e877efce007ac2b9899caa8793f9c3cd6ab319ed03750e6508fc3": (
+        "896e6f897d9e9e7d8ab1b18a85939485855e5f8573797974"
+        "7d83837d7c71717c805455806b67676d7471717676616177"
     ),
 }
 

@@ -17,12 +17,12 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/recogniser.json",
         "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
     ),
-    "76f8113c1772114046b0611f52df2a1ad6efbb433ff715cecb01e4f2fe47d7be": (
+    "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
         "graphs/face256.json",
-        "c6e7149a03365450092b6e7091e38f7b64724290f0ae656e820fba01996ebbd9",
+        "d0048186c72a286cf3d8aef21debd1172a391f8643fac577ebc40840445a4d44",
     ),
-    "650143461391bdd1a2d76754474fd082d1be5392416848cb37cf063164f2735f": (
+    "3f34152a26eabd164a64b9302ea6dca6ca824f8500d87694d2dc0a4f374a17ac": (
         "graphs/face256_restoration.json",
-        "93a451aaec619cc12389c8eebf868bd64a2371d6afc340e05cf7cd07c8d878f1",
+        "bf1cf3c449bed009f785b18f025dd931ef40cc60ce7716d99750a3922c0c03b0",
     ),
 }
