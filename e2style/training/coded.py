@@ -302,6 +302,13 @@ def silence(encoders: Iterable[nn.Module]) -> None:
                 module.silence()
 
 
+def _own(module: nn.Module, encoders: str, kept: int) -> dict[str, Tensor]:
+    """What other weights do not replace: encoders from the `kept`-th on, and filters."""
+    later = tuple(f"{encoders}{k}." for k in range(kept, 9))
+    state = module.state_dict()
+    return {k: v for k, v in state.items() if k.startswith(later) or k.endswith(".smoothing")}
+
+
 @torch.no_grad()
 def start_from_run(coded: RatedInversion, run: Path) -> int:
     """Take the averaged weights of a run; stages that it lacks begin silently, filters are our own.
@@ -319,14 +326,8 @@ def start_from_run(coded: RatedInversion, run: Path) -> int:
     state = earlier.state_dict()
     kept = len(earlier.network.encoders)
     silence(list(coded.network.encoders)[kept:])
-    own = {
-        key: value
-        for key, value in coded.state_dict().items()
-        if key.startswith(tuple(f"network.encoders.{k}." for k in range(kept, 9)))
-        or key.endswith(".smoothing")
-    }
     try:
-        coded.load_state_dict(state | own)
+        coded.load_state_dict(state | _own(coded, "network.encoders.", kept))
     except RuntimeError as error:
         raise CheckpointError(f"run {run}: {error}") from error
     return seen
@@ -348,14 +349,8 @@ def start_from_model(coded: RatedInversion, path: Path) -> int:
     earlier = model.network.state_dict()
     kept = model.config.stages
     silence(list(coded.network.encoders)[kept:])
-    own = {
-        key: value
-        for key, value in coded.network.state_dict().items()
-        if key.startswith(tuple(f"encoders.{k}." for k in range(kept, 9)))
-        or key.endswith(".smoothing")
-    }
     try:
-        coded.network.load_state_dict(earlier | own)
+        coded.network.load_state_dict(earlier | _own(coded.network, "encoders.", kept))
     except RuntimeError as error:
         raise CheckpointError(f"model {path}: {error}") from error
     coded.network.w_avg.zero_()  # what is sent with a code says the rate
