@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import FrameType
@@ -74,6 +75,8 @@ def _in_processes(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _prepare)
     running: dict[Future[Outcome], Task] = {}
+    # Of C: a signal that ends this program meanwhile leaves no lock behind, as it can in `wait`.
+    ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
     waiting = list(reversed(tasks))
     broken = False
     try:
@@ -82,19 +85,23 @@ def _in_processes(
             while waiting and len(running) < jobs and not broken:
                 task = waiting.pop()
                 try:
-                    with _interrupts_held():  # a process that starts has no handler yet
-                        running[pool.submit(work, begin(task))] = task
+                    with _signals_held():
+                        future = pool.submit(_work_here, work, begin(task))
+                        running[future] = task
+                        future.add_done_callback(ended.put)
                 except BrokenProcessPool:
                     broken = True
                     settle(task, lost)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            if running:
+                future = ended.get()
                 task, error = running.pop(future), future.exception()
                 broken = broken or isinstance(error, BrokenProcessPool)
                 settle(task, future.result() if error is None else lost)
     except BaseException:
         _stop(pool)
         raise
-    pool.shutdown()
+    with _signals_held():
+        pool.shutdown()
     return waiting[::-1]
 
 
@@ -138,42 +145,75 @@ def _work_in(folder: str, work: Callable[[Task], Outcome], task: Task) -> Outcom
     return work(task)
 
 
+class _Worker:
+    """What a worker process does at the moment."""
+
+    busy = False  # with a task, which has files to remove
+    leaving = False  # that task, since a signal said so
+
+
 def _prepare() -> None:
-    """Let every signal that ends a program unwind the stack of a worker, without a word."""
-    for name in _STOPPING:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _leave)
+    """Let every signal that ends a program end what a worker does, without a word.
+
+    What is ignored stays so, as in the program itself.
+    """
+    for number in _stopping():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _stopping())
+
+
+def _work_here(work: Callable[[Task], Outcome], task: Task) -> Outcome:
+    """Do a task in a worker."""
+    _Worker.busy, _Worker.leaving = True, False
+    try:
+        return work(task)
+    finally:
+        _Worker.busy = False
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Unwind the stack of a task; between tasks, where only locks of the pool are held, be gone."""
+    if not _Worker.busy:
+        os._exit(128 + number)
+    if not _Worker.leaving:  # a second one must not stop the cleaning up
+        _Worker.leaving = True
+        raise SystemExit(128 + number)
+
+
+def _stopping() -> list[signal.Signals]:
+    """Signals of this system that end a program."""
+    return [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let a Ctrl-C wait, here and in the processes that are started meanwhile."""
+def _signals_held() -> Iterator[None]:
+    """Let signals that end the program wait, here and in processes that are started meanwhile.
+
+    Those have no handlers yet; and an exception within the pool may leave a lock of it taken.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _stopping())
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    for name in _STOPPING:  # a second one must not stop the cleaning up
-        if hasattr(signal, name):
-            # Not SIG_IGN, about which Python prints a message if that signal is pending already.
-            signal.signal(getattr(signal, name), lambda *_: None)
-    raise SystemExit(128 + number)
-
-
 def _stop(pool: ProcessPoolExecutor) -> None:
     """End the workers, and wait until they have removed their temporary files."""
     workers = multiprocessing.active_children()
-    pool.shutdown(wait=False, cancel_futures=True)
     if os.name == "posix":  # elsewhere it would kill them, and Ctrl-C has reached them already
-        for worker in workers:
-            worker.terminate()
+        while any(worker.is_alive() for worker in workers):
+            for worker in workers:
+                # Again: the first ends a task, and the pool then waits for another one.
+                worker.terminate()
+                worker.join(0.05)
+    with _signals_held():
+        # Waits for the thread of the pool, too, which else may end while the interpreter wakes it.
+        pool.shutdown(cancel_futures=True)
     for worker in workers:
         worker.join()
