@@ -175,10 +175,12 @@ def mix(
         given = faces.read(one(style)).codes[0]
     else:
         given = sample(faces.model, [style_seed or 0])[0]
+    given = mixing.with_styles(faces.model, given)
 
     def work(item: Item) -> bytes:
         found = faces.read(item)
-        mixed = mixing.mix(found.codes, given, taken, strength)
+        own = mixing.with_styles(faces.model, found.codes)
+        mixed = mixing.mix(own, given, taken, strength)
         return faces.content(mixed, found, as_codes=as_codes, paste_back=paste_back)
 
     run(terminal, "mixing", inputs, output, work, suffix=_suffix(as_codes), force=force, codes=True)

@@ -9,6 +9,7 @@ figures of restoration from benchmarks/restoration.py.
 import json
 from pathlib import Path
 
+import numpy as np
 import skimage.data
 from marks import with_content
 from PIL import Image, ImageDraw
@@ -36,7 +37,7 @@ SHOWN_DAMAGE = (
     ("super_resolution", 8, 0),
     ("super_resolution", 16, 0),
 )
-MIXED_ROWS = "0"  # of the default model, which sends nothing in the rows of the paper
+MIXED_ROWS = ("0", "7-")  # pose and likeness; light and colours, as the paper mixes them
 
 
 def portrait_and_others():
@@ -88,9 +89,13 @@ def draw_codes(model, faces, codes):
         rows.append(generate(model, swept))
     if rows:
         grid(rows, "edits.webp", labels)
-    taken = parse_rows(MIXED_ROWS, model.n_codes)
-    mixed = [generate(model, mixing.mix(codes[0], other, taken)[None])[0] for other in codes[1:3]]
-    grid([[faces[0], faces[1], mixed[0], faces[2], mixed[1]]], "mixing.webp")
+    told = mixing.with_styles(model, codes)
+    mixtures = []
+    for name in MIXED_ROWS:
+        taken = parse_rows(name, model.n_codes)
+        mixed = generate(model, np.stack([mixing.mix(told[0], each, taken) for each in told[1:3]]))
+        mixtures.append([faces[0], faces[1], mixed[0], faces[2], mixed[1]])
+    grid(mixtures, "mixing.webp", [f"--rows {name}" for name in MIXED_ROWS])
     grid([generate(model, mixing.interpolate(codes[0], codes[1]))], "interpolation.webp")
     pasted = swapping.transplant(faces[1], faces[0])
     grid(

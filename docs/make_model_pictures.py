@@ -85,14 +85,15 @@ def main() -> None:
     )
 
     mixed = []
+    codes = mixing.with_styles(model, codes)
     for place, own in enumerate(codes):
         others = codes[np.arange(len(codes)) != place]
         tiles = [own]
-        for rows in (slice(0, 1), slice(1, 3)):
+        for rows in (slice(0, 1), slice(1, 3), slice(4, None)):
             tiles += [mixing.mix(own, other, rows) for other in others]
         mixed.append(generated(model, np.stack(tiles)))
-    titles = ["own code", *["row 0 of another"] * 2, *["rows 1 and 2 of another"] * 2]
-    sheet(mixed, titles, "model-mixing.webp")
+    titles = ["own code", *["row 0 of another"] * 2, *["rows 1, 2 of another"] * 2]
+    sheet(mixed, [*titles, *["rows 4 to 13 of another"] * 2], "model-mixing.webp")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from e2style.config import InversionConfig
 from e2style.devices import exact
 from e2style.errors import DataError
 from e2style.models.inversion import InversionNetwork
+from e2style.models.styled_base import StyledBaseGenerator
 from e2style.quantizer import Quantizer
 
 __all__ = ["DEFAULT_LIKENESS", "InversionModel", "ModelCard"]
@@ -109,6 +110,23 @@ class InversionModel(Configured):
             raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
         with _single_thread(self.device), exact(self.device):
             return self.network.synthesize(codes.to(self.device, torch.float32))
+
+    @torch.inference_mode()
+    def with_styles(self, codes: Tensor) -> Tensor:
+        """Codes of the same images, whose rows behind a base say the styles of their layers.
+
+        `invert` leaves those rows at the mean where the base rows imply the styles; told, they can
+        be mixed with those of another face. Codes of other models are returned as they are.
+
+        Parameters
+        ----------
+        codes : B n 512
+        """
+        generator = self.network.generator
+        if not isinstance(generator, StyledBaseGenerator):
+            return codes
+        with _single_thread(self.device), exact(self.device):
+            return generator.with_styles(codes.to(self.device, torch.float32))
 
 
 @contextlib.contextmanager

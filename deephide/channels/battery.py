@@ -108,9 +108,10 @@ def _vips(quality: int, trellis: bool, table: int) -> Step:
     return step
 
 
-def _mozjpeg(quality: int) -> Recompressor:
-    """Return mozjpeg's defaults: its own table, and coefficients dropped where that saves most."""
-    return Recompressor(f"mozjpeg {quality}", (_vips(quality, True, 3),))
+def _mozjpeg(quality: int, table: int = 3) -> Recompressor:
+    """Return mozjpeg, which drops what saves most for its error; table 3 is its own, 0 JPEG's."""
+    name = f"mozjpeg {quality}" if table else f"mozjpeg {quality}, standard table"
+    return Recompressor(name, (_vips(quality, True, table),))
 
 
 def as_shown(jpeg: bytes) -> Image.Image:
@@ -180,7 +181,7 @@ def _others(promised_from: int | None = None) -> Iterator[Recompressor]:
             yield _mozjpeg(quality)
     if promised_from:
         yield _mozjpeg(lowest + 1)
-        yield Recompressor(f"mozjpeg {lowest}, standard table", (_vips(lowest, True, 0),))
+        yield _mozjpeg(lowest, table=0)
 
 
 def strong_battery() -> Iterator[Recompressor]:

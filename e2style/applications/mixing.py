@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from e2style.errors import ConfigError
 
-__all__ = ["FRAMES", "MIX_PRESETS", "interpolate", "mix"]
+if TYPE_CHECKING:
+    from e2style.model import InversionModel
+
+__all__ = ["FRAMES", "MIX_PRESETS", "interpolate", "mix", "with_styles"]
 
 Code = NDArray[np.float32]
 
@@ -21,7 +26,7 @@ def mix(content: Code, style: Code, rows: slice, strength: float = 1.0) -> Code:
 
     Parameters
     ----------
-    content, style : (..., n, 512)
+    content, style : (..., n, 512); of a model with base styles `with_styles` makes them say more
     rows : that come from the style; see `parse_rows`
     strength : 0 leaves the content, 1 takes the style, each to the last bit
     """
@@ -32,6 +37,15 @@ def mix(content: Code, style: Code, rows: slice, strength: float = 1.0) -> Code:
     if strength != 0:
         mixed[..., rows, :] += np.float32(strength) * (style - content)[..., rows, :]
     return mixed
+
+
+def with_styles(model: InversionModel, codes: Code) -> Code:
+    """Codes (..., n, 512) as `mix` needs them; see `InversionModel.with_styles`."""
+    import torch
+
+    flat = torch.from_numpy(codes.reshape(-1, *codes.shape[-2:]))
+    told: Code = model.with_styles(flat).cpu().numpy()
+    return told.reshape(codes.shape)
 
 
 def interpolate(first: Code, last: Code, frames: int = FRAMES) -> Code:

@@ -19,10 +19,10 @@ BESIDE: dict[str, tuple[str, str]] = {
     ),
     "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
         "graphs/face256.json",
-        "d0048186c72a286cf3d8aef21debd1172a391f8643fac577ebc40840445a4d44",
+        "6441433926eb1c97a8695ae7fc2134506c1289b22d15fc8d5bf13fb996fd69d4",
     ),
     "3f34152a26eabd164a64b9302ea6dca6ca824f8500d87694d2dc0a4f374a17ac": (
         "graphs/face256_restoration.json",
-        "bf1cf3c449bed009f785b18f025dd931ef40cc60ce7716d99750a3922c0c03b0",
+        "e80633a13f7a82e01e071ecf069ca71f1275c7715fde92d0c920c9d42cd051d5",
     ),
 }

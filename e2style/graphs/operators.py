@@ -89,6 +89,13 @@ def _where(tracer: Tracer, node: fx.Node) -> str:
     return str(tracer.add("Where", *(tracer.name(each) for each in node.args)))
 
 
+@_rule("gt.Scalar")
+def _greater(tracer: Tracer, node: fx.Node) -> str:
+    limit: Any = node.args[1]
+    bound = tracer.constant(np.float32(limit))
+    return str(tracer.add("Greater", tracer.name(node.args[0]), bound))
+
+
 @_rule("pow.Tensor_Scalar")
 def _power(tracer: Tracer, node: fx.Node) -> str:
     if node.args[1] != 2:

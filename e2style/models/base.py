@@ -69,12 +69,24 @@ class LinearBase(nn.Module):
         """Codes B n 512 -> features of left halves, then of mirrored right ones: 2B C s s/2."""
         values = codes[:, : self.rows].flatten(1)
         with torch.autocast(values.device.type, enabled=False):
-            # Scaled are the few values, not the many weights.
-            values = values * WEIGHT_SCALE
-            both = torch.cat([values * ~self.odd, values * self.odd]) @ self.weight.flatten(1)
-            even, odd = both.chunk(2)
+            even, odd = self._even_and_odd(values)
             even = even + self.mean.flatten()
             return torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape)
+
+    def change(self, values: Tensor) -> Tensor:
+        """What values of the first components, B k, add to the image: B 3 S S."""
+        with torch.autocast(values.device.type, enabled=False):
+            even, odd = self._even_and_odd(values)
+            return self.image(torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape))
+
+    def _even_and_odd(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts of the features of left halves, B D each, of the first components' values B k."""
+        # Scaled are the few values, not the many weights.
+        values, odd = values * WEIGHT_SCALE, self.odd[: values.shape[1]]
+        weight = self.weight[: values.shape[1]].flatten(1)
+        both = torch.cat([values * ~odd, values * odd]) @ weight
+        even, turned = both.chunk(2)
+        return even, turned
 
     def image(self, halves: Tensor) -> Tensor:
         """Features of both halves, 2B C s s/2 -> B 3 S S."""

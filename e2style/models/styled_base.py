@@ -1,13 +1,14 @@
 """Generator whose styles come from the base rows of a code: nonlinear in what is sent.
 
 StyleGAN2's layers (Karras et al. 2020) behind a linear base (see `e2style.models.base`). A mapping
-network turns the dequantised base rows into one style; a later row adds what one layer needs
-beyond it, and costs nothing where it is zero. The features that the base decodes start the first
-layer, and the base image is seen again at every side.
+network turns the dequantised base rows into one style for all layers, at no byte; in a code that is
+not sent a later row may say the style of its layer instead, and that of ToRGB whose light and
+colours the image has. The features that the base decodes start the first layer, and the base image
+is seen again at every side.
 
   rows 0..2 ──► base ──► C 16 16 ──► patches ──► B 3 128 128 ─────────────────┐
       │           └────► 1x1 ─► conv ─► conv ─► up ─► conv ─► conv ─► ... ─► ToRGB ─► (+) ─► B 3 R R
-      └──► mapping ──► style (+) rows 4..n ──► ▲       ▲       ▲
+      └──► mapping ──► style, or rows 4..n ──► ▲       ▲       ▲
 
 Upsampling is a 1x1 convolution and a pixel shuffle in front of a styled convolution, where the
 model has it so with a small filter in between. The last doubling is a ToRGB of four phases, so that
@@ -29,6 +30,7 @@ from e2style.models.ops import EqualLinear, scaled_leaky_relu, upsample
 RATE_ROW = 3  # its first entry is the logarithm of the quantiser's step, the same for every image
 FIRST_ROW = 4  # of the layers
 HIDDEN = 512
+TONE_SIDE = 4  # fields a side whose means are the light and colours of an image
 
 
 def at_rate(codes: Tensor, steps: Tensor) -> Tensor:
@@ -192,10 +194,59 @@ class StyledBaseGenerator(nn.Module):
             style: Tensor = self.mapping(values, codes[:, RATE_ROW, :1])
         return style
 
-    def _layer_rows(self, codes: Tensor) -> list[Tensor]:
-        """Rows B 512 of the layers; in small generators the last ones share a row."""
-        last = codes.shape[1] - 1
-        return [codes[:, min(FIRST_ROW + k, last)] for k in range(2 * len(self.blocks) + 4)]
+    @property
+    def layers(self) -> int:
+        """Styled layers; a block that has one layer leaves the second's place to ToRGB."""
+        return 2 * len(self.blocks) + 4
+
+    @property
+    def tone_row(self) -> int | None:
+        """Row of ToRGB, which says light and colours; None where layers share rows."""
+        if FIRST_ROW + self.layers > self.config.n_codes:
+            return None
+        return FIRST_ROW + self.layers - 3
+
+    def with_styles(self, codes: Tensor) -> Tensor:
+        """Codes B n 512 that say in the rows of the layers what their base rows imply.
+
+        The image is the same. What is changed in the base then leaves styles, light and colours
+        alone, and rows can be mixed with those of another face, as in any W+ space.
+        """
+        found, rows = codes.clone(), codes[:, FIRST_ROW:]
+        implied = self.style(codes) - self._mean_style(codes)
+        found[:, FIRST_ROW:] = torch.where(_told(rows), rows, implied[:, None])
+        if self.tone_row is not None:
+            found[:, self.tone_row] = self._toned(codes, self.tone_row)
+        return found
+
+    def _mean_style(self, codes: Tensor) -> Tensor:
+        """Style B 512 of the mean face at the rates of codes B n 512."""
+        return self.style(F.pad(codes[:, RATE_ROW:], (0, 0, RATE_ROW, 0)))
+
+    def _toned(self, codes: Tensor, row: int) -> Tensor:
+        """First row B 512 of the face whose light and colours the image is to have."""
+        told = codes[:, row]
+        return torch.where(_told(told), told, codes[:, 0])
+
+    def _tone(self, codes: Tensor) -> Tensor | float:
+        """What another light and other colours add to the image, B 3 S S: soft fields."""
+        if self.tone_row is None:
+            return 0.0
+        change = self.base.change(self._toned(codes, self.tone_row) - codes[:, 0])
+        fields = F.adaptive_avg_pool2d(change, TONE_SIDE)
+        return F.interpolate(fields, (self.base.picture_side,) * 2, mode="bilinear")
+
+    def _styles(self, codes: Tensor) -> list[Tensor]:
+        """Styles B 512 of the layers; in small generators the last ones share a row.
+
+        A row says the offset from the mean face's style; one of zeros leaves it to the base rows.
+        """
+        implied, rows = self.style(codes)[:, None], codes[:, FIRST_ROW:]
+        styles = torch.where(_told(rows), self._mean_style(codes)[:, None] + rows, implied)
+        found = [styles[:, min(k, styles.shape[1] - 1)] for k in range(self.layers)]
+        if self.tone_row is not None:
+            found[self.tone_row - FIRST_ROW] = implied[:, 0]
+        return found
 
     def forward(self, codes: Tensor, side: int | None = None) -> Tensor:
         """Generate.
@@ -213,20 +264,23 @@ class StyledBaseGenerator(nn.Module):
         target = side or self.config.size
         halves = self.base.halves(codes)
         base = self.base.image(halves)
-        style = self.style(codes)
         x = whole((halves - self.base.mean) * self.feature_scale)
         x = self.features(x) + self.const
         x = x.contiguous(memory_format=torch.channels_last)
-        own = self._layer_rows(codes)
-        x = self.first(x, style + own[0])
-        x = x + self.second(x, style + own[1])
+        style = self._styles(codes)
+        x = self.first(x, style[0])
+        x = x + self.second(x, style[1])
         for k, block in enumerate(self.blocks, 1):
-            x = block(x, base, style + own[2 * k], style + own[2 * k + 1])
-        at = 2 * len(self.blocks) + 2
-        image: Tensor = base + self.rgb(x, style + own[at - 1])
+            x = block(x, base, style[2 * k], style[2 * k + 1])
+        image: Tensor = base + self.rgb(x, style[-3]) + self._tone(codes)
         if target > shown:
-            x = x + self.fine[0](x, style + own[at])
-            image = upsample(image) + self.fine[1](x, style + own[at + 1])
+            x = x + self.fine[0](x, style[-2])
+            image = upsample(image) + self.fine[1](x, style[-1])
         elif target < shown:
             image = F.adaptive_avg_pool2d(image, target)
         return image
+
+
+def _told(rows: Tensor) -> Tensor:
+    """Whether rows B ... 512 say something: B ... 1."""
+    return rows.abs().sum(-1, keepdim=True) > 0

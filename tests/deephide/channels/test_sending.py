@@ -180,8 +180,7 @@ def test_what_is_written_survives_the_mozjpeg_that_is_promised(scene, cheap_kdf)
     made = deephide.embed(SECRET, scene, "key", codec="file", channel="any")
     assert "libvips from 75 up and mozjpeg from 85 up" in made.reason
     assert "mozjpeg 85" in made.channel.survived
-    standard = battery.Recompressor("", (battery._vips(85, True, 0),))
-    for way in (*map(battery._mozjpeg, (85, 86, 87, 90)), standard):
+    for way in (*map(battery._mozjpeg, (85, 86, 87, 90)), battery._mozjpeg(85, table=0)):
         back = way.apply(battery.as_shown(made.file))
         assert deephide.extract(back, "key").data == SECRET
 
@@ -192,7 +191,7 @@ def test_only_where_mozjpeg_settles_much_a_ladder_begins_with_more_parity(
 ):
     mild = battery.Recompressor("mozjpeg", battery.hops((92,)).steps)
     monkeypatch.setattr(battery, "has_vips", lambda: True)
-    monkeypatch.setattr(battery, "_mozjpeg", lambda quality: mild)
+    monkeypatch.setattr(battery, "_mozjpeg", lambda quality, table=3: mild)
     monkeypatch.setattr(battery, "_others", lambda lowest: iter((mild,)))
     made = deephide.embed(SECRET, scene, "key", codec="file", channel=name)
     assert (made.channel.step, made.channel.parity) == (1, parity)
@@ -201,7 +200,7 @@ def test_only_where_mozjpeg_settles_much_a_ladder_begins_with_more_parity(
 def test_what_no_optimising_encoder_leaves_is_made_without_it(scene, cheap_kdf, monkeypatch):
     harsh = battery.Recompressor("mozjpeg 85", battery.hops((20,)).steps)
     monkeypatch.setattr(battery, "has_vips", lambda: True)
-    monkeypatch.setattr(battery, "_mozjpeg", lambda quality: harsh)
+    monkeypatch.setattr(battery, "_mozjpeg", lambda quality, table=3: harsh)
     monkeypatch.setattr(battery, "_others", lambda lowest: iter((harsh,)))
     monkeypatch.setattr(ladder, "PLANS", ladder.PLANS[2:3])
     monkeypatch.setattr(ladder, "HEADROOMS", (0,))
