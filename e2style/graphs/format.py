@@ -59,7 +59,7 @@ OPERATORS: dict[str, dict[str, Any]] = {
         for name in (
             "Add", "Sub", "Mul", "Div", "Max", "Min", "Sqrt", "Reciprocal", "Relu", "Sigmoid",
             "PRelu", "Clip", "MatMul", "Where", "Not", "Shape", "Expand", "Reshape", "Slice",
-            "Unsqueeze", "Pad", "GlobalAveragePool", "Abs", "Tanh",
+            "Unsqueeze", "Pad", "GlobalAveragePool", "Abs", "Tanh", "Greater",
         )
     },
     "AveragePool": _POOL | {"count_include_pad": _FLAG},
