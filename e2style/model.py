@@ -105,28 +105,36 @@ class InversionModel(Configured):
         ------
         DataError : another shape
         """
-        wanted = (self.n_codes, self.config.generator.style_dim)
-        if codes.ndim != 3 or tuple(codes.shape[1:]) != wanted:
-            raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
+        self._check(codes)
         with _single_thread(self.device), exact(self.device):
             return self.network.synthesize(codes.to(self.device, torch.float32))
 
     @torch.inference_mode()
     def with_styles(self, codes: Tensor) -> Tensor:
-        """Codes of the same images, whose rows behind a base say the styles of their layers.
+        """Codes of the same images, whose rows behind a base say what the base rows imply.
 
-        `invert` leaves those rows at the mean where the base rows imply the styles; told, they can
-        be mixed with those of another face. Codes of other models are returned as they are.
+        `invert` leaves those rows at the mean; told, they can be mixed with those of another face,
+        whose light and colours they bring. Codes of other models are returned as they are.
 
         Parameters
         ----------
         codes : B n 512
+
+        Raises
+        ------
+        DataError : another shape
         """
+        self._check(codes)
         generator = self.network.generator
         if not isinstance(generator, StyledBaseGenerator):
             return codes
         with _single_thread(self.device), exact(self.device):
             return generator.with_styles(codes.to(self.device, torch.float32))
+
+    def _check(self, codes: Tensor) -> None:
+        wanted = (self.n_codes, self.config.generator.style_dim)
+        if codes.ndim != 3 or tuple(codes.shape[1:]) != wanted:
+            raise DataError(f"codes: got shape {tuple(codes.shape)}, needs (B, {wanted[0]}, 512)")
 
 
 @contextlib.contextmanager

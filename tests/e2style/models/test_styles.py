@@ -9,6 +9,7 @@ from e2style.applications.mixing import MIX_PRESETS, mix, with_styles
 from e2style.applications.rows import parse_rows
 from e2style.checkpoints.loading import load_model
 from e2style.config import EncoderConfig, GeneratorConfig, InversionConfig
+from e2style.errors import DataError
 from e2style.model import InversionModel
 from e2style.models.inversion import InversionNetwork
 from e2style.models.styled_base import FIRST_ROW, RATE_ROW, PhaseToRGB, StyledBaseGenerator
@@ -106,8 +107,9 @@ def test_small_generators_have_no_row_for_light_and_colours():
 def test_codes_of_another_family_are_mixed_as_they_are(tiny):
     model = InversionModel(InversionNetwork(tiny), fingerprint=bytes(32))
     codes = torch.randn(2, model.n_codes, tiny.generator.style_dim).numpy()
-    assert with_styles(model, codes) is not None
     assert (with_styles(model, codes) == codes).all()
+    with pytest.raises(DataError, match="codes: got shape"):
+        with_styles(model, codes[:, 1:])
 
 
 @pytest.mark.parametrize("preset", sorted(MIX_PRESETS))
