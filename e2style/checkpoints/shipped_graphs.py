@@ -19,10 +19,10 @@ BESIDE: dict[str, tuple[str, str]] = {
     ),
     "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
         "graphs/face256.json",
-        "6441433926eb1c97a8695ae7fc2134506c1289b22d15fc8d5bf13fb996fd69d4",
+        "7511e2c0725d31ca8ea1360b7907063d605affb4a890504135641889c9915c03",
     ),
     "3f34152a26eabd164a64b9302ea6dca6ca824f8500d87694d2dc0a4f374a17ac": (
         "graphs/face256_restoration.json",
-        "e80633a13f7a82e01e071ecf069ca71f1275c7715fde92d0c920c9d42cd051d5",
+        "f109db88a9a44ed8a0914d1891fe06a704750017abf22aaec3349bda2a255436",
     ),
 }

@@ -60,6 +60,7 @@ class LinearBase(nn.Module):
                 self.register_buffer(name, torch.zeros(metric, channels * side * (side // 2)))
         self.metric = metric
         self._norms: Tensor | None = None
+        self._fields: Tensor | None = None
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes B n 512 -> B 3 S S, nominally [-1, 1]."""
@@ -69,24 +70,32 @@ class LinearBase(nn.Module):
         """Codes B n 512 -> features of left halves, then of mirrored right ones: 2B C s s/2."""
         values = codes[:, : self.rows].flatten(1)
         with torch.autocast(values.device.type, enabled=False):
-            even, odd = self._even_and_odd(values)
+            # Scaled are the few values, not the many weights.
+            values = values * WEIGHT_SCALE
+            both = torch.cat([values * ~self.odd, values * self.odd]) @ self.weight.flatten(1)
+            even, odd = both.chunk(2)
             even = even + self.mean.flatten()
             return torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape)
 
-    def change(self, values: Tensor) -> Tensor:
-        """What values of the first components, B k, add to the image: B 3 S S."""
-        with torch.autocast(values.device.type, enabled=False):
-            even, odd = self._even_and_odd(values)
-            return self.image(torch.cat([even + odd, even - odd]).reshape(-1, *self.mean.shape))
+    def fields(self, side: int) -> Tensor:
+        """What one unit of each component of the first row adds to the image: k 3 side side.
 
-    def _even_and_odd(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Parts of the features of left halves, B D each, of the first components' values B k."""
-        # Scaled are the few values, not the many weights.
-        values, odd = values * WEIGHT_SCALE, self.odd[: values.shape[1]]
-        weight = self.weight[: values.shape[1]].flatten(1)
-        both = torch.cat([values * ~odd, values * odd]) @ weight
-        even, turned = both.chunk(2)
-        return even, turned
+        Means over fields. Kept while nothing is trained.
+        """
+        if self.weight.requires_grad:
+            self._fields = None
+            return self._computed_fields(side)
+        kept = self._fields
+        if kept is None or kept.shape[-1] != side or kept.device != self.weight.device:
+            self._fields = kept = self._computed_fields(side)
+        return kept
+
+    def _computed_fields(self, side: int) -> Tensor:
+        count = len(self.weight) // self.rows
+        halves = F.adaptive_avg_pool2d(self.weight[:count], (side, side // 2))
+        left = torch.einsum("kcyx,cr->kryx", halves, self.patches.mean((2, 3))) * WEIGHT_SCALE
+        right = torch.where(self.odd[:count, None, None, None], -left, left).flip(3)
+        return torch.cat([left, right], 3)
 
     def image(self, halves: Tensor) -> Tensor:
         """Features of both halves, 2B C s s/2 -> B 3 S S."""

@@ -232,8 +232,10 @@ class StyledBaseGenerator(nn.Module):
         """What another light and other colours add to the image, B 3 S S: soft fields."""
         if self.tone_row is None:
             return 0.0
-        change = self.base.change(self._toned(codes, self.tone_row) - codes[:, 0])
-        fields = F.adaptive_avg_pool2d(change, TONE_SIDE)
+        change = self._toned(codes, self.tone_row) - codes[:, 0]
+        with torch.autocast(codes.device.type, enabled=False):
+            fields = change @ self.base.fields(TONE_SIDE).flatten(1)
+        fields = fields.reshape(-1, 3, TONE_SIDE, TONE_SIDE)
         return F.interpolate(fields, (self.base.picture_side,) * 2, mode="bilinear")
 
     def _styles(self, codes: Tensor) -> list[Tensor]:

@@ -26,6 +26,7 @@ def made(config):
     generator = StyledBaseGenerator(config).eval().requires_grad_(False)
     generator.base.weight.normal_(std=10)
     generator.base.patches.normal_(std=0.1)
+    generator.base.odd[::2] = True
     for module in generator.modules():
         if isinstance(module, PhaseToRGB):
             module.weight.normal_()
@@ -84,6 +85,14 @@ def test_one_row_brings_light_and_colours(generator, codes):
     inner = change[..., 2:-2, 2:-2]  # as all that is doubled in size, it fades at the border
     steps = (inner[..., 1:] - inner[..., :-1]).abs().amax((1, 2, 3))
     assert (steps < 0.05 * inner.abs().amax((1, 2, 3))).all()
+
+
+def test_fields_are_means_of_what_a_component_shows(generator):
+    ones = torch.zeros(CONFIG.style_dim, CONFIG.base_rows, CONFIG.style_dim)
+    ones[:, 0] = torch.eye(CONFIG.style_dim)
+    shown = generator.base(ones) - generator.base(0 * ones[:1])
+    wanted = torch.nn.functional.adaptive_avg_pool2d(shown, 4)
+    torch.testing.assert_close(generator.base.fields(4), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_what_is_said_stays_where_the_base_moves(generator, codes):
