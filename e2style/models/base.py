@@ -12,6 +12,8 @@ half is all that is stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,8 +61,7 @@ class LinearBase(nn.Module):
             for name in ("metric_even", "metric_odd"):
                 self.register_buffer(name, torch.zeros(metric, channels * side * (side // 2)))
         self.metric = metric
-        self._norms: Tensor | None = None
-        self._fields: Tensor | None = None
+        self._derived: dict[str, Tensor] = {}
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes B n 512 -> B 3 S S, nominally [-1, 1]."""
@@ -80,15 +81,9 @@ class LinearBase(nn.Module):
     def fields(self, side: int) -> Tensor:
         """What one unit of each component of the first row adds to the image: k 3 side side.
 
-        Means over fields. Kept while nothing is trained.
+        Means over fields.
         """
-        if self.weight.requires_grad:
-            self._fields = None
-            return self._computed_fields(side)
-        kept = self._fields
-        if kept is None or kept.shape[-1] != side or kept.device != self.weight.device:
-            self._fields = kept = self._computed_fields(side)
-        return kept
+        return self._kept(f"fields {side}", lambda: self._computed_fields(side))
 
     def _computed_fields(self, side: int) -> Tensor:
         count = len(self.weight) // self.rows
@@ -123,13 +118,25 @@ class LinearBase(nn.Module):
         return values.reshape(len(images), self.rows, -1)
 
     def norms(self) -> Tensor:
-        """Squared length of each component under the metric; kept while nothing is trained."""
+        """Squared length of each component under the metric."""
+        return self._kept("norms", self._computed_norms)
+
+    def _kept(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+        """What follows from the weights; kept while nothing is trained."""
         if self.weight.requires_grad:
-            self._norms = None
-            return self._computed_norms()
-        if self._norms is None or self._norms.device != self.weight.device:
-            self._norms = self._computed_norms()
-        return self._norms
+            self.forget()
+            return compute()
+        found = self._derived.get(name)
+        if found is None or found.device != self.weight.device:
+            # A tensor of inference mode could not be used where gradients are asked for later.
+            with torch.inference_mode(False):
+                found = compute()
+            self._derived[name] = found
+        return found
+
+    def forget(self) -> None:
+        """Drop what was kept, once weights were changed in place."""
+        self._derived.clear()
 
     def _computed_norms(self) -> Tensor:
         weight = self.weight.flatten(1) * WEIGHT_SCALE

@@ -236,7 +236,7 @@ def _fill(base: LinearBase, covariances: Part, root: Tensor, gains: list[Part] |
     base.weight.zero_()
     base.weight[: len(order)] = weights[order].reshape(-1, *base.mean.shape) / WEIGHT_SCALE
     base.odd[: len(order)] = odd[order] > 0
-    base._norms = base._fields = None
+    base.forget()
     spread = F.pad(values[order].sqrt(), (0, count - len(order)))
     return spread.reshape(base.rows, -1)
 

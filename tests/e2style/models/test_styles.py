@@ -95,6 +95,18 @@ def test_fields_are_means_of_what_a_component_shows(generator):
     torch.testing.assert_close(generator.base.fields(4), wanted, rtol=1e-3, atol=1e-4)
 
 
+def test_what_was_kept_in_inference_serves_gradients(codes):
+    fresh = made(CONFIG)
+    with torch.inference_mode():
+        fresh(codes)
+        fresh.base.project(torch.zeros(1, 3, 128, 128))
+    told = fresh.with_styles(codes).requires_grad_()
+    fresh(told).square().sum().backward()
+    assert told.grad[:, fresh.tone_row].any()
+    assert not any(kept.is_inference() for kept in fresh.base._derived.values())
+    assert len(fresh.base._derived) == 2
+
+
 def test_what_is_said_stays_where_the_base_moves(generator, codes):
     moved = codes.clone()
     moved[:, 0] += 1
