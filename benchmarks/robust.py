@@ -1,8 +1,8 @@
 """Measure what stegos for a channel survive, how many photos are refused, and what it costs.
 
     python benchmarks/robust.py FOLDER [--channel any] [--photos 200] [--payload 258] [--few]
-                                [--except REGEX] [--canvas CHROMIUM] [--command NAME=COMMAND ...]
-                                [--keep FOLDER] [--json PATH]
+                                [--shrink 1733px] [--except REGEX] [--canvas CHROMIUM]
+                                [--command NAME=COMMAND ...] [--keep FOLDER] [--json PATH]
 
 FOLDER holds photos in any format that Pillow reads, each of them embedded in once, with a key of
 its own and so many random bytes (258 make a body of 300); then every way is tried that
@@ -270,7 +270,9 @@ class Results:
         secret = np.random.default_rng(number).bytes(options.payload)
         key, start = f"key {number}", time.process_time()
         try:
-            found = deephide.embed(secret, path, key, codec="file", channel=options.channel)
+            found = deephide.embed(
+                secret, path, key, codec="file", channel=options.channel, shrink=options.shrink
+            )
         except deephide.CapacityError as error:
             self.refused.append([path.name, str(error)])
             print(f"{path.name}: {error}", file=sys.stderr, flush=True)
@@ -304,6 +306,7 @@ class Results:
         return {
             "machine": machine(),
             "channel": options.channel,
+            "shrink": options.shrink,
             "reading": profiles.parse(options.channel).reading.name,
             "payload": options.payload,
             "photos": len(rows) + len(self.refused),
@@ -336,6 +339,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder")
     parser.add_argument("--channel", default="any")
+    parser.add_argument("--shrink", metavar="PIXELS", help="as in deephide embed")
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--skip", type=int, default=0, help="photos to leave out at the beginning")
     parser.add_argument("--payload", type=int, default=258)

@@ -42,7 +42,10 @@ def pair(path, number, options):
     if options.kept:
         return path.read_bytes(), Path(str(path).replace(".cover.", ".stego.")).read_bytes()
     secret = np.random.default_rng(number).bytes(options.payload)
-    found = deephide.embed(secret, path, f"key {number}", codec="file", channel=options.channel)
+    key = f"key {number}"
+    found = deephide.embed(
+        secret, path, key, codec="file", channel=options.channel, shrink=options.shrink
+    )
     return found.channel.cover, found.file
 
 
@@ -73,6 +76,7 @@ def measure(options):
     return {
         "machine": machine(),
         "channel": options.channel,
+        "shrink": options.shrink,
         "payload": options.payload,
         "photos": int(np.unique(groups).size),
         "refused": refused,
@@ -86,6 +90,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder")
     parser.add_argument("--channel", default="any")
+    parser.add_argument("--shrink", metavar="PIXELS", help="as in deephide embed")
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--payload", type=int, default=258)
     parser.add_argument("--scenes", type=int, default=2, choices=(1, 2), help="of each photo")

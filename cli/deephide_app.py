@@ -22,6 +22,7 @@ from cli.file_types import FileType
 from cli.inputs import check_stdin, read_input, reject_terminal
 from cli.options import (
     ChannelType,
+    check_making,
     hygiene_options,
     key_options,
     model_option,
@@ -316,10 +317,7 @@ def _for_channel(
     _reject_metadata(options, hygiene)
     if channel is None:
         return options
-    if options.shrink or options.quality_jpeg:
-        raise click.UsageError(
-            "--channel makes a file of its own and excludes --shrink and --quality-jpeg"
-        )
+    check_making(channel, options.shrink, options.quality_jpeg)
     if options.cost not in ("auto", "juniward"):
         raise click.UsageError(f"--cost {options.cost} has no effect with --channel")
     if hygiene["strip_metadata"]:

@@ -13,6 +13,7 @@ from cli.deephide_group import app
 from cli.inputs import STDIN, check_stdin, read_input, reject_terminal
 from cli.options import (
     ChannelType,
+    check_making,
     key_options,
     limit_option,
     making_options,
@@ -146,10 +147,7 @@ def capacity(
     import deephide
 
     photo = read_input(carrier, "carrier")
-    if channel is not None and (shrink or quality_jpeg):
-        raise click.UsageError(
-            "--channel makes a file of its own and excludes --shrink and --quality-jpeg"
-        )
+    check_making(channel, shrink, quality_jpeg)
     found = deephide.capacity(
         photo,
         model=model,

@@ -19,6 +19,7 @@ __all__ = [
     "ChannelType",
     "FaceType",
     "ShrinkType",
+    "check_making",
     "check_output",
     "hygiene_options",
     "key_options",
@@ -178,7 +179,8 @@ making_options = (
         metavar="FACTOR|PIXELS",
         help="Input: make the photo smaller first, by a factor such as 0.75 or to a longer side as "
         "1600px: the errors of rounding, which nobody else knows, hide the changes. 1 rounds a "
-        "photo of 16 bits per sample.  [default: the photo's own file is kept]",
+        "photo of 16 bits per sample. With --channel, pixels in place of the channel's 1,080.  "
+        "[default: the photo's own file is kept]",
     ),
     click.option(
         "--quality-jpeg",
@@ -188,6 +190,21 @@ making_options = (
         "again the errors of rounding hide the changes.  [default: 95 where --shrink makes a JPEG]",
     ),
 )
+
+
+def check_making(channel: str | None, shrink: float | str | None, quality_jpeg: int | None) -> None:
+    """Reject what a channel, which makes a file of its own, leaves no choice of."""
+    if channel is None:
+        return
+    if quality_jpeg is not None:
+        raise click.UsageError("--channel says the quality itself and excludes --quality-jpeg")
+    if shrink is not None:
+        from deephide.channels.profiles import parse
+
+        try:
+            parse(channel, shrink)
+        except ValueError as error:
+            raise click.UsageError(f"--{error}") from error
 
 
 def hygiene_options(function: Function) -> Function:

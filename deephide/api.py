@@ -322,7 +322,8 @@ def capacity(
         if channel is not None:
             from deephide.channels import profiles, sending
 
-            return sending.capacity(carrier, profiles.parse(channel), models.code_sizes(model))
+            asked = profiles.parse(channel, shrink)
+            return sending.capacity(carrier, asked, models.code_sizes(model))
         cover: Cover
         making = Making.of(shrink, quality_jpeg)
         if making is None:

@@ -74,8 +74,9 @@ class EmbedOptions:
         the JPEG file itself. None means nothing: the carrier's file is kept
     shrink : make the photo smaller first, by a factor such as 0.75, or to so many pixels of the
         longer side as in "1600px"; the errors of rounding, which nobody else knows, say where
-        changes are hard to detect.  A factor of 1 rounds a photo of 16 bits per sample.  None means
-        that the carrier's file is kept
+        changes are hard to detect.  A factor of 1 rounds a photo of 16 bits per sample.  With a
+        channel, pixels of the longer side in place of the channel's own; strong mode has none.
+        None means that the carrier's file is kept
     quality_jpeg : make a JPEG file of this quality, 50 to 100, of a photo that is none or that is
         made smaller; None means 95 where a JPEG file is made
     max_pixels : images of more are refused before they are decoded; None means 2**26, the most
@@ -115,14 +116,18 @@ class EmbedOptions:
             raise ValueError(f"budget: got {self.budget} bytes, at least 1 is needed")
         if self.channel is not None and self.cost not in ("auto", "juniward"):
             raise ValueError(f"cost: got {self.cost!r}, allowed for a channel: auto, juniward")
-        if self.making is not None and self.channel is not None:
-            raise ValueError(
-                "channel: excludes shrink and quality_jpeg, because it makes a file of its own"
-            )
+        if self.channel is None:
+            _ = self.making
+        elif self.quality_jpeg is not None:
+            raise ValueError("channel: excludes quality_jpeg, because it says the quality itself")
+        elif self.shrink is not None:
+            from deephide.channels import profiles
+
+            profiles.parse(self.channel, self.shrink)
 
     @cached_property
     def making(self) -> Making | None:
-        """What is to be made of the carrier first; None where its file is kept.
+        """What is to be made of the carrier first; None where its file is kept, or for a channel.
 
         Raises
         ------
@@ -130,6 +135,8 @@ class EmbedOptions:
         """
         from deephide.making import Making
 
+        if self.channel is not None:
+            return None
         return Making.of(self.shrink, self.quality_jpeg)
 
     def access(self, random: Callable[[int], bytes] = os.urandom) -> Access:

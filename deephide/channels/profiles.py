@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide.channels.tables import luma_table
+from deephide.making import parse_shrink
 
 __all__ = ["PLATFORMS", "READINGS", "Channel", "Platform", "Reading", "parse"]
 
@@ -132,26 +133,33 @@ class Channel:
         return f"JPEG compression of every quality from {self.floor} up"
 
 
-def parse(text: str) -> Channel:
+def parse(text: str, shrink: float | str | None = None) -> Channel:
     """Return the channel of a name.
 
     Parameters
     ----------
     text : "any", "any:75", "any:60", "jpeg:50" to "jpeg:95", "strong", or a platform
+    shrink : pixels of the longer side as "1600px", in place of the channel's own
 
     Raises
     ------
-    ValueError : none of these
+    ValueError : none of these, a factor, or a side for "strong", whose lattice has one
 
     Examples
     --------
     >>> parse("any").quality, parse("jpeg:80").reading.name
     (75, 'own table')
+    >>> parse("any").longest_side, parse("any", "2048px").longest_side
+    (1080, 2048)
     """
+    scale, longest = parse_shrink(shrink)
+    if scale is not None or (longest is not None and text == "strong"):
+        allowed = "none for strong" if text == "strong" else "pixels of the longer side as 1600px"
+        raise ValueError(f"shrink: got {str(shrink)!r}, allowed with a channel: {allowed}")
     if text == "strong":
         return Channel(text, STRONG, 92, 75, _STRONG_SIDE)
     platform = PLATFORMS.get(text)
-    side = _LONGEST_SIDE if platform is None else platform.longest_side
+    side = longest or (_LONGEST_SIDE if platform is None else platform.longest_side)
     meant = "any:75" if text == "any" else text if platform is None else platform.channel
     found = _NAMED.fullmatch(meant)
     if found is not None:

@@ -196,7 +196,7 @@ class ChannelPhoto:
     @classmethod
     def of(cls, carrier: ImageSource | bytes, options: EmbedOptions) -> ChannelPhoto:
         """Open a carrier for the channel of the options; raises as `hide`."""
-        channel = profiles.parse(options.channel or "any")
+        channel = profiles.parse(options.channel or "any", options.shrink)
         photo = load_photo(carrier, channel)
         elements = room_of(photo, channel)
         if elements < zones.MIN_ELEMENTS:

@@ -78,7 +78,9 @@ def test_a_photo_is_made_smaller_first(run, run_json, photos):
     ("options", "message"),
     [
         (("--shrink", "2"), "a factor above 0 and up to 1"),
-        (("--shrink", "0.5", "--channel", "any"), "excludes --shrink"),
+        (("--shrink", "0.5", "--channel", "any"), "pixels of the longer side as 1600px"),
+        (("--shrink", "900px", "--channel", "any", "--strong"), "none for strong"),
+        (("--quality-jpeg", "80", "--channel", "any"), "excludes --quality-jpeg"),
         (("--shrink", "0.5", "--strip-metadata"), "what is made has none"),
         (("--quality-jpeg", "20"), "50<=x<=100"),
     ],

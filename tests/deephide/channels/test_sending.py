@@ -57,6 +57,32 @@ def test_what_is_hidden_survives(stego):
     assert deephide.extract(stego.file, "key").data == SECRET
 
 
+def test_a_side_can_be_asked_for(scene, cheap_kdf):
+    small = deephide.embed(SECRET, scene, "key", codec="file", channel="any", shrink="400px")
+    assert Image.open(io.BytesIO(small.file)).size == (400, 300)
+    back = recompressed(small.file, quality=80)
+    assert deephide.extract(back, "key").data == SECRET
+    wide = scene.resize((1440, 1080))
+    usual = deephide.capacity(wide, channel="any")
+    asked = deephide.capacity(wide, channel="any", shrink="1300px")
+    modes = profiles.parse("any").reading.modes(None).size
+    assert usual.elements == (1080 // 8) * (810 // 8) * modes
+    assert asked.elements == (1300 // 8) * (975 // 8) * modes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channel": "any", "shrink": 0.5}, "pixels of the longer side as 1600px"),
+        ({"channel": "strong", "shrink": "900px"}, "none for strong"),
+        ({"channel": "any", "quality_jpeg": 80}, "excludes quality_jpeg"),
+    ],
+)
+def test_what_a_channel_leaves_no_choice_of(scene, options, message):
+    with pytest.raises(ValueError, match=message):
+        deephide.embed(SECRET, scene, "key", codec="file", **options)
+
+
 def test_avif_files_are_read_as_what_came_back(stego):
     back = recompressed(stego.file, "AVIF", quality=100, subsampling="4:4:4", speed=10)
     assert deephide.extract(back, "key").data == SECRET

@@ -315,7 +315,7 @@ def test_transparent_photos_are_refused(make_texture):
     [{"shrink": 2}, {"quality_jpeg": 30}, {"channel": "any", "shrink": 0.5}],
 )
 def test_options_that_cannot_be(options):
-    with pytest.raises(ValueError, match=r"shrink: got|quality_jpeg: got|channel: excludes"):
+    with pytest.raises(ValueError, match=r"shrink: got|quality_jpeg: got"):
         deephide.EmbedOptions(**options)
 
 
