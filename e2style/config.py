@@ -12,7 +12,7 @@ from e2style.errors import ConfigError
 TRUNKS = ("irse", "idgi")
 HEADS = ("pooled", "conv", "shrinking")
 PICTURE_TERMS = ("l2", "lpips", "identity", "parsing", "segmentation")
-STYLED_TERMS = ("ssim", "features", "mesh", "imagined")  # of joint training with base styles alone
+STYLED_TERMS = ("ssim", "features", "mesh")  # of joint training with base styles alone
 FITS = ("stretch", "letterbox", "crop")
 MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
@@ -193,10 +193,9 @@ class LossConfig:
     adversarial: float = 0.0
     # An encoder's distance, in the base's metric, from the code that the base finds in the target.
     code: float = 0.0
-    ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next three
+    ssim: float = 0.0  # 1 - SSIM; with base styles only, as the next two
     features: float = 0.0  # distance of EfficientNet-lite0's features at each place
     mesh: float = 0.0  # squared error in what repeats every 16 pixels
-    imagined: float = 0.0  # adversarial, of codes between two faces and drawn ones: no target
     delta: float = 0.0  # e4e: length of the rows' offsets from the first
     identity_single: bool = False  # the embedding alone, as pSp's loss, not all levels
     # Feature networks: "irse50", "mobilefacenet", "unet", "small_unet", or "module:factory" for a
@@ -342,8 +341,9 @@ class TrainConfig:
         if not re.fullmatch(r"[a-z]+(:\d+)?", self.device):
             raise ConfigError(f"device: got {self.device!r}, as in 'cpu', 'cuda' or 'cuda:1'")
         if self.stage not in range(self.model.stages + 1):
-            last = self.model.stages
-            raise ConfigError(f"stage: got {self.stage}, allowed 0 to {last} (model.stages)")
+            raise ConfigError(
+                f"stage: got {self.stage}, allowed 0 to {self.model.stages} (model.stages)"
+            )
         if self.batch % self.accumulate:
             raise ConfigError(f"batch: {self.batch} is no multiple of accumulate={self.accumulate}")
         if self.model.fit not in ("stretch", self.fit):
@@ -380,9 +380,8 @@ class TrainConfig:
                 raise ConfigError(f"{name}: has no effect in {why}; leave it out")
         if self.stage and self.side and self.source:
             raise ConfigError("side: what the encoder is shown would be resized, so leave it out")
-        for name, value in (("latents", self.latents), ("loss.imagined", self.loss.imagined)):
-            if value and not self.loss.adversarial:
-                raise ConfigError(f"{name}: has no effect without loss.adversarial; leave it out")
+        if self.latents and not self.loss.adversarial:
+            raise ConfigError("latents: has no effect without loss.adversarial; leave it out")
         self._check_terms()
 
     def _check_terms(self) -> None:
@@ -396,5 +395,6 @@ class TrainConfig:
             raise ConfigError("loss.code: has no effect but in stage 1 behind base styles")
         for name in STYLED_TERMS:
             if getattr(self.loss, name) and not styled:
-                where = "joint training with base styles"
-                raise ConfigError(f"loss.{name}: has no effect but in {where}")
+                raise ConfigError(
+                    f"loss.{name}: has no effect but in joint training with base styles"
+                )

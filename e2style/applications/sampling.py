@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from e2style.errors import ConfigError
 from e2style.model import InversionModel
 from e2style.models.generator import MappingNetwork
-from e2style.models.styled_base import LEADING
 from e2style.quantizer import TABLE_BITS, Quantizer
 
 __all__ = ["sample"]
 
 Codes = NDArray[np.float32]
+
+LEADING = 200  # components of a base that are drawn; from some 400 on ghosts show
 
 
 def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0) -> Codes:

@@ -30,7 +30,6 @@ from e2style.models.ops import EqualLinear, scaled_leaky_relu, upsample
 RATE_ROW = 3  # its first entry is the logarithm of the quantiser's step, the same for every image
 FIRST_ROW = 4  # of the layers
 HIDDEN = 512
-LEADING = 200  # components that codes from a seed have; with all of them images show ghosts
 TONE_SIDE = 4  # fields a side whose means are the light and colours of an image
 
 

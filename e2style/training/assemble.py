@@ -72,16 +72,12 @@ class RatedInversion(nn.Module):
 
     def forward(self, x: Tensor, side: int, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Images B 3 S S and a step for each -> images B 3 side side, and bits B."""
-        codes, bits = self.codes(x, steps)
-        return self.network.synthesize(codes, side), bits
-
-    def codes(self, x: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Images B 3 S S and a step for each -> rounded codes B n 512, and bits B."""
         offsets = self.network.offsets(x, steps, self.stages)
         codes = at_rate(self.network.w_avg + rounded(offsets, steps), steps)
         rows = self.network.generator.base.rows  # type: ignore[union-attr]
         perturbed = self.rate.perturb(offsets[:, :rows], steps)
-        return codes, self.rate.bits(perturbed, steps)
+        bits = self.rate.bits(perturbed, steps)
+        return self.network.synthesize(codes, side), bits
 
 
 def config_of_run(run: Path) -> TrainConfig:

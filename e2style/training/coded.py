@@ -24,7 +24,7 @@ from e2style.data.augment import augment
 from e2style.data.faces import FaceSet
 from e2style.data.mix import FaceMix, names_in
 from e2style.errors import CheckpointError, ConfigError
-from e2style.losses.efficientnet import load_efficientnet
+from e2style.losses.efficientnet import feature_distance, load_efficientnet
 from e2style.losses.identity import JitteredIdentityLoss
 from e2style.losses.mesh import MeshLoss
 from e2style.losses.multilayer import MultiLayerCosineLoss
@@ -36,7 +36,6 @@ from e2style.models.styled_base import PhaseToRGB, StyledBaseGenerator
 from e2style.training.assemble import RatedInversion, config_of_run
 from e2style.training.feature_networks import load_losses
 from e2style.training.ranks import Ranks, share_batch_norms
-from e2style.training.realism import Realism, imagined_codes
 from e2style.training.state import load_weights
 from e2style.training.work import Terms, at_side
 
@@ -46,6 +45,52 @@ SHARES = {"identity": 0.5, "parsing": 0.25, "features": 0.5}
 ADVERSARY_LR = 5e-4
 LEVELS = 3  # of EfficientNet-lite0 that are looked at
 EMBEDDING = 2.0  # weight of the recogniser's embedding beside that of each level before it
+
+
+class Realism(nn.Module):
+    """What EfficientNet-lite0's features say of images: distance from the target, and likelihood.
+
+    Parameters
+    ----------
+    features : frozen network, images to a list of levels
+    adversary : its weights carry no gradient but in its own updates; None: the distance alone
+
+    Attributes
+    ----------
+    seen : features of the last batch, real and generated, without gradient
+    """
+
+    def __init__(self, features: nn.Module, adversary: ProjectedAdversary | None) -> None:
+        super().__init__()
+        self.features = features
+        self.adversary = adversary
+        self.seen: tuple[list[Tensor], list[Tensor]] | None = None
+        if adversary is not None:
+            adversary.requires_grad_(False)
+
+    def forward(self, painted: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Images B 3 S S in [-1, 1], twice -> terms of the loss, on one random window of both."""
+        painted, target = window(painted, target)
+        with torch.no_grad():
+            wanted = self.features(target)
+        got = self.features(painted)
+        terms = {"features": feature_distance(got, wanted)}
+        if self.adversary is not None:
+            terms["adversarial"] = self.adversary.generator_loss(got)
+            self.seen = (wanted, [level.detach() for level in got])
+        return terms
+
+
+def window(*images: Tensor) -> list[Tensor]:
+    """The same random window of images B 3 S S, seven eighths of their side.
+
+    Strided features see some pixels more than others; moved, they see all alike. That is the
+    translation of Zhao et al. 2020, "Differentiable Augmentation", and a quarter less to compute.
+    """
+    side = images[0].shape[-1]
+    kept = side * 7 // 8
+    top, left = torch.randint(side - kept + 1, (2,)).tolist()
+    return [x[..., top : top + kept, left : left + kept] for x in images]
 
 
 class RatedObjective(nn.Module):
@@ -59,7 +104,6 @@ class RatedObjective(nn.Module):
     lowest, highest : of the steps that are drawn, evenly in their logarithm
     augmented : change the faces a little first
     realism : looks at a part of each batch; None: nothing does
-    imagining : the adversary also judges images of codes that no face stands behind
     """
 
     def __init__(
@@ -72,11 +116,9 @@ class RatedObjective(nn.Module):
         *,
         augmented: bool,
         realism: Realism | None = None,
-        imagining: bool = False,
     ) -> None:
         super().__init__()
         self.realism = realism
-        self.imagining = imagining
         self.coded = coded
         self.terms = terms
         self.side = side
@@ -98,18 +140,12 @@ class RatedObjective(nn.Module):
             with torch.autocast(x.device.type, enabled=False):
                 x = augment(x)
         steps = self.lowest * self.ratio ** torch.rand(len(x), device=x.device)
-        codes, bits = self.coded.codes(x, steps)
-        seen = max(int(len(x) * SHARES["features"]), 1)
-        if self.imagining:
-            generator = self.coded.network.generator
-            assert isinstance(generator, StyledBaseGenerator)
-            free = imagined_codes(codes.detach(), generator.mapping.spread, seen)
-            codes = torch.cat([codes, free])
-        painted, imagined = self.coded.network.synthesize(codes, self.side).tensor_split([len(x)])
+        painted, bits = self.coded(x, self.side, steps)
         target = at_side(x, self.side)
         terms: dict[str, Tensor] = self.terms(painted, target)
         if self.realism is not None:
-            terms |= self.realism(painted[-seen:], target[-seen:], imagined)
+            count = max(int(len(x) * SHARES["features"]), 1)
+            terms |= self.realism(painted[-count:], target[-count:])
         # The error of rounding grows with the square of the step, so does what a bit may cost.
         return terms | {"rate": (bits * steps.square()).mean()}
 
@@ -188,7 +224,6 @@ class RatedWork:
             config.step_high,
             augmented=config.augment,
             realism=realism,
-            imagining=config.loss.imagined > 0,
         )
         self._drawn: tuple[int, Tensor] = (-1, torch.empty(0))
 

