@@ -32,8 +32,8 @@ def scenes(plane, count):
     height, width = plane.shape
     if min(height, width) < SIDE:
         return []
-    corners = [(0, 0), (height - SIDE, width - SIDE)] if count > 1 else [(0, 0)]
-    corners = [(8 * (top // 8), 8 * (left // 8)) for top, left in corners]
+    bottom, right = 8 * ((height - SIDE) // 8), 8 * ((width - SIDE) // 8)
+    corners = [(0, 0), (bottom, right), (0, right), (bottom, 0)][:count]
     return [plane[top : top + SIDE, left : left + SIDE] for top, left in dict.fromkeys(corners)]
 
 
@@ -93,7 +93,7 @@ def main():
     parser.add_argument("--shrink", metavar="PIXELS", help="as in deephide embed")
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--payload", type=int, default=258)
-    parser.add_argument("--scenes", type=int, default=2, choices=(1, 2), help="of each photo")
+    parser.add_argument("--scenes", type=int, default=2, choices=(1, 2, 4), help="of each photo")
     parser.add_argument("--kept", action="store_true", help="FOLDER is of robust.py --keep")
     parser.add_argument("--named", action="store_true", help="files are pieces, PHOTO-K.png")
     parser.add_argument("--json", metavar="PATH")
