@@ -39,6 +39,7 @@ from scipy.linalg import sqrtm  # noqa: E402
 import e2style  # noqa: E402
 from deephide.codecs import latent  # noqa: E402
 from deephide.container.layout import OVERHEAD_BYTES  # noqa: E402
+from e2style.applications.refining import refine  # noqa: E402
 from e2style.checkpoints.tensors import read_tensors  # noqa: E402
 from e2style.data.faces import FaceSet  # noqa: E402
 from e2style.data.mix import FaceMix  # noqa: E402
@@ -49,6 +50,7 @@ from e2style.losses.efficientnet import load_efficientnet  # noqa: E402
 from e2style.metrics.images import psnr, ssim  # noqa: E402
 from e2style.models.base import LinearBase  # noqa: E402
 from e2style.quantizer import fit_quantizer  # noqa: E402
+from e2style.training.feature_networks import load_identity  # noqa: E402
 
 SIDE = 256
 SMALL = 128  # side at which bases live
@@ -162,6 +164,29 @@ def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
             alone.append({"quality": number, **judge(enlarged(small), sizes)})
             say(line(f"base alone, quality {number}", alone[-1]))
     return rows, alone
+
+
+def of_refined(model, judge, options, say) -> list[dict]:
+    """Codes after so many steps of the gradient, at the qualities that are named."""
+    codes, rows = encode_set(model, judge.faces), []
+    identity = load_identity(options.features)
+    for number in map(int, options.qualities.split()):
+        quantizer = model.quantizers[number - 1]
+        start = time.process_time()
+        better = refine(
+            model.network, quantizer, judge.faces.images, codes, options.refine, identity
+        )
+        say(f"refining takes {(time.process_time() - start) / len(codes):.2f} s a face")
+        integers = quantizer.quantise(better)
+        sizes = [OVERHEAD_BYTES + len(latent.compress(each, quantizer)) for each in integers]
+        sent = torch.from_numpy(quantizer.dequantise(integers))
+        with torch.inference_mode():
+            shown = np.concatenate(
+                [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
+            )
+        rows.append({"quality": number, **judge(shown, sizes)})
+        say(line(f"refined, quality {number}", rows[-1]))
+    return rows
 
 
 class Components:
@@ -294,6 +319,9 @@ def main() -> None:
     parser.add_argument("--faces", default="real", help="folder of ../shared/data (real, faces)")
     parser.add_argument("--model", help="model file; the default model otherwise")
     parser.add_argument("--rival", metavar="PATH", help="base of weighted components")
+    parser.add_argument("--refine", type=int, metavar="N", help="refine codes in N steps, too")
+    parser.add_argument("--features", metavar="FOLDER", help="of the recogniser, for --refine")
+    parser.add_argument("--qualities", default="2 4 7 9", help="that --refine is measured at")
     parser.add_argument("--codecs", default="WEBP AVIF JXL", help="codecs to measure")
     parser.add_argument("--every", type=int, default=1, help="take every n-th face only")
     parser.add_argument("--json", metavar="PATH", help="write all figures here")
@@ -307,6 +335,8 @@ def main() -> None:
     model = e2style.load(options.model)
     ours, alone = of_model(model, judge, say)
     curves = {"default model": ours, "its base alone": alone}
+    if options.refine:
+        curves[f"refined in {options.refine} steps"] = of_refined(model, judge, options, say)
     if options.rival:
         curves["weighted components"] = of_rival(options.rival, judge, say)
     if "JXL" in options.codecs:

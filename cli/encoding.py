@@ -33,6 +33,8 @@ def encoding_options(function: Function) -> Function:
         codec: str,
         budget: int | None,
         quality: int | None,
+        refine: int,
+        features: str | None,
         rounding: str | None,
         face: int | str,
         cost: str,
@@ -44,6 +46,7 @@ def encoding_options(function: Function) -> Function:
         **kwargs: Any,
     ) -> Any:
         _reject_unused(codec, budget, quality, rounding, face)
+        _reject_steps(codec, refine, features)
         if name is not None and no_name:
             raise click.UsageError("--name and --no-name exclude one another")
         from deephide.options import EmbedOptions
@@ -53,6 +56,8 @@ def encoding_options(function: Function) -> Function:
             codec=codec,
             budget=budget,
             quality=quality,
+            refine=refine,
+            features=features,
             rounding=rounding or "nearest",
             face=None if face == "none" else face,
             cost=cost,
@@ -118,6 +123,22 @@ _OPTIONS = (
         "there are depends on the model.  [default: the usual one, or what --budget allows]",
     ),
     click.option(
+        "--refine",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Input: improve a face's code by so many steps of the gradient before it is sent, "
+        "which takes a few tenths of a second each, torch, and --features. Ten are most of what "
+        "there is.  [default: none]",
+    ),
+    click.option(
+        "--features",
+        type=click.Path(exists=True, file_okay=False),
+        metavar="FOLDER",
+        help="Input: for --refine, a folder with a recogniser, mobilefacenet.npz or "
+        "model_ir_se50.pth.",
+    ),
+    click.option(
         "--face",
         type=FaceType("auto", "largest", "none"),
         default="auto",
@@ -150,6 +171,13 @@ _OPTIONS = (
     *making_options,
     limit_option,
 )
+
+
+def _reject_steps(codec: str, refine: int, features: str | None) -> None:
+    if bool(refine) != (features is not None):
+        raise click.UsageError("--refine and --features need one another")
+    if refine and codec not in ("auto", "latent"):
+        raise click.UsageError(f"--refine has no effect with --codec {codec}")
 
 
 def _reject_unused(

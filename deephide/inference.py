@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deephide.container.key_files import PathSource
 from deephide.errors import CheckpointError
-from deephide.models import Model, translated
+from deephide.models import LazyModel, Model, translated
 from deephide.views import to_uint8
 
-__all__ = ["describe_devices", "generate", "invert"]
+__all__ = ["describe_devices", "generate", "invert", "refine"]
 
 
 def invert(model: Model, face: Image.Image) -> NDArray[np.float32]:
@@ -56,6 +57,49 @@ def generate(model: Model, code: NDArray[np.float32]) -> Image.Image:
     if not np.isfinite(faces).all():
         raise CheckpointError("the model cannot be used: it generates values that are not finite")
     return Image.fromarray(to_uint8((faces[0].transpose(1, 2, 0) + 1.0) * 127.5))
+
+
+def refine(
+    model: LazyModel,
+    face: Image.Image,
+    code: NDArray[np.float32],
+    quality: int,
+    steps: int,
+    features: PathSource,
+) -> NDArray[np.float32]:
+    """Return a code, (n, 512), whose integers in a quality show the face better for their bits.
+
+    Parameters
+    ----------
+    model : with a quantizer
+    face : square RGB image
+    code : what `invert` returned
+    quality : from 1
+    steps : of the gradient, through the generator and a recogniser
+    features : folder of the recogniser, `mobilefacenet.npz` or `model_ir_se50.pth`
+
+    Raises
+    ------
+    CheckpointError : the model or the recogniser cannot be used, or torch is not installed
+    """
+    from e2style.checkpoints.graph_loading import INSTALL, has_torch
+
+    if not has_torch():
+        raise CheckpointError(f"refine: needs torch, which is not installed: {INSTALL}")
+    from e2style.applications import refining
+    from e2style.errors import E2StyleError
+    from e2style.training.feature_networks import load_identity
+
+    try:
+        identity = load_identity(features)
+    except E2StyleError as error:
+        raise CheckpointError(f"refine: {error}") from error
+    loaded = model.with_torch()
+    quantizer, image = loaded.quantizers[quality - 1], np.asarray(face)[None]
+    with translated():
+        codes = refining.refine(loaded.network, quantizer, image, code[None], steps, identity)
+    found: NDArray[np.float32] = codes[0]
+    return found
 
 
 def describe_devices() -> tuple[str, list[str]]:

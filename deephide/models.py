@@ -16,6 +16,7 @@ from PIL import Image
 from deephide.errors import CheckpointError, DeephideError
 
 if TYPE_CHECKING:
+    from e2style.model import InversionModel
     from e2style.quantizer import Quantizer
 
 __all__ = [
@@ -154,6 +155,24 @@ class LazyModel:
         if self._loaded is None:
             self._loaded = load_model(self.source)
         return self._loaded
+
+    def with_torch(self) -> InversionModel:
+        """Return the model as torch runs it.
+
+        Raises
+        ------
+        CheckpointError : missing, damaged, no model, or loaded for something else than torch
+        """
+        import e2style
+
+        source = self.source
+        found = source if hasattr(source, "network") else self._loaded
+        if not hasattr(found, "network"):
+            if source is not None and not isinstance(source, str | os.PathLike):
+                raise CheckpointError(f"{self.name()} was not loaded with torch: give its name")
+            with translated():
+                found = e2style.load_model(source)
+        return cast("InversionModel", found)
 
     def release(self, unless: ModelSource) -> None:
         """Let go of a model that is not the caller's own, and is loaded anew if it is needed."""

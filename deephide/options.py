@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
-from deephide.container.key_files import KeySource
+from deephide.container.key_files import KeySource, PathSource
 from deephide.container.keys import Access
 from deephide.models import ModelSource
 
@@ -31,6 +31,8 @@ class Keywords(TypedDict, total=False):
     rounding: str
     face: FaceChoice
     quality: int | None
+    refine: int
+    features: PathSource | None
     channel: str | None
     shrink: float | str | None
     quality_jpeg: int | None
@@ -68,6 +70,10 @@ class EmbedOptions:
         square; "auto" looks for the largest in a secret that is not aligned already, which the
         codec "auto" takes where the picture is about it (see `deephide.codecs.faces`)
     quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
+    refine : steps of the gradient that improve a face's code before it is sent, through the
+        generator and the recogniser in `features`; ten are most of what there is.  Needs torch,
+        and a few tenths of a second a step; 0 means none
+    features : folder with a recogniser, `mobilefacenet.npz` or `model_ir_se50.pth`
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
         "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; "strong"
         for resizing, cropping, WebP and AVIF too, which any detector finds; the program then makes
@@ -85,8 +91,8 @@ class EmbedOptions:
 
     Raises
     ------
-    ValueError : no such face, a budget below 1, a cost that channels do not know, or a size or
-        quality that cannot be made
+    ValueError : no such face, a budget below 1, steps without a recogniser, a cost that channels
+        do not know, or a size or quality that cannot be made
     """
 
     passphrase: str | None = field(default=None, repr=False)
@@ -100,6 +106,8 @@ class EmbedOptions:
     rounding: str = "nearest"
     face: FaceChoice = "auto"
     quality: int | None = None
+    refine: int = 0
+    features: PathSource | None = None
     channel: str | None = None
     shrink: float | str | None = None
     quality_jpeg: int | None = None
@@ -114,6 +122,8 @@ class EmbedOptions:
             )
         if self.budget is not None and self.budget < 1:
             raise ValueError(f"budget: got {self.budget} bytes, at least 1 is needed")
+        if self.refine < 0 or bool(self.refine) != (self.features is not None):
+            raise ValueError(f"refine: got {self.refine} steps; they and features need one another")
         if self.channel is not None and self.cost not in ("auto", "juniward"):
             raise ValueError(f"cost: got {self.cost!r}, allowed for a channel: auto, juniward")
         if self.channel is None:

@@ -120,7 +120,7 @@ class Quantizer:
         self, values: NDArray[np.float64], nearest: NDArray[np.int32]
     ) -> NDArray[np.int32]:
         at = np.nonzero(nearest)  # few; what is nearest to 0 stays there
-        lengths, table = self._lengths(), self.table_index[at[-2:]]
+        lengths, table = self.lengths(), self.table_index[at[-2:]]
         value, first = values[at], nearest[at]
         chosen, least = first, np.full(len(first), np.inf)
         for other in (first, first - np.sign(first), np.zeros_like(first)):
@@ -130,7 +130,7 @@ class Quantizer:
         found[at] = chosen
         return found
 
-    def _lengths(self) -> NDArray[np.float64]:
+    def lengths(self) -> NDArray[np.float64]:
         """Bits of each entry of the tables."""
         lengths: NDArray[np.float64] = TABLE_BITS - np.log2(self.tables.astype(np.float64))
         return lengths
@@ -142,7 +142,7 @@ class Quantizer:
 
     def ideal_bits(self, integers: NDArray[np.int32]) -> NDArray[np.float64]:
         """Code length under the tables: integers (N, n, 512) -> (N,) bits."""
-        picked = self._lengths()[self.table_index, integers + self.radius]
+        picked = self.lengths()[self.table_index, integers + self.radius]
         total: NDArray[np.float64] = picked.sum((1, 2))
         return total
 

@@ -219,6 +219,16 @@ class LatentCodec:
         quality, integers, payload = fit_quality(
             model, code, wanted=options.quality, ceiling=options.budget, most=most
         )
+        refined = ""
+        if options.refine and options.features is not None:
+            better = inference.refine(
+                request.model, face, code, quality, options.refine, options.features
+            )
+            _, others, again = fit_quality(model, better, wanted=quality, ceiling=None, most=None)
+            refined = ", not refined, since that would not fit"
+            if most is None or len(again) <= most:
+                integers, payload = others, again
+                refined = f", refined in {options.refine} steps"
         preview = inference.generate(model, models.dequantise(model, integers, quality))
         psnr = models.agreement(face, preview)
         hidden = request.carrier.hidden_bytes(len(payload))
@@ -227,7 +237,7 @@ class LatentCodec:
             codec="latent",
             parameters=fingerprints.to_parameters(model, quality),
             payload=payload,
-            reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}: "
+            reason=f"codec latent{chosen if len(model.quantizers) > 1 else ''}{refined}: "
             f"the model reconstructs the face at {psnr:.1f} dB, in {hidden} bytes{cut.clause}",
             preview=preview,
             shown=face,

@@ -16,6 +16,7 @@ Files that `e2style convert` wrote are found under the same names with `.safeten
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -77,6 +78,24 @@ def load_losses(
     for loss in losses.values():
         loss.requires_grad_(False).eval()
     return losses
+
+
+def load_identity(folder: str | os.PathLike[str]) -> nn.Module:
+    """Identity loss on the embedding of the recogniser in a folder, MobileFaceNet or IR-SE50.
+
+    Raises
+    ------
+    CheckpointError : neither is there, or its file is damaged
+    """
+    for name in ("mobilefacenet", "irse50"):
+        if find_file(Path(folder), name) is not None:
+            wanted = LossConfig(
+                l2=0.0, lpips=0.0, parsing=0.0, identity_single=True, identity_network=name
+            )
+            return load_losses(wanted, Path(folder))["identity"]
+    raise CheckpointError(
+        f"feature networks {folder}: neither mobilefacenet.npz nor model_ir_se50.pth is there"
+    )
 
 
 def _factory(term: str, name: str) -> Factory:

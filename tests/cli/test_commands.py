@@ -434,6 +434,12 @@ def test_no_command_at_all_shows_the_help(run):
     ("arguments", "said"),
     [
         (("--codec", "file", "--budget", "99"), "--budget has no effect with --codec file"),
+        (("--refine", "5"), "--refine and --features need one another"),
+        (("--features", "."), "--refine and --features need one another"),
+        (
+            ("--codec", "image", "--refine", "5", "--features", "."),
+            "--refine has no effect with --codec image",
+        ),
         (("--codec", "image", "--quality", "2"), "--quality has no effect with --codec image"),
         (("--rounding", "floor"), "--rounding has no effect without --codec paper"),
         (("--dry-run", "--keep-times"), "--keep-times has no effect with --dry-run"),
