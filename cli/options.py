@@ -199,10 +199,10 @@ def check_making(channel: str | None, shrink: float | str | None, quality_jpeg: 
     if quality_jpeg is not None:
         raise click.UsageError("--channel says the quality itself and excludes --quality-jpeg")
     if shrink is not None:
-        from deephide.channels.profiles import parse
+        from deephide.making import channel_side
 
         try:
-            parse(channel, shrink)
+            channel_side(channel, shrink)
         except ValueError as error:
             raise click.UsageError(f"--{error}") from error
 

@@ -95,6 +95,7 @@ def refine(
     except E2StyleError as error:
         raise CheckpointError(f"refine: {error}") from error
     loaded = model.with_torch()
+    identity.to(loaded.network.w_avg.device)
     quantizer, image = loaded.quantizers[quality - 1], np.asarray(face)[None]
     with translated():
         codes = refining.refine(loaded.network, quantizer, image, code[None], steps, identity)

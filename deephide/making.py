@@ -11,7 +11,7 @@ from deephide.errors import InputImageError
 if TYPE_CHECKING:
     from deephide.formats.deep import DeepPhoto
 
-__all__ = ["DEFAULT_QUALITY", "Made", "Making", "parse_shrink"]
+__all__ = ["DEFAULT_QUALITY", "Made", "Making", "channel_side", "parse_shrink"]
 
 DEFAULT_QUALITY = 95
 LOWEST_QUALITY = 50
@@ -50,6 +50,31 @@ def parse_shrink(shrink: float | str | None) -> tuple[float | None, int | None]:
             "side as 1600px"
         )
     return scale, None
+
+
+def channel_side(channel: str, shrink: float | str | None) -> int | None:
+    """Return the pixels of the longer side that an option asks for of a stego for a channel.
+
+    Parameters
+    ----------
+    channel : its name
+    shrink : pixels as "1600px", or None for the channel's own side
+
+    Raises
+    ------
+    ValueError : a factor, or a side for "strong", whose lattice has one of its own
+
+    Examples
+    --------
+    >>> channel_side("any", "1600px")
+    1600
+    """
+    scale, longest = parse_shrink(shrink)
+    if scale is not None or (longest is not None and channel == "strong"):
+        none_at_all = channel == "strong"
+        allowed = "none for strong" if none_at_all else "pixels of the longer side as 1600px"
+        raise ValueError(f"shrink: got {str(shrink)!r}, allowed with a channel: {allowed}")
+    return longest
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,9 @@ class EmbedOptions:
         elif self.quality_jpeg is not None:
             raise ValueError("channel: excludes quality_jpeg, because it says the quality itself")
         elif self.shrink is not None:
-            from deephide.channels import profiles
+            from deephide.making import channel_side
 
-            profiles.parse(self.channel, self.shrink)
+            channel_side(self.channel, self.shrink)
 
     @cached_property
     def making(self) -> Making | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deephide.channels.tables import luma_table
-from deephide.making import parse_shrink
+from deephide.making import channel_side
 
 __all__ = ["PLATFORMS", "READINGS", "Channel", "Platform", "Reading", "parse"]
 
@@ -152,10 +152,7 @@ def parse(text: str, shrink: float | str | None = None) -> Channel:
     >>> parse("any").longest_side, parse("any", "2048px").longest_side
     (1080, 2048)
     """
-    scale, longest = parse_shrink(shrink)
-    if scale is not None or (longest is not None and text == "strong"):
-        allowed = "none for strong" if text == "strong" else "pixels of the longer side as 1600px"
-        raise ValueError(f"shrink: got {str(shrink)!r}, allowed with a channel: {allowed}")
+    longest = channel_side(text, shrink)
     if text == "strong":
         return Channel(text, STRONG, 92, 75, _STRONG_SIDE)
     platform = PLATFORMS.get(text)
