@@ -87,6 +87,7 @@ def refine(
     if not has_torch():
         raise CheckpointError(f"refine: needs torch, which is not installed: {INSTALL}")
     from e2style.applications import refining
+    from e2style.data.scaling import scaled
     from e2style.errors import E2StyleError
     from e2style.training.feature_networks import load_identity
 
@@ -96,7 +97,8 @@ def refine(
         raise CheckpointError(f"refine: {error}") from error
     loaded = model.with_torch()
     identity.to(loaded.network.w_avg.device)
-    quantizer, image = loaded.quantizers[quality - 1], np.asarray(face)[None]
+    quantizer = loaded.quantizers[quality - 1]
+    image = np.asarray(scaled(face, loaded.config.generator.size))[None]
     with translated():
         codes = refining.refine(loaded.network, quantizer, image, code[None], steps, identity)
     found: NDArray[np.float32] = codes[0]

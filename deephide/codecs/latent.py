@@ -228,7 +228,8 @@ class LatentCodec:
             refined = ", not refined, since that would not fit"
             if most is None or len(again) <= most:
                 integers, payload = others, again
-                refined = f", refined in {options.refine} steps"
+                steps = "one step" if options.refine == 1 else f"{options.refine} steps"
+                refined = f", refined in {steps}"
         preview = inference.generate(model, models.dequantise(model, integers, quality))
         psnr = models.agreement(face, preview)
         hidden = request.carrier.hidden_bytes(len(payload))

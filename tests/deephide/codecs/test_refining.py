@@ -46,6 +46,10 @@ def test_what_is_sent_is_better_and_comes_back(portrait, photo, features):
         ssim(np.asarray(portrait)[None], np.asarray(each.preview)[None]) for each in (plain, better)
     ]
     assert likeness[1] > likeness[0]
+    small = deephide.embed(
+        portrait.resize((90, 90)), photo, "p", refine=1, features=features, **options
+    )
+    assert "refined in one step" in small.reason
     assert deephide.extract(better.stego, "p").image.tobytes() == better.preview.tobytes()
 
 
