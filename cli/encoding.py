@@ -128,8 +128,8 @@ _OPTIONS = (
         default=0,
         metavar="N",
         help="Input: improve a face's code by so many steps of the gradient before it is sent, "
-        "which takes a few tenths of a second each, torch, and --features. Ten are most of what "
-        "there is.  [default: none]",
+        "which takes a few tenths of a second each, torch, and --features. Five bring most of the "
+        "likeness, more of them structure.  [default: none]",
     ),
     click.option(
         "--features",

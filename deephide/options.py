@@ -71,8 +71,8 @@ class EmbedOptions:
         codec "auto" takes where the picture is about it (see `deephide.codecs.faces`)
     quality : of a face's code, from 1 for the fewest bytes; None leaves it to the budget
     refine : steps of the gradient that improve a face's code before it is sent, through the
-        generator and the recogniser in `features`; ten are most of what there is.  Needs torch,
-        and a few tenths of a second a step; 0 means none
+        generator and the recogniser in `features`; five bring most of the likeness, more of them
+        structure.  Needs torch, and a few tenths of a second a step; 0 means none
     features : folder with a recogniser, `mobilefacenet.npz` or `model_ir_se50.pth`
     channel : what the stego is to survive: "any" for JPEG compression of quality 75 or better,
         "any:60", a known table such as "jpeg:80", or "whatsapp", "instagram", "facebook"; "strong"

@@ -45,7 +45,7 @@ def refine(
     quantizer : by which the codes will be rounded
     images : (N, S, S, 3), aligned faces; compared at the side of the generator
     codes : (N, n, 512), what the model inverts them to
-    steps : of the gradient, at least 1; ten are most of what there is
+    steps : of the gradient, at least 1; five bring most of the likeness, more of them structure
     identity : loss of (generated, target), B 3 S S each, a recogniser behind it
 
     Returns
