@@ -142,6 +142,16 @@ class Judge:
 
 
 @torch.inference_mode()
+def as_received(model, quantizer, codes) -> tuple[torch.Tensor, list[int], np.ndarray]:
+    """Codes as they are received, the bytes of each container, and the faces that come back."""
+    integers = quantizer.quantise(codes)
+    sent = torch.from_numpy(quantizer.dequantise(integers))
+    sizes = [OVERHEAD_BYTES + len(latent.compress(each, quantizer)) for each in integers]
+    parts = [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
+    return sent, sizes, np.concatenate(parts)
+
+
+@torch.inference_mode()
 def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
     """The model at each quality, and its base alone at every third."""
     start = time.process_time()
@@ -149,13 +159,7 @@ def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
     say(f"inverting takes {(time.process_time() - start) / len(codes):.3f} s a face")
     rows, alone = [], []
     for number, quantizer in enumerate(model.quantizers, 1):
-        integers = quantizer.quantise(codes)
-        sent = torch.from_numpy(quantizer.dequantise(integers))
-        payloads = [latent.compress(each, quantizer) for each in integers]
-        sizes = [OVERHEAD_BYTES + len(each) for each in payloads]
-        shown = np.concatenate(
-            [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
-        )
+        sent, sizes, shown = as_received(model, quantizer, codes)
         rows.append({"quality": number, **judge(shown, sizes)})
         say(line(f"model, quality {number}", rows[-1]))
         if number % 3 == model.quality % 3:
@@ -169,21 +173,14 @@ def of_model(model, judge, say) -> tuple[list[dict], list[dict]]:
 def of_refined(model, judge, options, say) -> list[dict]:
     """Codes after so many steps of the gradient, at the qualities that are named."""
     codes, rows = encode_set(model, judge.faces), []
+    images = [Image.fromarray(each) for each in judge.faces.images]
     identity = load_identity(options.features)
     for number in map(int, options.qualities.split()):
         quantizer = model.quantizers[number - 1]
         start = time.process_time()
-        better = refine(
-            model.network, quantizer, judge.faces.images, codes, options.refine, identity
-        )
+        better = refine(model.network, quantizer, images, codes, options.refine, identity)
         say(f"refining takes {(time.process_time() - start) / len(codes):.2f} s a face")
-        integers = quantizer.quantise(better)
-        sizes = [OVERHEAD_BYTES + len(latent.compress(each, quantizer)) for each in integers]
-        sent = torch.from_numpy(quantizer.dequantise(integers))
-        with torch.inference_mode():
-            shown = np.concatenate(
-                [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
-            )
+        _, sizes, shown = as_received(model, quantizer, better)
         rows.append({"quality": number, **judge(shown, sizes)})
         say(line(f"refined, quality {number}", rows[-1]))
     return rows

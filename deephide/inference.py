@@ -87,7 +87,6 @@ def refine(
     if not has_torch():
         raise CheckpointError(f"refine: needs torch, which is not installed: {INSTALL}")
     from e2style.applications import refining
-    from e2style.data.scaling import scaled
     from e2style.errors import E2StyleError
     from e2style.training.feature_networks import load_identity
 
@@ -98,9 +97,8 @@ def refine(
     loaded = model.with_torch()
     identity.to(loaded.network.w_avg.device)
     quantizer = loaded.quantizers[quality - 1]
-    image = np.asarray(scaled(face, loaded.config.generator.size))[None]
     with translated():
-        codes = refining.refine(loaded.network, quantizer, image, code[None], steps, identity)
+        codes = refining.refine(loaded.network, quantizer, [face], code[None], steps, identity)
     found: NDArray[np.float32] = codes[0]
     return found
 

@@ -70,9 +70,9 @@ def channel_side(channel: str, shrink: float | str | None) -> int | None:
     1600
     """
     scale, longest = parse_shrink(shrink)
-    if scale is not None or (longest is not None and channel == "strong"):
-        none_at_all = channel == "strong"
-        allowed = "none for strong" if none_at_all else "pixels of the longer side as 1600px"
+    strong = channel == "strong"
+    if scale is not None or (longest is not None and strong):
+        allowed = "none for strong" if strong else "pixels of the longer side as 1600px"
         raise ValueError(f"shrink: got {str(shrink)!r}, allowed with a channel: {allowed}")
     return longest
 

@@ -165,14 +165,13 @@ class LazyModel:
         """
         import e2style
 
-        source = self.source
-        found = source if hasattr(source, "network") else self._loaded
-        if not hasattr(found, "network"):
-            if source is not None and not isinstance(source, str | os.PathLike):
-                raise CheckpointError(f"{self.name()} was not loaded with torch: give its name")
-            with translated():
-                found = e2style.load_model(source)
-        return cast("InversionModel", found)
+        found, source = self.load(), self.source
+        if hasattr(found, "network"):
+            return cast("InversionModel", found)
+        if source is not None and not isinstance(source, str | os.PathLike):
+            raise CheckpointError(f"{self.name()} was not loaded with torch: give its name")
+        with translated():
+            return e2style.load_model(source)
 
     def release(self, unless: ModelSource) -> None:
         """Let go of a model that is not the caller's own, and is loaded anew if it is needed."""

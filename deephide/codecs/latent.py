@@ -225,11 +225,12 @@ class LatentCodec:
                 request.model, face, code, quality, options.refine, options.features
             )
             _, others, again = fit_quality(model, better, wanted=quality, ceiling=None, most=None)
-            refined = ", not refined, since that would not fit"
             if most is None or len(again) <= most:
                 integers, payload = others, again
                 steps = "one step" if options.refine == 1 else f"{options.refine} steps"
                 refined = f", refined in {steps}"
+            else:
+                refined = ", not refined, since that would not fit"
         preview = inference.generate(model, models.dequantise(model, integers, quality))
         psnr = models.agreement(face, preview)
         hidden = request.carrier.hidden_bytes(len(payload))

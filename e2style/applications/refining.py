@@ -10,13 +10,17 @@ the integers are chosen that are worth their bits in this one. A receiver sees a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from e2style.errors import ConfigError
+from e2style.images import to_tensor
 from e2style.losses.structure import StructureLoss
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import Quantizer
@@ -32,7 +36,7 @@ BIT = 2.4e-5
 def refine(
     network: InversionNetwork,
     quantizer: Quantizer,
-    images: NDArray[np.uint8],
+    images: Sequence[Image.Image],
     codes: NDArray[np.float32],
     steps: int,
     identity: nn.Module,
@@ -43,7 +47,7 @@ def refine(
     ----------
     network : in eval mode; not changed
     quantizer : by which the codes will be rounded
-    images : (N, S, S, 3), aligned faces; compared at the side of the generator
+    images : N aligned faces, RGB; compared at the side of the generator
     codes : (N, n, 512), what the model inverts them to
     steps : of the gradient, at least 1; five bring most of the likeness, more of them structure
     identity : loss of (generated, target), B 3 S S each, a recogniser behind it
@@ -58,48 +62,55 @@ def refine(
     """
     if steps < 1:
         raise ConfigError(f"steps: got {steps}, must be at least 1")
-    found = [
-        _refined(network, quantizer, image, code, steps, identity)
-        for image, code in zip(images, codes, strict=True)
-    ]
-    return np.stack(found)
+    refiner = _Refiner(network, quantizer, identity)
+    pairs = zip(images, codes, strict=True)
+    return np.stack([refiner(image, code, steps) for image, code in pairs])
 
 
-def _refined(
-    network: InversionNetwork,
-    quantizer: Quantizer,
-    image: NDArray[np.uint8],
-    code: NDArray[np.float32],
-    steps: int,
-    identity: nn.Module,
-) -> NDArray[np.float32]:
-    device, config = network.w_avg.device, network.config.generator
-    pixels = torch.tensor(image, device=device).permute(2, 0, 1)[None].float() / 127.5 - 1
-    target = F.interpolate(pixels, (config.size, config.size), mode="area")
-    rows = config.base_rows if config.base_side else len(code)  # others are not sent
-    centre, step = (torch.tensor(each, device=device) for each in (quantizer.w_avg, quantizer.step))
-    price = _Price(quantizer, rows, device)
-    structure = StructureLoss()
-    weight = BIT * float(quantizer.step[0, 0]) ** 2
-    values = ((torch.tensor(code, device=device) - centre) / step)[:rows].requires_grad_()
-    rest = torch.tensor(_sent(quantizer, code), device=device)[rows:]
-    optimizer = torch.optim.Adam([values], lr=RATE, betas=(0.9, 0.99))
+class _Refiner:
+    """What the codes of one quality have in common."""
 
-    def now() -> NDArray[np.float32]:
-        changed = code.copy()
-        changed[:rows] = (centre[:rows] + values.detach() * step[:rows]).cpu().numpy()
-        return changed
+    def __init__(
+        self, network: InversionNetwork, quantizer: Quantizer, identity: nn.Module
+    ) -> None:
+        config, self.device = network.config.generator, network.w_avg.device
+        self.network, self.quantizer, self.identity = network, quantizer, identity
+        self.side = config.size
+        # Rows behind a base are not sent.
+        self.rows = config.base_rows if config.base_side else config.n_codes
+        self.centre = self._tensor(quantizer.w_avg)[: self.rows]
+        self.step = self._tensor(quantizer.step)[: self.rows]
+        self.price = _Price(quantizer, self.rows, self.device)
+        self.bit = BIT * float(quantizer.step[0, 0]) ** 2
+        self.structure = StructureLoss()
 
-    for _ in range(steps):
-        sent = torch.tensor(_sent(quantizer, now()), device=device)[:rows]
-        # The gradient passes through the rounding as if there were none.
-        through = sent + (values - values.detach()) * step[:rows]
-        shown = network.synthesize(torch.cat([through, rest])[None])
-        loss = F.mse_loss(shown, target) + structure(shown, target)
-        loss = loss + IDENTITY * identity(shown, target) + weight * price(values)
-        (values.grad,) = torch.autograd.grad(loss, values)
-        optimizer.step()
-    return now()
+    def __call__(
+        self, image: Image.Image, code: NDArray[np.float32], steps: int
+    ) -> NDArray[np.float32]:
+        rows, step = self.rows, self.step
+        target = to_tensor([image], self.side).to(self.device)
+        values = ((self._tensor(code)[:rows] - self.centre) / step).requires_grad_()
+        rest = self._tensor(_sent(self.quantizer, code))[rows:]
+        optimizer = torch.optim.Adam([values], lr=RATE, betas=(0.9, 0.99))
+
+        def now() -> NDArray[np.float32]:
+            changed = code.copy()
+            changed[:rows] = (self.centre + values.detach() * step).cpu().numpy()
+            return changed
+
+        for _ in range(steps):
+            sent = self._tensor(_sent(self.quantizer, now()))[:rows]
+            # The gradient passes through the rounding as if there were none.
+            through = sent + (values - values.detach()) * step
+            shown = self.network.synthesize(torch.cat([through, rest])[None])
+            loss = F.mse_loss(shown, target) + self.structure(shown, target)
+            loss = loss + IDENTITY * self.identity(shown, target) + self.bit * self.price(values)
+            (values.grad,) = torch.autograd.grad(loss, values)
+            optimizer.step()
+        return now()
+
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.tensor(array, device=self.device)
 
 
 def _sent(quantizer: Quantizer, code: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -112,8 +123,7 @@ class _Price:
     """Bits of values, in steps, under the tables of a quantizer, straight between the integers."""
 
     def __init__(self, quantizer: Quantizer, rows: int, device: torch.device) -> None:
-        lengths = torch.tensor(quantizer.lengths(), dtype=torch.float32, device=device)
-        self.lengths = lengths
+        self.lengths = torch.tensor(quantizer.lengths(), dtype=torch.float32, device=device)
         self.tables = torch.tensor(quantizer.table_index[:rows].astype(np.int64), device=device)
         self.radius = quantizer.radius
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from e2style.applications.refining import _Price, refine
 from e2style.errors import CheckpointError, ConfigError
+from e2style.images import to_tensor
 from e2style.losses.structure import StructureLoss
 from e2style.models.inversion import InversionNetwork
 from e2style.quantizer import fit_quantizer
@@ -38,7 +40,7 @@ def quantizer(network):
 
 def _error(network, quantizer, codes, image):
     sent = torch.from_numpy(quantizer.dequantise(quantizer.quantise(codes)))
-    target = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+    target = to_tensor([image], image.width)
     with torch.no_grad():
         shown = network.synthesize(sent)
     return float(F.mse_loss(shown, target) + StructureLoss()(shown, target))
@@ -47,19 +49,20 @@ def _error(network, quantizer, codes, image):
 def _image(network):
     side = network.config.generator.size
     y, x = np.mgrid[0:side, 0:side] / side
-    return np.stack([255 * x, 255 * y, 128 + 100 * np.sin(9 * x)], 2).astype(np.uint8)
+    levels = np.stack([255 * x, 255 * y, 128 + 100 * np.sin(9 * x)], 2)
+    return Image.fromarray(levels.astype(np.uint8))
 
 
 def test_what_is_sent_comes_closer(network, quantizer):
     image = _image(network)
     codes = np.random.default_rng(1).normal(0, 2, (1, *network.w_avg.shape)).astype(np.float32)
-    found = refine(network, quantizer, image[None], codes, 30, _NoIdentity())
+    found = refine(network, quantizer, [image], codes, 30, _NoIdentity())
     assert found.shape == codes.shape
     assert found.dtype == np.float32
     assert _error(network, quantizer, found, image) < 0.97 * _error(
         network, quantizer, codes, image
     )
-    again = refine(network, quantizer, image[None], codes, 30, _NoIdentity())
+    again = refine(network, quantizer, [image], codes, 30, _NoIdentity())
     assert np.array_equal(found, again)
 
 
@@ -69,7 +72,7 @@ def test_identity_counts(network, quantizer):
             return 1000 * (generated.mean() - 0.3).square()
 
     codes = np.zeros((1, *network.w_avg.shape), np.float32)
-    image = _image(network)[None]
+    image = [_image(network)]
     means = []
     for identity in (_NoIdentity(), Brightness()):
         found = refine(network, quantizer, image, codes, 30, identity)
@@ -103,13 +106,13 @@ def test_rows_that_are_not_sent_stay(tiny):
     shape = network.w_avg.shape
     codes = np.random.default_rng(0).normal(0, 2, (50, *shape)).astype(np.float32)
     quantizer = fit_quantizer(codes, step=0.5)
-    image = _image(network)[None]
+    image = [_image(network)]
     found = refine(network, quantizer, image, codes[:1], 2, _NoIdentity())
     assert np.array_equal(found[0, 1:], codes[0, 1:])
 
 
 def test_bad_requests(network, quantizer, tmp_path):
     with pytest.raises(ConfigError, match="steps"):
-        refine(network, quantizer, _image(network)[None], np.zeros((1, 2, 3)), 0, _NoIdentity())
+        refine(network, quantizer, [_image(network)], np.zeros((1, 2, 3)), 0, _NoIdentity())
     with pytest.raises(CheckpointError, match=r"neither mobilefacenet\.npz nor model_ir_se50\.pth"):
         load_identity(tmp_path)
