@@ -192,6 +192,7 @@ def mix(
     examples=(
         "e2style interpolate a.jpg b.jpg -o strip.png",
         "e2style interpolate a.jpg b.jpg --frames 24 -o between.gif",
+        "e2style interpolate a.jpg b.jpg --along line -o crossfade.png",
     ),
 )
 @click.argument("first", metavar="FIRST")
@@ -218,6 +219,14 @@ def mix(
     show_default=True,
     help="Output: images in a second.",
 )
+@click.option(
+    "--along",
+    "way",
+    type=click.Choice(["faces", "line"]),
+    help="Output: line, as in the paper, which shows both faces at once where the generator is "
+    "nearly linear; faces, one person in each image, for the model that a prior ships with. "
+    "Default: faces where that can be.",
+)
 @face_options
 def interpolate(
     terminal: Terminal,
@@ -227,13 +236,14 @@ def interpolate(
     force: bool,
     frames: int,
     rate: float,
+    way: str | None,
     model: str | None,
     device: str,
     face: int | str,
 ) -> None:
     """Generate the faces between two others (paper, Alg. 4)."""
     from deephide.output import write_atomically
-    from e2style.applications import animation, mixing
+    from e2style.applications import animation, mixing, prior
     from e2style.inference.interface import generate
 
     path = Path(output)
@@ -244,7 +254,14 @@ def interpolate(
         raise OutputError(f"the output {output} exists", hint="use --force to replace it")
     faces = Faces(model, device, face)
     ends = [faces.read(one(each)) for each in (first, last)]
-    codes = mixing.interpolate(ends[0].codes[0], ends[1].codes[0], frames)
+    known = None if way == "line" else prior.prior_of(faces.model)
+    if way == "faces" and known is None:
+        raise click.UsageError(f"--along faces: no prior ships with {faces.model.name}")
+    first_code, last_code = ends[0].codes[0], ends[1].codes[0]
+    if known is None:
+        codes = mixing.interpolate(first_code, last_code, frames)
+    else:
+        codes = prior.between(known, first_code, last_code, frames)
     if path.suffix.lower() == CODES:
         numbered = Found(codes, tuple(str(k) for k in range(frames)))
         content = faces.content(codes, numbered, as_codes=True)

@@ -24,7 +24,7 @@ MAX_SEEDS = 10_000
     app,
     "e2style",
     examples=(
-        "e2style sample --seeds 0-11 --truncation 0.7 -o grid.png",
+        "e2style sample --seeds 0-11 --truncation 0.8 -o grid.png",
         "e2style sample --seeds 7 --codes -o face.safetensors",
     ),
 )
@@ -69,7 +69,8 @@ def sample(
 ) -> None:
     """Generate faces of nobody from seeds.
 
-    With a mapping network as StyleGAN2 does; without one, from the model's probability tables.
+    With a mapping network as StyleGAN2 does; the default model with its prior, where 0.8 is a good
+    truncation; others from their probability tables.
     """
     from deephide.output import write_atomically
     from e2style.applications import sampling

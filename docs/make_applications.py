@@ -15,7 +15,7 @@ from marks import with_content
 from PIL import Image, ImageDraw
 
 import e2style
-from e2style.applications import directions, mixing, restoration, swapping
+from e2style.applications import directions, mixing, prior, restoration, swapping
 from e2style.applications.rows import parse_rows
 from e2style.checkpoints.shipped import RESTORER
 from e2style.data import align
@@ -96,7 +96,13 @@ def draw_codes(model, faces, codes):
         mixed = generate(model, np.stack([mixing.mix(told[0], each, taken) for each in told[1:3]]))
         mixtures.append([faces[0], faces[1], mixed[0], faces[2], mixed[1]])
     grid(mixtures, "mixing.webp", [f"--rows {name}" for name in MIXED_ROWS])
-    grid([generate(model, mixing.interpolate(codes[0], codes[1]))], "interpolation.webp")
+    known = prior.prior_of(model)
+    ways = (
+        prior.between(known, codes[0], codes[1], mixing.FRAMES),
+        mixing.interpolate(codes[0], codes[1]),
+    )
+    labels = ["--along faces", "--along line"]
+    grid([generate(model, way) for way in ways], "interpolation.webp", labels)
     pasted = swapping.transplant(faces[1], faces[0])
     grid(
         [[faces[1], faces[0], pasted, generate(model, invert(model, [pasted]))[0]]], "swapping.webp"

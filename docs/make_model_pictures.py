@@ -2,8 +2,8 @@
 
 scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain) is cut out, sent in
 fewer and more bytes, and set beside a WebP image of as many. Faces of a folder or zip that the
-model never saw are inverted, and the generator makes images from their codes: halfway between two
-of them, and with rows of one in another.
+model never saw are inverted, and the generator makes images from their codes: between two of them,
+through the prior and on a line, and with rows of one in another. Faces of nobody are drawn.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from deephide.codecs import latent
 from deephide.codecs.faces import of_secret
 from deephide.codecs.image import squeeze
 from deephide.container.layout import OVERHEAD_BYTES
-from e2style.applications import mixing
+from e2style.applications import mixing, prior
+from e2style.applications.sampling import sample
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
 from e2style.inference.interface import generate, invert
@@ -28,6 +29,7 @@ SIDE, HEAD = 160, 22
 SHOWN = (5, 9, 14)  # places of the faces, in a set of every 12th
 QUALITIES = (1, 3, 5, 7, 9, 11)
 FRAMES = 8
+SEEDS = range(8)
 
 
 def generated(model: e2style.InversionModel, codes: np.ndarray) -> list[Image.Image]:
@@ -69,7 +71,7 @@ def qualities(model: e2style.InversionModel) -> None:
 
 
 def main() -> None:
-    """Draw three sheets."""
+    """Draw four sheets."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--faces", required=True, help="folder or zip of aligned faces")
     options = parser.parse_args()
@@ -79,10 +81,16 @@ def main() -> None:
     qualities(model)
     a, b, c = codes
     pairs = ((a, b), (b, c))
-    between = [generated(model, mixing.interpolate(*pair, FRAMES)) for pair in pairs]
+    known = prior.prior_of(model)
+    between = []
+    for pair in pairs:
+        between.append(generated(model, prior.between(known, *pair, FRAMES)))
+        between.append(generated(model, mixing.interpolate(*pair, FRAMES)))
     sheet(
         between, [f"{100 * k // (FRAMES - 1)} %" for k in range(FRAMES)], "model-interpolation.webp"
     )
+    drawn = [generated(model, sample(model, SEEDS, truncation)) for truncation in (1.0, 0.8)]
+    sheet(drawn, [f"seed {seed}" for seed in SEEDS], "model-drawn.webp")
 
     mixed = []
     codes = mixing.with_styles(model, codes)

@@ -21,7 +21,11 @@ MEASURED_ON = {
     "face256": "200 photographs of real people that nothing was trained on",
     "face256_restoration": "50 photographs of real people that nothing was trained on",
 }
-CURVES = {"real": "face256_curve_real.json", "generated": "face256_curve_generated.json"}
+MEASURED = {
+    "real": "face256_curve_real.json",
+    "generated": "face256_curve_generated.json",
+    "prior": "prior.json",
+}
 
 HEAD = """# Models
 
@@ -153,10 +157,51 @@ def by_group(curves: dict) -> str:
     return "\n".join(["| set | dlib distance |", "|---|---|", *lines])
 
 
-def filled(page: str, curves: dict[str, dict]) -> str:
+def drawn(figures: dict) -> str:
+    """Faces of nobody, beside those that are drawn component by component."""
+    names = {
+        "truncation 1.0": "drawn from the prior, all of the noise (default)",
+        "truncation 0.8": "0.8 of it",
+        "truncation 0.7": "0.7 of it",
+        "by component, 200": "without a prior: the leading 200 components, one by one",
+        "by component, all": "all components, one by one",
+        "training faces": "as many training faces, as the model reconstructs them",
+    }
+    rows = ["| what | Fréchet distance, dlib | a face is found in |", "|---|---|---|"]
+    for key, name in names.items():
+        rows.append(f"| {name} | {figures[key]['frechet']:.3f} | {figures[key]['found']:.1%} |")
+    rows += [
+        "",
+        "| distance to the nearest training face | median | 5 % | least |",
+        "|---|---|---|---|",
+    ]
+    for key, row in figures["nearest training face"].items():
+        name = "faces that were held out" if key == "held out" else "drawn faces"
+        rows.append(f"| {name} | {row['median']:.0f} | {row['5 %']:.0f} | {row['least']:.0f} |")
+    return "\n".join(rows)
+
+
+def halfway(figures: dict) -> str:
+    """Faces between two, through the prior and on a line."""
+    rows = [
+        "| halfway between two photographs, 14 pairs | PSNR against the mean of both images, "
+        "median (range) | dlib distance to the nearer end, to the farther | a face is found in |",
+        "|---|---|---|---|",
+    ]
+    for key, name in (("prior", "through faces"), ("line", "on a straight line")):
+        row = figures["halfway"][key]
+        low, high = row["psnr_range"]
+        rows.append(
+            f"| {name} | {row['psnr_median']:.1f} dB ({low:.1f} to {high:.1f}) | "
+            f"{row['dlib_nearer_end']:.3f}, {row['dlib_farther_end']:.3f} | {row['found']:.0%} |"
+        )
+    return "\n".join(rows)
+
+
+def filled(page: str, measured: dict[str, dict]) -> str:
     """The page with every table between its marks made again."""
     for table, data in TABLES:
-        page = with_content(page, f"{table.__name__} {data}", table(curves[data]))
+        page = with_content(page, f"{table.__name__} {data}", table(measured[data]))
     return page
 
 
@@ -165,6 +210,8 @@ TABLES = (
     (beside, "real"),
     (by_group, "real"),
     (beside, "generated"),
+    (drawn, "prior"),
+    (halfway, "prior"),
 )
 
 
@@ -173,7 +220,7 @@ if __name__ == "__main__":
     (HERE / "models.md").write_text(page, encoding="utf-8")
     found = {
         data: json.loads((HERE / "models" / file).read_text(encoding="utf-8"))
-        for data, file in CURVES.items()
+        for data, file in MEASURED.items()
     }
     face256 = HERE / "face256.md"
     face256.write_text(filled(face256.read_text(encoding="utf-8"), found), encoding="utf-8")

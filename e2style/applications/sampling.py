@@ -1,10 +1,11 @@
 """Codes of faces that nobody took: from a seed, as near to the mean face as asked for.
 
 A generator with a mapping network gives the style of a normal z, the same in every row (Karras et
-al. 2019); truncation moves it towards the mean code. One without has been trained on codes alone;
-there the probability tables of the model's quantizer say how often each integer occurs, and every
-coefficient is drawn by itself. Of a linear base the leading components are drawn alone: those
-behind them occur together in faces, and drawn one by one they show ghosts.
+al. 2019); truncation moves it towards the mean code. One without has been trained on codes alone.
+The default model has a prior of them (see `prior`). Of others the probability tables of the
+quantizer say how often each integer occurs, and every coefficient is drawn by itself; of a linear
+base the leading components alone, since those behind them occur together in faces, and drawn one by
+one show ghosts.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from e2style.applications.prior import draw, prior_of
 from e2style.errors import ConfigError
 from e2style.model import InversionModel
 from e2style.models.generator import MappingNetwork
 from e2style.quantizer import TABLE_BITS, Quantizer
 
-__all__ = ["sample"]
+__all__ = ["LEADING", "from_tables", "sample"]
 
 Codes = NDArray[np.float32]
 
@@ -34,7 +36,8 @@ def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0)
     ----------
     model : with a mapping network, or with a quantizer
     seeds : at least 0; a seed gives the same code whatever the others are
-    truncation : ψ, share of the offset from the mean code that is kept; 0 gives the mean face
+    truncation : ψ, share of the offset from the mean code, or of a prior's noise, that is kept; 0
+        gives the mean face
 
     Returns
     -------
@@ -43,15 +46,18 @@ def sample(model: InversionModel, seeds: Sequence[int], truncation: float = 1.0)
     Raises
     ------
     ConfigError : a seed below 0, or a model that has neither
+    CheckpointError : the prior that ships with the model is damaged
     """
     if any(seed < 0 for seed in seeds):
         raise ConfigError(f"seeds: got {min(seeds)}, must be at least 0")
     mean = model.network.w_avg.cpu().numpy()
     if isinstance(model.network.generator.mapping, MappingNetwork):
         drawn = [_mapped(model, seed) for seed in seeds]
+    elif model.quantizer is not None and (prior := prior_of(model)) is not None:
+        return draw(model, prior, seeds, truncation)
     elif model.quantizer is not None:
         based = bool(model.config.generator.base_side)
-        drawn = [_from_tables(model.quantizer, seed, LEADING if based else None) for seed in seeds]
+        drawn = [from_tables(model.quantizer, seed, LEADING if based else None) for seed in seeds]
         mean = model.quantizer.w_avg
     else:
         raise ConfigError(
@@ -76,7 +82,7 @@ def _mapped(model: InversionModel, seed: int) -> Codes:
     return codes
 
 
-def _from_tables(quantizer: Quantizer, seed: int, leading: int | None) -> Codes:
+def from_tables(quantizer: Quantizer, seed: int, leading: int | None) -> Codes:
     """Code (n, 512) whose integers, or whose leading ones, are as frequent as the tables say."""
     rng = np.random.default_rng(seed)
     edges = quantizer.tables.astype(np.int64).cumsum(1)

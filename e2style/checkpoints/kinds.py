@@ -16,6 +16,7 @@
 | mobilefacenet | MobileFaceNet as .npz, under our own keys         | MobileFaceNet   |
 | small_parser  | a small face-parsing U-Net as .npz, our own keys  | ParsingEncoder  |
 | mtcnn         | none; the face detector that ships                | Cascade         |
+| prior         | none; that of the default model, which ships      | CodePrior       |
 
 A file is known by its keys. Converted, each is a safetensors file of our own names whose
 header says its kind. A new kind is one entry of `KINDS`.
@@ -45,6 +46,7 @@ from e2style.models.irse50 import IRSE50
 from e2style.models.mobilefacenet import MobileFaceNet
 from e2style.models.mtcnn import Cascade
 from e2style.models.parsing_unet import ParsingUNet
+from e2style.models.prior import CodePrior, PriorConfig
 from e2style.models.recognisers import (
     CURRICULAR_UNITS,
     CurricularFace,
@@ -230,6 +232,7 @@ KINDS = {
         Kind("mobilefacenet", MobileFaceNet, files=("mobilefacenet.npz",)),
         Kind("small_parser", ParsingEncoder, files=("face_parsing_unet.npz",)),
         Kind("mtcnn", Cascade),
+        Kind("prior", CodePrior, config=PriorConfig),
     )
 }
 

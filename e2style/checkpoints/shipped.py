@@ -27,14 +27,14 @@ DEFAULT = "face256"
 SHIPPED = {
     "face256": (
         "face256.safetensors",
-        "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851",
+        "51b7c26978a869facec0bcf382cbfe215612613beaf2afa682aa362d5abf6d42",
     ),
 }
 
 # Fingerprints of these files, `headers.digest_of` of what the receiver needs, by their SHA-256: who
 # has checked the one need not compute the other.
 FINGERPRINTS = {
-    "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
+    "51b7c26978a869facec0bcf382cbfe215612613beaf2afa682aa362d5abf6d42": (
         "21bbc4fe3c2e877efce007ac2b9899caa8793f9c3cd6ab319ed03750e6508fc3"
     ),
 }
@@ -49,10 +49,12 @@ RESTORERS = {
     ),
 }
 
-# Everything else that ships: networks that look for and judge faces, and directions, by name.
+# Everything else that ships: networks that look for, judge and draw faces, and directions, by
+# name.
 OTHERS = {
     "lpips_alex": "9f084ae1191109c0fa39fd445fd9446146d24b886d040373a5fc836aeef12f2b",
     "mtcnn": "9ab83bef17d1de3ea802be79e71ea93dcf6cb8736085b875f1e5f019d8273eeb",
+    "prior": "9b0b2e58733cd5bf7b9d62109ccb8a3109c372a2f4758f36a25a557a02267e0b",
     "recogniser": "399f795ca45d48b3c8f26f870221435a3547d192a8a46c7efdc60f064b779f8e",
     "directions/age": "f4dd293acd7d5da5ab6b7e19f75fd14fe72007c62a5f5ce6e61303428e8160ee",
     "directions/feminine": "f98bdad583b2142e13b86ba58a1604a3f29879a58d7571549e04d63819c8d060",

@@ -17,9 +17,9 @@ BESIDE: dict[str, tuple[str, str]] = {
         "graphs/recogniser.json",
         "4da322a41b2d5b0e2e93f367f1c06134997429081cfe8fc88431c8ba4dd98dea",
     ),
-    "2af673685035324b0707d2474d05802da9cd8095aeb3fb6c6da8b773ef00c851": (
+    "51b7c26978a869facec0bcf382cbfe215612613beaf2afa682aa362d5abf6d42": (
         "graphs/face256.json",
-        "7511e2c0725d31ca8ea1360b7907063d605affb4a890504135641889c9915c03",
+        "d9f39fda5087625f475aa78638462b7c8eaca55f523494fe7e0c4817497219bc",
     ),
     "3f34152a26eabd164a64b9302ea6dca6ca824f8500d87694d2dc0a4f374a17ac": (
         "graphs/face256_restoration.json",

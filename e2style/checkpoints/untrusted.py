@@ -22,6 +22,7 @@ MAX_COUNTS = {
     "split": 64,
     "stages": 3,
     "iterations": 100,
+    "blocks": 64,
 }
 # A tensor may be half precision in the file; one with strides of zero takes no room at all there.
 MAX_CLAIM = 2

@@ -1,6 +1,7 @@
 """Commands on codes, with a network that runs in milliseconds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +129,24 @@ def test_interpolation_writes_strips_films_and_codes(place):
     assert np.array_equal(_picture("all.png"), _picture("strip.png"))
     assert _run(*between, "-o", "strip.png").exit_code == 8
     assert _run(*between, "-o", "strip.jpg").exit_code == 8
+
+
+def test_interpolation_goes_through_faces_where_a_prior_ships(place):
+    between = ("interpolate", "a/0.png", "b/0.png", *PLAIN)
+    refused = _run(*between, "--along", "faces", "-o", "strip.png")
+    assert (refused.exit_code, "no prior ships with" in refused.stderr) == (2, True)
+    assert not Path("strip.png").exists()
+    _done("sample", "--seeds", "1", "--codes", "-o", "one.safetensors")
+    _done("sample", "--seeds", "2", "--codes", "-o", "two.safetensors")
+    known = ("interpolate", "one.safetensors", "two.safetensors", "--frames", 3)
+    for way in ("faces", "line"):
+        _done(*known, "--along", way, "-o", f"{way}.png")
+    _done(*known, "-o", "usual.png")
+    faces, line, usual = (_picture(f"{name}.png") for name in ("faces", "line", "usual"))
+    assert np.array_equal(usual, faces)
+    ends = np.abs(faces.astype(int) - line).reshape(256, 3, 256, 3).max((0, 2, 3))
+    assert (ends[0], ends[2]) == (0, 0)
+    assert ends[1] > 20
 
 
 def test_swapping_pastes_the_box_or_the_mask(place):
