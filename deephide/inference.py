@@ -11,6 +11,10 @@ Both sides of a hidden face need these two functions and no more.  What computes
 
 from __future__ import annotations
 
+import functools
+import os
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -87,13 +91,8 @@ def refine(
     if not has_torch():
         raise CheckpointError(f"refine: needs torch, which is not installed: {INSTALL}")
     from e2style.applications import refining
-    from e2style.errors import E2StyleError
-    from e2style.training.feature_networks import load_identity
 
-    try:
-        identity = load_identity(features)
-    except E2StyleError as error:
-        raise CheckpointError(f"refine: {error}") from error
+    identity = _identity(os.path.abspath(features))
     loaded = model.with_torch()
     identity.to(loaded.network.w_avg.device)
     quantizer = loaded.quantizers[quality - 1]
@@ -101,6 +100,18 @@ def refine(
         codes = refining.refine(loaded.network, quantizer, [face], code[None], steps, identity)
     found: NDArray[np.float32] = codes[0]
     return found
+
+
+@functools.lru_cache(maxsize=1)
+def _identity(features: str) -> Any:
+    """Identity loss of a recogniser, which all rows of a list share."""
+    from e2style.errors import E2StyleError
+    from e2style.training.feature_networks import load_identity
+
+    try:
+        return load_identity(features)
+    except E2StyleError as error:
+        raise CheckpointError(f"refine: {error}") from error
 
 
 def describe_devices() -> tuple[str, list[str]]:

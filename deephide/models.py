@@ -143,6 +143,7 @@ class LazyModel:
     def __init__(self, source: Model | str | os.PathLike[str] | None) -> None:
         self.source = source
         self._loaded: Model | None = None
+        self._of_torch: InversionModel | None = None
         self._others: dict[str, LazyModel] = {}
 
     @classmethod
@@ -157,7 +158,7 @@ class LazyModel:
         return self._loaded
 
     def with_torch(self) -> InversionModel:
-        """Return the model as torch runs it.
+        """Return the model as torch runs it; it is loaded once, beside the one that `load` gives.
 
         Raises
         ------
@@ -170,13 +171,15 @@ class LazyModel:
             return cast("InversionModel", found)
         if source is not None and not isinstance(source, str | os.PathLike):
             raise CheckpointError(f"{self.name()} was not loaded with torch: give its name")
-        with translated():
-            return e2style.load_model(source)
+        if self._of_torch is None:
+            with translated():
+                self._of_torch = e2style.load_model(source)
+        return self._of_torch
 
     def release(self, unless: ModelSource) -> None:
         """Let go of a model that is not the caller's own, and is loaded anew if it is needed."""
         if self is not unless:
-            self._loaded = None
+            self._loaded = self._of_torch = None
 
     def fingerprint(self) -> bytes:
         """Return its fingerprint, 32 bytes; no network is loaded for it.

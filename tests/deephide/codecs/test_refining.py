@@ -53,6 +53,17 @@ def test_what_is_sent_is_better_and_comes_back(portrait, photo, features):
     assert deephide.extract(better.stego, "p").image.tobytes() == better.preview.tobytes()
 
 
+def test_rows_of_a_list_load_model_and_recogniser_once(features):
+    from deephide import inference
+
+    model = LazyModel("face256")
+    loaded = model.with_torch()
+    assert model.with_torch() is loaded
+    assert inference._identity(str(features)) is inference._identity(str(features))
+    model.release(None)
+    assert model.with_torch() is not loaded
+
+
 def test_a_code_that_would_not_fit_is_sent_as_it_was(portrait, photo, features, monkeypatch):
     from deephide import inference
 
