@@ -13,32 +13,25 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
-from face_curve import COMMON_BYTES, DATA, SIDE, Components, best_picture
+from face_curve import COMMON_BYTES, DATA, SIDE, Components, as_received, best_picture
 from PIL import Image
 
 import e2style
-from deephide.codecs import latent
 from deephide.container.layout import OVERHEAD_BYTES
 from e2style.data.faces import FaceSet
 from e2style.evaluation.sets import encode_set
-from e2style.images import as_compared
 
 COUNT = 40
 ROWS = 4  # of a sheet, which has two columns of faces
 STEPS = np.geomspace(2.0, 0.8, 30)  # of the rival, until it takes as many bytes
 
 
-@torch.inference_mode()
 def of_model(faces, chosen, quality):
     """What comes back of the chosen faces, and the bytes of each container."""
     model = e2style.load()
-    quantizer = model.quantizers[quality - 1]
-    integers = quantizer.quantise(encode_set(model, faces)[chosen])
-    sent = torch.from_numpy(quantizer.dequantise(integers))
-    shown = [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
-    sizes = [OVERHEAD_BYTES + len(latent.compress(each, quantizer)) for each in integers]
-    return np.concatenate(shown), sizes
+    codes = encode_set(model, faces)[chosen]
+    _, sizes, shown = as_received(model, model.quantizers[quality - 1], codes)
+    return shown, sizes
 
 
 def of_components(path, images, least):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from face_curve import DATA, SIDE, descriptors, frechet
+from face_curve import DATA, SIDE, descriptors, frechet, generated
 from PIL import Image
 
 import e2style
@@ -31,7 +31,6 @@ from e2style.data.detect import load_detector
 from e2style.data.faces import FaceSet
 from e2style.data.mix import FaceMix
 from e2style.evaluation.sets import encode_set
-from e2style.images import as_compared
 from e2style.metrics.images import psnr
 
 DRAWN = 300
@@ -41,18 +40,6 @@ SHARES = (  # of the sets in training
     "ffhq128=.09 ffhq256=.20 congress=.10 webmorph=.06 unsplash=.05 aaf=.14 sdfd=.02 hmdghoul=.18 "
     "hatatori=.09 BaseMax=.07"
 )
-
-
-@torch.inference_mode()
-def shown(model, codes):
-    parts = [model.network.synthesize(part) for part in torch.from_numpy(codes).split(4)]
-    return np.concatenate([as_compared(part, SIDE) for part in parts])
-
-
-def with_truncation(model, known, truncation):
-    """Fréchet distance of drawn faces from known ones, and the share in which a face is found."""
-    faces = shown(model, sample(model, range(DRAWN), truncation))
-    return {"frechet": frechet(known, descriptors(faces)), "found": found_in(faces)}
 
 
 def found_in(faces):
@@ -66,21 +53,21 @@ def by_component(model, leading):
     return np.stack([from_tables(model.quantizer, seed, leading) for seed in range(DRAWN)])
 
 
-@torch.inference_mode()
-def training(model):
-    """Values of the components in all training faces, N rows 512, and how often each is drawn."""
-    base = model.network.generator.base
-    data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
-    faces = FaceMix(data, base.picture_side, shares=SHARES)
-    parts = [base.project(faces.batch(p)) for p in torch.arange(len(faces)).split(64)]
-    return torch.cat(parts), faces.probabilities
+def rounded(model, codes):
+    """Codes as they are sent at the usual quality."""
+    return model.quantizer.dequantise(model.quantizer.quantise(codes))
 
 
-def reconstructed(model, values):
-    """Images of values N rows 512, rounded as they are sent."""
-    codes = np.repeat(model.quantizer.w_avg[None], len(values), axis=0)
-    codes[:, : values.shape[1]] += values.numpy()
-    return shown(model, model.quantizer.dequantise(model.quantizer.quantise(codes)))
+def shown(model, codes):
+    return generated(model, torch.from_numpy(codes))
+
+
+def compared(name, model, known, codes):
+    """Fréchet distance from known faces, and the share in which a face is found."""
+    faces = shown(model, codes)
+    row = {"frechet": frechet(known, descriptors(faces)), "found": found_in(faces)}
+    print(name, row, flush=True)
+    return row
 
 
 def nearest(values, others):
@@ -125,31 +112,29 @@ def main():
     model = e2style.load()
     known_prior = prior.prior_of(model)
     photographs = FaceSet(str(DATA / "real" / "val.zip"), SIDE)
-    generated = FaceSet(str(DATA / "faces" / "val.zip"), SIDE, every=3)
-    codes = [encode_set(model, faces) for faces in (photographs, generated)]
+    painted = FaceSet(str(DATA / "faces" / "val.zip"), SIDE, every=3)
+    codes = [encode_set(model, faces) for faces in (photographs, painted)]
     every = np.concatenate(codes)
-    sent = model.quantizer.dequantise(model.quantizer.quantise(every))
+    sent = rounded(model, every)
     known = descriptors(shown(model, sent))
     figures: dict = {"faces": len(every), "drawn": DRAWN}
     for truncation in TRUNCATIONS:
-        figures[f"truncation {truncation}"] = with_truncation(model, known, truncation)
-        print(truncation, figures[f"truncation {truncation}"], flush=True)
+        name = f"truncation {truncation}"
+        figures[name] = compared(name, model, known, sample(model, range(DRAWN), truncation))
     for leading in (LEADING, None):
-        faces = shown(model, by_component(model, leading))
-        row = {"frechet": frechet(known, descriptors(faces)), "found": found_in(faces)}
-        figures[f"by component, {leading or 'all'}"] = row
-        print(leading, row, flush=True)
+        name = f"by component, {leading or 'all'}"
+        figures[name] = compared(name, model, known, by_component(model, leading))
 
-    values, chances = training(model)
-    some = torch.multinomial(chances, DRAWN, generator=torch.Generator().manual_seed(0))
-    faces = reconstructed(model, values[some])
-    row = {"frechet": frechet(known, descriptors(faces)), "found": found_in(faces)}
-    figures["training faces"] = row
-    print("training faces", row, flush=True)
-    count = known_prior.config.components
-    own = values[:, 0, :count]
-    mirrored = torch.where(model.network.generator.base.odd[:count], -own, own)
-    others = torch.cat([own, mirrored])
+    base, count = model.network.generator.base, known_prior.config.components
+    data = ":".join(str(DATA / name / "train.zip") for name in ("real", "faces"))
+    faces = FaceMix(data, base.picture_side, shares=SHARES)
+    training = encode_set(model, faces)
+    seed = torch.Generator().manual_seed(0)
+    some = torch.multinomial(faces.probabilities, DRAWN, generator=seed)
+    name = "training faces"
+    figures[name] = compared(name, model, known, rounded(model, training[some]))
+    own = torch.from_numpy(training[:, 0, :count])
+    others = torch.cat([own, torch.where(base.odd[:count], -own, own)])
     figures["nearest training face"] = {
         "drawn": nearest(torch.from_numpy(sample(model, range(DRAWN))[:, 0, :count]), others),
         "held out": nearest(torch.from_numpy(sent[:, 0, :count]), others),
@@ -157,7 +142,7 @@ def main():
     print(figures["nearest training face"], flush=True)
 
     chosen = np.linspace(0, len(photographs) - 1, 2 * PAIRS).astype(int)
-    ends = model.quantizer.dequantise(model.quantizer.quantise(codes[0][chosen]))
+    ends = rounded(model, codes[0][chosen])
     figures["halfway"] = halfway(model, known_prior, ends)
     print(figures["halfway"], flush=True)
     if options.json:

@@ -142,13 +142,19 @@ class Judge:
 
 
 @torch.inference_mode()
+def generated(model, codes: torch.Tensor) -> np.ndarray:
+    """Faces of codes, (N, 256, 256, 3) uint8."""
+    parts = [as_compared(model.network.synthesize(part), SIDE) for part in codes.split(4)]
+    return np.concatenate(parts)
+
+
+@torch.inference_mode()
 def as_received(model, quantizer, codes) -> tuple[torch.Tensor, list[int], np.ndarray]:
     """Codes as they are received, the bytes of each container, and the faces that come back."""
     integers = quantizer.quantise(codes)
     sent = torch.from_numpy(quantizer.dequantise(integers))
     sizes = [OVERHEAD_BYTES + len(latent.compress(each, quantizer)) for each in integers]
-    parts = [as_compared(model.network.synthesize(part), SIDE) for part in sent.split(4)]
-    return sent, sizes, np.concatenate(parts)
+    return sent, sizes, generated(model, sent)
 
 
 @torch.inference_mode()

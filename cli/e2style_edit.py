@@ -253,15 +253,14 @@ def interpolate(
     if path.exists() and not force:
         raise OutputError(f"the output {output} exists", hint="use --force to replace it")
     faces = Faces(model, device, face)
-    ends = [faces.read(one(each)) for each in (first, last)]
+    start, end = (faces.read(one(each)).codes[0] for each in (first, last))
     known = None if way == "line" else prior.prior_of(faces.model)
     if way == "faces" and known is None:
         raise click.UsageError(f"--along faces: no prior ships with {faces.model.name}")
-    first_code, last_code = ends[0].codes[0], ends[1].codes[0]
     if known is None:
-        codes = mixing.interpolate(first_code, last_code, frames)
+        codes = mixing.interpolate(start, end, frames)
     else:
-        codes = prior.between(known, first_code, last_code, frames)
+        codes = prior.between(known, start, end, frames)
     if path.suffix.lower() == CODES:
         numbered = Found(codes, tuple(str(k) for k in range(frames)))
         content = faces.content(codes, numbered, as_codes=True)

@@ -17,7 +17,7 @@ FITS = ("stretch", "letterbox", "crop")
 MAX_SEED = (1 << 23) - 1  # a seed and a place in the order share 63 bits
 
 
-def _at_least(least: int, where: str, config: Any, *names: str) -> None:
+def at_least(least: int, where: str, config: Any, *names: str) -> None:
     """Reject a setting, or an entry of one, below `least`."""
     for name in names:
         value = getattr(config, name)
@@ -45,17 +45,17 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
             raise ConfigError(f"generator.size: got {self.size}, allowed are powers of two >= 8")
-        _at_least(1, "generator.", self, "style_dim", "channel_max")
-        _at_least(0, "generator.", self, "mapping_layers")
-        _at_least(self.size, "generator.", self, "channel_base")
+        at_least(1, "generator.", self, "style_dim", "channel_max")
+        at_least(0, "generator.", self, "mapping_layers")
+        at_least(self.size, "generator.", self, "channel_base")
         side = self.base_side
         if side and (side < 4 or side & (side - 1) or side >= self.size):
             raise ConfigError(
                 f"generator.base_side: got {side}, allowed are 0 and powers of two from 4 to "
                 f"{self.size // 2}"
             )
-        _at_least(1, "generator.", self, "base_rows", "base_channels")
-        _at_least(0, "generator.", self, "base_metric")
+        at_least(1, "generator.", self, "base_rows", "base_channels")
+        at_least(0, "generator.", self, "base_metric")
         if self.base_styles and (not side or self.size < 8 * side or self.base_rows > 3):
             raise ConfigError(
                 "generator.base_styles: needs a base of at most 3 rows, whose image, 8 times as "
@@ -111,8 +111,8 @@ class EncoderConfig:
         lengths = {len(self.widths), len(self.units), len(self.pools), len(self.split)}
         if len(lengths) != 1:
             raise ConfigError("encoder: widths, units, pools and split must be equally long")
-        _at_least(1, "encoder.", self, "image_size", "in_channels", "widths", "units")
-        _at_least(0, "encoder.", self, "pools", "head_rank", "pyramid")
+        at_least(1, "encoder.", self, "image_size", "in_channels", "widths", "units")
+        at_least(0, "encoder.", self, "pools", "head_rank", "pyramid")
         if not self.split:
             raise ConfigError("encoder.split: at least one group is needed")
         if min(self.split) < 0 or self.split[-1] < 1:
@@ -149,7 +149,7 @@ class InversionConfig:
         fewest = 0 if self.generator.base_styles else 1
         if not fewest <= self.stages <= 3:
             raise ConfigError(f"stages: got {self.stages}, allowed {fewest} to 3")
-        _at_least(0, "", self, "iterations")
+        at_least(0, "", self, "iterations")
         if self.iterations and self.stages != 1:
             raise ConfigError("iterations: all of them use one encoder, so stages must be 1")
         told = sum(self.encoder.split)
@@ -206,8 +206,8 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         others = ("w_norm", "rate", "adversarial", "delta", "code")
-        _at_least(0, "loss.", self, *PICTURE_TERMS, *STYLED_TERMS, *others)
-        _at_least(1, "loss.", self, "face_weight")
+        at_least(0, "loss.", self, *PICTURE_TERMS, *STYLED_TERMS, *others)
+        at_least(1, "loss.", self, "face_weight")
 
     @property
     def looks_at_images(self) -> bool:
@@ -312,11 +312,11 @@ class TrainConfig:
             if getattr(self, name) not in allowed:
                 choice = ", ".join(map(repr, allowed))
                 raise ConfigError(f"{name}: got {getattr(self, name)!r}, allowed are {choice}")
-        _at_least(
+        at_least(
             1, "", self, "images", "batch", "accumulate", "snapshot_images", "validation_images",
             "report_images", "keep", "labels", "factors",
         )  # fmt: skip
-        _at_least(
+        at_least(
             0, "", self, "generator_lr", "clip", "ema_images", "warmup_images", "workers", "seed",
             "threads", "side", "hold_out", "epochs", "progressive_start", "progressive_images",
         )  # fmt: skip

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from e2style.applications.mixing import interpolate
 from e2style.checkpoints.headers import metadata_of
 from e2style.checkpoints.networks import load_network
 from e2style.checkpoints.shipped import weights_file
-from e2style.errors import ConfigError
 from e2style.model import InversionModel
 from e2style.models.prior import CodePrior
 from e2style.models.styled_base import RATE_ROW
@@ -74,8 +74,10 @@ def draw(
     assert model.quantizer is not None
     count = prior.config.components
     codes = np.repeat(model.quantizer.w_avg[None], len(seeds), axis=0)
-    # The middle of the flow is near the mean face, and is moved onto it as ψ falls to 0.
-    middle = prior.values(torch.zeros(1, count, dtype=torch.float64))
+    middle = torch.zeros(1, count, dtype=torch.float64)
+    if truncation != 1:
+        # The middle of the flow is near the mean face, and is moved onto it as ψ falls to 0.
+        middle = prior.values(middle)
     for start in range(0, len(seeds), AT_ONCE):
         noise = torch.stack([_noise(seed, count) for seed in seeds[start : start + AT_ONCE]])
         drawn = prior.values(truncation * noise) - (1 - truncation) * middle
@@ -107,15 +109,13 @@ def between(prior: CodePrior, first: Codes, last: Codes, frames: int) -> Codes:
     ------
     ConfigError : fewer than two frames
     """
-    if frames < 2:
-        raise ConfigError(f"frames: got {frames}, at least 2 are needed")
+    found = torch.from_numpy(interpolate(first, last, frames)).double()
     count = prior.config.components
     shares = torch.linspace(0, 1, frames, dtype=torch.float64)[:, None]
     ends = torch.from_numpy(np.stack([first, last])).double()
     noise = prior.noise(ends[:, 0, :count])
     # The way there and back is exact to a few thousandths; the ends are to be exact.
     missed = ends[:, 0, :count] - prior.values(noise)
-    found = (1 - shares[..., None]) * ends[0] + shares[..., None] * ends[1]
     # Details of two faces fit none between: those fade that no component of the prior says.
     found[:, 1:RATE_ROW] *= 1 - _inside(shares)[..., None]
     turned = prior.values(_turned(noise[0], noise[1], shares))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from e2style.errors import ConfigError
+from e2style.config import at_least
 
 __all__ = ["CodePrior", "PriorConfig"]
 
@@ -35,9 +35,7 @@ class PriorConfig:
     fingerprint: str = ""  # of the model, in hexadecimal
 
     def __post_init__(self) -> None:
-        for name in ("components", "width", "blocks"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, must be at least 1")
+        at_least(1, "", self, "components", "width", "blocks")
 
 
 class _Block(nn.Module):
